@@ -1,0 +1,97 @@
+//! One architecture: for every cell of a space the set of operators on its branches. Canonical: two equal sets compare equal.
+
+use crate::error::{Error, Result};
+use crate::json;
+use crate::space::{Operator, Space};
+use serde::{Deserialize, Serialize};
+
+const DOCUMENT: &str = "architecture";
+
+/// Operator indices per cell, ascending. An empty cell is skipped. Ordered, so that ties between architectures can be broken.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Architecture {
+    cells: Vec<Vec<u16>>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ArchitectureDocument {
+    /// Name of the space it belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    space: Option<String>,
+    cells: Vec<Vec<String>>,
+}
+
+impl Architecture {
+    /// `cells` in any order and with repetitions; indices must be those of `space`, and only normal cells may be empty.
+    pub fn new(space: &Space, mut cells: Vec<Vec<u16>>) -> Result<Self> {
+        let wrong = |pointer: String, reason: String| Err(json::out_of_range(DOCUMENT, pointer, reason));
+        if cells.len() != space.cells().len() {
+            return wrong("/cells".into(), format!("{} cells, the space {:?} has {}", cells.len(), space.name(), space.cells().len()));
+        }
+        for (i, (operators, cell)) in cells.iter_mut().zip(space.cells()).enumerate() {
+            operators.sort_unstable();
+            operators.dedup();
+            if let Some(index) = operators.iter().find(|o| usize::from(**o) >= cell.operators.len()) {
+                return wrong(format!("/cells/{i}"), format!("operator {index} of {}", cell.operators.len()));
+            }
+            if operators.is_empty() && !cell.may_be_skipped() {
+                let kind = format!("{:?}", cell.kind).to_lowercase();
+                return wrong(format!("/cells/{i}"), format!("a {kind} cell needs at least one operator"));
+            }
+        }
+        Ok(Architecture { cells })
+    }
+
+    /// The same operator, alone, in every cell: what one designs by hand.
+    pub fn uniform(space: &Space, operator: &Operator) -> Result<Self> {
+        let cells = (space.cells().iter().enumerate())
+            .map(|(i, cell)| match cell.find(operator) {
+                Some(index) => Ok(vec![index]),
+                None => Err(not_a_candidate(i, operator)),
+            })
+            .collect::<Result<_>>()?;
+        Ok(Architecture { cells })
+    }
+
+    pub fn from_json(space: &Space, text: &str) -> Result<Self> {
+        let document: ArchitectureDocument = json::parse(DOCUMENT, text)?;
+        if let Some(name) = document.space.filter(|name| name != space.name()) {
+            let reason = format!("made for the space {name:?}, not for {:?}", space.name());
+            return Err(json::out_of_range(DOCUMENT, "/space", reason));
+        }
+        let mut cells = Vec::with_capacity(document.cells.len());
+        for (i, names) in document.cells.iter().enumerate() {
+            let mut operators = Vec::with_capacity(names.len());
+            for (j, name) in names.iter().enumerate() {
+                let operator: Operator = name.parse().map_err(|e| json::out_of_range(DOCUMENT, format!("/cells/{i}/{j}"), e))?;
+                // A cell beyond the end is reported with the number of cells, by `new`.
+                let found = space.cells().get(i).map_or(Some(0), |cell| cell.find(&operator));
+                operators.push(found.ok_or_else(|| not_a_candidate(i, &operator))?);
+            }
+            cells.push(operators);
+        }
+        Self::new(space, cells)
+    }
+
+    /// `{"space": name, "cells": [[operator names], ...]}`, readable by [`Architecture::from_json`].
+    pub fn to_json(&self, space: &Space) -> String {
+        let document = ArchitectureDocument { space: Some(space.name().into()), cells: self.names(space) };
+        serde_json::to_string(&document).unwrap_or_default()
+    }
+
+    /// Operator names per cell.
+    pub fn names(&self, space: &Space) -> Vec<Vec<String>> {
+        let name = |cell: usize, o: &u16| space.cells()[cell].operators[usize::from(*o)].to_string();
+        self.cells.iter().enumerate().map(|(i, operators)| operators.iter().map(|o| name(i, o)).collect()).collect()
+    }
+
+    /// Operator indices per cell, ascending.
+    pub fn cells(&self) -> &[Vec<u16>] {
+        &self.cells
+    }
+}
+
+fn not_a_candidate(cell: usize, operator: &Operator) -> Error {
+    json::out_of_range(DOCUMENT, format!("/cells/{cell}"), format!("{operator} is not a candidate of this cell"))
+}

@@ -1,0 +1,138 @@
+//! What an architecture costs. Counted from the shapes of its convolutions, so that a network need not exist to be priced.
+//!
+//! Multiply-accumulates of one image: out height x out width x out channels x in channels per group x kernel, for every
+//! convolution, plus in x out of the classifier. Batch-norm, activations, additions and pooling count 0, as in the published code.
+//! Parameters: convolution weights, two per channel of a batch-norm, and the classifier with its bias.
+
+use crate::arch::Architecture;
+use crate::space::{Convolution, Shape, Space};
+use serde::Serialize;
+use std::iter::Sum;
+use std::ops::Add;
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Cost {
+    /// Multiply-accumulates of one image.
+    pub macs: u64,
+    /// Trainable numbers.
+    pub params: u64,
+}
+
+impl Add for Cost {
+    type Output = Cost;
+    fn add(self, other: Cost) -> Cost {
+        Cost { macs: self.macs.saturating_add(other.macs), params: self.params.saturating_add(other.params) }
+    }
+}
+
+impl Sum for Cost {
+    fn sum<I: Iterator<Item = Cost>>(costs: I) -> Cost {
+        costs.fold(Cost::default(), Cost::add)
+    }
+}
+
+/// Cost of every operator in every cell of one space, and of the stem and tail that every architecture has.
+#[derive(Clone, Debug)]
+pub struct CostTable {
+    fixed: Cost,
+    cells: Vec<Vec<Cost>>,
+    skippable: Vec<bool>,
+}
+
+impl CostTable {
+    pub fn new(space: &Space) -> Self {
+        let features = space.features();
+        let [in_features, classes] = [space.tail().cout, space.classes()].map(u64::from);
+        let classifier = Cost { macs: in_features * classes, params: in_features * classes + classes };
+        let stem = convolution(space.stem(), space.input().size());
+        let tail = convolution(space.tail(), features.size());
+        let cells = (space.cells().iter())
+            .map(|cell| {
+                let price = |convolutions: Vec<Convolution>| chain(&convolutions, cell.input);
+                cell.operators.iter().map(|o| price(o.convolutions(cell.input.channels, cell.channels, cell.stride()))).collect()
+            })
+            .collect();
+        let skippable = space.cells().iter().map(|cell| cell.may_be_skipped()).collect();
+        CostTable { fixed: stem + tail + classifier, cells, skippable }
+    }
+
+    /// Stem, tail and classifier.
+    pub fn fixed(&self) -> Cost {
+        self.fixed
+    }
+
+    pub fn operator(&self, cell: usize, operator: u16) -> Cost {
+        self.cells[cell][usize::from(operator)]
+    }
+
+    /// Sum over some operators of one cell.
+    pub fn branches(&self, cell: usize, operators: &[u16]) -> Cost {
+        operators.iter().map(|o| self.operator(cell, *o)).sum()
+    }
+
+    pub fn architecture(&self, architecture: &Architecture) -> Cost {
+        self.fixed + architecture.cells().iter().enumerate().map(|(i, operators)| self.branches(i, operators)).sum()
+    }
+
+    /// The cheapest and the dearest architecture of the whole space, each component by itself.
+    pub fn range(&self) -> (Cost, Cost) {
+        let least = self.cells.iter().zip(&self.skippable).map(|(operators, skippable)| match skippable {
+            true => Cost::default(),
+            false => Cost {
+                macs: operators.iter().map(|c| c.macs).min().unwrap_or(0),
+                params: operators.iter().map(|c| c.params).min().unwrap_or(0),
+            },
+        });
+        (self.fixed + least.sum(), self.fixed + self.cells.iter().flatten().copied().sum())
+    }
+}
+
+fn chain(convolutions: &[Convolution], input: Shape) -> Cost {
+    let mut size = input.size();
+    let priced = convolutions.iter().map(|c| {
+        let cost = convolution(c, size);
+        size = c.output(size);
+        cost
+    });
+    priced.sum()
+}
+
+fn convolution(c: &Convolution, input: [u32; 2]) -> Cost {
+    let weights = c.weight().map(u64::from).into_iter().fold(1, u64::saturating_mul);
+    let positions = c.output(input).map(u64::from).into_iter().product();
+    let norm = if c.norm { 2 * u64::from(c.cout) } else { 0 };
+    Cost { macs: weights.saturating_mul(positions), params: weights.saturating_add(norm) }
+}
+
+/// What a space holds, for people and programs: `nse_space_describe`.
+#[derive(Debug, Serialize)]
+pub struct Description {
+    pub name: String,
+    pub cells: usize,
+    /// Candidates over all cells.
+    pub operators: usize,
+    pub most_operators_per_cell: usize,
+    /// log10 of the number of architectures, multi-branch subsets included.
+    pub log10_architectures: f64,
+    pub macs: Range,
+    pub params: Range,
+}
+
+#[derive(Debug, Serialize)]
+pub struct Range {
+    pub least: u64,
+    pub greatest: u64,
+}
+
+pub fn describe(space: &Space) -> Description {
+    let (least, greatest) = CostTable::new(space).range();
+    Description {
+        name: space.name().into(),
+        cells: space.cells().len(),
+        operators: space.cells().iter().map(|c| c.operators.len()).sum(),
+        most_operators_per_cell: space.most_operators(),
+        log10_architectures: space.log10_architectures(),
+        macs: Range { least: least.macs, greatest: greatest.macs },
+        params: Range { least: least.params, greatest: greatest.params },
+    }
+}

@@ -1,0 +1,111 @@
+//! The one error type. Every variant keeps its facts as fields; the text is one line, lower case, and names the bad value.
+
+use serde_json::{json, Value};
+use std::path::PathBuf;
+
+pub type Result<T> = std::result::Result<T, Error>;
+
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    // ---- What the caller gave ------------------------------------------------------------------------------------------
+    #[error("{name}: {reason}")]
+    Argument { name: &'static str, reason: String },
+
+    /// A JSON document that does not parse, has an unknown key or a value out of range. `pointer` is an RFC 6901 pointer.
+    #[error("{document}: {reason} (at {})", if .pointer.is_empty() { "the top" } else { .pointer.as_str() })]
+    Config { document: &'static str, pointer: String, reason: String },
+
+    #[error("{path}: {source}")]
+    Io { path: PathBuf, source: std::io::Error },
+
+    #[error("{path}: {reason}")]
+    Format { path: PathBuf, reason: String },
+
+    /// No architecture of the space costs between `low` and `high`. `below` and `above` are the nearest reachable costs.
+    #[error("no architecture costs between {low} and {high} {unit}: the space reaches {least} to {greatest}{}", nearest(.below, .above))]
+    Unreachable { unit: &'static str, low: u64, high: u64, least: u64, greatest: u64, below: Option<u64>, above: Option<u64> },
+
+    #[error("{0}")]
+    NotFound(String),
+
+    #[error("{name}: the buffer holds {capacity} values, {needed} are needed")]
+    BufferTooSmall { name: &'static str, capacity: usize, needed: usize },
+
+    // ---- How a run ended -----------------------------------------------------------------------------------------------
+    #[error("cancelled; the work done so far is kept")]
+    Cancelled,
+
+    /// A loss that is not a number. The weights are those before the step, and everything found so far is kept.
+    #[error("the loss became {loss} in round {round}, step {step}; the state before this step is kept (a lower learning rate may help)")]
+    Diverged { loss: f64, round: u64, step: u64 },
+
+    #[error("{0} is busy with another call")]
+    Busy(&'static str),
+
+    // ---- The engine and the machine ------------------------------------------------------------------------------------
+    #[error("device {device:?}: {reason}")]
+    Device { device: String, reason: String },
+
+    #[error("libtorch: {0}")]
+    Torch(String),
+
+    #[error("{0} needs libtorch, and this build of nse has none")]
+    Unsupported(&'static str),
+
+    // ---- The C boundary ------------------------------------------------------------------------------------------------
+    #[error("{name}: {reason}")]
+    Handle { name: &'static str, reason: String },
+
+    #[error("the header is for ABI {header}, the library has ABI {library}")]
+    Abi { header: u32, library: u32 },
+
+    #[error("this process was forked after nse was first used; use nse before the fork, or in a new process")]
+    Forked,
+
+    #[error("an earlier internal error left this {0} unusable; free it")]
+    Poisoned(&'static str),
+
+    #[error("internal error (a bug in nse): {0}")]
+    Panic(String),
+}
+
+impl Error {
+    /// The machine-readable part: the fields a program would want beside the text.
+    pub fn detail(&self) -> Value {
+        match self {
+            Error::Argument { name, .. } | Error::Handle { name, .. } => json!({ "argument": name }),
+            Error::Config { document, pointer, .. } => json!({ "document": document, "pointer": pointer }),
+            Error::Io { path, source } => json!({ "path": path, "os_error": source.raw_os_error() }),
+            Error::Format { path, .. } => json!({ "path": path }),
+            Error::Unreachable { unit, low, high, least, greatest, below, above } => json!({
+                "unit": unit, "low": low, "high": high, "least": least, "greatest": greatest, "below": below, "above": above
+            }),
+            Error::BufferTooSmall { name, capacity, needed } => {
+                json!({ "argument": name, "capacity": capacity, "needed": needed })
+            }
+            Error::Diverged { round, step, .. } => json!({ "round": round, "step": step }),
+            Error::Device { device, .. } => json!({ "device": device }),
+            Error::Abi { header, library } => json!({ "header": header, "library": library }),
+            _ => json!({}),
+        }
+    }
+
+    /// The same configuration error, seen from the document that contains this one at `prefix`.
+    pub(crate) fn within(self, outer: &'static str, prefix: &str) -> Error {
+        match self {
+            Error::Config { pointer, reason, .. } => {
+                Error::Config { document: outer, pointer: format!("{prefix}{pointer}"), reason }
+            }
+            other => other,
+        }
+    }
+}
+
+fn nearest(below: &Option<u64>, above: &Option<u64>) -> String {
+    match (below, above) {
+        (Some(b), Some(a)) => format!(", the nearest are {b} and {a}"),
+        (Some(one), None) | (None, Some(one)) => format!(", the nearest is {one}"),
+        (None, None) => String::new(),
+    }
+}

@@ -1,0 +1,68 @@
+//! Strict JSON documents: every failure says which document, and where in it, by a JSON pointer (RFC 6901).
+
+use crate::error::{Error, Result};
+use schemars::generate::SchemaSettings;
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
+use serde::Serialize;
+use serde_json::Value;
+use serde_path_to_error::{Path, Segment};
+
+/// Parses `text` as the document named `document`. Types that derive `deny_unknown_fields` make unknown keys an error.
+pub fn parse<T: DeserializeOwned>(document: &'static str, text: &str) -> Result<T> {
+    let mut reader = serde_json::Deserializer::from_str(text);
+    let value = serde_path_to_error::deserialize(&mut reader).map_err(|e| Error::Config {
+        document,
+        pointer: pointer(e.path()),
+        reason: e.inner().to_string(),
+    })?;
+    reader.end().map_err(|e| Error::Config { document, pointer: String::new(), reason: e.to_string() })?;
+    Ok(value)
+}
+
+/// `value` outside its documented range.
+pub fn out_of_range(document: &'static str, pointer: impl Into<String>, reason: impl Into<String>) -> Error {
+    Error::Config { document, pointer: pointer.into(), reason: reason.into() }
+}
+
+/// The JSON schema of `T`, with its doc comments as help and its ranges.
+pub fn schema<T: JsonSchema>() -> String {
+    serde_json::to_string_pretty(&schema_value::<T>()).unwrap_or_default()
+}
+
+/// Holds every number of `value` against the ranges its schema declares, so that a range is written in one place.
+pub fn check_ranges<T: JsonSchema + Serialize>(document: &'static str, value: &T) -> Result<()> {
+    let value = serde_json::to_value(value).map_err(|e| out_of_range(document, "", e.to_string()))?;
+    check(document, &schema_value::<T>(), &value, "")
+}
+
+fn schema_value<T: JsonSchema>() -> Value {
+    let settings = SchemaSettings::draft2020_12().with(|s| s.inline_subschemas = true);
+    settings.into_generator().into_root_schema_for::<T>().to_value()
+}
+
+fn check(document: &'static str, schema: &Value, value: &Value, at: &str) -> Result<()> {
+    if let (Value::Object(fields), Some(Value::Object(properties))) = (value, schema.get("properties")) {
+        for (key, field) in fields {
+            check(document, &properties[key], field, &format!("{at}/{key}"))?;
+        }
+    }
+    let bound = |key: &str, default: f64| schema.get(key).and_then(Value::as_f64).unwrap_or(default);
+    let (least, most) = (bound("minimum", f64::NEG_INFINITY), bound("maximum", f64::INFINITY));
+    match value.as_f64() {
+        Some(number) if number < least || number > most => {
+            Err(out_of_range(document, at, format!("{value} is not in {least} to {most}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn pointer(path: &Path) -> String {
+    path.iter()
+        .map(|segment| match segment {
+            Segment::Seq { index } => format!("/{index}"),
+            Segment::Map { key } => format!("/{}", key.replace('~', "~0").replace('/', "~1")),
+            Segment::Enum { .. } | Segment::Unknown => String::new(),
+        })
+        .collect()
+}

@@ -1,0 +1,32 @@
+//! Neural architecture search as a library.
+//!
+//! A host program gives a [`space`] of networks, data and a budget; a [`search::Search`] evolves the space round by round
+//! (train a weight-sharing supernet, sample, score, keep the Pareto front, refill) and hands back architectures and models.
+//! The method is NSE, Neural Search-space Evolution (Ci et al., ICCV 2021).
+//!
+//! ```text
+//! space     what can be searched: operators, cells, pools, presets, the JSON form         pure
+//! arch      one architecture: operators per cell, canonical form, JSON                    pure
+//! cost      multiply-accumulates and parameters of operators and architectures            pure
+//! search    the round as a state machine; talks to weights only through `search::Trainer` pure
+//! data      images in memory: IDX files, splits, normalisation, augmentation
+//! report    pictures for people
+//! supernet  the weights: the only folder that names `tch` (libtorch)
+//! ffi       the C ABI, `include/nse.h`
+//! ```
+//!
+//! The arrow of dependency is `ffi -> search -> {space, arch, cost}`; `supernet` and `data` serve `search` through traits.
+
+pub mod arch;
+pub mod cost;
+pub mod data;
+mod error;
+pub mod ffi;
+pub mod json;
+pub mod report;
+pub mod search;
+pub mod space;
+#[cfg(feature = "torch")]
+pub mod supernet;
+
+pub use error::{Error, Result};

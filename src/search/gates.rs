@@ -1,0 +1,41 @@
+//! Which branches of a cell are open. Exact draws of Bernoulli vectors that must differ from a few forbidden ones,
+//! without rejection and without enumerating subsets, so that any number of operators works.
+
+use super::random::Stream;
+
+/// One bit per active operator of a cell, drawn independently with probability `p`, given that the result is none of
+/// `forbidden` (distinct vectors). None when only forbidden vectors are possible.
+///
+/// Bit by bit: the mass of "this bit = b" is p(b) times the chance that the rest does not complete a forbidden vector.
+pub fn draw(p: &[f64], forbidden: &[Vec<bool>], stream: &mut Stream) -> Option<Vec<bool>> {
+    let mut alive: Vec<(&[bool], Vec<f64>)> = forbidden.iter().map(|f| (f.as_slice(), suffix_masses(p, f))).collect();
+    let mut gates = Vec::with_capacity(p.len());
+    for (i, open) in p.iter().enumerate() {
+        let mass = |bit: bool| {
+            let completes: f64 = alive.iter().filter(|(f, _)| f[i] == bit).map(|(_, suffix)| suffix[i + 1]).sum();
+            (if bit { *open } else { 1.0 - *open }) * (1.0 - completes).max(0.0)
+        };
+        let (closed, opened) = (mass(false), mass(true));
+        if closed + opened <= 0.0 {
+            return None;
+        }
+        let bit = stream.uniform() * (closed + opened) >= closed;
+        alive.retain(|(f, _)| f[i] == bit);
+        gates.push(bit);
+    }
+    alive.is_empty().then_some(gates)
+}
+
+/// `masses[i]`: probability that bits i.. come out as in `gates`.
+fn suffix_masses(p: &[f64], gates: &[bool]) -> Vec<f64> {
+    let mut masses = vec![1.0; p.len() + 1];
+    for i in (0..p.len()).rev() {
+        masses[i] = masses[i + 1] * if gates[i] { p[i] } else { 1.0 - p[i] };
+    }
+    masses
+}
+
+/// Probability of `gates` when every bit is drawn independently with `p`: prod p^g (1-p)^(1-g).
+pub fn probability(p: &[f64], gates: &[bool]) -> f64 {
+    suffix_masses(p, gates)[0]
+}

@@ -1,0 +1,86 @@
+//! What a finished round leaves behind: one JSON line, enough to redraw the run without the weights.
+
+use super::pareto::Scored;
+use crate::space::Space;
+use serde::Serialize;
+
+#[derive(Clone, Debug, Serialize)]
+pub struct RoundRecord {
+    /// From 1.
+    pub round: u64,
+    pub rounds: u64,
+    /// Per cell, the operators that still had weights at the end of training, with their learnt theta.
+    pub fitness: Vec<Vec<OperatorFitness>>,
+    /// Per cell, the operators dropped during training.
+    pub dropped: Vec<Vec<String>>,
+    /// Per cell, the operators of the next round: those the front uses and those that came from the pending ones.
+    pub retained: Vec<Vec<String>>,
+    pub refilled: Vec<Vec<String>>,
+    /// Supernet at the end of training: smoothed loss and accuracy on training images.
+    pub steps: u64,
+    pub loss: f64,
+    pub accuracy: f64,
+    pub window: [u64; 2],
+    /// Scored architectures inside the window, the front of the round before included, and the extras below it.
+    pub candidates: Vec<Point>,
+    pub extras: Vec<Point>,
+    pub front: Vec<FrontMember>,
+    pub seconds: Seconds,
+}
+
+/// Wall clock; the only fields of a record that differ between two runs with the same seed.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct Seconds {
+    pub train: f64,
+    pub score: f64,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct OperatorFitness {
+    pub operator: String,
+    pub theta: f64,
+}
+
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Point {
+    pub macs: u64,
+    pub accuracy: f64,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct FrontMember {
+    pub cells: Vec<Vec<String>>,
+    pub macs: u64,
+    pub params: u64,
+    pub accuracy: f64,
+    /// Round in which it was found, from 1.
+    pub found: u64,
+}
+
+impl From<&Scored> for Point {
+    fn from(scored: &Scored) -> Self {
+        Point { macs: scored.cost.macs, accuracy: scored.accuracy }
+    }
+}
+
+impl FrontMember {
+    pub fn new(space: &Space, scored: &Scored) -> Self {
+        FrontMember {
+            cells: scored.architecture.names(space),
+            macs: scored.cost.macs,
+            params: scored.cost.params,
+            accuracy: scored.accuracy,
+            found: scored.found + 1,
+        }
+    }
+}
+
+/// One line of JSON per record.
+pub fn json_lines(history: &[RoundRecord]) -> String {
+    let mut lines = String::new();
+    for record in history {
+        lines.push_str(&serde_json::to_string(record).unwrap_or_default());
+        lines.push('\n');
+    }
+    lines
+}

@@ -1,0 +1,31 @@
+//! The search: how a space evolves, round by round. Pure: no tensors, no files, no clock that matters, no global randomness.
+//!
+//! [`Search`] is the state machine. It decides every number and asks a [`Trainer`] to compute with weights.
+
+mod engine;
+mod evolve;
+pub mod fitness;
+pub mod gates;
+mod history;
+mod meter;
+mod observe;
+mod options;
+pub mod pareto;
+mod random;
+mod sample;
+mod schedule;
+mod trainer;
+
+pub use engine::{Search, Status};
+pub use fitness::TwoPaths;
+pub use history::{json_lines, FrontMember, OperatorFitness, Point, RoundRecord};
+pub use meter::Meter;
+pub use observe::{Control, Event, EventKind, Observer, Silent};
+pub use options::{
+    Augment, CandidateOptions, FitnessOptions, Objective, ScoreOptions, SearchOptions, TrainOptions,
+};
+pub use pareto::Scored;
+pub use random::{Purpose, Stream};
+pub use sample::{CellChoices, Sampler, Window};
+pub use schedule::Schedule;
+pub use trainer::{At, PathGradient, StepOutcome, Trainer};

@@ -1,0 +1,272 @@
+//! The options of a search, as strict JSON with a schema. Doc comments are the help text of `nse_search_options_schema`.
+
+use super::sample::Window;
+use super::schedule::Schedule;
+use crate::error::Result;
+use crate::json;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+const DOCUMENT: &str = "search options";
+
+/// Options of a search. Everything but `objective` has a default.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SearchOptions {
+    /// Names every random stream of the run: the same seed, data and options give the same result.
+    #[serde(default)]
+    pub seed: u64,
+    /// Number of rounds. Default: (operators - 1) / (active - 1) of the largest cell, enough to try each operator once.
+    #[serde(default)]
+    #[schemars(range(min = 1, max = 10_000))]
+    pub rounds: Option<u64>,
+    /// Operators of a cell that have weights at a time (K).
+    #[serde(default = "defaults::active")]
+    #[schemars(range(min = 2, max = 1000))]
+    pub active: usize,
+    pub objective: Objective,
+    #[serde(default)]
+    pub train: TrainOptions,
+    #[serde(default)]
+    pub fitness: FitnessOptions,
+    #[serde(default)]
+    pub candidates: CandidateOptions,
+    #[serde(default)]
+    pub score: ScoreOptions,
+    /// Part of the training images held out for architecture steps and scoring, when no held-out dataset is given.
+    #[serde(default = "defaults::held_out")]
+    #[schemars(range(min = 0.001, max = 0.9))]
+    pub held_out: f64,
+    /// "cpu", "cuda" or "cuda:N".
+    #[serde(default = "defaults::device")]
+    pub device: String,
+    /// Threads of the tensor library, for the whole process. Default: left as it is.
+    #[serde(default)]
+    #[schemars(range(min = 1, max = 1024))]
+    pub threads: Option<u32>,
+}
+
+/// The cost window candidates must lie in, and the pull of the fitness towards a target. Costs are multiply-accumulates of the
+/// whole network for one image.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Objective {
+    /// Least cost of a candidate (inclusive).
+    pub low: u64,
+    /// Greatest cost of a candidate (inclusive): the budget.
+    pub high: u64,
+    /// Cost that the fitness is pulled to. Default: `low`, as published.
+    #[serde(default)]
+    pub target: Option<u64>,
+    /// Weight of the pull: loss = cross-entropy + alpha (cost / target - 1)^beta. The published 1e-5 (MMACs - 300)^2 is alpha 0.9.
+    #[serde(default = "defaults::alpha")]
+    #[schemars(range(min = 0.0, max = 1e6))]
+    pub alpha: f64,
+    /// Even exponent of the pull.
+    #[serde(default = "defaults::beta")]
+    #[schemars(range(min = 2, max = 8))]
+    pub beta: u32,
+}
+
+/// Training of the shared weights: SGD with Nesterov momentum, linear warm-up and a cosine to zero in every round.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct TrainOptions {
+    /// Passes over the training images per round. May be a fraction.
+    #[schemars(range(min = 0.001, max = 100_000.0))]
+    pub epochs: f64,
+    /// Images per optimizer step.
+    #[schemars(range(min = 2, max = 65_536))]
+    pub batch: usize,
+    /// Peak learning rate.
+    #[schemars(range(min = 1e-8, max = 100.0))]
+    pub lr: f64,
+    /// Part of a round's steps during which the rate rises linearly from a quarter of `lr`.
+    #[schemars(range(min = 0.0, max = 0.9))]
+    pub warmup: f64,
+    #[schemars(range(min = 0.0, max = 0.999))]
+    pub momentum: f64,
+    /// L2 decay of convolution and classifier weights; batch-norm and biases have none.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub weight_decay: f64,
+    #[schemars(range(min = 0.0, max = 0.5))]
+    pub label_smoothing: f64,
+    pub augment: Augment,
+}
+
+/// Random changes of a training image.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Augment {
+    /// Zero pixels added on every side before a crop back to the size at a random place.
+    #[schemars(range(min = 0, max = 64))]
+    pub pad: u32,
+    /// Mirror left-right half of the time.
+    pub flip: bool,
+}
+
+/// Learning of the operators' scores theta, by Adam with betas (0, 0.999) on the two-path gradient.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct FitnessOptions {
+    /// Weight steps per architecture step.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub interval: u64,
+    #[schemars(range(min = 0.0, max = 10.0))]
+    pub lr: f64,
+    /// An operator whose theta falls below this leaves its cell for good. A theta of -2 is a probability of 0.12.
+    #[schemars(range(min = -1e6, max = 0.0))]
+    pub threshold: f64,
+    /// Never drop an operator that the front of the previous round uses.
+    pub preserve: bool,
+}
+
+/// How many architectures are sampled and scored per round.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct CandidateOptions {
+    /// Inside the window.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub count: usize,
+    /// Just below the window: they only remove front members at its cheap edge, which would be on the front for lack of rivals.
+    #[schemars(range(min = 0, max = 1_000_000))]
+    pub extras: usize,
+    /// How far below the window the extras reach, in multiply-accumulates. Default: a fifth of the window's width.
+    pub extra_width: Option<u64>,
+}
+
+/// How a candidate is scored: batch-norm statistics from training images, accuracy on held-out images.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ScoreOptions {
+    /// Training images that give the batch-norm statistics.
+    #[schemars(range(min = 2, max = 10_000_000))]
+    pub calibration: usize,
+    /// Held-out images that give the accuracy. Default: all of them.
+    #[schemars(range(min = 1, max = 100_000_000))]
+    pub images: Option<usize>,
+    /// Images per forward pass. Statistics are exact when `calibration` fits in one pass, else averaged over passes.
+    #[schemars(range(min = 2, max = 1_000_000))]
+    pub batch: usize,
+}
+
+mod defaults {
+    pub fn active() -> usize {
+        5
+    }
+    pub fn held_out() -> f64 {
+        0.1
+    }
+    pub fn device() -> String {
+        "cpu".into()
+    }
+    pub fn alpha() -> f64 {
+        0.9
+    }
+    pub fn beta() -> u32 {
+        2
+    }
+}
+
+impl Default for TrainOptions {
+    fn default() -> Self {
+        TrainOptions {
+            epochs: 10.0,
+            batch: 128,
+            lr: 0.05,
+            warmup: 0.02,
+            momentum: 0.9,
+            weight_decay: 4e-5,
+            label_smoothing: 0.0,
+            augment: Augment::default(),
+        }
+    }
+}
+
+impl Default for Augment {
+    fn default() -> Self {
+        Augment { pad: 2, flip: true }
+    }
+}
+
+impl Default for FitnessOptions {
+    fn default() -> Self {
+        FitnessOptions { interval: 2, lr: 5e-3, threshold: -2.0, preserve: true }
+    }
+}
+
+impl Default for CandidateOptions {
+    fn default() -> Self {
+        CandidateOptions { count: 200, extras: 20, extra_width: None }
+    }
+}
+
+impl Default for ScoreOptions {
+    fn default() -> Self {
+        ScoreOptions { calibration: 1024, images: None, batch: 1024 }
+    }
+}
+
+impl SearchOptions {
+    /// Reads the JSON form; unknown keys and values outside the ranges of the schema are errors with a JSON pointer.
+    pub fn from_json(text: &str) -> Result<Self> {
+        let options: SearchOptions = json::parse(DOCUMENT, text)?;
+        options.check()?;
+        Ok(options)
+    }
+
+    /// JSON schema (draft 2020-12) with keys, defaults, ranges and help.
+    pub fn schema() -> String {
+        json::schema::<SearchOptions>()
+    }
+
+    fn check(&self) -> Result<()> {
+        json::check_ranges(DOCUMENT, self)?;
+        let wrong = |pointer: &str, reason: String| Err(json::out_of_range(DOCUMENT, pointer, reason));
+        let Objective { low, high, target, beta, .. } = self.objective;
+        if low > high {
+            return wrong("/objective/low", format!("{low} is above high, {high}"));
+        }
+        if target.unwrap_or(low) == 0 {
+            return wrong("/objective/target", "a target of 0 leaves nothing to compare with".into());
+        }
+        if beta % 2 == 1 {
+            return wrong("/objective/beta", format!("{beta} is odd"));
+        }
+        Ok(())
+    }
+}
+
+impl Objective {
+    pub fn window(&self) -> Window {
+        Window { low: self.low, high: self.high }
+    }
+
+    /// The window of the extras: just below, `width` wide; None when there is nothing below.
+    pub fn below(&self, width: Option<u64>) -> Option<Window> {
+        let width = width.unwrap_or((self.high - self.low) / 5);
+        (self.low > 0 && width > 0).then(|| Window { low: self.low.saturating_sub(width), high: self.low - 1 })
+    }
+
+    fn target(&self) -> f64 {
+        self.target.unwrap_or(self.low) as f64
+    }
+
+    /// d penalty / d cost, in 1 / MACs, of penalty = alpha (cost / target - 1)^beta.
+    pub fn slope(&self, macs: f64) -> f64 {
+        let excess = macs / self.target() - 1.0;
+        self.alpha * f64::from(self.beta) * excess.powi(self.beta as i32 - 1) / self.target()
+    }
+}
+
+impl TrainOptions {
+    /// Optimizer steps of a round: at least one.
+    pub fn steps(&self, steps_per_epoch: u64) -> u64 {
+        ((self.epochs * steps_per_epoch as f64).round() as u64).max(1)
+    }
+
+    pub fn schedule(&self, steps: u64) -> Schedule {
+        let warmup = (self.warmup * steps as f64).round() as u64;
+        Schedule { start: self.lr / 4.0, peak: self.lr, warmup, total: steps }
+    }
+}

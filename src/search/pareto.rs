@@ -1,0 +1,52 @@
+//! The Pareto front over cost (less is better) and accuracy (more is better).
+
+use crate::arch::Architecture;
+use crate::cost::Cost;
+
+/// A scored architecture.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Scored {
+    pub architecture: Architecture,
+    pub cost: Cost,
+    /// Held-out top-1 with the supernet's weights, 0 to 1.
+    pub accuracy: f64,
+    /// Round in which it was first found.
+    pub found: u64,
+}
+
+/// The non-dominated members of `scored`, cheapest first. One architecture dominates another when it costs no more MACs and is
+/// no less accurate, and one of the two strictly.
+///
+/// Ties: of several with equal MACs and equal accuracy one stays, the one found in the earliest round (so that an old member
+/// is not displaced by an equal newcomer), then the smallest in canonical order. The order of `scored` does not matter.
+pub fn front(mut scored: Vec<Scored>) -> Vec<Scored> {
+    scored.sort_by(|a, b| {
+        (a.cost.macs.cmp(&b.cost.macs))
+            .then(b.accuracy.total_cmp(&a.accuracy))
+            .then(a.found.cmp(&b.found))
+            .then_with(|| a.architecture.cmp(&b.architecture))
+    });
+    let mut best = f64::NEG_INFINITY;
+    scored.retain(|s| {
+        let rises = s.accuracy > best;
+        best = best.max(s.accuracy);
+        rises
+    });
+    scored
+}
+
+/// The front of `main` and `extras` together, without the extras: these lie below the cost window and only remove members
+/// at its cheap edge. Should they remove all, the front of `main` alone is kept, so that a round never ends empty-handed.
+pub fn front_with_extras(main: Vec<Scored>, extras: Vec<Scored>) -> Vec<Scored> {
+    let killers: std::collections::HashSet<_> = extras.iter().map(|s| s.architecture.clone()).collect();
+    let mut together = main.clone();
+    together.extend(extras);
+    let mut kept = front(together);
+    kept.retain(|s| !killers.contains(&s.architecture));
+    if kept.is_empty() { front(main) } else { kept }
+}
+
+/// The most accurate member that costs at most `macs`; of equals the cheapest.
+pub fn best(front: &[Scored], macs: u64) -> Option<&Scored> {
+    front.iter().filter(|s| s.cost.macs <= macs).reduce(|best, s| if s.accuracy > best.accuracy { s } else { best })
+}

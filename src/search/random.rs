@@ -1,0 +1,76 @@
+//! Randomness without state: every draw of a run comes from a stream named by (seed, purpose, round, index).
+//! So a result does not depend on where a run was cut, nor on who computed what first. No global generator is touched.
+
+use rand_chacha::rand_core::{RngCore, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+/// What a stream is for. The numbers are part of every stored result: never reuse or renumber one.
+#[derive(Clone, Copy, Debug)]
+#[repr(u64)]
+pub enum Purpose {
+    /// Order in which a cell's operators enter the active subset; index = cell.
+    Pool = 1,
+    /// Gates of a weight step; index = step.
+    WeightGates = 2,
+    /// The two gate vectors of an architecture step; index = step.
+    ArchitectureGates = 3,
+    /// Candidate architectures of a round.
+    Candidates = 4,
+    /// Initial weights of one branch; index names the branch.
+    Weights = 5,
+    /// Order of the training images; index = epoch.
+    TrainOrder = 6,
+    /// Order of the held-out images; index = epoch.
+    HeldOutOrder = 7,
+    /// Crop and flip of a batch; index = step.
+    Augment = 8,
+    /// Which images are held out.
+    Split = 9,
+    /// Which training images re-calibrate batch-norm.
+    Calibration = 10,
+}
+
+pub struct Stream(ChaCha8Rng);
+
+impl Stream {
+    pub fn new(seed: u64, purpose: Purpose, round: u64, index: u64) -> Self {
+        let mut key = [0; 32];
+        for (part, word) in key.chunks_exact_mut(8).zip([seed, purpose as u64, round, index]) {
+            part.copy_from_slice(&word.to_le_bytes());
+        }
+        Stream(ChaCha8Rng::from_seed(key))
+    }
+
+    pub fn next_u64(&mut self) -> u64 {
+        self.0.next_u64()
+    }
+
+    /// Uniform in [0, 1), a multiple of 2^-53.
+    pub fn uniform(&mut self) -> f64 {
+        (self.next_u64() >> 11) as f64 * (0.5f64).powi(53)
+    }
+
+    /// Uniform in 0..n, without bias (Lemire's multiply-shift with rejection). `n` must not be 0.
+    pub fn below(&mut self, n: u64) -> u64 {
+        loop {
+            let product = u128::from(self.next_u64()) * u128::from(n);
+            if product as u64 >= n.wrapping_neg() % n {
+                return (product >> 64) as u64;
+            }
+        }
+    }
+
+    /// Two independent standard normal values (Box-Muller).
+    pub fn normals(&mut self) -> [f64; 2] {
+        let radius = (-2.0 * (1.0 - self.uniform()).ln()).sqrt();
+        let (sin, cos) = (std::f64::consts::TAU * self.uniform()).sin_cos();
+        [radius * cos, radius * sin]
+    }
+
+    /// Fisher-Yates.
+    pub fn shuffle<T>(&mut self, items: &mut [T]) {
+        for i in (1..items.len()).rev() {
+            items.swap(i, self.below(i as u64 + 1) as usize);
+        }
+    }
+}

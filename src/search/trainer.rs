@@ -1,0 +1,55 @@
+//! What a search needs from whoever holds the weights. The search decides every number (gates, learning rate, which batch);
+//! the trainer only computes.
+
+use super::fitness::TwoPaths;
+use super::observe::Control;
+use crate::arch::Architecture;
+use crate::error::Result;
+
+/// Where in a run something happens; names the random streams and the batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct At {
+    pub seed: u64,
+    pub round: u64,
+    /// Optimizer step within the round, from 0.
+    pub step: u64,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct StepOutcome {
+    /// Mean loss of the batch.
+    pub loss: f64,
+    /// Images classified correctly, and images seen.
+    pub correct: u64,
+    pub images: u64,
+}
+
+/// dLoss/dps and dLoss/dpu of one cell: the inner products of the loss gradient at the cell's output with the two paths' outputs.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct PathGradient {
+    pub selected: f64,
+    pub unselected: f64,
+}
+
+pub trait Trainer {
+    /// Optimizer steps per epoch over the training images.
+    fn steps_per_epoch(&self) -> u64;
+
+    /// About how many optimizer steps take as long as scoring one candidate; only for the estimate of the time left.
+    fn steps_per_candidate(&self) -> f64;
+
+    /// Fresh weights for the active operators of every cell; the weights of the round before are forgotten.
+    fn begin_round(&mut self, seed: u64, round: u64, active: &[Vec<u16>]) -> Result<()>;
+
+    /// One optimizer step on the training images, with the given operators open. A loss that is not finite is
+    /// [`crate::Error::Diverged`], and the weights are those before the step.
+    fn weight_step(&mut self, at: At, open: &[Vec<u16>], lr: f64) -> Result<StepOutcome>;
+
+    /// Loss and path gradients on held-out images; changes no weight. `paths[cell]` is parallel to `active[cell]`; a cell
+    /// without two different paths is None and keeps all its active operators open.
+    fn architecture_step(&mut self, at: At, active: &[Vec<u16>], paths: &[Option<TwoPaths>]) -> Result<(f64, Vec<PathGradient>)>;
+
+    /// Held-out accuracy, 0 to 1, of each candidate with its own batch-norm statistics. May stop early, with
+    /// [`crate::Error::Cancelled`], when `control` says so.
+    fn score(&mut self, seed: u64, round: u64, candidates: &[Architecture], control: &dyn Control) -> Result<Vec<f64>>;
+}

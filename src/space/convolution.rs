@@ -1,0 +1,65 @@
+//! The shape of one convolution followed by batch normalisation and, unless `linear`, ReLU. All have no bias and "same" padding.
+
+/// `name` is its place inside an operator and the name of its weights in exported models.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Convolution {
+    pub name: &'static str,
+    pub cin: u32,
+    pub cout: u32,
+    /// Height, width.
+    pub kernel: [u32; 2],
+    pub stride: [u32; 2],
+    pub dilation: u32,
+    pub groups: u32,
+    pub relu: bool,
+    pub norm: bool,
+}
+
+impl Convolution {
+    pub fn kernel(name: &'static str, cin: u32, cout: u32, kernel: [u32; 2]) -> Self {
+        Convolution { name, cin, cout, kernel, stride: [1, 1], dilation: 1, groups: 1, relu: true, norm: true }
+    }
+
+    pub fn pointwise(name: &'static str, cin: u32, cout: u32) -> Self {
+        Self::kernel(name, cin, cout, [1, 1])
+    }
+
+    pub fn square(name: &'static str, channels: u32, kernel: u32, stride: u32) -> Self {
+        Self::kernel(name, channels, channels, [kernel, kernel]).stride([stride, stride])
+    }
+
+    pub fn stride(self, stride: [u32; 2]) -> Self {
+        Convolution { stride, ..self }
+    }
+
+    pub fn dilation(self, dilation: u32) -> Self {
+        Convolution { dilation, ..self }
+    }
+
+    pub fn groups(self, groups: u32) -> Self {
+        Convolution { groups, ..self }
+    }
+
+    pub fn linear(self) -> Self {
+        Convolution { relu: false, ..self }
+    }
+
+    pub fn without_norm(self) -> Self {
+        Convolution { norm: false, ..self }
+    }
+
+    /// Height, width: what keeps the size at stride 1 and gives `ceil(size / stride)` otherwise.
+    pub fn padding(&self) -> [u32; 2] {
+        self.kernel.map(|k| self.dilation * (k - 1) / 2)
+    }
+
+    /// Height and width after this convolution.
+    pub fn output(&self, size: [u32; 2]) -> [u32; 2] {
+        [size[0].div_ceil(self.stride[0]), size[1].div_ceil(self.stride[1])]
+    }
+
+    /// Shape of the weight: out, in per group, height, width.
+    pub fn weight(&self) -> [u32; 4] {
+        [self.cout, self.cin / self.groups, self.kernel[0], self.kernel[1]]
+    }
+}

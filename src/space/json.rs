@@ -1,0 +1,167 @@
+//! The JSON form of a space. Strict to read; written in one canonical way, so that reading what was written gives the same space.
+
+use super::{Cell, CellKind, Convolution, Operator, Shape, Space};
+use crate::error::{Error, Result};
+use crate::json;
+use serde::{Deserialize, Serialize};
+
+const DOCUMENT: &str = "space";
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SpaceDocument {
+    pub name: String,
+    pub input: ShapeDocument,
+    pub classes: u32,
+    pub stem: StemDocument,
+    pub cells: Vec<CellDocument>,
+    /// For the cells that do not list their own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operators: Option<Operators>,
+    pub tail: TailDocument,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ShapeDocument {
+    pub channels: u32,
+    pub height: u32,
+    pub width: u32,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct StemDocument {
+    pub channels: u32,
+    pub stride: u32,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct CellDocument {
+    pub kind: CellKind,
+    /// Of the output; not allowed for a normal cell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channels: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operators: Option<Operators>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TailDocument {
+    pub channels: u32,
+}
+
+/// A published pool by name, or a list of operators.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged, expecting = "expected the name of a published pool (\"nse-27\") or a list of operator names")]
+pub(super) enum Operators {
+    Published(String),
+    Listed(Vec<String>),
+}
+
+impl Operators {
+    fn resolve(&self, pointer: &str) -> Result<Vec<Operator>> {
+        let operators = match self {
+            Operators::Published(name) if name == "nse-27" => super::operators_27(),
+            Operators::Published(name) => {
+                return Err(json::out_of_range(DOCUMENT, pointer, format!("{name:?} is not a published pool; there is \"nse-27\"")))
+            }
+            Operators::Listed(names) => (names.iter().enumerate())
+                .map(|(i, name)| name.parse().map_err(|e: String| json::out_of_range(DOCUMENT, format!("{pointer}/{i}"), e)))
+                .collect::<Result<_>>()?,
+        };
+        if operators.is_empty() || operators.len() > usize::from(u16::MAX) {
+            return Err(json::out_of_range(DOCUMENT, pointer, format!("{} operators are not in 1 to 65535", operators.len())));
+        }
+        let mut seen = std::collections::HashSet::new();
+        match operators.iter().position(|o| !seen.insert(o)) {
+            Some(twice) => {
+                Err(json::out_of_range(DOCUMENT, format!("{pointer}/{twice}"), format!("{} is listed twice", operators[twice])))
+            }
+            None => Ok(operators),
+        }
+    }
+}
+
+impl Space {
+    /// Reads the JSON form (docs/space.md). Unknown keys and values out of range are errors with a JSON pointer.
+    pub fn from_json(text: &str) -> Result<Space> {
+        Self::from_document(&json::parse(DOCUMENT, text)?)
+    }
+
+    /// The canonical JSON form: `from_json(to_json(space)) == space`.
+    pub fn to_json(&self) -> String {
+        let listed = |cell: &Cell| Operators::Listed(cell.operators.iter().map(Operator::to_string).collect());
+        let common = self.cells.first().map(listed);
+        let document = SpaceDocument {
+            name: self.name.clone(),
+            input: ShapeDocument { channels: self.input.channels, height: self.input.height, width: self.input.width },
+            classes: self.classes,
+            stem: StemDocument { channels: self.stem.cout, stride: self.stem.stride[0] },
+            cells: (self.cells.iter())
+                .map(|cell| CellDocument {
+                    kind: cell.kind,
+                    channels: (cell.kind != CellKind::Normal).then_some(cell.channels),
+                    operators: Some(listed(cell)).filter(|own| common.as_ref() != Some(own)),
+                })
+                .collect(),
+            operators: common,
+            tail: TailDocument { channels: self.tail.cout },
+        };
+        serde_json::to_string_pretty(&document).unwrap_or_default()
+    }
+
+    pub(super) fn from_document(document: &SpaceDocument) -> Result<Space> {
+        let input = &document.input;
+        within("/input/channels", input.channels, 1..=1024)?;
+        within("/input/height", input.height, 1..=4096)?;
+        within("/input/width", input.width, 1..=4096)?;
+        within("/classes", document.classes, 2..=1_000_000)?;
+        within("/stem/channels", document.stem.channels, 1..=65_536)?;
+        within("/stem/stride", document.stem.stride, 1..=4)?;
+        within("/tail/channels", document.tail.channels, 1..=65_536)?;
+        within("/cells", document.cells.len() as u32, 1..=1000)?;
+        let stride = document.stem.stride;
+        let stem = Convolution::kernel("stem", input.channels, document.stem.channels, [3, 3]).stride([stride, stride]);
+        let input = Shape { channels: input.channels, height: input.height, width: input.width };
+        let [height, width] = stem.output(input.size());
+        let mut flowing = Shape { channels: stem.cout, height, width };
+        let mut cells = Vec::with_capacity(document.cells.len());
+        for (i, cell) in document.cells.iter().enumerate() {
+            cells.push(read_cell(&format!("/cells/{i}"), cell, document.operators.as_ref(), flowing)?);
+            flowing = cells[i].output();
+        }
+        let tail = Convolution::pointwise("tail", flowing.channels, document.tail.channels).without_norm();
+        Ok(Space { name: document.name.clone(), input, classes: document.classes, stem, cells, tail })
+    }
+}
+
+fn read_cell(at: &str, cell: &CellDocument, shared: Option<&Operators>, input: Shape) -> Result<Cell> {
+    let wrong = |key: &str, reason: String| json::out_of_range(DOCUMENT, format!("{at}{key}"), reason);
+    let channels = match (cell.kind, cell.channels) {
+        (CellKind::Normal, None) => input.channels,
+        (CellKind::Normal, Some(_)) => return Err(wrong("/channels", "a normal cell keeps its channels".into())),
+        (_, Some(channels)) => channels,
+        (kind, None) => return Err(wrong("", format!("a {} cell needs \"channels\"", format!("{kind:?}").to_lowercase()))),
+    };
+    within(&format!("{at}/channels"), channels, 1..=65_536)?;
+    let operators = match (&cell.operators, shared) {
+        (Some(own), _) => own.resolve(&format!("{at}/operators"))?,
+        (None, Some(shared)) => shared.resolve("/operators")?,
+        (None, None) => return Err(wrong("", "no \"operators\" here and none for the whole space".into())),
+    };
+    match operators.iter().find_map(|o| o.misfit(input.channels, channels)) {
+        Some(reason) => Err(wrong("/operators", reason)),
+        None => Ok(Cell { kind: cell.kind, input, channels, operators }),
+    }
+}
+
+fn within(pointer: &str, value: u32, range: std::ops::RangeInclusive<u32>) -> Result<()> {
+    if range.contains(&value) {
+        return Ok(());
+    }
+    let reason = format!("{value} is not in {} to {}", range.start(), range.end());
+    Err(Error::Config { document: DOCUMENT, pointer: pointer.into(), reason })
+}

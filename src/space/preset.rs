@@ -1,0 +1,178 @@
+//! Named spaces, and the published operator pool they draw from.
+
+use super::json::{CellDocument, Operators, ShapeDocument, SpaceDocument, StemDocument, TailDocument};
+use super::{CellKind, Operator, Space};
+use crate::error::{Error, Result};
+use crate::json;
+use serde::{Deserialize, Serialize};
+
+/// The 27 operators of the published search under a MAC budget ("macmb"), in the published index order.
+pub fn operators_27() -> Vec<Operator> {
+    let mbconv = |kernel, expansion, dilation| Operator::MbConv { kernel, expansion, dilation, groups: [1, 1] };
+    let mut pool = Vec::with_capacity(27);
+    for expansion in [1, 3, 6] {
+        pool.extend([1, 2, 3].map(|dilation| mbconv(3, expansion, dilation)));
+    }
+    for kernel in [5, 7, 9, 11] {
+        pool.extend([1, 3, 6].map(|expansion| mbconv(kernel, expansion, 1)));
+    }
+    for kernel in [5, 7] {
+        pool.extend([1, 2, 4].map(|expansion| Operator::Rec { kernel, expansion }));
+    }
+    pool
+}
+
+/// How the stages of a chain follow each other: `repeats` normal cells per stage, with one cell between two stages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Layout {
+    /// A reduce cell between any two stages.
+    #[serde(rename = "NR")]
+    Nr,
+    /// Six stages, joined by R, R, R, E, R, and a last E behind them: the published MAC setting.
+    #[serde(rename = "NER")]
+    Ner,
+}
+
+impl Layout {
+    /// The cells in order, or what is wrong with `repeats`.
+    fn cells(self, repeats: &[u32]) -> std::result::Result<Vec<CellKind>, String> {
+        use CellKind::{Expand, Normal, Reduce};
+        let joints = match self {
+            Layout::Nr => vec![Reduce; repeats.len().saturating_sub(1)],
+            Layout::Ner if repeats.len() == 6 => vec![Reduce, Reduce, Reduce, Expand, Reduce, Expand],
+            Layout::Ner => return Err(format!("layout NER has 6 stages, not {}", repeats.len())),
+        };
+        if repeats.is_empty() || repeats.len() > 100 || repeats.iter().any(|r| *r > 100) {
+            return Err("1 to 100 stages of 0 to 100 normal cells each are allowed".into());
+        }
+        let mut cells = Vec::new();
+        for (stage, repeat) in repeats.iter().enumerate() {
+            cells.extend((0..*repeat).map(|_| Normal));
+            cells.extend(joints.get(stage));
+        }
+        Ok(cells)
+    }
+}
+
+/// What a preset fixes and its caller may override.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Preset {
+    input: ShapeDocument,
+    classes: u32,
+    layout: Layout,
+    repeats: Vec<u32>,
+    /// Width of each stage: one more than there are reduce and expand cells.
+    channels: Vec<u32>,
+    /// Multiplies every width but the first.
+    scale: f64,
+    /// Scaled widths are rounded to a multiple of this.
+    divisor: u32,
+    stem_stride: u32,
+    tail: u32,
+    operators: Operators,
+}
+
+impl Default for Preset {
+    /// The published search space under a MAC budget: 22 cells, 27 operators, 224 x 224, 1000 classes.
+    fn default() -> Self {
+        Preset {
+            input: ShapeDocument { channels: 3, height: 224, width: 224 },
+            classes: 1000,
+            layout: Layout::Ner,
+            repeats: vec![1, 3, 3, 3, 3, 3],
+            channels: vec![16, 24, 40, 80, 96, 192, 320],
+            scale: 1.0,
+            divisor: 8,
+            stem_stride: 2,
+            tail: 1024,
+            operators: Operators::Published("nse-27".into()),
+        }
+    }
+}
+
+/// Name and one-line description of every preset.
+pub fn presets() -> &'static [(&'static str, &'static str)] {
+    &[
+        ("nse-27", "the published MAC setting: 224x224x3, 1000 classes, layout NER, 22 cells, 27 operators"),
+        ("nse-27-small", "for small grey images: 28x28x1, 10 classes, layout NR, 7 cells, 27 operators"),
+    ]
+}
+
+fn preset(name: &str) -> Result<Preset> {
+    let published = Preset::default();
+    match name {
+        "nse-27" => Ok(published),
+        "nse-27-small" => Ok(Preset {
+            input: ShapeDocument { channels: 1, height: 28, width: 28 },
+            classes: 10,
+            layout: Layout::Nr,
+            repeats: vec![1, 2, 2],
+            channels: vec![16, 32, 64],
+            tail: 256,
+            ..published
+        }),
+        _ => {
+            let known: Vec<_> = presets().iter().map(|(name, _)| *name).collect();
+            Err(Error::Argument { name: "name", reason: format!("{name:?} is not a preset; there are {}", known.join(", ")) })
+        }
+    }
+}
+
+impl Space {
+    /// A named space. `overrides` is a JSON object with any of `input`, `classes`, `layout`, `repeats`, `channels`, `scale`,
+    /// `divisor`, `stem_stride`, `tail`, `operators`; `{}` changes nothing.
+    pub fn preset(name: &str, overrides: &str) -> Result<Space> {
+        const DOCUMENT: &str = "preset overrides";
+        // Parsed once against the strict form for its errors, then laid over the preset key by key.
+        json::parse::<Preset>(DOCUMENT, overrides)?;
+        let changes: serde_json::Map<String, serde_json::Value> = json::parse(DOCUMENT, overrides)?;
+        let mut merged = serde_json::to_value(preset(name)?).map_err(|e| json::out_of_range(DOCUMENT, "", e.to_string()))?;
+        for (key, value) in changes {
+            merged[key] = value;
+        }
+        let preset: Preset = json::parse(DOCUMENT, &merged.to_string())?;
+        Space::from_document(&preset.expand(name)?).map_err(|e| e.within(DOCUMENT, ""))
+    }
+}
+
+impl Preset {
+    fn expand(&self, name: &str) -> Result<SpaceDocument> {
+        let wrong = |pointer: &str, reason: String| json::out_of_range("preset overrides", pointer, reason);
+        let kinds = self.layout.cells(&self.repeats).map_err(|reason| wrong("/repeats", reason))?;
+        let stages = 1 + kinds.iter().filter(|k| **k != CellKind::Normal).count();
+        if self.channels.len() != stages {
+            return Err(wrong("/channels", format!("{} widths for {stages} stages", self.channels.len())));
+        }
+        if !(self.scale > 0.0 && self.scale <= 100.0) {
+            return Err(wrong("/scale", format!("{} is not in (0, 100]", self.scale)));
+        }
+        if !(1..=1024).contains(&self.divisor) {
+            return Err(wrong("/divisor", format!("{} is not in 1 to 1024", self.divisor)));
+        }
+        let mut widths = self.channels.iter().skip(1).map(|c| make_divisible(f64::from(*c) * self.scale, self.divisor));
+        let cells = kinds
+            .into_iter()
+            .map(|kind| {
+                let channels = if kind == CellKind::Normal { None } else { widths.next() };
+                CellDocument { kind, channels, operators: None }
+            })
+            .collect();
+        Ok(SpaceDocument {
+            name: name.into(),
+            input: self.input.clone(),
+            classes: self.classes,
+            stem: StemDocument { channels: self.channels[0], stride: self.stem_stride },
+            cells,
+            operators: Some(self.operators.clone()),
+            tail: TailDocument { channels: self.tail },
+        })
+    }
+}
+
+/// The nearest multiple of `divisor`, never more than 10% below `width` (the rule of MobileNet's code).
+fn make_divisible(width: f64, divisor: u32) -> u32 {
+    let divisor = f64::from(divisor);
+    let rounded = (((width + divisor / 2.0) / divisor).floor() * divisor).max(divisor);
+    (if rounded < 0.9 * width { rounded + divisor } else { rounded }) as u32
+}
