@@ -27,7 +27,10 @@ impl Architecture {
     pub fn new(space: &Space, mut cells: Vec<Vec<u16>>) -> Result<Self> {
         let wrong = |pointer: String, reason: String| Err(json::out_of_range(DOCUMENT, pointer, reason));
         if cells.len() != space.cells().len() {
-            return wrong("/cells".into(), format!("{} cells, the space {:?} has {}", cells.len(), space.name(), space.cells().len()));
+            return wrong(
+                "/cells".into(),
+                format!("{} cells, the space {:?} has {}", cells.len(), space.name(), space.cells().len()),
+            );
         }
         for (i, (operators, cell)) in cells.iter_mut().zip(space.cells()).enumerate() {
             operators.sort_unstable();

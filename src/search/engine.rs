@@ -34,10 +34,17 @@ pub enum Status {
 enum Phase {
     Begin,
     /// `step` steps are done; `weights` says that the weight half of the next one is done too.
-    Train { step: u64, weights: bool },
+    Train {
+        step: u64,
+        weights: bool,
+    },
     Sample,
     /// `candidates`: the previous front, then `main` new ones in total with it, then extras. Scored in order.
-    Score { candidates: Vec<Architecture>, main: usize, accuracies: Vec<f64> },
+    Score {
+        candidates: Vec<Architecture>,
+        main: usize,
+        accuracies: Vec<f64>,
+    },
     Done,
 }
 
@@ -212,7 +219,9 @@ impl Search {
         self.front = pareto::front_with_extras(scored, extras);
         record.front = self.front.iter().map(|s| FrontMember::new(&self.space, s)).collect();
         let architectures = self.front.iter().map(|s| &s.architecture);
-        for (cell, (retained, refilled)) in self.evolution.advance(architectures, self.options.fitness.preserve).iter().enumerate() {
+        for (cell, (retained, refilled)) in
+            self.evolution.advance(architectures, self.options.fitness.preserve).iter().enumerate()
+        {
             record.retained.push(self.names(cell, retained));
             record.refilled.push(self.names(cell, refilled));
         }
@@ -233,7 +242,9 @@ impl Search {
                 (0, (candidates.len() - accuracies.len()) as u64, self.steps.div_ceil(per_epoch), best)
             }
             Phase::Sample => (0, per_round, self.steps.div_ceil(per_epoch), self.meter.accuracy()),
-            Phase::Begin | Phase::Done => (0, 0, self.steps.div_ceil(per_epoch), self.front.iter().map(|s| s.accuracy).fold(0.0, f64::max)),
+            Phase::Begin | Phase::Done => {
+                (0, 0, self.steps.div_ceil(per_epoch), self.front.iter().map(|s| s.accuracy).fold(0.0, f64::max))
+            }
         };
         let under_way = u64::from(kind != EventKind::Finish);
         let rounds_after = self.rounds - self.round - under_way;

@@ -202,5 +202,9 @@ impl Evolution {
 
 /// The empty gate vector, where a cell may not be skipped.
 fn forbidden(operators: usize, skippable: bool) -> Vec<Vec<bool>> {
-    if skippable { Vec::new() } else { vec![vec![false; operators]] }
+    if skippable {
+        Vec::new()
+    } else {
+        vec![vec![false; operators]]
+    }
 }

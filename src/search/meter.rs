@@ -19,7 +19,11 @@ impl Smoothed {
     }
 
     fn value(&self) -> f64 {
-        if self.weight > 0.0 { self.sum / self.weight } else { f64::NAN }
+        if self.weight > 0.0 {
+            self.sum / self.weight
+        } else {
+            f64::NAN
+        }
     }
 }
 

@@ -21,9 +21,7 @@ pub use fitness::TwoPaths;
 pub use history::{json_lines, FrontMember, OperatorFitness, Point, RoundRecord};
 pub use meter::Meter;
 pub use observe::{Control, Event, EventKind, Observer, Silent};
-pub use options::{
-    Augment, CandidateOptions, FitnessOptions, Objective, ScoreOptions, SearchOptions, TrainOptions,
-};
+pub use options::{Augment, CandidateOptions, FitnessOptions, Objective, ScoreOptions, SearchOptions, TrainOptions};
 pub use pareto::Scored;
 pub use random::{Purpose, Stream};
 pub use sample::{CellChoices, Sampler, Window};

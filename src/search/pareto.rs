@@ -43,7 +43,11 @@ pub fn front_with_extras(main: Vec<Scored>, extras: Vec<Scored>) -> Vec<Scored> 
     together.extend(extras);
     let mut kept = front(together);
     kept.retain(|s| !killers.contains(&s.architecture));
-    if kept.is_empty() { front(main) } else { kept }
+    if kept.is_empty() {
+        front(main)
+    } else {
+        kept
+    }
 }
 
 /// The most accurate member that costs at most `macs`; of equals the cheapest.

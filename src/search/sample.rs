@@ -84,7 +84,11 @@ impl Sampler {
         // Rounding down hides up to width - 1 per open operator.
         let least = window.low.saturating_sub(fixed).saturating_sub(operators * (width - 1)).div_ceil(width);
         sampler.fill(least as usize, (room / width) as usize);
-        if sampler.table[0][0][0] > 0.0 { Ok(sampler) } else { Err(sampler.unreachable()) }
+        if sampler.table[0][0][0] > 0.0 {
+            Ok(sampler)
+        } else {
+            Err(sampler.unreachable())
+        }
     }
 
     fn fill(&mut self, least: usize, most: usize) {
@@ -160,7 +164,11 @@ impl Sampler {
                 drawn.push(architecture);
             }
         }
-        if inside || count == 0 { Ok(drawn) } else { Err(self.unreachable()) }
+        if inside || count == 0 {
+            Ok(drawn)
+        } else {
+            Err(self.unreachable())
+        }
     }
 
     /// The reason in numbers. A forward pass keeps, per bin of the whole cost range, the least and the greatest cost met there:
@@ -171,7 +179,8 @@ impl Sampler {
         let mut reached: [Vec<Option<(u64, u64)>>; 2] = [vec![None; MOST_BINS as usize + 1], vec![None; MOST_BINS as usize + 1]];
         reached[0][0] = Some((0, 0));
         for item in &self.items {
-            let before = std::mem::replace(&mut reached, [vec![None; MOST_BINS as usize + 1], vec![None; MOST_BINS as usize + 1]]);
+            let before =
+                std::mem::replace(&mut reached, [vec![None; MOST_BINS as usize + 1], vec![None; MOST_BINS as usize + 1]]);
             for (flag, bins) in before.iter().enumerate() {
                 for (least, most) in bins.iter().flatten() {
                     let mut meet = |flag: bool, macs: u64| {

@@ -34,11 +34,7 @@ impl Cell {
 
     pub fn output(&self) -> Shape {
         let stride = self.stride();
-        Shape {
-            channels: self.channels,
-            height: self.input.height.div_ceil(stride),
-            width: self.input.width.div_ceil(stride),
-        }
+        Shape { channels: self.channels, height: self.input.height.div_ceil(stride), width: self.input.width.div_ceil(stride) }
     }
 
     /// Whether no branch at all is allowed: the cell then passes its input on.

@@ -66,7 +66,11 @@ impl Operators {
         let operators = match self {
             Operators::Published(name) if name == "nse-27" => super::operators_27(),
             Operators::Published(name) => {
-                return Err(json::out_of_range(DOCUMENT, pointer, format!("{name:?} is not a published pool; there is \"nse-27\"")))
+                return Err(json::out_of_range(
+                    DOCUMENT,
+                    pointer,
+                    format!("{name:?} is not a published pool; there is \"nse-27\""),
+                ))
             }
             Operators::Listed(names) => (names.iter().enumerate())
                 .map(|(i, name)| name.parse().map_err(|e: String| json::out_of_range(DOCUMENT, format!("{pointer}/{i}"), e)))

@@ -89,7 +89,11 @@ impl Space {
             .map(|cell| {
                 let subsets = (cell.operators.len() as f64).exp2();
                 let allowed = if cell.may_be_skipped() { subsets } else { subsets - 1.0 };
-                if allowed.is_finite() { allowed.log10() } else { cell.operators.len() as f64 * 2f64.log10() }
+                if allowed.is_finite() {
+                    allowed.log10()
+                } else {
+                    cell.operators.len() as f64 * 2f64.log10()
+                }
             })
             .sum()
     }

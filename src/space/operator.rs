@@ -122,7 +122,12 @@ fn parse(name: &str) -> Option<Operator> {
                 let (first, last) = p.split_once('x')?;
                 Some([number(first, 'g', 64)?, digits(last, 64)?]).filter(|g| *g != [1, 1])
             });
-            Operator::MbConv { kernel, expansion, dilation: dilation.unwrap_or(Some(1))?, groups: groups.unwrap_or(Some([1, 1]))? }
+            Operator::MbConv {
+                kernel,
+                expansion,
+                dilation: dilation.unwrap_or(Some(1))?,
+                groups: groups.unwrap_or(Some([1, 1]))?,
+            }
         }
         "rec" => Operator::Rec { kernel, expansion },
         "conv" => Operator::Conv { kernel, expansion },
