@@ -26,7 +26,7 @@ pub mod json;
 pub mod report;
 pub mod search;
 pub mod space;
-#[cfg(feature = "torch")]
+#[cfg_attr(not(feature = "torch"), path = "supernet/absent.rs")]
 pub mod supernet;
 
 pub use error::{Error, Result};

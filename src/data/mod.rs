@@ -1,1 +1,9 @@
-//! placeholder
+//! Images in memory: where they come from, how they are split, and how a batch of them becomes numbers.
+//! No tensors: batches are filled into plain buffers.
+
+mod batch;
+mod dataset;
+mod idx;
+
+pub use batch::{Normalisation, Order};
+pub use dataset::Dataset;

@@ -1,1 +1,27 @@
-//! placeholder
+//! The C ABI. `include/nse.h` is generated from these files and is the manual; one file here is one section there.
+//!
+//! ```text
+//! status boundary handle error buffer text structs    what every function is made of
+//! callback worker                                      how calls wait, report and stop
+//! library space dataset arch search model              the sections: decode, call, encode
+//! ```
+
+// C names, and pointers that every function checks before it looks behind them.
+#![allow(non_camel_case_types, clippy::not_unsafe_ptr_arg_deref)]
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod arch;
+mod boundary;
+mod buffer;
+mod callback;
+mod dataset;
+mod error;
+mod handle;
+mod library;
+mod model;
+mod search;
+mod space;
+mod status;
+mod structs;
+mod text;
+mod worker;

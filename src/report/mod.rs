@@ -1,1 +1,5 @@
-//! placeholder
+//! Pictures for people.
+
+mod front;
+
+pub use front::front_svg;

@@ -17,7 +17,7 @@ pub enum EventKind {
 
 /// A snapshot of progress. Counters are of finished things, starting at 1 when the first is finished; rounds and epochs are
 /// those under way, from 1.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Event {
     pub kind: EventKind,
     pub round: u64,

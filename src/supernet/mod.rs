@@ -1,1 +1,28 @@
-//! The weights.
+//! The weights: the only folder that names `tch` (libtorch). Serves a search through `search::Trainer`, and trains, evaluates
+//! and exports stand-alone models. Device-generic: the same code runs on CPU and CUDA.
+
+mod device;
+mod export;
+mod learner;
+mod model;
+mod network;
+mod norm;
+mod options;
+mod score;
+mod shim;
+mod trainer;
+mod unit;
+
+pub use device::runtime_info;
+pub use model::Model;
+pub use options::{Evaluation, ModelOptions};
+pub use trainer::SupernetTrainer;
+
+use crate::error::Error;
+
+impl From<tch::TchError> for Error {
+    fn from(error: tch::TchError) -> Self {
+        // The first line is the message; the rest is a C++ backtrace.
+        Error::Torch(error.to_string().lines().next().unwrap_or_default().trim_start_matches("Internal torch error: ").into())
+    }
+}

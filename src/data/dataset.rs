@@ -1,0 +1,133 @@
+//! Labelled images, held once in memory as bytes and shared by all views of them.
+
+use super::idx;
+use crate::error::{Error, Result};
+use crate::json;
+use crate::search::{Purpose, Stream};
+use crate::space::Shape;
+use serde::Deserialize;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+struct Images {
+    shape: Shape,
+    classes: u32,
+    /// Image after image, each channel by channel, row by row.
+    pixels: Vec<u8>,
+    labels: Vec<u32>,
+}
+
+/// A view of some images of a store. Cheap to clone; splitting copies no pixel.
+#[derive(Clone)]
+pub struct Dataset {
+    images: Arc<Images>,
+    members: Arc<[u32]>,
+}
+
+/// `{"format": "idx", "images": path, "labels": path, "classes": 10}`; `classes` defaults to the greatest label + 1.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DatasetDocument {
+    #[serde(rename = "format")]
+    _format: Format,
+    images: PathBuf,
+    labels: PathBuf,
+    classes: Option<u32>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Format {
+    Idx,
+}
+
+impl Dataset {
+    /// Reads the files that a JSON document names (docs/data.md).
+    pub fn open(document: &str) -> Result<Self> {
+        let document: DatasetDocument = json::parse("dataset", document)?;
+        let images = idx::read(&document.images, 3)?;
+        let labels = idx::read(&document.labels, 1)?;
+        let wrong = |reason| Error::Format { path: document.labels.clone(), reason };
+        if images.dimensions[0] != labels.dimensions[0] {
+            return Err(wrong(format!("{} labels for {} images", labels.dimensions[0], images.dimensions[0])));
+        }
+        let shape = Shape { channels: 1, height: images.dimensions[1], width: images.dimensions[2] };
+        let labels = labels.data.into_iter().map(u32::from).collect();
+        Self::new(shape, document.classes, images.data, labels).map_err(wrong)
+    }
+
+    /// `pixels`: image after image, each channel by channel, row by row. `classes` defaults to the greatest label + 1.
+    pub fn from_memory(shape: Shape, classes: Option<u32>, pixels: Vec<u8>, labels: Vec<u32>) -> Result<Self> {
+        Self::new(shape, classes, pixels, labels).map_err(|reason| Error::Argument { name: "images", reason })
+    }
+
+    fn new(shape: Shape, classes: Option<u32>, pixels: Vec<u8>, labels: Vec<u32>) -> std::result::Result<Self, String> {
+        let bytes = [shape.channels, shape.height, shape.width].iter().map(|n| u64::from(*n)).product::<u64>();
+        let count = u32::try_from(labels.len()).map_err(|_| format!("{} images are too many", labels.len()))?;
+        if bytes == 0 || count == 0 {
+            return Err(format!("{count} images of {}x{}x{}: nothing to see", shape.channels, shape.height, shape.width));
+        }
+        if bytes.checked_mul(u64::from(count)) != Some(pixels.len() as u64) {
+            return Err(format!("{} bytes for {count} images of {bytes} bytes", pixels.len()));
+        }
+        let greatest = labels.iter().copied().max().unwrap_or(0);
+        let classes = classes.unwrap_or(greatest.saturating_add(1));
+        if let Some(at) = labels.iter().position(|label| *label >= classes) {
+            return Err(format!("label {} of image {at} is not in 0 to {}", labels[at], i64::from(classes) - 1));
+        }
+        Ok(Dataset { images: Arc::new(Images { shape, classes, pixels, labels }), members: (0..count).collect() })
+    }
+
+    /// Two disjoint views that together are this one; the second holds `fraction` of the images, chosen by `seed`.
+    pub fn split(&self, fraction: f64, seed: u64) -> Result<(Dataset, Dataset)> {
+        let second = (self.len() as f64 * fraction).round();
+        if !(second >= 1.0 && second < self.len() as f64) {
+            let reason = format!("{fraction} of {} images leaves one side empty", self.len());
+            return Err(Error::Argument { name: "fraction", reason });
+        }
+        let mut members = self.members.to_vec();
+        Stream::new(seed, Purpose::Split, 0, 0).shuffle(&mut members);
+        let mut rest = members.split_off(second as usize);
+        members.sort_unstable();
+        rest.sort_unstable();
+        let view = |members: Vec<u32>| Dataset { images: self.images.clone(), members: members.into() };
+        Ok((view(rest), view(members)))
+    }
+
+    /// A view of at most `count` images, chosen by `stream`; all of them, in order, when there are no more.
+    pub fn choose(&self, count: usize, stream: &mut Stream) -> Dataset {
+        if count >= self.len() {
+            return self.clone();
+        }
+        let mut members = self.members.to_vec();
+        stream.shuffle(&mut members);
+        members.truncate(count);
+        members.sort_unstable();
+        Dataset { images: self.images.clone(), members: members.into() }
+    }
+
+    pub fn len(&self) -> usize {
+        self.members.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.members.is_empty()
+    }
+
+    /// Shape of every image.
+    pub fn shape(&self) -> Shape {
+        self.images.shape
+    }
+
+    /// Labels are below this.
+    pub fn classes(&self) -> u32 {
+        self.images.classes
+    }
+
+    /// Bytes and label of the image at `position` of this view.
+    pub fn image(&self, position: usize) -> (&[u8], u32) {
+        let member = self.members[position] as usize;
+        let size = self.images.pixels.len() / self.images.labels.len();
+        (&self.images.pixels[member * size..][..size], self.images.labels[member])
+    }
+}

@@ -1,0 +1,82 @@
+//! The wall between C and Rust: no panic crosses it, every error becomes a status and an object, a forked child is turned away.
+
+use super::error::{nse_error, ErrorObject};
+use super::status::{self, nse_status};
+use super::{handle, structs};
+use crate::error::{Error, Result};
+use once_cell::sync::Lazy;
+use std::any::Any;
+use std::cell::{Cell, RefCell};
+use std::panic::{catch_unwind, AssertUnwindSafe};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Runs the body of an exported function. `err` may be NULL; otherwise it becomes NULL or an owned error.
+pub fn guard(err: *mut *mut nse_error, body: impl FnOnce() -> Result<nse_status>) -> nse_status {
+    structs::clear(err);
+    if forked() {
+        // Another thread may have held a lock of ours at the fork: touch nothing.
+        return status::NSE_ERR_FORKED;
+    }
+    match catch(body) {
+        Ok(status) => status,
+        Err(error) => {
+            let status = status::of(&error);
+            if !err.is_null() {
+                // SAFETY: checked; the caller passes NULL or a place for one pointer. Without room for a handle it stays NULL.
+                unsafe { *err = handle::insert(ErrorObject::new(&error)).unwrap_or(std::ptr::null_mut()) };
+            }
+            status
+        }
+    }
+}
+
+/// Runs `body`; a panic in it becomes [`Error::Panic`] and prints nothing.
+pub fn catch<R>(body: impl FnOnce() -> Result<R>) -> Result<R> {
+    Lazy::force(&QUIET);
+    let depth = INSIDE.with(|inside| inside.replace(inside.get() + 1));
+    let outcome = catch_unwind(AssertUnwindSafe(body));
+    INSIDE.with(|inside| inside.set(depth));
+    outcome.unwrap_or_else(|payload| {
+        let place = PLACE.with(|place| place.borrow_mut().take()).unwrap_or_default();
+        Err(Error::Panic(format!("{}{place}", message(payload.as_ref()))))
+    })
+}
+
+thread_local! {
+    /// How many calls of ours this thread is in; only tells the panic hook whose panic it sees.
+    static INSIDE: Cell<u32> = const { Cell::new(0) };
+    static PLACE: RefCell<Option<String>> = const { RefCell::new(None) };
+}
+
+/// The panic hook that prints is kept for everybody else's panics.
+static QUIET: Lazy<()> = Lazy::new(|| {
+    let previous = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        if INSIDE.with(Cell::get) > 0 {
+            let place = info.location().map(|l| format!(" ({}:{})", l.file(), l.line()));
+            PLACE.with(|cell| *cell.borrow_mut() = place);
+        } else {
+            previous(info);
+        }
+    }));
+});
+
+fn message(payload: &(dyn Any + Send)) -> &str {
+    let owned = payload.downcast_ref::<String>().map(String::as_str);
+    owned.or_else(|| payload.downcast_ref::<&str>().copied()).unwrap_or("panic")
+}
+
+static FORKED: AtomicBool = AtomicBool::new(false);
+
+/// Whether this process is a child forked after the library was first used.
+pub fn forked() -> bool {
+    static WATCH: Lazy<()> = Lazy::new(|| {
+        extern "C" fn in_child() {
+            FORKED.store(true, Ordering::Relaxed);
+        }
+        // SAFETY: the handler only stores a flag. The library is never unloaded, so it stays valid.
+        unsafe { libc::pthread_atfork(None, None, Some(in_child)) };
+    });
+    Lazy::force(&WATCH);
+    FORKED.load(Ordering::Relaxed)
+}

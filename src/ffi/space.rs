@@ -1,0 +1,100 @@
+//! Section "search space".
+
+use super::buffer::{self, nse_buffer};
+use super::error::nse_error;
+use super::status::{nse_status, NSE_OK};
+use super::{boundary, handle, structs, text};
+use crate::cost;
+use crate::space::{presets, Space};
+use serde_json::json;
+use std::ffi::c_char;
+
+/// A search space. Immutable.
+pub struct nse_space {
+    _private: [u8; 0],
+}
+
+/// A named space.
+///
+/// `name`: [in] a name of nse_space_presets. `overrides_json`: [in] a JSON object that changes some of input {channels, height,
+/// width}, classes, layout, repeats, channels, scale, divisor, stem_stride, tail, operators; NULL or "{}" changes nothing.
+/// `out`: [out] to free with nse_space_free.
+///
+/// NSE_ERR_INVALID_ARGUMENT: no such preset. NSE_ERR_CONFIG: overrides. Since 0.1.
+#[no_mangle]
+pub extern "C" fn nse_space_preset(
+    name: *const c_char,
+    overrides_json: *const c_char,
+    out: *mut *mut nse_space,
+    err: *mut *mut nse_error,
+) -> nse_status {
+    boundary::guard(err, || {
+        let out = structs::place("out", out)?;
+        let overrides = text::optional("overrides_json", overrides_json)?.unwrap_or("{}");
+        let space = Space::preset(text::required("name", name)?, overrides)?;
+        structs::put(out, handle::insert(space)?);
+        Ok(NSE_OK)
+    })
+}
+
+/// A space of one's own, from its JSON form (docs/space.md).
+///
+/// `json`: [in] the document. `out`: [out] to free with nse_space_free.
+///
+/// NSE_ERR_CONFIG. Since 0.1.
+#[no_mangle]
+pub extern "C" fn nse_space_from_json(json: *const c_char, out: *mut *mut nse_space, err: *mut *mut nse_error) -> nse_status {
+    boundary::guard(err, || {
+        let out = structs::place("out", out)?;
+        let space = Space::from_json(text::required("json", json)?)?;
+        structs::put(out, handle::insert(space)?);
+        Ok(NSE_OK)
+    })
+}
+
+/// The canonical JSON form of a space; nse_space_from_json gives the same space back.
+///
+/// `out`: [out] to free with nse_buffer_free.
+///
+/// Since 0.1.
+#[no_mangle]
+pub extern "C" fn nse_space_to_json(space: *const nse_space, out: *mut nse_buffer, err: *mut *mut nse_error) -> nse_status {
+    boundary::guard(err, || buffer::write("out", out, handle::get::<Space>("space", space)?.to_json()))
+}
+
+/// What a space holds and costs, as JSON: name, cells, operators, most_operators_per_cell, log10_architectures (subsets counted), and the
+/// least and greatest macs (multiply-accumulates of one image) and params (trainable numbers) of an architecture.
+///
+/// `out`: [out] to free with nse_buffer_free.
+///
+/// Since 0.1.
+#[no_mangle]
+pub extern "C" fn nse_space_describe(space: *const nse_space, out: *mut nse_buffer, err: *mut *mut nse_error) -> nse_status {
+    boundary::guard(err, || {
+        let description = cost::describe(handle::get::<Space>("space", space)?.as_ref());
+        buffer::write("out", out, json!(description).to_string())
+    })
+}
+
+/// Names and descriptions of the presets, as JSON: [{"name", "description"}, ...].
+///
+/// `out`: [out] to free with nse_buffer_free.
+///
+/// Since 0.1.
+#[no_mangle]
+pub extern "C" fn nse_space_presets(out: *mut nse_buffer, err: *mut *mut nse_error) -> nse_status {
+    boundary::guard(err, || {
+        let list: Vec<_> = presets().iter().map(|(name, text)| json!({ "name": name, "description": text })).collect();
+        buffer::write("out", out, json!(list).to_string())
+    })
+}
+
+/// Frees a space. What was made from it lives on. NULL is allowed.
+///
+/// Since 0.1.
+#[no_mangle]
+pub extern "C" fn nse_space_free(space: *mut nse_space) {
+    if !boundary::forked() {
+        handle::free::<Space>(space);
+    }
+}

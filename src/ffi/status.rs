@@ -1,0 +1,101 @@
+//! Status codes. A number is never reused; a retired one stays here as a comment.
+
+use crate::error::Error;
+
+/// Result of a call: 0 or positive is success, negative an error.
+pub type nse_status = i32;
+
+/// Success.
+pub const NSE_OK: nse_status = 0;
+/// Success, and the search is complete: there are no more rounds.
+pub const NSE_DONE: nse_status = 1;
+/// An argument is NULL, not UTF-8, or has a value that is not allowed.
+pub const NSE_ERR_INVALID_ARGUMENT: nse_status = -1;
+/// A handle is NULL, was freed, is of another kind, or never came from this library.
+pub const NSE_ERR_INVALID_HANDLE: nse_status = -2;
+/// A JSON document does not parse, has an unknown key, or a value out of range. The detail has the JSON pointer.
+pub const NSE_ERR_CONFIG: nse_status = -3;
+/// A file could not be read or written.
+pub const NSE_ERR_IO: nse_status = -4;
+/// A file was read and is not what it should be.
+pub const NSE_ERR_FORMAT: nse_status = -5;
+/// Another call is at work on the same object.
+pub const NSE_ERR_BUSY: nse_status = -6;
+/// Cancelled by the host. What was done so far is kept.
+pub const NSE_ERR_CANCELLED: nse_status = -7;
+/// The device does not exist or cannot be used.
+pub const NSE_ERR_DEVICE: nse_status = -12;
+/// libtorch reported an error.
+pub const NSE_ERR_TORCH: nse_status = -13;
+/// This build of the library cannot do it.
+pub const NSE_ERR_UNSUPPORTED: nse_status = -15;
+/// The caller's array is too small; the detail says how much is needed.
+pub const NSE_ERR_BUFFER_TOO_SMALL: nse_status = -16;
+/// Header and library do not fit together.
+pub const NSE_ERR_ABI: nse_status = -17;
+/// The process was forked after the library was used. Comes without an error object.
+pub const NSE_ERR_FORKED: nse_status = -18;
+/// An earlier internal error made this object unusable. It can only be freed.
+pub const NSE_ERR_POISONED: nse_status = -19;
+/// A bug in the library.
+pub const NSE_ERR_PANIC: nse_status = -20;
+/// There is no such thing, for example no architecture within the budget.
+pub const NSE_ERR_NOT_FOUND: nse_status = -21;
+/// No architecture costs what was asked for. The detail says what is reachable.
+pub const NSE_ERR_UNREACHABLE: nse_status = -22;
+/// A loss became infinite or not a number. The state before that step is kept.
+pub const NSE_ERR_DIVERGED: nse_status = -23;
+
+pub fn of(error: &Error) -> nse_status {
+    match error {
+        Error::Argument { .. } => NSE_ERR_INVALID_ARGUMENT,
+        Error::Handle { .. } => NSE_ERR_INVALID_HANDLE,
+        Error::Config { .. } => NSE_ERR_CONFIG,
+        Error::Io { .. } => NSE_ERR_IO,
+        Error::Format { .. } => NSE_ERR_FORMAT,
+        Error::Busy(_) => NSE_ERR_BUSY,
+        Error::Cancelled => NSE_ERR_CANCELLED,
+        Error::Device { .. } => NSE_ERR_DEVICE,
+        Error::Torch(_) => NSE_ERR_TORCH,
+        Error::Unsupported(_) => NSE_ERR_UNSUPPORTED,
+        Error::BufferTooSmall { .. } => NSE_ERR_BUFFER_TOO_SMALL,
+        Error::Abi { .. } => NSE_ERR_ABI,
+        Error::Forked => NSE_ERR_FORKED,
+        Error::Poisoned(_) => NSE_ERR_POISONED,
+        Error::Panic(_) => NSE_ERR_PANIC,
+        Error::NotFound(_) => NSE_ERR_NOT_FOUND,
+        Error::Unreachable { .. } => NSE_ERR_UNREACHABLE,
+        Error::Diverged { .. } => NSE_ERR_DIVERGED,
+    }
+}
+
+/// Name of a status, for example "NSE_ERR_CONFIG"; "unknown status" for any other number. Static text, never NULL.
+///
+/// Since 0.1.
+#[no_mangle]
+pub extern "C" fn nse_status_name(status: nse_status) -> *const std::ffi::c_char {
+    let name = match status {
+        NSE_OK => c"NSE_OK",
+        NSE_DONE => c"NSE_DONE",
+        NSE_ERR_INVALID_ARGUMENT => c"NSE_ERR_INVALID_ARGUMENT",
+        NSE_ERR_INVALID_HANDLE => c"NSE_ERR_INVALID_HANDLE",
+        NSE_ERR_CONFIG => c"NSE_ERR_CONFIG",
+        NSE_ERR_IO => c"NSE_ERR_IO",
+        NSE_ERR_FORMAT => c"NSE_ERR_FORMAT",
+        NSE_ERR_BUSY => c"NSE_ERR_BUSY",
+        NSE_ERR_CANCELLED => c"NSE_ERR_CANCELLED",
+        NSE_ERR_DEVICE => c"NSE_ERR_DEVICE",
+        NSE_ERR_TORCH => c"NSE_ERR_TORCH",
+        NSE_ERR_UNSUPPORTED => c"NSE_ERR_UNSUPPORTED",
+        NSE_ERR_BUFFER_TOO_SMALL => c"NSE_ERR_BUFFER_TOO_SMALL",
+        NSE_ERR_ABI => c"NSE_ERR_ABI",
+        NSE_ERR_FORKED => c"NSE_ERR_FORKED",
+        NSE_ERR_POISONED => c"NSE_ERR_POISONED",
+        NSE_ERR_PANIC => c"NSE_ERR_PANIC",
+        NSE_ERR_NOT_FOUND => c"NSE_ERR_NOT_FOUND",
+        NSE_ERR_UNREACHABLE => c"NSE_ERR_UNREACHABLE",
+        NSE_ERR_DIVERGED => c"NSE_ERR_DIVERGED",
+        _ => c"unknown status",
+    };
+    name.as_ptr()
+}

@@ -1,0 +1,83 @@
+//! Weight steps: batches of a dataset, a forward and backward pass, and an optimizer step on the parameters that took part.
+
+use super::network::Network;
+use super::norm::Norm;
+use super::shim::{self, Sgd};
+use crate::data::{Dataset, Normalisation, Order};
+use crate::error::{Error, Result};
+use crate::search::{At, Augment, Purpose, StepOutcome, Stream, TrainOptions};
+use tch::{Device, Reduction, Tensor};
+
+/// Batches of one dataset as tensors on one device.
+pub struct Loader {
+    pub dataset: Dataset,
+    normalisation: Normalisation,
+    device: Device,
+    images: Vec<f32>,
+    labels: Vec<i64>,
+}
+
+impl Loader {
+    pub fn new(dataset: Dataset, normalisation: Normalisation, device: Device) -> Self {
+        Loader { dataset, normalisation, device, images: Vec::new(), labels: Vec::new() }
+    }
+
+    /// Images [n, channels, height, width] and labels [n].
+    pub fn load(&mut self, positions: &[u32], augment: Option<(Augment, Stream)>) -> Result<(Tensor, Tensor)> {
+        self.dataset.fill(positions, &self.normalisation, augment, &mut self.images, &mut self.labels);
+        let shape = self.dataset.shape();
+        let size = [positions.len() as i64, i64::from(shape.channels), i64::from(shape.height), i64::from(shape.width)];
+        let images = Tensor::f_from_slice(&self.images)?.f_view(size)?.f_to_device(self.device)?;
+        Ok((images, Tensor::f_from_slice(&self.labels)?.f_to_device(self.device)?))
+    }
+}
+
+/// Mean cross-entropy.
+pub fn cross_entropy(logits: &Tensor, labels: &Tensor, smoothing: f64) -> Result<Tensor> {
+    Ok(logits.f_cross_entropy_loss::<Tensor>(labels, None, Reduction::Mean, -100, smoothing)?)
+}
+
+pub fn correct(logits: &Tensor, labels: &Tensor) -> Result<u64> {
+    Ok(logits.f_argmax(1, false)?.f_eq_tensor(labels)?.f_sum(None)?.f_int64_value(&[])? as u64)
+}
+
+/// The training side of a run: data in its order, and the recipe.
+pub struct Learner {
+    loader: Loader,
+    order: Order,
+    options: TrainOptions,
+}
+
+impl Learner {
+    pub fn new(loader: Loader, options: TrainOptions, seed: u64) -> Self {
+        let order = Order::new(seed, Purpose::TrainOrder, loader.dataset.len(), options.batch);
+        Learner { loader, order, options }
+    }
+
+    pub fn steps_per_epoch(&self) -> u64 {
+        self.order.steps_per_epoch()
+    }
+
+    /// One step with the given operators open. When the loss or a gradient is not finite, no weight changes.
+    pub fn step(&mut self, network: &Network, at: At, open: &[Vec<u16>], lr: f64) -> Result<StepOutcome> {
+        let positions = self.order.batch(at.round, at.step);
+        let augment = (self.options.augment, Stream::new(at.seed, Purpose::Augment, at.round, at.step));
+        let (images, labels) = self.loader.load(positions, Some(augment))?;
+        let logits = network.forward(&images, open, &Norm::Batch)?;
+        let loss = cross_entropy(&logits, &labels, self.options.label_smoothing)?;
+        let value = loss.f_double_value(&[])?;
+        let diverged = |loss: f64| Error::Diverged { loss, round: at.round + 1, step: at.step + 1 };
+        if !value.is_finite() {
+            return Err(diverged(value));
+        }
+        let (parameters, decayed) = network.parameters(open);
+        let values: Vec<_> = parameters.iter().map(|p| &p.value).collect();
+        let momenta: Vec<_> = parameters.iter().map(|p| &p.momentum).collect();
+        let gradients = Tensor::f_run_backward(&[&loss], &values, false, false)?;
+        let sgd = Sgd { lr, momentum: self.options.momentum, weight_decay: self.options.weight_decay };
+        if !shim::sgd(&values, &gradients, &momenta, decayed, sgd)? {
+            return Err(diverged(f64::NAN));
+        }
+        Ok(StepOutcome { loss: value, correct: correct(&logits, &labels)?, images: labels.size()[0] as u64 })
+    }
+}

@@ -1,0 +1,119 @@
+//! A network with branches: stem, cells of weight-sharing operators, tail. With one architecture's operators it is a stand-alone
+//! model, with all active operators a supernet; the forward pass is the same.
+
+use super::norm::Norm;
+use super::unit::{Init, Linear, Parameter, Unit};
+use crate::error::Result;
+use crate::space::{CellKind, Space};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use tch::{Device, Tensor};
+
+pub struct Network {
+    space: Arc<Space>,
+    stem: Unit,
+    /// Per cell, the chain of units of every operator that has weights.
+    cells: Vec<BTreeMap<u16, Vec<Unit>>>,
+    tail: Unit,
+    classifier: Linear,
+}
+
+/// Stream index of the parts that are not a branch; branches use cell << 16 | operator, below 2^26.
+const STEM: u64 = 1 << 32;
+const TAIL: u64 = STEM + 1;
+const CLASSIFIER: u64 = STEM + 2;
+
+impl Network {
+    /// Fresh weights for the given operators of every cell. The same operator in the same (seed, round) gets the same weights
+    /// whatever else is there.
+    pub fn new(space: Arc<Space>, operators: &[Vec<u16>], seed: u64, round: u64, device: Device) -> Result<Self> {
+        let init = |part| Init::new(seed, round, part, device);
+        let branch = |cell: usize, operator: u16| {
+            let shape = &space.cells()[cell];
+            let mut init = init((cell as u64) << 16 | u64::from(operator));
+            let chain = shape.operators[usize::from(operator)].convolutions(shape.input.channels, shape.channels, shape.stride());
+            chain.into_iter().map(|convolution| Unit::new(convolution, &mut init)).collect::<Result<Vec<_>>>()
+        };
+        let cells = (operators.iter().enumerate())
+            .map(|(cell, operators)| operators.iter().map(|o| Ok((*o, branch(cell, *o)?))).collect())
+            .collect::<Result<_>>()?;
+        Ok(Network {
+            stem: Unit::new(space.stem().clone(), &mut init(STEM))?,
+            cells,
+            tail: Unit::new(space.tail().clone(), &mut init(TAIL))?,
+            classifier: Linear::new(space.tail().cout, space.classes(), &mut init(CLASSIFIER))?,
+            space,
+        })
+    }
+
+    /// Logits, [images, classes], with the given operators of every cell open.
+    pub fn forward(&self, images: &Tensor, open: &[Vec<u16>], norm: &Norm) -> Result<Tensor> {
+        let mut x = self.stem(images, norm)?;
+        for (cell, operators) in open.iter().enumerate() {
+            let branches: Vec<_> = operators.iter().map(|o| self.branch(cell, *o, &x, norm)).collect::<Result<_>>()?;
+            x = self.merge(cell, &x, &branches.iter().collect::<Vec<_>>())?;
+        }
+        self.head(&x, norm)
+    }
+
+    pub fn stem(&self, images: &Tensor, norm: &Norm) -> Result<Tensor> {
+        self.stem.forward(images, norm)
+    }
+
+    /// One operator of one cell.
+    pub fn branch(&self, cell: usize, operator: u16, x: &Tensor, norm: &Norm) -> Result<Tensor> {
+        let mut y = x.shallow_clone();
+        for unit in &self.cells[cell][&operator] {
+            y = unit.forward(&y, norm)?;
+        }
+        Ok(y)
+    }
+
+    /// Normal cell: (sum of branches + input) / (branches + 1), the input itself without branches. Else the mean of the branches.
+    pub fn merge(&self, cell: usize, x: &Tensor, branches: &[&Tensor]) -> Result<Tensor> {
+        let shortcut = (self.space.cells()[cell].kind == CellKind::Normal).then_some(x);
+        let mut terms = branches.iter().copied().chain(shortcut);
+        let count = terms.clone().count();
+        let Some(first) = terms.next() else { return Ok(x.shallow_clone()) };
+        if count == 1 {
+            return Ok(first.shallow_clone());
+        }
+        let mut sum = first.shallow_clone();
+        for term in terms {
+            sum = sum.f_add(term)?;
+        }
+        Ok(sum.f_div_scalar(count as f64)?)
+    }
+
+    /// Tail convolution, average pooling, classifier.
+    pub fn head(&self, x: &Tensor, norm: &Norm) -> Result<Tensor> {
+        let features = self.tail.forward(x, norm)?;
+        let pooled = features.f_mean_dim([2i64, 3].as_slice(), false, None)?;
+        self.classifier.forward(&pooled)
+    }
+
+    /// The parameters that a pass with these operators uses: those with weight decay first. Returns also how many those are.
+    pub fn parameters(&self, open: &[Vec<u16>]) -> (Vec<&Parameter>, usize) {
+        let branches = open.iter().enumerate().flat_map(|(cell, operators)| operators.iter().map(move |o| &self.cells[cell][o]));
+        let units = std::iter::once(&self.stem).chain(branches.flatten()).chain([&self.tail]);
+        let all = units.flat_map(|unit| unit.parameters()).chain(self.classifier.parameters());
+        let (mut decayed, plain): (Vec<_>, Vec<_>) = all.partition(|p| p.decay);
+        let count = decayed.len();
+        decayed.extend(plain);
+        (decayed, count)
+    }
+
+    pub fn space(&self) -> &Arc<Space> {
+        &self.space
+    }
+
+    /// The units of one operator, first to last.
+    pub fn units(&self, cell: usize, operator: u16) -> &[Unit] {
+        &self.cells[cell][&operator]
+    }
+
+    /// Stem, tail and classifier.
+    pub fn ends(&self) -> (&Unit, &Unit, &Linear) {
+        (&self.stem, &self.tail, &self.classifier)
+    }
+}

@@ -1,0 +1,79 @@
+//! Batch normalisation whose statistics belong to a path, not to a layer: in a supernet every combination of branches has its own.
+
+use crate::error::Result;
+use std::cell::RefCell;
+use tch::Tensor;
+
+/// As in the published code (PyTorch's default).
+pub const EPSILON: f64 = 1e-5;
+
+/// Mean and variance of every batch-norm of one network, in the order a forward pass meets them.
+pub type Statistics = Vec<(Tensor, Tensor)>;
+
+/// What batch-norm does in one forward pass.
+pub enum Norm<'a> {
+    /// Normalise by the batch's own statistics.
+    Batch,
+    /// The same, and fold them into the average of the passes so far.
+    Calibrate(&'a Calibration),
+    /// Normalise by given statistics, which are read in order.
+    Fixed(Reader<'a>),
+}
+
+/// Statistics being averaged over passes, each with weight 1 / passes: exact when there is one pass.
+pub struct Calibration {
+    passes: f64,
+    state: RefCell<(Statistics, usize)>,
+}
+
+pub struct Reader<'a> {
+    statistics: &'a Statistics,
+    next: std::cell::Cell<usize>,
+}
+
+impl<'a> Reader<'a> {
+    pub fn new(statistics: &'a Statistics) -> Self {
+        Reader { statistics, next: std::cell::Cell::new(0) }
+    }
+}
+
+impl Calibration {
+    pub fn new() -> Self {
+        Calibration { passes: 0.0, state: RefCell::new((Vec::new(), 0)) }
+    }
+
+    /// To be called before every forward pass.
+    pub fn begin_pass(&mut self) {
+        self.passes += 1.0;
+        self.state.get_mut().1 = 0;
+    }
+
+    pub fn into_statistics(self) -> Statistics {
+        self.state.into_inner().0
+    }
+}
+
+impl Norm<'_> {
+    /// Batch-norm with learnt scale and shift.
+    pub fn apply(&self, x: &Tensor, scale: &Tensor, shift: &Tensor) -> Result<Tensor> {
+        let normalise = |statistics: Option<&(Tensor, Tensor)>, training: bool, momentum: f64| {
+            let (mean, var) = statistics.map(|(m, v)| (m, v)).unzip();
+            x.f_batch_norm(Some(scale), Some(shift), mean, var, training, momentum, EPSILON, true)
+        };
+        Ok(match self {
+            Norm::Batch => normalise(None, true, 0.0)?,
+            Norm::Calibrate(calibration) => {
+                let (statistics, next) = &mut *calibration.state.borrow_mut();
+                if *next == statistics.len() {
+                    statistics.push((scale.f_zeros_like()?.f_detach()?, scale.f_ones_like()?.f_detach()?));
+                }
+                *next += 1;
+                normalise(Some(&statistics[*next - 1]), true, 1.0 / calibration.passes)?
+            }
+            Norm::Fixed(reader) => {
+                let at = reader.next.replace(reader.next.get() + 1);
+                normalise(Some(&reader.statistics[at]), false, 0.0)?
+            }
+        })
+    }
+}

@@ -1,0 +1,107 @@
+// The C face of what tch does not expose: the fused optimizer kernel, building a TorchScript module from source text, and our own kernels.
+// Every function returns NULL, or a message to free with nse_shim_free; no exception leaves this file.
+
+#include "depthwise.h"
+
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
+#include <torch/csrc/jit/api/module.h>
+
+#include <cstring>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace {
+
+template <typename F>
+char *guarded(F body) noexcept {
+    try {
+        body();
+        return nullptr;
+    } catch (const c10::Error &e) {
+        return strdup(e.what_without_backtrace());
+    } catch (const std::exception &e) {
+        return strdup(e.what());
+    } catch (...) {
+        return strdup("unknown C++ exception");
+    }
+}
+
+std::vector<at::Tensor> list(at::Tensor *const *tensors, size_t count) {
+    std::vector<at::Tensor> out;
+    out.reserve(count);
+    for (size_t i = 0; i < count; ++i) out.push_back(*tensors[i]);
+    return out;
+}
+
+// A tree of modules from dotted names: "cell0.branch.weight" is the tensor `weight` of module `branch` of module `cell0`.
+struct Tree {
+    std::map<std::string, Tree> children;
+    std::map<std::string, std::pair<at::Tensor, bool>> tensors;
+
+    void add(const std::string &name, const at::Tensor &tensor, bool buffer) {
+        const size_t dot = name.find('.');
+        if (dot == std::string::npos) tensors.emplace(name, std::make_pair(tensor, buffer));
+        else children[name.substr(0, dot)].add(name.substr(dot + 1), tensor, buffer);
+    }
+
+    torch::jit::Module build(const std::string &type) const {
+        torch::jit::Module module(type);
+        for (const auto &[name, entry] : tensors) module.register_parameter(name, entry.first, entry.second);
+        for (const auto &[name, child] : children) module.register_module(name, child.build(type + "_" + name));
+        return module;
+    }
+};
+
+}  // namespace
+
+extern "C" {
+
+void nse_shim_free(char *message) { free(message); }
+
+// One step of SGD with momentum on `count` parameters, all or nothing: when a gradient is not finite, nothing changes
+// and *finite is 0.
+char *nse_shim_sgd(at::Tensor *const *parameters, at::Tensor *const *gradients, at::Tensor *const *momenta, size_t count,
+                   size_t decayed, double lr, double momentum, double weight_decay, int *finite) {
+    return guarded([&] {
+        at::NoGradGuard no_grad;
+        *finite = 1;
+        if (count == 0) return;
+        auto p = list(parameters, count), g = list(gradients, count), m = list(momenta, count);
+        auto bad = at::zeros({1}, g[0].options().dtype(at::kFloat));
+        at::_amp_foreach_non_finite_check_and_unscale_(g, bad, at::ones({1}, bad.options()));
+        // The first `decayed` parameters have weight decay, the others none.
+        const at::TensorList ps(p), gs(g), ms(m);
+        const auto step = [&](size_t from, size_t to, double decay) {
+            if (from == to) return;
+            at::_fused_sgd_(ps.slice(from, to - from), gs.slice(from, to - from), ms.slice(from, to - from), decay, momentum, lr,
+                            /*dampening=*/0, /*nesterov=*/momentum > 0, /*maximize=*/false, /*is_first_step=*/false, {}, bad);
+        };
+        step(0, decayed, weight_decay);
+        step(decayed, count, 0);
+        *finite = bad.item<float>() == 0;
+    });
+}
+
+// Depthwise convolution with autograd; *out is a new tensor.
+char *nse_shim_depthwise(const at::Tensor *x, const at::Tensor *weight, int64_t stride, int64_t dilation, at::Tensor **out) {
+    return guarded([&] { *out = new at::Tensor(nse_depthwise(*x, *weight, stride, dilation)); });
+}
+
+// Writes a TorchScript archive whose `forward` is `source`, with the given tensors as parameters and buffers, and `metadata` as the
+// extra file nse.json.
+char *nse_shim_torchscript(const char *const *names, at::Tensor *const *tensors, const unsigned char *buffers, size_t count,
+                           const char *source, const char *metadata, const char *path) {
+    return guarded([&] {
+        at::NoGradGuard no_grad;
+        Tree tree;
+        for (size_t i = 0; i < count; ++i) tree.add(names[i], tensors[i]->detach().clone(), buffers[i] != 0);
+        torch::jit::Module module = tree.build("nse_model");
+        module.define(source);
+        module.eval();
+        module.save(path, {{"nse.json", metadata}});
+    });
+}
+
+}

@@ -1,0 +1,120 @@
+//! Rust side of `shim.cpp`.
+
+use crate::error::{Error, Result};
+use std::ffi::{c_char, c_int, c_uchar, CStr, CString};
+use tch::Tensor;
+use torch_sys::C_tensor;
+
+extern "C" {
+    fn nse_shim_free(message: *mut c_char);
+    fn nse_shim_sgd(
+        parameters: *const *const C_tensor,
+        gradients: *const *const C_tensor,
+        momenta: *const *const C_tensor,
+        count: usize,
+        decayed: usize,
+        lr: f64,
+        momentum: f64,
+        weight_decay: f64,
+        finite: *mut c_int,
+    ) -> *mut c_char;
+    fn nse_shim_depthwise(
+        x: *const C_tensor,
+        weight: *const C_tensor,
+        stride: i64,
+        dilation: i64,
+        out: *mut *mut C_tensor,
+    ) -> *mut c_char;
+    fn nse_shim_torchscript(
+        names: *const *const c_char,
+        tensors: *const *const C_tensor,
+        buffers: *const c_uchar,
+        count: usize,
+        source: *const c_char,
+        metadata: *const c_char,
+        path: *const c_char,
+    ) -> *mut c_char;
+}
+
+/// Learning rate, momentum and weight decay of one step of SGD with Nesterov momentum.
+#[derive(Clone, Copy)]
+pub struct Sgd {
+    pub lr: f64,
+    pub momentum: f64,
+    pub weight_decay: f64,
+}
+
+/// Updates parameters and momenta in place; the first `decayed` parameters have weight decay. Returns false, and changes
+/// nothing, when a gradient is not finite.
+pub fn sgd(parameters: &[&Tensor], gradients: &[Tensor], momenta: &[&Tensor], decayed: usize, sgd: Sgd) -> Result<bool> {
+    assert!(parameters.len() == gradients.len() && parameters.len() == momenta.len() && decayed <= parameters.len());
+    let pointers = |tensors: &[&Tensor]| tensors.iter().map(|t| t.as_ptr()).collect::<Vec<_>>();
+    let (parameters, momenta) = (pointers(parameters), pointers(momenta));
+    let gradients: Vec<_> = gradients.iter().map(|t| t.as_ptr()).collect();
+    let mut finite = 0;
+    // SAFETY: three arrays of `count` tensors that outlive the call.
+    let message = unsafe {
+        nse_shim_sgd(
+            parameters.as_ptr(),
+            gradients.as_ptr(),
+            momenta.as_ptr(),
+            parameters.len(),
+            decayed,
+            sgd.lr,
+            sgd.momentum,
+            sgd.weight_decay,
+            &mut finite,
+        )
+    };
+    outcome(message).map(|()| finite != 0)
+}
+
+/// Depthwise convolution of 32-bit floats on CPU, with autograd. `weight`: [channels, 1, kernel, kernel].
+pub fn depthwise(x: &Tensor, weight: &Tensor, stride: u32, dilation: u32) -> Result<Tensor> {
+    let mut out = std::ptr::null_mut();
+    // SAFETY: two tensors that outlive the call; on success `out` is a new tensor that is ours.
+    outcome(unsafe { nse_shim_depthwise(x.as_ptr(), weight.as_ptr(), stride.into(), dilation.into(), &mut out) })?;
+    Ok(unsafe { Tensor::from_ptr(out) })
+}
+
+/// A tensor of an exported module, by its dotted name.
+pub struct Named {
+    pub name: String,
+    pub tensor: Tensor,
+    /// Not trainable: running statistics.
+    pub buffer: bool,
+}
+
+pub fn torchscript(tensors: &[Named], source: &str, metadata: &str, path: &CStr) -> Result<()> {
+    let names: Vec<CString> = tensors.iter().map(|t| text(&t.name)).collect::<Result<_>>()?;
+    let names: Vec<_> = names.iter().map(|n| n.as_ptr()).collect::<Vec<_>>();
+    let pointers: Vec<_> = tensors.iter().map(|t| t.tensor.as_ptr()).collect();
+    let buffers: Vec<_> = tensors.iter().map(|t| c_uchar::from(t.buffer)).collect();
+    let (source, metadata) = (text(source)?, text(metadata)?);
+    // SAFETY: three arrays of `count` entries and three strings that outlive the call.
+    outcome(unsafe {
+        nse_shim_torchscript(
+            names.as_ptr(),
+            pointers.as_ptr(),
+            buffers.as_ptr(),
+            tensors.len(),
+            source.as_ptr(),
+            metadata.as_ptr(),
+            path.as_ptr(),
+        )
+    })
+}
+
+fn text(text: &str) -> Result<CString> {
+    CString::new(text).map_err(|e| Error::Torch(e.to_string()))
+}
+
+fn outcome(message: *mut c_char) -> Result<()> {
+    if message.is_null() {
+        return Ok(());
+    }
+    // SAFETY: the shim returns a NUL-terminated string that is ours to free, once.
+    let text = unsafe { CStr::from_ptr(message) }.to_string_lossy().lines().next().unwrap_or_default().to_owned();
+    unsafe { nse_shim_free(message) };
+    Err(Error::Torch(text))
+}

@@ -1,0 +1,213 @@
+//! Spaces: the presets, their overrides, the JSON form read and written, and the pool of one cell.
+
+use crate::support::{cases, config};
+use nse::cost::describe;
+use nse::space::{operators_27, presets, CellKind, Operator, Pool, Shape, Space};
+use nse::Error;
+use proptest::prelude::*;
+use serde_json::{json, Value};
+
+fn preset(name: &str, overrides: Value) -> Space {
+    Space::preset(name, &overrides.to_string()).unwrap()
+}
+
+fn kinds(space: &Space) -> String {
+    let letter = |kind| match kind {
+        CellKind::Normal => 'N',
+        CellKind::Reduce => 'R',
+        CellKind::Expand => 'E',
+    };
+    space.cells().iter().map(|c| letter(c.kind)).collect()
+}
+
+/// Channels of the stem and of every reduce and expand cell.
+fn widths(space: &Space) -> Vec<u32> {
+    let changes = space.cells().iter().filter(|c| c.kind != CellKind::Normal).map(|c| c.channels);
+    std::iter::once(space.stem().cout).chain(changes).collect()
+}
+
+#[test]
+fn nse_27_is_the_published_space() {
+    let space = preset("nse-27", json!({}));
+    assert_eq!(space.name(), "nse-27");
+    assert_eq!(kinds(&space), "NRNNNRNNNRNNNENNNRNNNE");
+    assert_eq!(widths(&space), [16, 24, 40, 80, 96, 192, 320]);
+    assert_eq!((space.input(), space.classes()), (Shape { channels: 3, height: 224, width: 224 }, 1000));
+    assert!(space.cells().iter().all(|c| c.operators == operators_27()));
+    assert_eq!(space.most_operators(), 27);
+    let sizes: Vec<_> = space.cells().iter().map(|c| c.input.height).collect();
+    assert_eq!(sizes, [112, 112, 56, 56, 56, 56, 28, 28, 28, 28, 14, 14, 14, 14, 14, 14, 14, 14, 7, 7, 7, 7]);
+    assert_eq!(space.features(), Shape { channels: 320, height: 7, width: 7 });
+    assert_eq!((space.tail().cin, space.tail().cout, space.tail().norm, space.tail().relu), (320, 1024, false, true));
+    assert_eq!((space.stem().weight(), space.stem().stride), ([16, 3, 3, 3], [2, 2]));
+}
+
+#[test]
+fn nse_27_small_is_for_small_grey_images() {
+    let space = preset("nse-27-small", json!({}));
+    assert_eq!(kinds(&space), "NRNNRNN");
+    assert_eq!(widths(&space), [16, 32, 64]);
+    assert_eq!((space.input(), space.classes()), (Shape { channels: 1, height: 28, width: 28 }, 10));
+    assert_eq!(space.features(), Shape { channels: 64, height: 4, width: 4 });
+    assert_eq!(space.tail().cout, 256);
+    assert!(space.cells().iter().all(|c| c.operators == operators_27()));
+}
+
+#[test]
+fn every_preset_is_listed_and_others_are_refused() {
+    let names: Vec<_> = presets().iter().map(|(name, _)| *name).collect();
+    assert_eq!(names, ["nse-27", "nse-27-small"]);
+    for (name, line) in presets() {
+        assert_eq!(preset(name, json!({})).name(), *name);
+        assert!(!line.is_empty());
+    }
+    match Space::preset("nse-28", "{}") {
+        Err(Error::Argument { name: "name", reason }) => {
+            assert_eq!(reason, "\"nse-28\" is not a preset; there are nse-27, nse-27-small")
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn overrides_change_what_they_name_and_nothing_else() {
+    let published = preset("nse-27", json!({}));
+    let scaled = preset("nse-27", json!({ "scale": 1.04 }));
+    assert_eq!(widths(&scaled), [16, 24, 40, 80, 96, 200, 336], "the published widths at 1.04; the first is never scaled");
+    assert_eq!(kinds(&scaled), kinds(&published));
+
+    assert_eq!(
+        widths(&preset("nse-27", json!({ "scale": 0.5 }))),
+        [16, 16, 24, 40, 48, 96, 160],
+        "12 and 20 round up to 16 and 24"
+    );
+    assert_eq!(widths(&preset("nse-27", json!({ "scale": 0.5, "divisor": 1 }))), [16, 12, 20, 40, 48, 96, 160]);
+    assert_eq!(widths(&preset("nse-27", json!({ "scale": 0.01 }))), [16, 8, 8, 8, 8, 8, 8], "never below the divisor");
+    assert_eq!(kinds(&preset("nse-27", json!({ "repeats": [1, 2, 2, 2, 2, 3] }))), "NRNNRNNRNNENNRNNNE");
+
+    let own = preset(
+        "nse-27-small",
+        json!({ "input": { "channels": 3, "height": 32, "width": 20 }, "classes": 100, "layout": "NR", "repeats": [0, 2],
+                "channels": [8, 12], "stem_stride": 1, "tail": 64, "operators": ["rec_k5_t2", "conv_k3_t1"] }),
+    );
+    assert_eq!((kinds(&own), widths(&own)), ("RNN".into(), vec![8, 16]));
+    assert_eq!((own.input(), own.classes()), (Shape { channels: 3, height: 32, width: 20 }, 100));
+    assert_eq!(own.features(), Shape { channels: 16, height: 16, width: 10 });
+    assert_eq!((own.stem().stride, own.tail().cout), ([1, 1], 64));
+    assert!(own.cells().iter().all(|c| c.operators.iter().map(Operator::to_string).eq(["rec_k5_t2", "conv_k3_t1"])));
+}
+
+#[test]
+fn wrong_overrides_say_where() {
+    let refused = [
+        (json!({ "epoch": 3 }), "/epoch", "unknown field `epoch`"),
+        (json!({ "input": { "channels": 3, "height": 32, "width": 32, "depth": 1 } }), "/input/depth", "unknown field `depth`"),
+        (json!({ "classes": "ten" }), "/classes", "invalid type"),
+        (json!({ "classes": 1 }), "/classes", "1 is not in 2 to 1000000"),
+        (json!({ "layout": "NS" }), "/layout", "unknown variant `NS`"),
+        (json!({ "layout": "NER", "repeats": [1, 2] }), "/repeats", "layout NER has 6 stages, not 2"),
+        (json!({ "repeats": [1, 2, 2, 2, 2, 101] }), "/repeats", "0 to 100 normal cells"),
+        (json!({ "layout": "NR", "repeats": [] }), "/repeats", "1 to 100 stages"),
+        (json!({ "channels": [16, 24] }), "/channels", "2 widths for 7 stages"),
+        (json!({ "scale": 0.0 }), "/scale", "0 is not in (0, 100]"),
+        (json!({ "scale": 101.0 }), "/scale", "101 is not in (0, 100]"),
+        (json!({ "divisor": 0 }), "/divisor", "0 is not in 1 to 1024"),
+        (json!({ "operators": ["rec_k5_t2", "rec_k4_t2"] }), "/operators/1", "\"rec_k4_t2\" is not an operator"),
+        (json!({ "operators": "nse-19" }), "/operators", "\"nse-19\" is not a published pool"),
+        (json!({ "input": { "channels": 0, "height": 32, "width": 32 } }), "/input/channels", "0 is not in 1 to 1024"),
+        (json!([]), "", "invalid"),
+    ];
+    for (overrides, pointer, reason) in refused {
+        let (document, at, why) = config(Space::preset("nse-27", &overrides.to_string()));
+        assert_eq!((document, at.as_str()), ("preset overrides", pointer), "{overrides}: {why}");
+        assert!(why.contains(reason), "{overrides}: {why}");
+    }
+    assert_eq!(config(Space::preset("nse-27", "{} x")).1, "");
+    assert_eq!(config(Space::preset("nse-27", "{")).1, "");
+}
+
+fn operators() -> impl Strategy<Value = Vec<String>> {
+    let all: Vec<String> = operators_27().iter().map(Operator::to_string).collect();
+    proptest::sample::subsequence(all, 1..8).prop_shuffle()
+}
+
+const KINDS: [&str; 3] = ["normal", "reduce", "expand"];
+
+/// A valid space document: mixed kinds, some cells with operators of their own.
+fn document() -> impl Strategy<Value = Value> {
+    let cell = (0..KINDS.len(), 1u32..40, proptest::option::of(operators())).prop_map(|(kind, channels, own)| {
+        let mut cell = json!({ "kind": (KINDS[kind]) });
+        if kind > 0 {
+            cell["channels"] = channels.into();
+        }
+        if let Some(own) = own {
+            cell["operators"] = own.into();
+        }
+        cell
+    });
+    let cells = proptest::collection::vec(cell, 1..12);
+    ("\\PC{0,12}", [1u32..5, 1u32..40, 1u32..40], 2u32..20, 1u32..30, 1u32..=4, cells, operators()).prop_map(
+        |(name, [channels, height, width], classes, stem, stride, cells, operators)| {
+            json!({ "name": name, "input": { "channels": channels, "height": height, "width": width }, "classes": classes,
+                    "stem": { "channels": stem, "stride": stride }, "cells": cells, "operators": operators,
+                    "tail": { "channels": classes + 1 } })
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(cases(300))]
+
+    #[test]
+    fn what_is_written_is_read_back(document in document()) {
+        let space = Space::from_json(&document.to_string()).unwrap();
+        prop_assert_eq!(space.cells().len(), document["cells"].as_array().unwrap().len());
+        for (cell, written) in space.cells().iter().zip(document["cells"].as_array().unwrap()) {
+            let wanted = written.get("operators").unwrap_or(&document["operators"]);
+            prop_assert_eq!(serde_json::to_value(&cell.operators).unwrap(), wanted.clone());
+        }
+        let text = space.to_json();
+        prop_assert_eq!(&Space::from_json(&text).unwrap(), &space);
+        prop_assert_eq!(Space::from_json(&text).unwrap().to_json(), text);
+    }
+}
+
+#[test]
+fn presets_are_read_back() {
+    for (name, _) in presets() {
+        let space = preset(name, json!({}));
+        assert_eq!(Space::from_json(&space.to_json()).unwrap(), space);
+    }
+    let mut document: Value = serde_json::from_str(&preset("nse-27", json!({})).to_json()).unwrap();
+    assert_eq!(document["cells"][0], json!({ "kind": "normal" }), "shared operators are written once");
+    document["operators"] = "nse-27".into();
+    assert_eq!(Space::from_json(&document.to_string()).unwrap(), preset("nse-27", json!({})), "a published pool by its name");
+}
+
+#[test]
+fn the_number_of_architectures_counts_subsets() {
+    let space = preset("nse-27", json!({ "operators": ["rec_k5_t2", "rec_k5_t4", "conv_k3_t1"] }));
+    // 16 cells with 8 subsets each, 6 that must not be empty with 7.
+    assert!((space.log10_architectures() - (16.0 * 8f64.log10() + 6.0 * 7f64.log10())).abs() < 1e-9);
+    let described = describe(&preset("nse-27", json!({})));
+    assert_eq!((described.cells, described.operators, described.most_operators_per_cell), (22, 594, 27));
+    assert!((described.log10_architectures - 594.0 * 2f64.log10()).abs() < 1e-6);
+}
+
+#[test]
+fn a_pool_lets_operators_leave_and_never_return() {
+    let mut pool = Pool::new(vec![4, 1, 6, 0, 5, 2, 3], 3);
+    assert_eq!((pool.active(), pool.pending()), (&[1, 4, 6][..], &[0, 5, 2, 3][..]));
+    pool.drop_operator(4);
+    assert_eq!((pool.active(), pool.pending()), (&[1, 6][..], &[0, 5, 2, 3][..]), "a dropped operator is not pending");
+    pool.evolve(vec![6], 3);
+    assert_eq!((pool.active(), pool.pending()), (&[0, 5, 6][..], &[2, 3][..]), "next in the order of the pool");
+    pool.evolve(vec![0, 5, 6], 3);
+    assert_eq!((pool.active(), pool.pending()), (&[0, 5, 6][..], &[2, 3][..]), "full: nothing comes");
+    pool.evolve(vec![0, 5, 6], 2);
+    assert_eq!((pool.active(), pool.pending()), (&[0, 5, 6][..], &[2, 3][..]), "what is retained may exceed the size");
+    pool.evolve(vec![], 5);
+    assert_eq!((pool.active(), pool.pending()), (&[2, 3][..], &[][..]), "the rest, fewer than the size");
+    let small = Pool::new(vec![1, 0], 5);
+    assert_eq!((small.active(), small.pending()), (&[0, 1][..], &[][..]));
+}

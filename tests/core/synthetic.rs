@@ -1,0 +1,154 @@
+//! A trainer without weights. Every operator of every cell has a known utility; accuracy and loss are linear in the sum over the
+//! open ones. It also holds the search to the contract of [`Trainer`].
+
+use crate::support::{between, chain};
+use nse::arch::Architecture;
+use nse::cost::CostTable;
+use nse::search::*;
+use nse::space::Space;
+use nse::{Error, Result};
+use serde_json::Value;
+use std::sync::Arc;
+
+pub const STEPS_PER_EPOCH: u64 = 10;
+
+/// Three cells with seven operators each, on one pixel: costs are a few hundred, so that a search takes about a millisecond.
+pub fn small_space() -> Arc<Space> {
+    let operators = ["mbconv_k1_t1", "mbconv_k3_t1", "mbconv_k3_t2", "mbconv_k5_t1", "conv_k3_t1", "rec_k3_t1", "dualconv_k3_t1"];
+    Arc::new(chain(1, 2, &[("normal", 0, &operators), ("reduce", 3, &operators), ("normal", 0, &operators)]))
+}
+
+/// The part of the range of costs between the two fractions.
+pub fn window(space: &Space, low: f64, high: f64) -> Window {
+    let (least, greatest) = CostTable::new(space).range();
+    let at = |part: f64| least.macs + ((greatest.macs - least.macs) as f64 * part) as u64;
+    Window { low: at(low), high: at(high) }
+}
+
+/// Options from their JSON form without the objective.
+pub fn options(seed: u64, window: Window, mut rest: Value) -> SearchOptions {
+    rest["seed"] = seed.into();
+    rest["objective"] = serde_json::json!({ "low": window.low, "high": window.high });
+    SearchOptions::from_json(&rest.to_string()).unwrap()
+}
+
+/// All rounds, and the errors on the way.
+pub fn run(search: &mut Search, trainer: &mut dyn Trainer, observer: &dyn Observer) -> Vec<Error> {
+    let mut errors = Vec::new();
+    for _ in 0..100_000 {
+        match search.step(trainer, observer) {
+            Ok(Status::Round) => {}
+            Ok(Status::Done) => return errors,
+            Err(error) => errors.push(error),
+        }
+    }
+    panic!("no end after {} errors, the last: {:?}", errors.len(), errors.last());
+}
+
+/// Records as JSON lines without the wall clock.
+pub fn timeless(history: &[RoundRecord]) -> Vec<Value> {
+    let mut lines: Vec<Value> = json_lines(history).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    lines.iter_mut().for_each(|line| assert!(line.as_object_mut().unwrap().remove("seconds").is_some()));
+    lines
+}
+
+pub struct Synthetic {
+    space: Arc<Space>,
+    pub utility: Vec<Vec<f64>>,
+    /// Taken off every accuracy with every round, so that a second score of the same architecture differs.
+    pub drift: f64,
+    active: Vec<Vec<u16>>,
+    next: Option<(u64, u64)>,
+    /// Active operators with which each round began.
+    pub begun: Vec<Vec<Vec<u16>>>,
+    /// What was scored in each round, in order.
+    pub scored: Vec<Vec<Architecture>>,
+}
+
+impl Synthetic {
+    /// Utilities from -0.6 to 1, different for every seed.
+    pub fn new(space: &Arc<Space>, seed: u64) -> Self {
+        let mut stream = Stream::new(seed, Purpose::Weights, 0, 0);
+        let draw = |n: usize, stream: &mut Stream| (0..n).map(|_| between(stream, -0.6, 1.0)).collect();
+        let utility = space.cells().iter().map(|cell| draw(cell.operators.len(), &mut stream)).collect();
+        Synthetic {
+            space: space.clone(),
+            utility,
+            drift: 0.0,
+            active: Vec::new(),
+            next: None,
+            begun: Vec::new(),
+            scored: Vec::new(),
+        }
+    }
+
+    pub fn value(&self, cell: usize, open: &[u16]) -> f64 {
+        open.iter().map(|o| self.utility[cell][usize::from(*o)]).sum()
+    }
+
+    /// 0.5 and half the utility, relative to what all operators together could have.
+    pub fn accuracy(&self, cells: &[Vec<u16>]) -> f64 {
+        let all: f64 = self.utility.iter().flatten().map(|u| u.abs()).sum();
+        0.5 + cells.iter().enumerate().map(|(cell, open)| self.value(cell, open)).sum::<f64>() / (2.0 * all)
+    }
+}
+
+impl Trainer for Synthetic {
+    fn steps_per_epoch(&self) -> u64 {
+        STEPS_PER_EPOCH
+    }
+
+    fn steps_per_candidate(&self) -> f64 {
+        2.0
+    }
+
+    fn begin_round(&mut self, _: u64, round: u64, active: &[Vec<u16>]) -> Result<()> {
+        self.active = active.to_vec();
+        self.next = Some((round, 0));
+        self.begun.push(active.to_vec());
+        self.scored.push(Vec::new());
+        Ok(())
+    }
+
+    fn weight_step(&mut self, at: At, open: &[Vec<u16>], lr: f64) -> Result<StepOutcome> {
+        assert_eq!(self.next, Some((at.round, at.step)), "every step once, in order");
+        self.next = Some((at.round, at.step + 1));
+        assert!(lr > 0.0);
+        for ((open, active), cell) in open.iter().zip(&self.active).zip(self.space.cells()) {
+            assert!(open.iter().all(|o| active.contains(o)), "only active operators are opened");
+            assert!(!open.is_empty() || cell.may_be_skipped());
+        }
+        let accuracy = self.accuracy(open);
+        Ok(StepOutcome { loss: 1.0 - accuracy, correct: (accuracy * 1000.0) as u64, images: 1000 })
+    }
+
+    fn architecture_step(&mut self, at: At, active: &[Vec<u16>], paths: &[Option<TwoPaths>]) -> Result<(f64, Vec<PathGradient>)> {
+        assert_eq!(self.next, Some((at.round, at.step + 1)), "after the weight half of the same step");
+        self.active = active.to_vec();
+        let gradient = |cell: usize| {
+            let Some(two) = &paths[cell] else {
+                assert!(active[cell].len() < 2, "None only without two different paths");
+                return PathGradient::default();
+            };
+            assert_eq!((two.selected.len(), two.unselected.len()), (active[cell].len(), active[cell].len()));
+            assert_ne!(two.selected, two.unselected);
+            assert!(two.ps > 0.0 && two.ps < 1.0);
+            let value = |gates: &[bool]| {
+                let open: Vec<u16> = active[cell].iter().zip(gates).filter(|(_, open)| **open).map(|(o, _)| *o).collect();
+                assert!(!open.is_empty() || self.space.cells()[cell].may_be_skipped());
+                self.value(cell, &open)
+            };
+            PathGradient { selected: -value(&two.selected), unselected: -value(&two.unselected) }
+        };
+        Ok((0.5, (0..active.len()).map(gradient).collect()))
+    }
+
+    fn score(&mut self, _: u64, round: u64, candidates: &[Architecture], control: &dyn Control) -> Result<Vec<f64>> {
+        if control.cancelled() {
+            return Err(Error::Cancelled);
+        }
+        assert!(!candidates.is_empty());
+        self.scored[round as usize].extend(candidates.iter().cloned());
+        Ok(candidates.iter().map(|a| self.accuracy(a.cells()) - self.drift * round as f64).collect())
+    }
+}
