@@ -22,8 +22,8 @@ pub struct ArchHandle {
     pub architecture: Architecture,
 }
 
-/// Reads an architecture: {"space": name, "cells": [[operator names of cell 0], ...]}. `space` may be left out; an empty list skips a
-/// normal cell.
+/// Reads an architecture: {"space": name, "cells": [[operator names of cell 0], ...]}. `space` may be left out; an
+/// empty list skips a normal cell.
 ///
 /// `space`: [in] retained. `json`: [in] the document. `out`: [out] to free with nse_arch_free.
 ///

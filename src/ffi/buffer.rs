@@ -4,7 +4,8 @@ use super::status::{nse_status, NSE_OK};
 use crate::error::{Error, Result};
 use std::ffi::{c_char, c_void};
 
-/// Text owned by the caller. `data` has `len` bytes of UTF-8 and a NUL behind them. Start with zeros; free with nse_buffer_free.
+/// Text owned by the caller. `data` has `len` bytes of UTF-8 and a NUL behind them. Start with zeros; free with
+/// nse_buffer_free.
 #[repr(C)]
 pub struct nse_buffer {
     pub data: *mut c_char,

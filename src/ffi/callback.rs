@@ -10,7 +10,8 @@ use std::mem::size_of;
 pub const NSE_EVENT_TRAIN: u32 = 1;
 /// Kind of an event: candidates were scored; `step` of `steps` of the round.
 pub const NSE_EVENT_SCORE: u32 = 2;
-/// Kind of an event: a round, or a stand-alone training, is complete. Never left out; others may be when the callback is slow.
+/// Kind of an event: a round, or a stand-alone training, is complete. Never left out; others may be when the callback
+/// is slow.
 pub const NSE_EVENT_FINISH: u32 = 3;
 
 /// Progress. Valid during the callback only.
@@ -31,7 +32,8 @@ pub struct nse_event {
     pub steps: u64,
     /// Training loss, smoothed over some 20 steps.
     pub loss: f64,
-    /// 0 to 1. TRAIN: training accuracy, smoothed. SCORE and FINISH of a search: best held-out accuracy of the round so far.
+    /// 0 to 1. TRAIN: training accuracy, smoothed. SCORE and FINISH of a search: best held-out accuracy of the round so
+    /// far.
     pub accuracy: f64,
     /// Training images per second, lately.
     pub images_per_second: f64,
@@ -41,8 +43,8 @@ pub struct nse_event {
     pub seconds_left: f64,
 }
 
-/// Called with progress. Not 0: cancel. Must return normally: no exception, no longjmp, no thread exit.
-/// From inside, getters and nse_search_cancel may be called on the object at work; calls that work on it answer NSE_ERR_BUSY.
+/// Called with progress. Not 0: cancel. Must return normally: no exception, no longjmp, no thread exit. From inside,
+/// getters and nse_search_cancel may be called on the object at work; calls that work on it answer NSE_ERR_BUSY.
 pub type nse_event_fn = Option<unsafe extern "C-unwind" fn(user: *mut c_void, event: *const nse_event) -> i32>;
 
 /// Called once, when `user` is no longer needed; from any thread.

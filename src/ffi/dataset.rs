@@ -40,7 +40,8 @@ unsafe impl Sized32 for nse_images {
     const LEAST: usize = size_of::<nse_images>();
 }
 
-/// Reads images and labels from files: {"format": "idx", "images": path, "labels": path, "classes": 10}. IDX files may be gzip-compressed;
+/// Reads images and labels from files: {"format": "idx", "images": path, "labels": path, "classes": 10}. IDX files may
+/// be gzip-compressed;
 /// `classes` may be left out.
 ///
 /// `json`: [in] the document. `out`: [out] to free with nse_dataset_free.

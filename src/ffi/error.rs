@@ -36,7 +36,8 @@ pub extern "C" fn nse_error_code(error: *const nse_error) -> nse_status {
     boundary::guard(std::ptr::null_mut(), || Ok(handle::get::<ErrorObject>("error", error)?.status))
 }
 
-/// The text of an error: one line, never NULL; "not an error" when `error` is not one. Lives as long as the error. Concurrent.
+/// The text of an error: one line, never NULL; "not an error" when `error` is not one. Lives as long as the error.
+/// Concurrent.
 ///
 /// Since 0.1.
 #[no_mangle]
@@ -48,8 +49,8 @@ pub extern "C" fn nse_error_message(error: *const nse_error) -> *const c_char {
     handle::get::<ErrorObject>("error", error).map_or(c"not an error".as_ptr(), |object| object.message.as_ptr())
 }
 
-/// Details as a JSON object, for programs: for example {"document": "search options", "pointer": "/train/epochs"}, {"path": file},
-/// or {"low", "high", "least", "greatest", "below", "above"} of a cost window out of reach.
+/// Details as a JSON object, for programs: for example {"document": "search options", "pointer": "/train/epochs"},
+/// {"path": file}, or {"low", "high", "least", "greatest", "below", "above"} of a cost window out of reach.
 ///
 /// `out`: [out] to free with nse_buffer_free.
 ///

@@ -42,8 +42,8 @@ pub extern "C" fn nse_abi_check(header_abi: u32) -> nse_status {
     }
 }
 
-/// What runs here, as JSON: version and ABI of nse, whether it has libtorch, which file that is and its version, its threads, CUDA and
-/// why it is off, OpenMP libraries in this process. Loads and touches libtorch.
+/// What runs here, as JSON: version and ABI of nse, whether it has libtorch, which file that is and its version, its
+/// threads, CUDA and why it is off, OpenMP libraries in this process. Loads and touches libtorch.
 ///
 /// `out`: [out] to free with nse_buffer_free.
 ///

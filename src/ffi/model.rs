@@ -145,9 +145,9 @@ pub extern "C" fn nse_model_evaluate(
 
 /// Writes a model to a file, whole or not at all. Blocks.
 ///
-/// `format`: "torchscript": an archive that libtorch and PyTorch load, with any batch size. It takes normalised images, 32-bit floats
-/// [n, channels, height, width], and gives logits [n, classes]; the extra file nse.json inside has the normalisation, the space and
-/// the architecture. `path`: [in] an existing file is replaced.
+/// `format`: "torchscript": an archive that libtorch and PyTorch load, with any batch size. It takes normalised images,
+/// 32-bit floats [n, channels, height, width], and gives logits [n, classes]; the extra file nse.json inside has the
+/// normalisation, the space and the architecture. `path`: [in] an existing file is replaced.
 ///
 /// NSE_ERR_INVALID_ARGUMENT: no such format. NSE_ERR_IO. NSE_ERR_BUSY. NSE_ERR_TORCH. Since 0.1.
 #[no_mangle]

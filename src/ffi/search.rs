@@ -30,7 +30,8 @@ pub struct nse_search {
     _private: [u8; 0],
 }
 
-/// What a search is made of. Start with NSE_SEARCH_DESC_INIT. The library retains what it uses; everything may be freed at once.
+/// What a search is made of. Start with NSE_SEARCH_DESC_INIT. The library retains what it uses; everything may be freed
+/// at once.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct nse_search_desc {
@@ -196,9 +197,10 @@ pub extern "C" fn nse_search_options_schema(out: *mut nse_buffer, err: *mut *mut
 ///
 /// `desc`: [in] read during the call only. `out`: [out] to free with nse_search_free.
 ///
-/// NSE_ERR_CONFIG: options. NSE_ERR_UNREACHABLE: no architecture lies in the cost window; the detail says what is reachable.
-/// NSE_ERR_INVALID_ARGUMENT: the images do not fit the space. NSE_ERR_DEVICE. NSE_ERR_UNSUPPORTED: a build without libtorch.
-/// Since 0.1.
+/// NSE_ERR_CONFIG: options. NSE_ERR_UNREACHABLE: no architecture lies in the cost window; the detail says what is
+/// reachable.
+/// NSE_ERR_INVALID_ARGUMENT: the images do not fit the space. NSE_ERR_DEVICE. NSE_ERR_UNSUPPORTED: a build without
+/// libtorch. Since 0.1.
 #[no_mangle]
 pub extern "C" fn nse_search_create(
     desc: *const nse_search_desc,
@@ -215,8 +217,9 @@ pub extern "C" fn nse_search_create(
     })
 }
 
-/// Runs one round: train, sample, score, filter, retain, refill. Blocks, and delivers events on this thread. After an error, a cancel
-/// included, the next call goes on from the last finished step and ends with the same result as an undisturbed round.
+/// Runs one round: train, sample, score, filter, retain, refill. Blocks, and delivers events on this thread. After an
+/// error, a cancel included, the next call goes on from the last finished step and ends with the same result as an
+/// undisturbed round.
 ///
 /// Returns NSE_OK: there are more rounds. NSE_DONE: that was the last, or there was none left.
 /// NSE_ERR_CANCELLED. NSE_ERR_BUSY: another step of this search is running. NSE_ERR_DIVERGED: the loss is no longer finite.
@@ -231,8 +234,8 @@ pub extern "C" fn nse_search_step(search: *const nse_search, err: *mut *mut nse_
     })
 }
 
-/// Asks the step that is running to stop after its current batch; it returns NSE_ERR_CANCELLED. Without a running step it does nothing.
-/// Never waits. Concurrent.
+/// Asks the step that is running to stop after its current batch; it returns NSE_ERR_CANCELLED. Without a running step
+/// it does nothing. Never waits. Concurrent.
 ///
 /// Since 0.1.
 #[no_mangle]
@@ -243,7 +246,8 @@ pub extern "C" fn nse_search_cancel(search: *const nse_search) -> nse_status {
     })
 }
 
-/// Progress as JSON: completed rounds, rounds, done, and the latest event (null before the first). Never waits for a step. Concurrent.
+/// Progress as JSON: completed rounds, rounds, done, and the latest event (null before the first). Never waits for a
+/// step. Concurrent.
 ///
 /// `out`: [out] to free with nse_buffer_free.
 ///
@@ -258,8 +262,8 @@ pub extern "C" fn nse_search_status(search: *const nse_search, out: *mut nse_buf
     })
 }
 
-/// The learnt fitness theta of every operator of every cell, as of about now: sigmoid(theta) is about the probability that the operator is
-/// of use. NaN for an operator that was never active. Never waits for a step. Concurrent.
+/// The learnt fitness theta of every operator of every cell, as of about now: sigmoid(theta) is about the probability
+/// that the operator is of use. NaN for an operator that was never active. Never waits for a step. Concurrent.
 ///
 /// `out`: [out] cells x operators, row by row, padded with NaN where a cell has fewer; NULL: only the sizes are wanted.
 /// `capacity`: values that fit. `cells`, `operators`: [out] the sizes; may be NULL.
@@ -328,10 +332,11 @@ pub extern "C" fn nse_search_front_count(search: *const nse_search, count: *mut 
     })
 }
 
-/// One member of the Pareto front, cheapest first. Concurrent; while a step runs, the front may be replaced between two calls.
+/// One member of the Pareto front, cheapest first. Concurrent; while a step runs, the front may be replaced between two
+/// calls.
 ///
-/// `index`: below nse_search_front_count. `arch`: [out] to free with nse_arch_free; NULL: not wanted. `accuracy`: [out] held-out top-1
-/// with the supernet's weights, 0 to 1; may be NULL.
+/// `index`: below nse_search_front_count. `arch`: [out] to free with nse_arch_free; NULL: not wanted. `accuracy`: [out]
+/// held-out top-1 with the supernet's weights, 0 to 1; may be NULL.
 ///
 /// NSE_ERR_NOT_FOUND: no such index. Since 0.1.
 #[no_mangle]
@@ -386,7 +391,8 @@ fn give(search: &SearchHandle, scored: &Scored, arch: *mut *mut nse_arch, accura
     Ok(NSE_OK)
 }
 
-/// The completed rounds, one line of JSON each: fitness, dropped, retained and refilled operators, candidates, front, times. Concurrent.
+/// The completed rounds, one line of JSON each: fitness, dropped, retained and refilled operators, candidates, front,
+/// times. Concurrent.
 ///
 /// `out`: [out] to free with nse_buffer_free.
 ///

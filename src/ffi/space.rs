@@ -16,8 +16,9 @@ pub struct nse_space {
 
 /// A named space.
 ///
-/// `name`: [in] a name of nse_space_presets. `overrides_json`: [in] a JSON object that changes some of input {channels, height,
-/// width}, classes, layout, repeats, channels, scale, divisor, stem_stride, tail, operators; NULL or "{}" changes nothing.
+/// `name`: [in] a name of nse_space_presets. `overrides_json`: [in] a JSON object that changes some of input {channels,
+/// height, width}, classes, layout, repeats, channels, scale, divisor, stem_stride, tail, operators; NULL or "{}"
+/// changes nothing.
 /// `out`: [out] to free with nse_space_free.
 ///
 /// NSE_ERR_INVALID_ARGUMENT: no such preset. NSE_ERR_CONFIG: overrides. Since 0.1.
@@ -62,8 +63,9 @@ pub extern "C" fn nse_space_to_json(space: *const nse_space, out: *mut nse_buffe
     boundary::guard(err, || buffer::write("out", out, handle::get::<Space>("space", space)?.to_json()))
 }
 
-/// What a space holds and costs, as JSON: name, cells, operators, most_operators_per_cell, log10_architectures (subsets counted), and the
-/// least and greatest macs (multiply-accumulates of one image) and params (trainable numbers) of an architecture.
+/// What a space holds and costs, as JSON: name, cells, operators, most_operators_per_cell, log10_architectures (subsets
+/// counted), and the least and greatest macs (multiply-accumulates of one image) and params (trainable numbers) of an
+/// architecture.
 ///
 /// `out`: [out] to free with nse_buffer_free.
 ///

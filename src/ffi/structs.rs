@@ -12,8 +12,8 @@ pub unsafe trait Sized32: Copy {
     const LEAST: usize;
 }
 
-/// Reads as many bytes as the caller says it has; fields beyond are zero. A larger struct comes from a newer header and is accepted
-/// as long as what this library does not know is zero.
+/// Reads as many bytes as the caller says it has; fields beyond are zero. A larger struct comes from a newer header and
+/// is accepted as long as what this library does not know is zero.
 pub fn read<T: Sized32>(name: &'static str, from: *const T) -> Result<T> {
     let wrong = |reason: String| Err(Error::Argument { name, reason });
     if from.is_null() {

@@ -59,7 +59,8 @@ impl<S: 'static> Worker<S> {
         Ok(Worker { name, jobs, busy: AtomicBool::new(false), poisoned: AtomicBool::new(false) })
     }
 
-    /// Runs `job` on the thread, delivers its events here, and returns its result. One at a time: a second caller is told so.
+    /// Runs `job` on the thread, delivers its events here, and returns its result. One at a time: a second caller is told
+    /// so.
     pub fn run<R: Send + 'static>(
         &self,
         job: impl FnOnce(&mut S, &Reporter<R>) -> Result<R> + Send + 'static,

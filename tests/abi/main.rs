@@ -1,0 +1,3 @@
+//! The shape of the C ABI, held against files that are checked in.
+
+mod header;
