@@ -55,7 +55,7 @@ pub struct Objective {
     pub low: u64,
     /// Greatest cost of a candidate (inclusive): the budget.
     pub high: u64,
-    /// Cost that the fitness is pulled to. Default: `low`, as published.
+    /// Cost that the fitness is pulled to, above 0. Default: `low`, as published, or `high` when `low` is 0.
     #[serde(default)]
     pub target: Option<u64>,
     /// Weight of the pull: loss = cross-entropy + alpha (cost / target - 1)^beta. The published 1e-5 (MMACs - 300)^2 is alpha 0.9.
@@ -223,11 +223,11 @@ impl SearchOptions {
     fn check(&self) -> Result<()> {
         json::check_ranges(DOCUMENT, self)?;
         let wrong = |pointer: &str, reason: String| Err(json::out_of_range(DOCUMENT, pointer, reason));
-        let Objective { low, high, target, beta, .. } = self.objective;
+        let Objective { low, high, beta, .. } = self.objective;
         if low > high {
             return wrong("/objective/low", format!("{low} is above high, {high}"));
         }
-        if target.unwrap_or(low) == 0 {
+        if self.objective.target() == 0.0 {
             return wrong("/objective/target", "a target of 0 leaves nothing to compare with".into());
         }
         if beta % 2 == 1 {
@@ -249,7 +249,7 @@ impl Objective {
     }
 
     fn target(&self) -> f64 {
-        self.target.unwrap_or(self.low) as f64
+        self.target.unwrap_or(if self.low > 0 { self.low } else { self.high }) as f64
     }
 
     /// d penalty / d cost, in 1 / MACs, of penalty = alpha (cost / target - 1)^beta.

@@ -3,15 +3,15 @@
 
 mod device;
 mod export;
-mod learner;
+pub mod learner;
 mod model;
-mod network;
-mod norm;
+pub mod network;
+pub mod norm;
 mod options;
-mod score;
-mod shim;
+pub mod score;
+pub mod shim;
 mod trainer;
-mod unit;
+pub mod unit;
 
 pub use device::runtime_info;
 pub use model::Model;

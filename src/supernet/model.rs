@@ -65,6 +65,11 @@ impl Model {
         Ok(Model { network, architecture: architecture.clone(), statistics, normalisation, device })
     }
 
+    /// Mean and variance of every batch-norm, in the order a forward pass meets them.
+    pub fn statistics(&self) -> &Statistics {
+        &self.statistics
+    }
+
     /// Loss and accuracy over all images of `dataset`.
     pub fn evaluate(&self, dataset: &Dataset) -> Result<Evaluation> {
         fits(self.network.space(), "dataset", dataset)?;

@@ -1,0 +1,13 @@
+//! The weights, held against hand computations: every operator, every gradient, every statistic.
+
+mod depthwise;
+mod export;
+mod forward;
+mod gradient;
+mod model;
+mod optimizer;
+mod reference;
+mod run;
+mod score;
+mod support;
+mod two_path;

@@ -1,0 +1,69 @@
+//! Small spaces and images that the tests make themselves.
+
+use nse::data::Dataset;
+use nse::search::{Purpose, Stream};
+use nse::space::{Shape, Space};
+use std::sync::Arc;
+use tch::{Device, Kind, Tensor};
+
+/// All four operator kinds, dilation, groups, and all three cell kinds, on 9x9 images of 2 channels.
+pub const ALL_OPERATORS: [&str; 6] =
+    ["mbconv_k3_t3", "mbconv_k5_t2_d2", "mbconv_k3_t2_g2x2", "rec_k5_t2", "conv_k3_t1", "dualconv_k3_t2"];
+
+pub fn all_operators() -> Arc<Space> {
+    let operators = ALL_OPERATORS.map(|name| format!("{name:?}")).join(", ");
+    let space = format!(
+        r#"{{"name": "all", "input": {{"channels": 2, "height": 9, "width": 9}}, "classes": 3,
+             "stem": {{"channels": 4, "stride": 1}},
+             "cells": [{{"kind": "normal"}}, {{"kind": "reduce", "channels": 6}}, {{"kind": "expand", "channels": 8}}],
+             "operators": [{operators}], "tail": {{"channels": 10}}}}"#
+    );
+    Arc::new(Space::from_json(&space).unwrap())
+}
+
+/// For learning: 12x12 grey images of three classes.
+pub fn small() -> Arc<Space> {
+    let space = r#"{"name": "small", "input": {"channels": 1, "height": 12, "width": 12}, "classes": 3,
+        "stem": {"channels": 8, "stride": 2},
+        "cells": [{"kind": "normal"}, {"kind": "reduce", "channels": 12}, {"kind": "normal"}],
+        "operators": ["mbconv_k3_t1", "mbconv_k3_t3", "mbconv_k5_t3", "rec_k5_t1", "conv_k3_t1"], "tail": {"channels": 16}}"#;
+    Arc::new(Space::from_json(space).unwrap())
+}
+
+/// Horizontal, vertical and diagonal stripes with noise.
+pub fn stripes(count: usize, seed: u64) -> Dataset {
+    let mut stream = Stream::new(seed, Purpose::Augment, 0, 0);
+    let (mut pixels, mut labels) = (Vec::new(), Vec::new());
+    for i in 0..count {
+        let (class, shift) = (i % 3, stream.below(4) as usize);
+        for (y, x) in (0..12).flat_map(|y| (0..12).map(move |x| (y, x))) {
+            let along = [y, x, x + y][class] + shift;
+            pixels.push(if along % 4 < 2 { 160 } else { 40 } + stream.below(60) as u8);
+        }
+        labels.push(class as u32);
+    }
+    Dataset::from_memory(Shape { channels: 1, height: 12, width: 12 }, None, pixels, labels).unwrap()
+}
+
+/// Standard normal numbers from a stream of our own.
+pub fn normal(shape: &[i64], seed: u64) -> Tensor {
+    let mut stream = Stream::new(seed, Purpose::Weights, 99, 0);
+    let values: Vec<f32> = (0..shape.iter().product()).map(|_: i64| stream.normals()[0] as f32).collect();
+    Tensor::from_slice(&values).view(shape)
+}
+
+pub fn zeros(shape: &[i64]) -> Tensor {
+    Tensor::zeros(shape, (Kind::Float, Device::Cpu))
+}
+
+/// Distance of two tensors relative to the length of the first.
+pub fn distance(a: &Tensor, b: &Tensor) -> f64 {
+    assert_eq!(a.size(), b.size());
+    let (a, b) = (a.to_kind(Kind::Double).detach(), b.to_kind(Kind::Double).detach());
+    let difference = (&a - &b).square().sum(Kind::Double).double_value(&[]).sqrt();
+    difference / a.square().sum(Kind::Double).double_value(&[]).sqrt().max(1e-30)
+}
+
+pub fn values(tensor: &Tensor) -> Vec<f64> {
+    Vec::<f64>::try_from(tensor.detach().to_kind(Kind::Double).contiguous().view([-1])).unwrap()
+}
