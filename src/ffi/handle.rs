@@ -110,12 +110,16 @@ fn slot<T: Handle>(name: &'static str, handle: *const T::C) -> Result<Slot> {
     let kind = (token >> 56) as u8;
     match kind_name(kind) {
         Some(_) if kind == T::KIND => {}
-        Some(other) => return wrong(format!("this is a handle of a {other}, not of a {}", T::NAME)),
-        None if token == 0 => return wrong(format!("NULL is not a handle of a {}", T::NAME)),
+        Some(other) => return wrong(format!("this is a handle of {}, not of {}", one(other), one(T::NAME))),
+        None if token == 0 => return wrong(format!("NULL is not a handle of {}", one(T::NAME))),
         None => return wrong(format!("{token:#x} is not a handle of this library")),
     }
     let generation = token >> SLOT_BITS & 0xffff_ffff;
     Ok(KeyData::from_ffi(generation << 32 | token & ((1 << SLOT_BITS) - 1)).into())
+}
+
+fn one(name: &str) -> String {
+    format!("{} {name}", if name.starts_with(['a', 'e']) { "an" } else { "a" })
 }
 
 fn freed<T: Handle>(name: &'static str) -> Error {
