@@ -321,8 +321,9 @@ typedef struct nse_event {
 } nse_event;
 
 /**
- * Called with progress. Not 0: cancel. Must return normally: no exception, no longjmp, no thread exit. From inside,
- * getters and nse_search_cancel may be called on the object at work; calls that work on it answer NSE_ERR_BUSY.
+ * Called with progress. Not 0: cancel; it is not called again in this call then. Must return normally: no exception, no
+ * longjmp, no thread exit. From inside, getters and nse_search_cancel may be called on the object at work; calls that work
+ * on it answer NSE_ERR_BUSY.
  */
 typedef int32_t (*nse_event_fn)(void *user, const nse_event *event);
 
@@ -349,7 +350,8 @@ typedef struct nse_events {
      */
     void *user;
     /**
-     * May be NULL. Called exactly once, also when the call that was given this struct fails.
+     * May be NULL. Called exactly once, also when the call that was given this struct fails (but not when a struct_size
+     * is wrong, for then nothing can be read).
      */
     nse_free_fn user_free;
 } nse_events;
@@ -525,7 +527,7 @@ NSE_API nse_status nse_arch_from_json(const nse_space *space, const char *json, 
  *
  * `space`: [in] retained. `operator_name`: [in] for example "mbconv_k3_t6". `out`: [out] to free with nse_arch_free.
  *
- * NSE_ERR_CONFIG: not an operator, or not a candidate of some cell. Since 0.1.
+ * NSE_ERR_INVALID_ARGUMENT: not an operator. NSE_ERR_CONFIG: not a candidate of some cell. Since 0.1.
  */
 NSE_API nse_status nse_arch_uniform(const nse_space *space, const char *operator_name, nse_arch **out, nse_error **err);
 

@@ -9,14 +9,17 @@ use serde_json::Value;
 use serde_path_to_error::{Path, Segment};
 
 /// Parses `text` as the document named `document`. Types that derive `deny_unknown_fields` make unknown keys an error.
-pub fn parse<T: DeserializeOwned>(document: &'static str, text: &str) -> Result<T> {
+pub fn parse<T: DeserializeOwned + JsonSchema>(document: &'static str, text: &str) -> Result<T> {
     let mut reader = serde_json::Deserializer::from_str(text);
     let value = serde_path_to_error::deserialize(&mut reader).map_err(|e| Error::Config {
         document,
         pointer: pointer(e.path()),
         reason: e.inner().to_string(),
     })?;
-    reader.end().map_err(|e| Error::Config { document, pointer: String::new(), reason: e.to_string() })?;
+    let syntax = |e: serde_json::Error| out_of_range(document, "", e.to_string());
+    reader.end().map_err(syntax)?;
+    // serde would also take an object's values from an array, by position.
+    check_shape(document, &schema_value::<T>(), &serde_json::from_str(text).map_err(syntax)?, "")?;
     Ok(value)
 }
 
@@ -39,6 +42,23 @@ pub fn check_ranges<T: JsonSchema + Serialize>(document: &'static str, value: &T
 fn schema_value<T: JsonSchema>() -> Value {
     let settings = SchemaSettings::draft2020_12().with(|s| s.inline_subschemas = true);
     settings.into_generator().into_root_schema_for::<T>().to_value()
+}
+
+/// No array where the schema has an object.
+fn check_shape(document: &'static str, schema: &Value, value: &Value, at: &str) -> Result<()> {
+    for option in schema.get("anyOf").and_then(Value::as_array).into_iter().flatten() {
+        check_shape(document, option, value, at)?;
+    }
+    match value {
+        Value::Array(_) if schema.get("properties").is_some() => {
+            Err(out_of_range(document, at, "expected an object, not a list"))
+        }
+        Value::Array(items) => (items.iter().enumerate())
+            .try_for_each(|(i, item)| check_shape(document, &schema["items"], item, &format!("{at}/{i}"))),
+        Value::Object(fields) => (fields.iter())
+            .try_for_each(|(key, field)| check_shape(document, &schema["properties"][key], field, &format!("{at}/{key}"))),
+        _ => Ok(()),
+    }
 }
 
 fn check(document: &'static str, schema: &Value, value: &Value, at: &str) -> Result<()> {

@@ -3,6 +3,7 @@
 use crate::error::{Error, Result};
 use crate::json;
 use crate::space::{Operator, Space};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 const DOCUMENT: &str = "architecture";
@@ -13,7 +14,7 @@ pub struct Architecture {
     cells: Vec<Vec<u16>>,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct ArchitectureDocument {
     /// Name of the space it belongs to.

@@ -5,6 +5,7 @@ use crate::error::{Error, Result};
 use crate::json;
 use crate::search::{Purpose, Stream};
 use crate::space::Shape;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -25,7 +26,7 @@ pub struct Dataset {
 }
 
 /// `{"format": "idx", "images": path, "labels": path, "classes": 10}`; `classes` defaults to the greatest label + 1.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct DatasetDocument {
     #[serde(rename = "format")]
@@ -35,7 +36,7 @@ struct DatasetDocument {
     classes: Option<u32>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 enum Format {
     Idx,

@@ -7,7 +7,7 @@ use super::status::{nse_status, NSE_OK};
 use super::{boundary, handle, structs, text};
 use crate::arch::Architecture;
 use crate::cost::CostTable;
-use crate::json;
+use crate::error::Error;
 use crate::space::Space;
 use std::ffi::c_char;
 use std::sync::Arc;
@@ -35,12 +35,10 @@ pub extern "C" fn nse_arch_from_json(
     out: *mut *mut nse_arch,
     err: *mut *mut nse_error,
 ) -> nse_status {
-    boundary::guard(err, || {
-        let out = structs::place("out", out)?;
+    boundary::make(out, err, || {
         let space = handle::get::<Space>("space", space)?;
         let architecture = Architecture::from_json(&space, text::required("json", json)?)?;
-        structs::put(out, handle::insert(ArchHandle { space, architecture })?);
-        Ok(NSE_OK)
+        Ok(ArchHandle { space, architecture })
     })
 }
 
@@ -48,7 +46,7 @@ pub extern "C" fn nse_arch_from_json(
 ///
 /// `space`: [in] retained. `operator_name`: [in] for example "mbconv_k3_t6". `out`: [out] to free with nse_arch_free.
 ///
-/// NSE_ERR_CONFIG: not an operator, or not a candidate of some cell. Since 0.1.
+/// NSE_ERR_INVALID_ARGUMENT: not an operator. NSE_ERR_CONFIG: not a candidate of some cell. Since 0.1.
 #[no_mangle]
 pub extern "C" fn nse_arch_uniform(
     space: *const nse_space,
@@ -56,14 +54,12 @@ pub extern "C" fn nse_arch_uniform(
     out: *mut *mut nse_arch,
     err: *mut *mut nse_error,
 ) -> nse_status {
-    boundary::guard(err, || {
-        let out = structs::place("out", out)?;
+    boundary::make(out, err, || {
         let space = handle::get::<Space>("space", space)?;
         let operator = text::required("operator_name", operator_name)?.parse();
-        let operator = operator.map_err(|reason: String| json::out_of_range("operator_name", "", reason))?;
+        let operator = operator.map_err(|reason| Error::Argument { name: "operator_name", reason })?;
         let architecture = Architecture::uniform(&space, &operator)?;
-        structs::put(out, handle::insert(ArchHandle { space, architecture })?);
-        Ok(NSE_OK)
+        Ok(ArchHandle { space, architecture })
     })
 }
 

@@ -1,8 +1,9 @@
 //! The wall between C and Rust: no panic crosses it, every error becomes a status and an object, a forked child is turned away.
 
 use super::error::{nse_error, ErrorObject};
+use super::handle::{self, Handle};
 use super::status::{self, nse_status};
-use super::{handle, structs};
+use super::structs;
 use crate::error::{Error, Result};
 use once_cell::sync::Lazy;
 use std::any::Any;
@@ -28,6 +29,18 @@ pub fn guard(err: *mut *mut nse_error, body: impl FnOnce() -> Result<nse_status>
             status
         }
     }
+}
+
+/// Runs the body of an exported function that makes an object; `out` becomes a handle of it, or NULL when anything fails.
+pub fn make<T: Handle>(out: *mut *mut T::C, err: *mut *mut nse_error, body: impl FnOnce() -> Result<T>) -> nse_status {
+    structs::clear(out);
+    guard(err, || {
+        if out.is_null() {
+            return Err(Error::Argument { name: "out", reason: "NULL is not a place for a handle".into() });
+        }
+        structs::put(out, handle::insert(body()?)?);
+        Ok(status::NSE_OK)
+    })
 }
 
 /// Runs `body`; a panic in it becomes [`Error::Panic`] and prints nothing.

@@ -43,8 +43,9 @@ pub struct nse_event {
     pub seconds_left: f64,
 }
 
-/// Called with progress. Not 0: cancel. Must return normally: no exception, no longjmp, no thread exit. From inside,
-/// getters and nse_search_cancel may be called on the object at work; calls that work on it answer NSE_ERR_BUSY.
+/// Called with progress. Not 0: cancel; it is not called again in this call then. Must return normally: no exception, no
+/// longjmp, no thread exit. From inside, getters and nse_search_cancel may be called on the object at work; calls that work
+/// on it answer NSE_ERR_BUSY.
 pub type nse_event_fn = Option<unsafe extern "C-unwind" fn(user: *mut c_void, event: *const nse_event) -> i32>;
 
 /// Called once, when `user` is no longer needed; from any thread.
@@ -61,7 +62,8 @@ pub struct nse_events {
     pub on_event: nse_event_fn,
     /// Passed to both functions; the library never looks at it.
     pub user: *mut c_void,
-    /// May be NULL. Called exactly once, also when the call that was given this struct fails.
+    /// May be NULL. Called exactly once, also when the call that was given this struct fails (but not when a struct_size
+    /// is wrong, for then nothing can be read).
     pub user_free: nse_free_fn,
 }
 
@@ -78,10 +80,9 @@ unsafe impl Send for Events {}
 unsafe impl Sync for Events {}
 
 impl Events {
-    /// NULL: nobody listens.
-    pub fn read(name: &'static str, events: *const nse_events) -> Result<Self> {
+    fn read(name: &'static str, events: *const nse_events) -> Result<Self> {
         if events.is_null() {
-            return Ok(Events(None));
+            return Ok(Events::none());
         }
         let events = Events(Some(structs::read(name, events)?));
         match events.0 {
@@ -91,6 +92,16 @@ impl Events {
             }
             _ => Ok(events),
         }
+    }
+
+    /// The callback in a struct that may itself be unreadable: then there is none.
+    pub fn of<D>(desc: &Result<D>, events: impl Fn(&D) -> *const nse_events) -> Result<Self> {
+        desc.as_ref().map_or(Ok(Events::none()), |desc| Events::read("desc.events", events(desc)))
+    }
+
+    /// Nobody listens.
+    pub fn none() -> Self {
+        Events(None)
     }
 
     /// Tells the host; true when it wants to cancel.

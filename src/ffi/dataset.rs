@@ -49,12 +49,7 @@ unsafe impl Sized32 for nse_images {
 /// NSE_ERR_CONFIG, NSE_ERR_IO, NSE_ERR_FORMAT: a file is truncated, damaged or has a label out of range. Since 0.1.
 #[no_mangle]
 pub extern "C" fn nse_dataset_open(json: *const c_char, out: *mut *mut nse_dataset, err: *mut *mut nse_error) -> nse_status {
-    boundary::guard(err, || {
-        let out = structs::place("out", out)?;
-        let dataset = Dataset::open(text::required("json", json)?)?;
-        structs::put(out, handle::insert(dataset)?);
-        Ok(NSE_OK)
-    })
+    boundary::make(out, err, || Dataset::open(text::required("json", json)?))
 }
 
 /// Copies images and labels from the caller's memory.
@@ -68,12 +63,7 @@ pub extern "C" fn nse_dataset_from_memory(
     out: *mut *mut nse_dataset,
     err: *mut *mut nse_error,
 ) -> nse_status {
-    boundary::guard(err, || {
-        let out = structs::place("out", out)?;
-        let dataset = copy(&structs::read("images", images)?)?;
-        structs::put(out, handle::insert(dataset)?);
-        Ok(NSE_OK)
-    })
+    boundary::make(out, err, || copy(&structs::read("images", images)?))
 }
 
 fn copy(images: &nse_images) -> Result<Dataset> {
@@ -107,9 +97,12 @@ pub extern "C" fn nse_dataset_split(
     second: *mut *mut nse_dataset,
     err: *mut *mut nse_error,
 ) -> nse_status {
+    structs::clear(first);
+    structs::clear(second);
     boundary::guard(err, || {
-        let (first, second) = (structs::place("first", first), structs::place("second", second));
-        let (first, second) = (first?, second?);
+        if first.is_null() || second.is_null() || first == second {
+            return Err(Error::Argument { name: "first, second", reason: "must be two places for handles".into() });
+        }
         let (a, b) = handle::get::<Dataset>("dataset", dataset)?.split(fraction, seed)?;
         let (a, b) = (handle::insert(a)?, handle::insert(b)?);
         structs::put(first, a);

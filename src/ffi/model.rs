@@ -11,13 +11,11 @@ use super::worker::{Reporter, Worker};
 use super::{boundary, handle, structs, text};
 use crate::data::Dataset;
 use crate::error::{Error, Result};
-use crate::search::{Control, Event};
+use crate::search::Event;
 use crate::supernet::{Model, ModelOptions};
 use std::ffi::c_char;
 use std::mem::size_of;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::Arc;
 
 /// A trained stand-alone network.
 pub struct nse_model {
@@ -51,14 +49,6 @@ pub struct ModelHandle {
     worker: Worker<Option<Model>>,
 }
 
-struct Flag(Arc<AtomicBool>);
-
-impl Control for Flag {
-    fn cancelled(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
-    }
-}
-
 impl ModelHandle {
     fn train(desc: &nse_model_desc, events: &Events) -> Result<Self> {
         if desc.flags != 0 {
@@ -68,18 +58,12 @@ impl ModelHandle {
         let train = handle::get::<Dataset>("desc.train", desc.train)?;
         let options = ModelOptions::from_json(text::optional("desc.options_json", desc.options_json)?.unwrap_or("{}"))?;
         let worker = Worker::start("model", || Ok(None))?;
-        let cancel = Arc::new(AtomicBool::new(false));
-        let control = Flag(cancel.clone());
         let job = move |state: &mut Option<Model>, reporter: &Reporter<()>| {
             let watch = |event: &Event| reporter.event(event);
-            *state = Some(Model::train(arch.space.clone(), &arch.architecture, &train, &options, &control, &watch)?);
+            *state = Some(Model::train(arch.space.clone(), &arch.architecture, &train, &options, reporter, &watch)?);
             Ok(())
         };
-        worker.run(job, |event| {
-            if events.tell(event) {
-                cancel.store(true, Ordering::Relaxed);
-            }
-        })?;
+        worker.run(job, events)?;
         Ok(ModelHandle { worker })
     }
 
@@ -88,7 +72,7 @@ impl ModelHandle {
             Some(model) => job(model),
             None => Err(Error::NotFound("the model was not trained".into())),
         };
-        self.worker.run(job, |_| {})
+        self.worker.run(job, &Events::none())
     }
 }
 
@@ -110,14 +94,10 @@ pub extern "C" fn nse_model_options_schema(out: *mut nse_buffer, err: *mut *mut 
 /// NSE_ERR_DEVICE. NSE_ERR_TORCH. NSE_ERR_UNSUPPORTED: a build without libtorch. Since 0.1.
 #[no_mangle]
 pub extern "C" fn nse_model_train(desc: *const nse_model_desc, out: *mut *mut nse_model, err: *mut *mut nse_error) -> nse_status {
-    boundary::guard(err, || {
-        let desc = structs::read("desc", desc)?;
-        // First of all, so that user_free runs whatever fails.
-        let events = Events::read("desc.events", desc.events)?;
-        let out = structs::place("out", out)?;
-        structs::put(out, handle::insert(ModelHandle::train(&desc, &events)?)?);
-        Ok(NSE_OK)
-    })
+    // Outside, so that user_free runs whatever fails.
+    let desc = structs::read("desc", desc);
+    let events = Events::of(&desc, |desc| desc.events);
+    boundary::make(out, err, || ModelHandle::train(&desc?, &events?))
 }
 
 /// Evaluates a model on a dataset. Blocks.

@@ -21,7 +21,6 @@ use crate::supernet::SupernetTrainer;
 use serde_json::json;
 use std::ffi::c_char;
 use std::mem::size_of;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -69,7 +68,6 @@ struct State {
 
 /// What getters read while a step runs; they never wait for it.
 struct Shared {
-    cancel: AtomicBool,
     view: RwLock<Arc<View>>,
     published: Mutex<Option<Instant>>,
 }
@@ -121,7 +119,7 @@ struct Watch<'a, R> {
 
 impl<R> Control for Watch<'_, R> {
     fn cancelled(&self) -> bool {
-        self.shared.cancel.load(Ordering::Relaxed)
+        self.reporter.cancelled()
     }
 }
 
@@ -142,7 +140,7 @@ impl SearchHandle {
         let held_out = if desc.held_out.is_null() { None } else { Some(handle::get::<Dataset>("desc.held_out", desc.held_out)?) };
         let options = SearchOptions::from_json(text::optional("desc.options_json", desc.options_json)?.unwrap_or("{}"))?;
         let search = Search::new(space.clone(), options)?;
-        let shared = Shared { cancel: AtomicBool::new(false), view: RwLock::default(), published: Mutex::new(None) };
+        let shared = Shared { view: RwLock::default(), published: Mutex::new(None) };
         shared.publish(&search, None);
         let for_trainer = space.clone();
         let worker = Worker::start("search", move || {
@@ -155,16 +153,11 @@ impl SearchHandle {
     fn step(&self) -> Result<Status> {
         let shared = self.shared.clone();
         let job = move |state: &mut State, reporter: &Reporter<Status>| {
-            shared.cancel.store(false, Ordering::Relaxed);
             let result = state.search.step(&mut state.trainer, &Watch { shared: &shared, reporter });
             shared.publish(&state.search, None);
             result
         };
-        self.worker.run(job, |event| {
-            if self.events.tell(event) {
-                self.shared.cancel.store(true, Ordering::Relaxed);
-            }
-        })
+        self.worker.run(job, &self.events)
     }
 
     fn arch(&self, scored: &Scored) -> Result<*mut nse_arch> {
@@ -207,14 +200,10 @@ pub extern "C" fn nse_search_create(
     out: *mut *mut nse_search,
     err: *mut *mut nse_error,
 ) -> nse_status {
-    boundary::guard(err, || {
-        let desc = structs::read("desc", desc)?;
-        // First of all, so that user_free runs whatever fails.
-        let events = Events::read("desc.events", desc.events)?;
-        let out = structs::place("out", out)?;
-        structs::put(out, handle::insert(SearchHandle::new(&desc, events)?)?);
-        Ok(NSE_OK)
-    })
+    // Outside, so that user_free runs whatever fails.
+    let desc = structs::read("desc", desc);
+    let events = Events::of(&desc, |desc| desc.events);
+    boundary::make(out, err, || SearchHandle::new(&desc?, events?))
 }
 
 /// Runs one round: train, sample, score, filter, retain, refill. Blocks, and delivers events on this thread. After an
@@ -241,7 +230,7 @@ pub extern "C" fn nse_search_step(search: *const nse_search, err: *mut *mut nse_
 #[no_mangle]
 pub extern "C" fn nse_search_cancel(search: *const nse_search) -> nse_status {
     boundary::guard(std::ptr::null_mut(), || {
-        handle::get::<SearchHandle>("search", search)?.shared.cancel.store(true, Ordering::Relaxed);
+        handle::get::<SearchHandle>("search", search)?.worker.cancel();
         Ok(NSE_OK)
     })
 }
@@ -347,8 +336,8 @@ pub extern "C" fn nse_search_front_get(
     accuracy: *mut f64,
     err: *mut *mut nse_error,
 ) -> nse_status {
+    structs::clear(arch);
     boundary::guard(err, || {
-        structs::clear(arch);
         let search = handle::get::<SearchHandle>("search", search)?;
         let front = search.shared.view().front.clone();
         let missing = || Error::NotFound(format!("index: {index} is not below {}, the size of the front", front.len()));
@@ -369,8 +358,8 @@ pub extern "C" fn nse_search_best(
     accuracy: *mut f64,
     err: *mut *mut nse_error,
 ) -> nse_status {
+    structs::clear(arch);
     boundary::guard(err, || {
-        structs::clear(arch);
         let search = handle::get::<SearchHandle>("search", search)?;
         let front = search.shared.view().front.clone();
         let missing = || {
@@ -435,7 +424,7 @@ pub extern "C" fn nse_search_free(search: *mut nse_search) {
         return;
     }
     if let Ok(object) = handle::get::<SearchHandle>("search", search) {
-        object.shared.cancel.store(true, Ordering::Relaxed);
+        object.worker.cancel();
     }
     handle::free::<SearchHandle>(search);
 }

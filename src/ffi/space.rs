@@ -2,8 +2,8 @@
 
 use super::buffer::{self, nse_buffer};
 use super::error::nse_error;
-use super::status::{nse_status, NSE_OK};
-use super::{boundary, handle, structs, text};
+use super::status::nse_status;
+use super::{boundary, handle, text};
 use crate::cost;
 use crate::space::{presets, Space};
 use serde_json::json;
@@ -29,12 +29,9 @@ pub extern "C" fn nse_space_preset(
     out: *mut *mut nse_space,
     err: *mut *mut nse_error,
 ) -> nse_status {
-    boundary::guard(err, || {
-        let out = structs::place("out", out)?;
+    boundary::make(out, err, || {
         let overrides = text::optional("overrides_json", overrides_json)?.unwrap_or("{}");
-        let space = Space::preset(text::required("name", name)?, overrides)?;
-        structs::put(out, handle::insert(space)?);
-        Ok(NSE_OK)
+        Space::preset(text::required("name", name)?, overrides)
     })
 }
 
@@ -45,12 +42,7 @@ pub extern "C" fn nse_space_preset(
 /// NSE_ERR_CONFIG. Since 0.1.
 #[no_mangle]
 pub extern "C" fn nse_space_from_json(json: *const c_char, out: *mut *mut nse_space, err: *mut *mut nse_error) -> nse_status {
-    boundary::guard(err, || {
-        let out = structs::place("out", out)?;
-        let space = Space::from_json(text::required("json", json)?)?;
-        structs::put(out, handle::insert(space)?);
-        Ok(NSE_OK)
-    })
+    boundary::make(out, err, || Space::from_json(text::required("json", json)?))
 }
 
 /// The canonical JSON form of a space; nse_space_from_json gives the same space back.

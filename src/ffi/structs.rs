@@ -45,16 +45,6 @@ pub fn clear<T>(out: *mut *mut T) {
     }
 }
 
-/// A place that must be there. Handle places are set to NULL, so that a failing call leaves NULL.
-pub fn place<T>(name: &'static str, out: *mut *mut T) -> Result<*mut *mut T> {
-    clear(out);
-    if out.is_null() {
-        Err(Error::Argument { name, reason: "NULL is not a place for a handle".into() })
-    } else {
-        Ok(out)
-    }
-}
-
 /// Writes to a place that may be NULL.
 pub fn put<T>(out: *mut T, value: T) {
     if !out.is_null() {

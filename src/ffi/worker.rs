@@ -2,10 +2,12 @@
 //! stays theirs, and no pool of compute threads grows per calling thread.
 
 use super::boundary;
+use super::callback::Events;
 use crate::error::{Error, Result};
-use crate::search::{Event, EventKind};
-use std::sync::atomic::{AtomicBool, Ordering};
+use crate::search::{Control, Event, EventKind};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::mpsc::{channel, sync_channel, Receiver, Sender, SyncSender};
+use std::sync::Arc;
 
 /// Progress events on their way; when the host is slower than this, some are left out.
 const QUEUE: usize = 64;
@@ -17,8 +19,33 @@ type Job<S> = Box<dyn FnOnce(&mut S) + Send>;
 pub struct Worker<S> {
     name: &'static str,
     jobs: Sender<Job<S>>,
-    busy: AtomicBool,
+    turn: Arc<Turn>,
     poisoned: AtomicBool,
+}
+
+/// Whether a job is under way, and whether it was asked to stop: one value, so that no cancel is lost and none outlives its job.
+#[derive(Default)]
+pub struct Turn(AtomicU8);
+
+const IDLE: u8 = 0;
+const RUNNING: u8 = 1;
+const STOPPING: u8 = 2;
+
+impl Turn {
+    /// Asks the job under way to stop. Without one it does nothing.
+    pub fn cancel(&self) {
+        let _ = self.0.compare_exchange(RUNNING, STOPPING, Ordering::AcqRel, Ordering::Relaxed);
+    }
+
+    fn begin(&self) -> bool {
+        self.0.compare_exchange(IDLE, RUNNING, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+    }
+}
+
+impl Control for Turn {
+    fn cancelled(&self) -> bool {
+        self.0.load(Ordering::Relaxed) == STOPPING
+    }
 }
 
 enum Message<R> {
@@ -26,16 +53,25 @@ enum Message<R> {
     Done(Result<R>),
 }
 
-/// How a job reports progress.
-pub struct Reporter<R>(SyncSender<Message<R>>);
+/// How a job reports progress, and hears that it should stop.
+pub struct Reporter<R> {
+    sender: SyncSender<Message<R>>,
+    turn: Arc<Turn>,
+}
 
 impl<R> Reporter<R> {
     pub fn event(&self, event: &Event) {
         // Nobody listening any more is no reason to stop: the result is kept all the same.
         let _ = match event.kind {
-            EventKind::Finish => self.0.send(Message::Event(*event)).map_err(|_| ()),
-            EventKind::Train | EventKind::Score => self.0.try_send(Message::Event(*event)).map_err(|_| ()),
+            EventKind::Finish => self.sender.send(Message::Event(*event)).map_err(|_| ()),
+            EventKind::Train | EventKind::Score => self.sender.try_send(Message::Event(*event)).map_err(|_| ()),
         };
+    }
+}
+
+impl<R> Control for Reporter<R> {
+    fn cancelled(&self) -> bool {
+        self.turn.cancelled()
     }
 }
 
@@ -56,34 +92,44 @@ impl<S: 'static> Worker<S> {
         };
         without_signals(|| thread.spawn(body)).map_err(|source| Error::Io { path: "thread".into(), source })?;
         made.recv().unwrap_or_else(|_| Err(Error::Panic("the worker thread ended".into())))?;
-        Ok(Worker { name, jobs, busy: AtomicBool::new(false), poisoned: AtomicBool::new(false) })
+        Ok(Worker { name, jobs, turn: Arc::default(), poisoned: AtomicBool::new(false) })
     }
 
-    /// Runs `job` on the thread, delivers its events here, and returns its result. One at a time: a second caller is told
-    /// so.
+    pub fn cancel(&self) {
+        self.turn.cancel();
+    }
+
+    /// Runs `job` on the thread, tells its events to `listener` here, and returns its result. One at a time: a second caller is
+    /// told so. A listener that cancels is not told any more.
     pub fn run<R: Send + 'static>(
         &self,
         job: impl FnOnce(&mut S, &Reporter<R>) -> Result<R> + Send + 'static,
-        mut on_event: impl FnMut(&Event),
+        listener: &Events,
     ) -> Result<R> {
         if self.poisoned.load(Ordering::Acquire) {
             return Err(Error::Poisoned(self.name));
         }
-        if self.busy.swap(true, Ordering::AcqRel) {
+        if !self.turn.begin() {
             return Err(Error::Busy(self.name));
         }
-        let _free = Release(&self.busy);
+        let _end = End(&self.turn);
         let (sender, messages) = sync_channel(QUEUE);
-        let reporter = Reporter(sender);
+        let reporter = Reporter { sender, turn: self.turn.clone() };
         let sent = self.jobs.send(Box::new(move |state| {
             let result = boundary::catch(|| job(state, &reporter));
-            let _ = reporter.0.send(Message::Done(result));
+            let _ = reporter.sender.send(Message::Done(result));
         }));
         let ended = || Error::Panic("the worker thread ended".into());
         sent.map_err(|_| ended())?;
+        let mut listening = true;
         loop {
             match messages.recv() {
-                Ok(Message::Event(event)) => on_event(&event),
+                Ok(Message::Event(event)) => {
+                    if listening && listener.tell(&event) {
+                        listening = false;
+                        self.turn.cancel();
+                    }
+                }
                 Ok(Message::Done(result)) => {
                     if matches!(result, Err(Error::Panic(_))) {
                         self.poisoned.store(true, Ordering::Release);
@@ -96,11 +142,11 @@ impl<S: 'static> Worker<S> {
     }
 }
 
-struct Release<'a>(&'a AtomicBool);
+struct End<'a>(&'a Turn);
 
-impl Drop for Release<'_> {
+impl Drop for End<'_> {
     fn drop(&mut self) {
-        self.0.store(false, Ordering::Release);
+        self.0 .0.store(IDLE, Ordering::Release);
     }
 }
 

@@ -1,9 +1,10 @@
 //! One place in the chain where operators compete.
 
 use super::{Operator, Shape};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum CellKind {
     /// Stride 1, equal channels. Output: (sum of branches + input) / (branches + 1). May be skipped.

@@ -3,11 +3,12 @@
 use super::{Cell, CellKind, Convolution, Operator, Shape, Space};
 use crate::error::{Error, Result};
 use crate::json;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 const DOCUMENT: &str = "space";
 
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SpaceDocument {
     pub name: String,
@@ -21,7 +22,7 @@ pub(super) struct SpaceDocument {
     pub tail: TailDocument,
 }
 
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ShapeDocument {
     pub channels: u32,
@@ -29,14 +30,14 @@ pub(super) struct ShapeDocument {
     pub width: u32,
 }
 
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct StemDocument {
     pub channels: u32,
     pub stride: u32,
 }
 
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct CellDocument {
     pub kind: CellKind,
@@ -47,14 +48,14 @@ pub(super) struct CellDocument {
     pub operators: Option<Operators>,
 }
 
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct TailDocument {
     pub channels: u32,
 }
 
 /// A published pool by name, or a list of operators.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged, expecting = "expected the name of a published pool (\"nse-27\") or a list of operator names")]
 pub(super) enum Operators {
     Published(String),

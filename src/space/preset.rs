@@ -4,6 +4,7 @@ use super::json::{CellDocument, Operators, ShapeDocument, SpaceDocument, StemDoc
 use super::{CellKind, Operator, Space};
 use crate::error::{Error, Result};
 use crate::json;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The 27 operators of the published search under a MAC budget ("macmb"), in the published index order.
@@ -23,7 +24,7 @@ pub fn operators_27() -> Vec<Operator> {
 }
 
 /// How the stages of a chain follow each other: `repeats` normal cells per stage, with one cell between two stages.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Layout {
     /// A reduce cell between any two stages.
     #[serde(rename = "NR")]
@@ -55,7 +56,7 @@ impl Layout {
 }
 
 /// What a preset fixes and its caller may override.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 struct Preset {
     input: ShapeDocument,
@@ -126,8 +127,9 @@ impl Space {
         const DOCUMENT: &str = "preset overrides";
         // Parsed once against the strict form for its errors, then laid over the preset key by key.
         json::parse::<Preset>(DOCUMENT, overrides)?;
-        let changes: serde_json::Map<String, serde_json::Value> = json::parse(DOCUMENT, overrides)?;
-        let mut merged = serde_json::to_value(preset(name)?).map_err(|e| json::out_of_range(DOCUMENT, "", e.to_string()))?;
+        let wrong = |e: serde_json::Error| json::out_of_range(DOCUMENT, "", e.to_string());
+        let changes: serde_json::Map<String, serde_json::Value> = serde_json::from_str(overrides).map_err(wrong)?;
+        let mut merged = serde_json::to_value(preset(name)?).map_err(wrong)?;
         for (key, value) in changes {
             merged[key] = value;
         }

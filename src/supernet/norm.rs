@@ -21,6 +21,7 @@ pub enum Norm<'a> {
 }
 
 /// Statistics being averaged over passes, each with weight 1 / passes: exact when there is one pass.
+#[derive(Default)]
 pub struct Calibration {
     passes: f64,
     state: RefCell<(Statistics, usize)>,
@@ -38,10 +39,6 @@ impl<'a> Reader<'a> {
 }
 
 impl Calibration {
-    pub fn new() -> Self {
-        Calibration { passes: 0.0, state: RefCell::new((Vec::new(), 0)) }
-    }
-
     /// To be called before every forward pass.
     pub fn begin_pass(&mut self) {
         self.passes += 1.0;

@@ -16,7 +16,7 @@ pub fn calibrate(
     control: &dyn Control,
 ) -> Result<Statistics> {
     let _no_grad = no_grad_guard();
-    let mut calibration = Calibration::new();
+    let mut calibration = Calibration::default();
     for positions in passes(loader.dataset.len(), batch) {
         if control.cancelled() {
             return Err(Error::Cancelled);

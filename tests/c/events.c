@@ -77,6 +77,7 @@ static void cancel_and_go_on(void **state) {
     do {
         l.cancel_at = l.calls + 1 + cancels;
         status = nse_search_step(disturbed, &error);
+        if (status == NSE_ERR_CANCELLED) assert_int_equal(l.calls, l.cancel_at); /* not called again */
         if (status == NSE_ERR_CANCELLED) expect_error(status, NSE_ERR_CANCELLED, &error, "is kept", "{"), ++cancels;
     } while (status != NSE_DONE);
     assert_true(cancels > 3);
@@ -110,6 +111,32 @@ static void cancel_from_another_thread(void **state) {
     pthread_join(thread, NULL);
     assert_int_equal(nse_search_cancel(search), NSE_OK); /* nothing runs: nothing happens */
     assert_int_equal(nse_search_step(search, NULL), NSE_OK);
+    nse_search_free(search);
+}
+
+/* Steps, or cancels the other thread's step. */
+static nse_status step_or_cancel(nse_search *search) {
+    const nse_status status = nse_search_step(search, NULL);
+    if (status == NSE_ERR_BUSY) assert_int_equal(nse_search_cancel(search), NSE_OK);
+    return status;
+}
+
+static void *rival(void *user) { return (void *)(intptr_t)step_or_cancel(user); }
+
+/* A cancel is heard as soon as the step is seen to run: of two threads one steps, the other stops it. */
+static void no_cancel_is_lost(void **state) {
+    (void)state;
+    nse_search *search = make_search("{\"active\": 3, \"rounds\": 1000, \"objective\": {\"low\": 30000, \"high\": 90000},"
+                                     " \"train\": {\"epochs\": 1000, \"batch\": 16}, \"held_out\": 0.25}",
+                                     NULL);
+    for (int i = 0; i < 50; ++i) {
+        pthread_t thread;
+        void *theirs;
+        assert_int_equal(pthread_create(&thread, NULL, rival, search), 0);
+        const nse_status ours = step_or_cancel(search);
+        pthread_join(thread, &theirs);
+        assert_int_equal(ours + (nse_status)(intptr_t)theirs, NSE_ERR_BUSY + NSE_ERR_CANCELLED);
+    }
     nse_search_free(search);
 }
 
@@ -196,9 +223,17 @@ static void forked_child(void **state) {
     if (child == 0) {
         nse_error *error = (nse_error *)1;
         nse_buffer buffer = NSE_BUFFER_INIT;
-        const nse_status status = nse_space_to_json(space, &buffer, &error);
+        nse_space *copy = space;
+        listener l = {0};
+        nse_events events = events_of(&l);
+        nse_search *search = (nse_search *)space;
+        nse_search_desc desc = NSE_SEARCH_DESC_INIT;
+        desc.events = &events;
+        int ok = nse_space_to_json(space, &buffer, &error) == NSE_ERR_FORKED && error == NULL && buffer.data == NULL;
+        ok &= nse_space_preset("nse-27", NULL, &copy, NULL) == NSE_ERR_FORKED && copy == NULL;
+        ok &= nse_search_create(&desc, &search, NULL) == NSE_ERR_FORKED && search == NULL && l.freed == 1;
         nse_space_free(space);
-        _exit(status == NSE_ERR_FORKED && error == NULL && buffer.data == NULL ? 0 : 1);
+        _exit(ok ? 0 : 1);
     }
     int status = -1;
     assert_int_equal(waitpid(child, &status, 0), child);
@@ -211,6 +246,7 @@ int main(void) {
         cmocka_unit_test(progress),
         cmocka_unit_test(cancel_and_go_on),
         cmocka_unit_test(cancel_from_another_thread),
+        cmocka_unit_test(no_cancel_is_lost),
         cmocka_unit_test(inside_a_callback),
         cmocka_unit_test(freed_while_it_runs),
         cmocka_unit_test(user_free_runs_once_when_a_call_fails),

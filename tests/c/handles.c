@@ -18,7 +18,7 @@ static void all_refuse(void *handle, nse_status expected) {
     size_t count = 7;
     double number = 7, table[64];
     uint8_t flags[64];
-    void *out;
+    void *out, *second = UNTOUCHED;
     nse_search_desc desc = NSE_SEARCH_DESC_INIT;
     nse_model_desc recipe = NSE_MODEL_DESC_INIT;
 #define REFUSED(call)                                                                                                            \
@@ -36,7 +36,8 @@ static void all_refuse(void *handle, nse_status expected) {
     REFUSED(nse_space_to_json(handle, &buffer, &error));
     REFUSED(nse_space_describe(handle, &buffer, &error));
     REFUSED(nse_dataset_info(handle, &buffer, &error));
-    REFUSED(nse_dataset_split(handle, 0.5, 0, (nse_dataset **)&out, (nse_dataset **)&out, &error));
+    REFUSED(nse_dataset_split(handle, 0.5, 0, (nse_dataset **)&out, (nse_dataset **)&second, &error));
+    assert_null(second);
     REFUSED(nse_arch_from_json(handle, "{}", (nse_arch **)&out, &error));
     REFUSED(nse_arch_uniform(handle, "mbconv_k3_t3", (nse_arch **)&out, &error));
     REFUSED(nse_arch_to_json(handle, &buffer, &error));

@@ -41,8 +41,25 @@ static void architecture_json(void **state) {
                  "mbconv_k9_t1 is not a candidate", "/cells/1");
     expect_error(nse_arch_from_json(space, "{\"space\": \"x\", \"cells\": []}", &arch, &error), NSE_ERR_CONFIG, &error, "\"x\"", "/space");
     expect_error(nse_arch_uniform(space, "rec_k9_t1", &arch, &error), NSE_ERR_CONFIG, &error, "rec_k9_t1", "/cells/0");
-    expect_error(nse_arch_uniform(space, "conv", &arch, &error), NSE_ERR_CONFIG, &error, "\"conv\" is not an operator", "{");
+    expect_error(nse_arch_uniform(space, "conv", &arch, &error), NSE_ERR_INVALID_ARGUMENT, &error, "\"conv\" is not an operator",
+                 "operator_name");
     assert_null(arch);
+    nse_space_free(space);
+}
+
+/* Values by position are no object. */
+static void lists_for_objects(void **state) {
+    (void)state;
+    nse_space *space = make_space();
+    nse_space *other;
+    nse_arch *arch;
+    nse_dataset *dataset;
+    expect_error(nse_space_from_json("[\"tiny\", [1, 12, 12], 3, [4, 1], [[\"normal\"]], [\"mbconv_k3_t1\"], [8]]", &other, &error),
+                 NSE_ERR_CONFIG, &error, "expected an object", "\"pointer\":\"\"");
+    expect_error(nse_space_preset("nse-27", "{\"input\": [1, 12, 12]}", &other, &error), NSE_ERR_CONFIG, &error, "expected an object", "/input");
+    expect_error(nse_arch_from_json(space, "[\"tiny\", [[], [\"mbconv_k3_t1\"], []]]", &arch, &error), NSE_ERR_CONFIG, &error,
+                 "expected an object", "architecture");
+    expect_error(nse_dataset_open("[\"idx\", \"a\", \"b\", 10]", &dataset, &error), NSE_ERR_CONFIG, &error, "expected an object", "dataset");
     nse_space_free(space);
 }
 
@@ -81,6 +98,8 @@ static void search_options(void **state) {
         snprintf(json, sizeof json, cases[i].json ? cases[i].json : "", window);
         expect_error(create(cases[i].json ? json : NULL), NSE_ERR_CONFIG, &error, cases[i].text, cases[i].pointer);
     }
+    expect_error(create("[7, 1, 3, [1, 100000000]]"), NSE_ERR_CONFIG, &error, "expected an object", "search options");
+    expect_error(create("{\"objective\": [1, 100000000]}"), NSE_ERR_CONFIG, &error, "expected an object", "\"pointer\":\"/objective\"");
     expect_error(create("{\"objective\": {\"low\": 1, \"high\": 2}}"), NSE_ERR_UNREACHABLE, &error, "between 1 and 2 MACs", "\"least\":");
     expect_error(create("{\"objective\": {\"low\": 900000000, \"high\": 900000001}}"), NSE_ERR_UNREACHABLE, &error, "the nearest", "\"greatest\":");
     expect_error(create("{\"objective\": {\"low\": 30000, \"high\": 90000}, \"device\": \"tpu\"}"), NSE_ERR_DEVICE, &error, "\"tpu\"",
@@ -107,6 +126,7 @@ static void model_options(void **state) {
     (void)state;
     nse_model *model = make_model();
     expect_error(train("{\"train\": {\"augment\": {\"pad\": 1000}}}"), NSE_ERR_CONFIG, &error, "1000", "/train/augment/pad");
+    expect_error(train("[]"), NSE_ERR_CONFIG, &error, "expected an object", "model options");
     expect_error(train("{\"objective\": 1}"), NSE_ERR_CONFIG, &error, "unknown field", "/objective");
     expect_error(train("{\"train\": {\"lr\": 100, \"epochs\": 60, \"batch\": 16, \"warmup\": 0, \"weight_decay\": 1}}"), NSE_ERR_DIVERGED,
                  &error, "the loss became", "\"step\":");
@@ -197,14 +217,18 @@ static void idx_files(void **state) {
 static void memory_images(void **state) {
     (void)state;
     nse_images images = NSE_IMAGES_INIT;
-    nse_dataset *dataset, *other;
+    nse_dataset *dataset, *another, *other;
     const uint8_t pixels[8] = {0};
     const uint32_t labels[2] = {0, 5};
     images.channels = 1, images.height = images.width = 2, images.count = 2;
     expect_error(nse_dataset_from_memory(&images, &dataset, &error), NSE_ERR_INVALID_ARGUMENT, &error, "must not be NULL", "images");
     images.pixels = pixels, images.labels = labels;
     assert_int_equal(nse_dataset_from_memory(&images, &dataset, NULL), NSE_OK);
-    expect_error(nse_dataset_split(dataset, 0.0, 0, &other, &other, &error), NSE_ERR_INVALID_ARGUMENT, &error, "0 of 2 images", "fraction");
+    expect_error(nse_dataset_split(dataset, 0.0, 0, &another, &other, &error), NSE_ERR_INVALID_ARGUMENT, &error, "0 of 2 images", "fraction");
+    other = NULL;
+    expect_error(nse_dataset_split(dataset, 0.5, 0, &other, &other, &error), NSE_ERR_INVALID_ARGUMENT, &error, "two places", "first, second");
+    expect_error(nse_dataset_split(dataset, 0.5, 0, &other, NULL, &error), NSE_ERR_INVALID_ARGUMENT, &error, "two places", "first, second");
+    assert_null(other);
     nse_dataset_free(dataset);
     images.classes = 5;
     expect_error(nse_dataset_from_memory(&images, &dataset, &error), NSE_ERR_INVALID_ARGUMENT, &error, "label 5 of image 1", "images");
@@ -238,7 +262,8 @@ static void larger_structs(void **state) {
 
 static void places(void **state) {
     (void)state;
-    nse_search *search = make_search(SEARCH_JSON, NULL);
+    nse_search *search = make_search(SEARCH_JSON, NULL), *none = search;
+    nse_model *model = (nse_model *)search;
     double scores[12];
     uint32_t cells, operators;
     nse_buffer buffer = NSE_BUFFER_INIT;
@@ -249,6 +274,11 @@ static void places(void **state) {
     expect_error(nse_search_status(search, NULL, &error), NSE_ERR_INVALID_ARGUMENT, &error, "out: NULL", "out");
     expect_error(nse_search_report(search, "gif", &buffer, &error), NSE_ERR_INVALID_ARGUMENT, &error, "\"gif\"", "format");
     expect_error(nse_search_front_get(search, 3, NULL, NULL, &error), NSE_ERR_NOT_FOUND, &error, "3 is not below 0", "{");
+    /* A handle place is NULL after every failure, also the earliest. */
+    const nse_model_desc small = {1, 0, NULL, NULL, NULL, NULL};
+    expect_error(nse_search_create(NULL, &none, &error), NSE_ERR_INVALID_ARGUMENT, &error, "NULL is not a struct", "desc");
+    expect_error(nse_model_train(&small, &model, &error), NSE_ERR_INVALID_ARGUMENT, &error, "struct_size 1", "desc");
+    assert_true(none == NULL && model == NULL);
     nse_search_free(search);
 }
 
@@ -278,6 +308,7 @@ static int teardown(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(space_json),    cmocka_unit_test(architecture_json), cmocka_unit_test(search_options),
+        cmocka_unit_test(lists_for_objects),
         cmocka_unit_test(model_options), cmocka_unit_test(diverging_search),  cmocka_unit_test(idx_files),
         cmocka_unit_test(memory_images), cmocka_unit_test(larger_structs),    cmocka_unit_test(places),
     };

@@ -1,0 +1,49 @@
+// One architecture of a space.
+#ifndef NSE_ARCH_HPP
+#define NSE_ARCH_HPP
+
+#include <nse/space.hpp>
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace nse {
+inline namespace v1 {
+
+struct Cost {
+    /// Multiply-accumulates for one image.
+    std::uint64_t macs = 0;
+    /// Trainable numbers.
+    std::uint64_t params = 0;
+};
+
+/// For every cell of a space, the operators on its branches. Immutable.
+class Arch : public detail::Handle<nse_arch, nse_arch_free> {
+  public:
+    Arch() noexcept = default;
+    /// Takes over a C handle.
+    explicit Arch(nse_arch *owned) noexcept : Handle(owned) {}
+
+    /// Reads {"cells": [[operator names of cell 0], ...]}. NSE_ERR_CONFIG.
+    [[nodiscard]] static Arch from_json(const Space &space, std::string_view json) {
+        return detail::make<Arch>(nse_arch_from_json, space.get(), detail::Text("json", json).c_str());
+    }
+    /// The same operator, alone, in every cell. NSE_ERR_CONFIG: not an operator, or not a candidate of some cell.
+    [[nodiscard]] static Arch uniform(const Space &space, std::string_view operator_name) {
+        return detail::make<Arch>(nse_arch_uniform, space.get(), detail::Text("operator_name", operator_name).c_str());
+    }
+
+    /// The JSON form, for `from_json`.
+    [[nodiscard]] std::string to_json() const { return detail::read(nse_arch_to_json, get()); }
+    [[nodiscard]] Cost cost() const {
+        Cost cost;
+        detail::call(nse_arch_cost, get(), &cost.macs, &cost.params);
+        return cost;
+    }
+};
+
+} // namespace v1
+} // namespace nse
+
+#endif

@@ -1,0 +1,26 @@
+// Versions and the run-time picture.
+#ifndef NSE_LIBRARY_HPP
+#define NSE_LIBRARY_HPP
+
+#include <nse/call.hpp>
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace nse {
+inline namespace v1 {
+
+/// Version of the library, for example "0.1.0".
+[[nodiscard]] inline std::string_view version() noexcept { return nse_version_string(); }
+
+/// Version of the library: major << 16 | minor << 8 | patch.
+[[nodiscard]] inline std::uint32_t version_number() noexcept { return nse_version_number(); }
+
+/// What runs here, as JSON: nse, libtorch, threads, CUDA, OpenMP. Loads libtorch.
+[[nodiscard]] inline std::string runtime_info() { return detail::read(nse_runtime_info); }
+
+} // namespace v1
+} // namespace nse
+
+#endif

@@ -1,0 +1,23 @@
+// Neural architecture search: the C++17 face of nse.h. Header-only; link libnse.
+//
+// Names     nse_noun_verb is nse::Noun::verb and means the same: nse.h is the manual. Options and descriptions are JSON text.
+// Objects   Move-only owners of a C handle. They keep alive what they use: destroy them in any order. Calls of an empty or
+//           moved-from object, or with one, throw NSE_ERR_INVALID_HANDLE.
+// Errors    Every failing call throws nse::Error.
+// Callbacks Anything callable with `const nse::Event &`. It returns void, or bool: true cancels. It runs on the calling thread,
+//           inside the call that works. What it throws cancels that call, and is thrown again by it.
+// Threads   As in nse.h: one call at a time works on a search or a model; getters and cancel never wait. Moving, resetting or
+//           destroying an object while another thread uses it is a data race, as with any C++ object.
+#ifndef NSE_NSE_HPP
+#define NSE_NSE_HPP
+
+#include <nse/arch.hpp>
+#include <nse/dataset.hpp>
+#include <nse/error.hpp>
+#include <nse/event.hpp>
+#include <nse/library.hpp>
+#include <nse/model.hpp>
+#include <nse/search.hpp>
+#include <nse/space.hpp>
+
+#endif

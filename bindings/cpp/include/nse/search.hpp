@@ -1,0 +1,145 @@
+// A search: stepped round by round, looked at from anywhere.
+#ifndef NSE_SEARCH_HPP
+#define NSE_SEARCH_HPP
+
+#include <nse/arch.hpp>
+#include <nse/dataset.hpp>
+#include <nse/event.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace nse {
+inline namespace v1 {
+
+/// One value per operator of every cell, row by row: a row is a cell, as wide as the largest.
+template <class T> struct Matrix {
+    std::uint32_t cells = 0, operators = 0;
+    std::vector<T> values;
+
+    /// Throws std::out_of_range.
+    [[nodiscard]] const T &at(std::uint32_t cell, std::uint32_t op) const {
+        if (cell >= cells || op >= operators) {
+            throw std::out_of_range("nse::Matrix::at: no such cell or operator");
+        }
+        return values[std::size_t{cell} * operators + op];
+    }
+};
+
+/// A member of the front.
+struct Scored {
+    Arch arch;
+    /// Held-out top-1 with the supernet's weights, 0 to 1.
+    double accuracy = 0;
+};
+
+/// A search under way: its space, its supernet and what it has found.
+class Search : public detail::Handle<nse_search, nse_search_free> {
+  public:
+    Search() noexcept = default;
+    /// Takes over a C handle.
+    explicit Search(nse_search *owned) noexcept : Handle(owned) {}
+
+    /// Makes a search; nothing is trained yet. `options`: see `options_schema`; only "objective" must be there. `on_event` is
+    /// kept until the search has ended. NSE_ERR_CONFIG. NSE_ERR_UNREACHABLE: no architecture lies in the cost window.
+    /// NSE_ERR_INVALID_ARGUMENT: the images do not fit the space. NSE_ERR_DEVICE. NSE_ERR_UNSUPPORTED.
+    template <class F = detail::Silent>
+    Search(const Space &space, const Dataset &train, std::string_view options, F &&on_event = {}) {
+        create(space, train, nullptr, options, std::forward<F>(on_event));
+    }
+    /// With images of their own for architecture steps and scoring; otherwise a part of `train` is held out.
+    template <class F = detail::Silent>
+    Search(const Space &space, const Dataset &train, const Dataset &held_out, std::string_view options, F &&on_event = {}) {
+        if (!held_out) { // which would mean "no such images" in C
+            throw Error(NSE_ERR_INVALID_HANDLE, "held_out: this dataset is empty", R"({"argument":"desc.held_out"})");
+        }
+        create(space, train, held_out.get(), options, std::forward<F>(on_event));
+    }
+    /// The options, as a JSON schema with keys, defaults, ranges and help.
+    [[nodiscard]] static std::string options_schema() { return detail::read(nse_search_options_schema); }
+
+    /// Runs one round, or the rest of one that was cut short; true while more follow. After any exception the next call goes
+    /// on from the last finished optimizer step. NSE_ERR_CANCELLED. NSE_ERR_BUSY. NSE_ERR_DIVERGED. NSE_ERR_UNREACHABLE.
+    /// NSE_ERR_TORCH.
+    bool step() { return detail::call(nse_search_step, get()) != NSE_DONE; }
+
+    /// Asks a running step to stop: it throws NSE_ERR_CANCELLED. Without one it does nothing. Never waits.
+    void cancel() const {
+        detail::call([](const nse_search *search, nse_error **) { return nse_search_cancel(search); }, get());
+    }
+
+    /// As JSON: completed, rounds, done, event (the latest, or null).
+    [[nodiscard]] std::string status() const { return detail::read(nse_search_status, get()); }
+    /// The learnt fitness theta of every operator; NaN where it was never active, and where a cell has fewer.
+    [[nodiscard]] Matrix<double> scores() const { return matrix<double>(nse_search_scores); }
+    /// 1 for every operator that has weights at the moment, else 0.
+    [[nodiscard]] Matrix<std::uint8_t> active() const { return matrix<std::uint8_t>(nse_search_active); }
+
+    /// The Pareto front of the last completed round, cheapest first; empty before the first. While another thread steps, members
+    /// of two rounds may be mixed.
+    [[nodiscard]] std::vector<Scored> front() const {
+        std::size_t count = 0;
+        detail::call(nse_search_front_count, get(), &count);
+        std::vector<Scored> front(count);
+        for (std::size_t i = 0; i < front.size(); ++i) {
+            try {
+                detail::call(nse_search_front_get, get(), i, front[i].arch.out(), &front[i].accuracy);
+            } catch (const Error &error) {
+                if (error.code() != NSE_ERR_NOT_FOUND) {
+                    throw;
+                }
+                front.resize(i); // a new and smaller front since the count
+            }
+        }
+        return front;
+    }
+    /// The most accurate member of the front that costs at most `max_macs`. NSE_ERR_NOT_FOUND: none is so cheap.
+    [[nodiscard]] Scored best(std::uint64_t max_macs = std::numeric_limits<std::uint64_t>::max()) const {
+        Scored best;
+        detail::call(nse_search_best, get(), max_macs, best.arch.out(), &best.accuracy);
+        return best;
+    }
+
+    /// The completed rounds, one line of JSON each.
+    [[nodiscard]] std::string history() const { return detail::read(nse_search_history, get()); }
+    /// A picture of the completed rounds, as the content of a file; `format`: "svg". NSE_ERR_INVALID_ARGUMENT.
+    /// NSE_ERR_NOT_FOUND: no round is complete.
+    [[nodiscard]] std::string report(std::string_view format) const {
+        return detail::read(nse_search_report, get(), detail::Text("format", format).c_str());
+    }
+
+  private:
+    template <class F>
+    void create(const Space &space, const Dataset &train, const nse_dataset *held_out, std::string_view options, F &&on_event) {
+        const detail::Text json("desc.options_json", options);
+        nse_search_desc desc = NSE_SEARCH_DESC_INIT;
+        desc.space = space.get();
+        desc.train = train.get();
+        desc.held_out = held_out;
+        desc.options_json = json.c_str();
+        detail::with_events(std::forward<F>(on_event), [&](const nse_events *events) {
+            desc.events = events;
+            detail::call(nse_search_create, static_cast<const nse_search_desc *>(&desc), out());
+        });
+    }
+
+    template <class T, class Function> [[nodiscard]] Matrix<T> matrix(Function function) const {
+        Matrix<T> matrix;
+        T *const only_sizes = nullptr;
+        detail::call(function, get(), only_sizes, std::size_t{0}, &matrix.cells, &matrix.operators);
+        matrix.values.resize(std::size_t{matrix.cells} * matrix.operators);
+        detail::call(function, get(), matrix.values.data(), matrix.values.size(), &matrix.cells, &matrix.operators);
+        return matrix;
+    }
+};
+
+} // namespace v1
+} // namespace nse
+
+#endif
