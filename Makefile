@@ -11,7 +11,7 @@ LIB   = $(CURDIR)/target/release
 OUT   = $(CURDIR)/target/programs
 LINK  = -Iinclude -L$(LIB) -lnse -Wl,-rpath,$(LIB)
 
-.PHONY: build demo test test-core test-supernet test-c test-cpp test-go header lint clean
+.PHONY: build demo test test-core test-supernet test-c test-cpp test-go test-examples header lint clean
 
 build:
 	@$(torch) $(CARGO) build --release
@@ -24,24 +24,30 @@ demo: build | $(OUT)
 	@mkdir -p demo-out
 	@$(OUT)/demo "$$(tools/dataset.sh)" demo-out
 
-test: build test-core test-supernet test-c test-cpp test-go
+test: build test-core test-supernet test-c test-cpp test-go test-examples
 	@echo "nse: all tests passed"
 
 # The pure part and the whole ABI, in a build without libtorch.
 test-core:
+	@$(CARGO) build --release --no-default-features --target-dir target/pure
 	@$(CARGO) test --release --no-default-features --target-dir target/pure
 
 test-supernet:
-	@$(torch) $(CARGO) test --release
+	@$(torch) OMP_NUM_THREADS=1 $(CARGO) test --release --test supernet
 
-test-c: build | $(OUT)
-	@tests/c/run.sh "$(LIB)" "$(OUT)"
+test-c: build test-core | $(OUT)
+	@NSE_LIB="$(LIB)" PURE_LIB="$(CURDIR)/target/pure/release" OUT="$(OUT)" CC="$(CC)" CMOCKA="$$(tools/debian.sh libcmocka-dev libcmocka0)" \
+		tests/c/run.sh
 
 test-cpp: build | $(OUT)
-	@tests/cpp/run.sh "$(LIB)" "$(OUT)"
+	@NSE_LIB="$(LIB)" OUT="$(OUT)" CXX="$(CXX)" GTEST="$$(tools/debian.sh libgtest-dev)" tests/cpp/run.sh
 
 test-go: build | $(OUT)
-	@tests/go/run.sh "$(LIB)" "$(OUT)"
+	@NSE_LIB="$(LIB)" OUT="$(OUT)" CC="$(CC)" CXX="$(CXX)" GO="$$(tools/go.sh)" tests/go/run.sh
+
+# The same small program in C, C++ and Go, on real images: each must run, and all must say the same.
+test-examples: build | $(OUT)
+	@NSE_LIB="$(LIB)" OUT="$(OUT)" CC="$(CC)" CXX="$(CXX)" GO="$$(tools/go.sh)" DATA="$$(tools/dataset.sh)" tests/examples.sh
 
 # Writes include/nse.h anew from the documentation in src/ffi.
 header:

@@ -43,7 +43,7 @@ static nse_dataset *open_dataset(const char *folder, const char *part) {
 
 static int32_t show(void *user, const nse_event *event) {
     (void)user;
-    if (event->step % 10 == 0 || event->kind == NSE_EVENT_FINISH) {
+    if (event->step % 10 == 0 && event->kind != NSE_EVENT_FINISH) {
         printf("\r%s round %d/%d, step %d/%d, loss %.3f, %.0f images/s, %.0f s left   ",
                event->kind == NSE_EVENT_SCORE ? "score" : "train", (int)event->round, (int)event->rounds, (int)event->step,
                (int)event->steps, event->loss, event->images_per_second, event->seconds_left);

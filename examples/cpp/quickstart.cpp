@@ -33,7 +33,7 @@ nse::Dataset open_dataset(const std::string &folder, const std::string &part) {
 
 // A callback may also return bool: true would cancel.
 void show(const nse::Event &event) {
-    if (event.step % 10 == 0 || event.kind == NSE_EVENT_FINISH) {
+    if (event.step % 10 == 0 && event.kind != NSE_EVENT_FINISH) {
         std::printf("\r%s round %d/%d, step %d/%d, loss %.3f, %.0f images/s, %.0f s left   ",
                     event.kind == NSE_EVENT_SCORE ? "score" : "train", static_cast<int>(event.round),
                     static_cast<int>(event.rounds), static_cast<int>(event.step), static_cast<int>(event.steps), event.loss,

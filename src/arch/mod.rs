@@ -52,7 +52,7 @@ impl Architecture {
         let cells = (space.cells().iter().enumerate())
             .map(|(i, cell)| match cell.find(operator) {
                 Some(index) => Ok(vec![index]),
-                None => Err(not_a_candidate(i, operator)),
+                None => Err(not_a_candidate(format!("/cells/{i}"), operator)),
             })
             .collect::<Result<_>>()?;
         Ok(Architecture { cells })
@@ -71,7 +71,7 @@ impl Architecture {
                 let operator: Operator = name.parse().map_err(|e| json::out_of_range(DOCUMENT, format!("/cells/{i}/{j}"), e))?;
                 // A cell beyond the end is reported with the number of cells, by `new`.
                 let found = space.cells().get(i).map_or(Some(0), |cell| cell.find(&operator));
-                operators.push(found.ok_or_else(|| not_a_candidate(i, &operator))?);
+                operators.push(found.ok_or_else(|| not_a_candidate(format!("/cells/{i}/{j}"), &operator))?);
             }
             cells.push(operators);
         }
@@ -96,6 +96,6 @@ impl Architecture {
     }
 }
 
-fn not_a_candidate(cell: usize, operator: &Operator) -> Error {
-    json::out_of_range(DOCUMENT, format!("/cells/{cell}"), format!("{operator} is not a candidate of this cell"))
+fn not_a_candidate(pointer: String, operator: &Operator) -> Error {
+    json::out_of_range(DOCUMENT, pointer, format!("{operator} is not a candidate of this cell"))
 }

@@ -97,7 +97,7 @@ impl Shared {
         if !whole && published.is_some_and(|at| at.elapsed() < REFRESH) {
             return;
         }
-        *published = Some(Instant::now());
+        *published = event.map(|_| Instant::now());
         let before = self.view();
         let view = View {
             scores: search.scores().to_vec(),
@@ -424,7 +424,7 @@ pub extern "C" fn nse_search_free(search: *mut nse_search) {
         return;
     }
     if let Ok(object) = handle::get::<SearchHandle>("search", search) {
-        object.worker.cancel();
+        object.worker.retire();
     }
     handle::free::<SearchHandle>(search);
 }

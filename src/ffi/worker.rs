@@ -30,21 +30,30 @@ pub struct Turn(AtomicU8);
 const IDLE: u8 = 0;
 const RUNNING: u8 = 1;
 const STOPPING: u8 = 2;
+/// For good: the object was freed.
+const RETIRED: u8 = 3;
 
 impl Turn {
-    /// Asks the job under way to stop. Without one it does nothing.
-    pub fn cancel(&self) {
+    fn cancel(&self) {
         let _ = self.0.compare_exchange(RUNNING, STOPPING, Ordering::AcqRel, Ordering::Relaxed);
     }
 
-    fn begin(&self) -> bool {
-        self.0.compare_exchange(IDLE, RUNNING, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+    fn begin(&self, name: &'static str) -> Result<()> {
+        match self.0.compare_exchange(IDLE, RUNNING, Ordering::AcqRel, Ordering::Acquire) {
+            Ok(_) => Ok(()),
+            Err(RETIRED) => Err(Error::Cancelled),
+            Err(_) => Err(Error::Busy(name)),
+        }
+    }
+
+    fn end(&self) {
+        let _ = self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, |state| (state != RETIRED).then_some(IDLE));
     }
 }
 
 impl Control for Turn {
     fn cancelled(&self) -> bool {
-        self.0.load(Ordering::Relaxed) == STOPPING
+        self.0.load(Ordering::Relaxed) >= STOPPING
     }
 }
 
@@ -95,8 +104,14 @@ impl<S: 'static> Worker<S> {
         Ok(Worker { name, jobs, turn: Arc::default(), poisoned: AtomicBool::new(false) })
     }
 
+    /// Asks the job under way to stop. Without one it does nothing.
     pub fn cancel(&self) {
         self.turn.cancel();
+    }
+
+    /// Asks the job under way to stop, and lets no other begin.
+    pub fn retire(&self) {
+        self.turn.0.store(RETIRED, Ordering::Release);
     }
 
     /// Runs `job` on the thread, tells its events to `listener` here, and returns its result. One at a time: a second caller is
@@ -109,9 +124,7 @@ impl<S: 'static> Worker<S> {
         if self.poisoned.load(Ordering::Acquire) {
             return Err(Error::Poisoned(self.name));
         }
-        if !self.turn.begin() {
-            return Err(Error::Busy(self.name));
-        }
+        self.turn.begin(self.name)?;
         let _end = End(&self.turn);
         let (sender, messages) = sync_channel(QUEUE);
         let reporter = Reporter { sender, turn: self.turn.clone() };
@@ -146,7 +159,7 @@ struct End<'a>(&'a Turn);
 
 impl Drop for End<'_> {
     fn drop(&mut self) {
-        self.0 .0.store(IDLE, Ordering::Release);
+        self.0.end();
     }
 }
 

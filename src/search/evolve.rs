@@ -9,11 +9,12 @@ use super::Objective;
 use crate::arch::Architecture;
 use crate::cost::CostTable;
 use crate::error::Result;
+use crate::json;
 use crate::space::{Pool, Space};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
-/// How many random orders of the pools are tried for a first active subset that can reach the window.
-const ORDERS: u64 = 64;
+/// How many architectures of the whole space are tried as the core of a first active subset.
+const CORES: usize = 200;
 
 #[derive(Clone)]
 pub(super) struct Evolution {
@@ -28,24 +29,33 @@ pub(super) struct Evolution {
 }
 
 impl Evolution {
-    /// A random first active subset of `size` operators per cell from which `window` can be reached.
+    /// A first active subset of `size` operators per cell from which `window` can be reached: a random one, or if that misses the
+    /// window, one made of the operators of a random architecture inside it and random others.
     pub fn new(space: &Space, costs: &CostTable, size: usize, seed: u64, window: Window) -> Result<Self> {
-        Self::ordered(space, usize::MAX, seed, 0).sampler(costs, window)?;
-        let mut orders = (0..ORDERS).map(|order| Self::ordered(space, size, seed, order));
-        match orders.find(|evolution| evolution.sampler(costs, window).is_ok()) {
-            Some(evolution) => Ok(evolution),
+        let empty = vec![Vec::new(); space.cells().len()];
+        let random = Self::around(space, &empty, size, seed);
+        if random.sampler(costs, window).is_ok() {
+            return Ok(random);
+        }
+        let whole = Self::around(space, &empty, usize::MAX, seed).sampler(costs, window)?;
+        let cores = whole.distinct(space, CORES, &HashSet::new(), &mut Stream::new(seed, Purpose::Pool, 1, 0))?;
+        match cores.iter().find(|core| core.cells().iter().all(|operators| operators.len() <= size)) {
+            Some(core) => Ok(Self::around(space, core.cells(), size, seed)),
             None => {
-                let evolution = Self::ordered(space, size, seed, 0);
-                evolution.sampler(costs, window).map(|_| evolution)
+                let reason =
+                    format!("{size}: no architecture inside the cost window was found with so few operators in every cell");
+                Err(json::out_of_range("search options", "/active", reason))
             }
         }
     }
 
-    fn ordered(space: &Space, size: usize, seed: u64, order: u64) -> Self {
-        let pools = (space.cells().iter().enumerate())
-            .map(|(i, cell)| {
+    /// `core` and then the other operators of each cell in random order; the first `size` are active.
+    fn around(space: &Space, core: &[Vec<u16>], size: usize, seed: u64) -> Self {
+        let pools = (space.cells().iter().zip(core).enumerate())
+            .map(|(i, (cell, core))| {
                 let mut operators: Vec<u16> = (0..cell.operators.len() as u16).collect();
-                Stream::new(seed, Purpose::Pool, order, i as u64).shuffle(&mut operators);
+                Stream::new(seed, Purpose::Pool, 0, i as u64).shuffle(&mut operators);
+                operators.sort_by_key(|o| !core.contains(o));
                 Pool::new(operators, size)
             })
             .collect();

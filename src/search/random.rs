@@ -8,7 +8,7 @@ use rand_chacha::ChaCha8Rng;
 #[derive(Clone, Copy, Debug)]
 #[repr(u64)]
 pub enum Purpose {
-    /// Order in which a cell's operators enter the active subset; index = cell.
+    /// Order in which a cell's operators enter the active subset; index = cell. Round 1: architectures to start from.
     Pool = 1,
     /// Gates of a weight step; index = step.
     WeightGates = 2,

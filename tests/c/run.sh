@@ -1,14 +1,13 @@
 #!/bin/sh
-# Builds and runs the C tests and the C example.
+# Builds and runs the C tests.
 #
 #     NSE_LIB   folder of libnse.so
 #     PURE_LIB  folder of a libnse.so built without libtorch
 #     CMOCKA    folder of the unpacked packages libcmocka-dev and libcmocka0
-#     DATA      folder of Fashion-MNIST
 #     OUT       folder to build in
 set -eu
 root=$(cd "$(dirname "$0")/../.." && pwd)
-: "${NSE_LIB:?}" "${PURE_LIB:?}" "${CMOCKA:?}" "${DATA:?}" "${OUT:?}"
+: "${NSE_LIB:?}" "${PURE_LIB:?}" "${CMOCKA:?}" "${OUT:?}"
 mkdir -p "$OUT"
 cmocka=$(dirname "$(find "$CMOCKA" -name libcmocka.so)")
 

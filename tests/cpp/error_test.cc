@@ -41,7 +41,7 @@ TEST(Error, AValueOutOfRangeIsPointedAt) {
     EXPECT_TRUE(contains(model->detail(), R"("pointer":"/train/momentum")")) << model->detail();
     ASSERT_ERROR(cell, NSE_ERR_CONFIG,
                  (void)nse::Arch::from_json(support::space(), R"({"cells": [[], ["mbconv_k3_t1"], ["mbconv_k9_t1"]]})"));
-    EXPECT_TRUE(contains(cell->detail(), R"("pointer":"/cells/2")")) << cell->detail();
+    EXPECT_TRUE(contains(cell->detail(), R"("pointer":"/cells/2/0")")) << cell->detail();
     EXPECT_ERROR(NSE_ERR_CONFIG, (void)nse::Arch::uniform(support::space(), "conv_k3_t1")); // not in the first cell
 }
 

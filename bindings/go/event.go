@@ -1,0 +1,198 @@
+package nse
+
+// #include "shim.h"
+import "C"
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"runtime/cgo"
+	"sync/atomic"
+)
+
+// EventKind says what has just happened.
+type EventKind uint32
+
+const (
+	// EventTrain: an optimizer step of the round under way; Step of Steps.
+	EventTrain EventKind = C.NSE_EVENT_TRAIN
+	// EventScore: candidates were scored; Step of Steps of the round.
+	EventScore EventKind = C.NSE_EVENT_SCORE
+	// EventFinish: a round, or a stand-alone training, is complete. Never left out; others may be when the callback is
+	// slow.
+	EventFinish EventKind = C.NSE_EVENT_FINISH
+)
+
+var kindNames = map[EventKind]string{EventTrain: "train", EventScore: "score", EventFinish: "finish"}
+
+// String is "train", "score" or "finish".
+func (k EventKind) String() string {
+	if name, ok := kindNames[k]; ok {
+		return name
+	}
+	return fmt.Sprintf("event %d", uint32(k))
+}
+
+// Event is progress. Its JSON form is that of the library, with null for NaN.
+type Event struct {
+	Kind EventKind
+	// Round under way, or just completed, from 1.
+	Round, Rounds int
+	// Epoch is the pass over the training images under way, from 1.
+	Epoch, Epochs int
+	// Step: steps (or candidates) done, of Steps in this round.
+	Step, Steps int
+	// Loss in training, smoothed over some 20 steps.
+	Loss float64
+	// Accuracy, 0 to 1. EventTrain: in training, smoothed. EventScore and EventFinish of a search: best held-out
+	// accuracy of the round so far.
+	Accuracy float64
+	// ImagesPerSecond in training, lately.
+	ImagesPerSecond float64
+	// Seconds since the search, or the training, began in this process.
+	Seconds float64
+	// SecondsLeft estimates the whole rest; NaN while unknown.
+	SecondsLeft float64
+}
+
+// number is a float64 whose JSON form is null when it is not finite.
+type number float64
+
+func (n number) MarshalJSON() ([]byte, error) {
+	if math.IsNaN(float64(n)) || math.IsInf(float64(n), 0) {
+		return []byte("null"), nil
+	}
+	return json.Marshal(float64(n))
+}
+
+func (n *number) UnmarshalJSON(text []byte) error {
+	if string(text) == "null" {
+		*n = number(math.NaN())
+		return nil
+	}
+	return json.Unmarshal(text, (*float64)(n))
+}
+
+type eventJSON struct {
+	Kind            string `json:"kind"`
+	Round           int    `json:"round"`
+	Rounds          int    `json:"rounds"`
+	Epoch           int    `json:"epoch"`
+	Epochs          int    `json:"epochs"`
+	Step            int    `json:"step"`
+	Steps           int    `json:"steps"`
+	Loss            number `json:"loss"`
+	Accuracy        number `json:"accuracy"`
+	ImagesPerSecond number `json:"images_per_second"`
+	Seconds         number `json:"seconds"`
+	SecondsLeft     number `json:"seconds_left"`
+}
+
+// MarshalJSON writes the form that nse_search_status has.
+func (e Event) MarshalJSON() ([]byte, error) {
+	return json.Marshal(eventJSON{
+		Kind: e.Kind.String(), Round: e.Round, Rounds: e.Rounds, Epoch: e.Epoch, Epochs: e.Epochs, Step: e.Step,
+		Steps: e.Steps, Loss: number(e.Loss), Accuracy: number(e.Accuracy), ImagesPerSecond: number(e.ImagesPerSecond),
+		Seconds: number(e.Seconds), SecondsLeft: number(e.SecondsLeft),
+	})
+}
+
+// UnmarshalJSON reads the form that MarshalJSON writes. The Kind of a name that this package does not know is 0.
+func (e *Event) UnmarshalJSON(text []byte) error {
+	var j eventJSON
+	if err := json.Unmarshal(text, &j); err != nil {
+		return err
+	}
+	*e = Event{
+		Round: j.Round, Rounds: j.Rounds, Epoch: j.Epoch, Epochs: j.Epochs, Step: j.Step, Steps: j.Steps,
+		Loss: float64(j.Loss), Accuracy: float64(j.Accuracy), ImagesPerSecond: float64(j.ImagesPerSecond),
+		Seconds: float64(j.Seconds), SecondsLeft: float64(j.SecondsLeft),
+	}
+	for kind, name := range kindNames {
+		if name == j.Kind {
+			e.Kind = kind
+		}
+	}
+	return nil
+}
+
+// listener is what the library's callback reaches. It knows the host's function only while a call of the host is at
+// work: a function that uses its own search would otherwise keep that search alive for ever.
+type listener struct {
+	handle cgo.Handle
+	work   atomic.Pointer[work]
+	closed atomic.Bool
+}
+
+// newListener is alive until the library runs user_free.
+func newListener() *listener {
+	l := new(listener)
+	l.handle = cgo.NewHandle(l)
+	return l
+}
+
+// work is one call of the host that delivers events.
+type work struct {
+	ctx      context.Context
+	onEvent  func(Event)
+	panicked any
+}
+
+// tell hands an event to the host, and says whether to stop. A panic must not cross C: it waits in w for the end of the
+// call. Nothing more is delivered after it.
+func (w *work) tell(event Event) (stop bool) {
+	defer func() {
+		if value := recover(); value != nil {
+			w.panicked, stop = value, true
+		}
+	}()
+	if w.onEvent != nil && w.panicked == nil {
+		w.onEvent(event)
+	}
+	return w.panicked != nil || w.ctx.Err() != nil
+}
+
+// outcome of the call that returned err: the host's own panic goes on from here, and a cancel says why.
+func (w *work) outcome(err error) error {
+	if w.panicked != nil {
+		panic(w.panicked)
+	}
+	if e, ok := err.(*Error); ok && errors.Is(e, ErrCancelled) && w.ctx.Err() != nil {
+		return e.because(w.ctx)
+	}
+	return err
+}
+
+// before is the error of a call that is not made because ctx has ended.
+func before(ctx context.Context) error {
+	if ctx.Err() == nil {
+		return nil
+	}
+	return failure(ErrCancelled, "cancelled before it began: %v", context.Cause(ctx)).because(ctx)
+}
+
+//export nsegoEvent
+func nsegoEvent(handle C.uintptr_t, e *C.nse_event) C.int32_t {
+	l := cgo.Handle(handle).Value().(*listener)
+	stop := l.closed.Load()
+	if w := l.work.Load(); w != nil {
+		stop = w.tell(Event{
+			Kind: EventKind(e.kind), Round: int(e.round), Rounds: int(e.rounds), Epoch: int(e.epoch),
+			Epochs: int(e.epochs), Step: int(e.step), Steps: int(e.steps), Loss: float64(e.loss),
+			Accuracy: float64(e.accuracy), ImagesPerSecond: float64(e.images_per_second), Seconds: float64(e.seconds),
+			SecondsLeft: float64(e.seconds_left),
+		}) || stop
+	}
+	if stop || l.closed.Load() {
+		return 1
+	}
+	return 0
+}
+
+//export nsegoFree
+func nsegoFree(handle C.uintptr_t) {
+	cgo.Handle(handle).Delete()
+}

@@ -1,0 +1,3 @@
+module nse.local/nse
+
+go 1.24

@@ -1,0 +1,139 @@
+package nse
+
+// #include "shim.h"
+import "C"
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"runtime"
+)
+
+// Model is a trained stand-alone network.
+type Model struct {
+	ptr *C.nse_model
+	net runtime.Cleanup
+}
+
+var _ io.Closer = (*Model)(nil)
+
+// TrainConfig is what a stand-alone training is made of.
+type TrainConfig struct {
+	// Arch to train.
+	Arch *Arch
+	// Train has the training images.
+	Train *Dataset
+	// Options, see ModelOptionsSchema. nil: all defaults.
+	Options any
+	// OnEvent is told progress, on the goroutine that called TrainModel; may be nil. When it panics, the training is
+	// cancelled and TrainModel panics with the same value. It must not end its goroutine (runtime.Goexit, which the
+	// FailNow of a test uses).
+	OnEvent func(Event)
+}
+
+// ModelOptionsSchema is a JSON schema of the options of a stand-alone training, with keys, defaults, ranges and help.
+func ModelOptionsSchema() (json.RawMessage, error) {
+	return readText(func(out *C.nse_buffer, e **C.nse_error) C.nse_status {
+		return C.nse_model_options_schema(out, e)
+	})
+}
+
+// TrainModel trains an architecture from fresh weights. When ctx ends, it stops after the current batch with an error
+// that is both ErrCancelled and ctx.Err(). A ctx that has ended already starts nothing.
+//
+// ErrConfig: options. ErrInvalidArgument: the images do not fit the space. ErrCancelled. ErrDiverged. ErrDevice. ErrTorch.
+// ErrUnsupported: a library without libtorch.
+func TrainModel(ctx context.Context, config TrainConfig) (*Model, error) {
+	defer runtime.KeepAlive(config)
+	if err := ready(); err != nil {
+		return nil, err
+	}
+	if err := before(ctx); err != nil {
+		return nil, err
+	}
+	options, err := cJSON("model options", config.Options)
+	if err != nil {
+		return nil, err
+	}
+	w := &work{ctx: ctx, onEvent: config.OnEvent}
+	l := newListener()
+	l.work.Store(w)
+	var ptr *C.nse_model
+	var e *C.nse_error
+	status := C.nsego_model_train(config.Arch.handle(), config.Train.handle(), options, C.uintptr_t(l.handle), &ptr, &e)
+	if w.panicked != nil {
+		C.nse_model_free(ptr)
+	}
+	if err := w.outcome(check(status, &e)); err != nil {
+		return nil, err
+	}
+	m := &Model{ptr: ptr}
+	m.net = runtime.AddCleanup(m, func(ptr *C.nse_model) { C.nse_model_free(ptr) }, ptr)
+	return m, nil
+}
+
+// Evaluation is how good a model is on a dataset.
+type Evaluation struct {
+	// Loss is the mean cross-entropy.
+	Loss float64
+	// Accuracy is top-1, 0 to 1.
+	Accuracy float64
+}
+
+// Evaluate measures the model on a dataset. A ctx that has ended already starts nothing, with an error that is both
+// ErrCancelled and ctx.Err(); an evaluation that has begun is not interrupted.
+//
+// ErrInvalidArgument: the images do not fit. ErrBusy: another call works on this model. ErrTorch.
+func (m *Model) Evaluate(ctx context.Context, dataset *Dataset) (Evaluation, error) {
+	defer runtime.KeepAlive(m)
+	defer runtime.KeepAlive(dataset)
+	if err := before(ctx); err != nil {
+		return Evaluation{}, err
+	}
+	var loss, accuracy C.double
+	var e *C.nse_error
+	if err := check(C.nse_model_evaluate(m.handle(), dataset.handle(), &loss, &accuracy, &e), &e); err != nil {
+		return Evaluation{}, err
+	}
+	return Evaluation{Loss: float64(loss), Accuracy: float64(accuracy)}, nil
+}
+
+// Export writes the model to a file, whole or not at all; an existing file is replaced.
+//
+// Format "torchscript" is an archive that libtorch and PyTorch load, with any batch size. It takes normalised images,
+// 32-bit floats [n, channels, height, width], and gives logits [n, classes]; the extra file nse.json inside has the
+// normalisation, the space and the architecture.
+//
+// ErrInvalidArgument: no such format. ErrIO. ErrBusy: another call works on this model. ErrTorch.
+func (m *Model) Export(format, path string) error {
+	defer runtime.KeepAlive(m)
+	cFormat, err := cText("format", format)
+	if err != nil {
+		return err
+	}
+	cPath, err := cText("path", path)
+	if err != nil {
+		return err
+	}
+	var e *C.nse_error
+	return check(C.nse_model_export(m.handle(), cFormat, cPath, &e), &e)
+}
+
+// Close frees the model. Always nil; a second Close does nothing.
+func (m *Model) Close() error {
+	defer runtime.KeepAlive(m)
+	if m.handle() == nil {
+		return nil
+	}
+	m.net.Stop()
+	C.nse_model_free(m.ptr)
+	return nil
+}
+
+func (m *Model) handle() *C.nse_model {
+	if m == nil {
+		return nil
+	}
+	return m.ptr
+}

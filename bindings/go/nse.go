@@ -1,0 +1,123 @@
+// Package nse is neural architecture search as a library: a search space, images and a budget go in, architectures and
+// trained models come out. It is a thin binding of libnse; nse.h beside this file is the manual of every function, and
+// the names here are those of C: nse_search_step is [Search.Step].
+//
+// # Building
+//
+// The package links with -lnse. Where the library is not in a standard place, say so when building:
+//
+//	CGO_LDFLAGS="-L/place/of/libnse -Wl,-rpath,/place/of/libnse" go build
+//
+// # Objects
+//
+// [Space], [Dataset], [Arch], [Search] and [Model] are made by functions of this package. They hold memory that the
+// garbage collector does not see: call Close when done. An object that was forgotten is freed some time after it became
+// unreachable. Objects keep alive what they use, so Close works in any order and at any time, also while another
+// goroutine uses the object. A closed object answers with an error that is [ErrInvalidHandle].
+//
+// All methods may be called from several goroutines. Of [Search.Step] one runs at a time on a search, and of
+// [Model.Evaluate] and [Model.Export] one on a model; a second one gets [ErrBusy].
+//
+// # Errors
+//
+// Every error is an [*Error]; test it with [errors.Is] and the codes ErrConfig, ErrCancelled and so on.
+//
+// # Options
+//
+// Options and documents are of type any: JSON as a string, a []byte or a [json.RawMessage], or any value that
+// [encoding/json] turns into it. nil stands for "all defaults". They are strict: an unknown key is [ErrConfig].
+package nse
+
+// #cgo LDFLAGS: -lnse
+// #include "nse.h"
+import "C"
+
+import (
+	"encoding/json"
+	"fmt"
+	"sync"
+)
+
+// ABI is the ABI number of the header that this package was made from.
+const ABI = C.NSE_ABI_VERSION
+
+// ready says, from the first call on, whether the package and the library that was loaded fit together.
+var ready = sync.OnceValue(func() error { return abiCheck(ABI) })
+
+func abiCheck(header uint32) error {
+	status := C.nse_abi_check(C.uint32_t(header))
+	if status >= 0 {
+		return nil
+	}
+	return &Error{
+		Code:    Code(status),
+		Message: fmt.Sprintf("this package is for ABI %d, libnse %s has another", header, Version()),
+	}
+}
+
+// Version is the version of the library, for example "0.1.0".
+func Version() string {
+	return C.GoString(C.nse_version_string())
+}
+
+// VersionNumber is the version of the library as major << 16 | minor << 8 | patch.
+func VersionNumber() uint32 {
+	return uint32(C.nse_version_number())
+}
+
+// RuntimeInfo is what runs in this process.
+type RuntimeInfo struct {
+	NSE struct {
+		Version string `json:"version"`
+		ABI     uint32 `json:"abi"`
+		// Torch is false in a build without libtorch: it has everything but training.
+		Torch bool `json:"torch"`
+	} `json:"nse"`
+	// Runtime is nil in a build without libtorch.
+	Runtime *struct {
+		LibTorch struct {
+			Version string `json:"version"`
+			// File that libtorch was loaded from; empty when unknown.
+			File string `json:"file"`
+			// Threads that tensor work uses.
+			Threads int `json:"threads"`
+		} `json:"libtorch"`
+		CUDA struct {
+			Available bool `json:"available"`
+			Devices   int  `json:"devices"`
+			// Reason why CUDA is not available; empty when it is.
+			Reason string `json:"reason"`
+		} `json:"cuda"`
+	} `json:"runtime"`
+	// OpenMP has the files of OpenMP runtimes in this process. Two kinds at once slow each other down, or crash.
+	OpenMP []string `json:"openmp"`
+	// Raw is the whole document, with keys that a newer library may have.
+	Raw json.RawMessage `json:"-"`
+}
+
+// Runtime says what runs here: versions, the libtorch in use, its devices and why CUDA is off. It loads libtorch's CUDA
+// half when there is one.
+func Runtime() (RuntimeInfo, error) {
+	var info RuntimeInfo
+	raw, err := readText(func(out *C.nse_buffer, e **C.nse_error) C.nse_status { return C.nse_runtime_info(out, e) })
+	if err == nil {
+		info.Raw, err = raw, decode(raw, &info)
+	}
+	return info, err
+}
+
+// Preset is a named space.
+type Preset struct {
+	Name        string `json:"name"`
+	Description string `json:"description"`
+}
+
+// Presets lists the spaces that [SpacePreset] knows.
+func Presets() ([]Preset, error) {
+	var presets []Preset
+	raw, err := readText(func(out *C.nse_buffer, e **C.nse_error) C.nse_status { return C.nse_space_presets(out, e) })
+	if err == nil {
+		err = decode(raw, &presets)
+	}
+	return presets, err
+}

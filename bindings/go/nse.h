@@ -1,0 +1,841 @@
+/*
+ * nse.h: neural architecture search as a library.
+ *
+ * Made by `make header` from the documentation of src/ffi; do not edit.
+ *
+ * Start     Call nse_abi_check(NSE_ABI_VERSION) first.
+ * Handles   Opaque, never dereferenced. A handle that is NULL, freed, of another kind or garbage gives NSE_ERR_INVALID_HANDLE.
+ *           nse_*_free(NULL) does nothing. Objects keep alive what they use: free in any order, at any time.
+ * Errors    Negative status. The last parameter `err`, when not NULL, is set to NULL on success and to an nse_error to free on failure.
+ *           Handle outputs are NULL after a failure; other outputs are written only on success. There is no per-thread state.
+ *           Besides the statuses a function names, any can return NSE_ERR_INVALID_ARGUMENT, NSE_ERR_INVALID_HANDLE, NSE_ERR_FORKED,
+ *           NSE_ERR_POISONED and NSE_ERR_PANIC.
+ * Text      UTF-8. Text passed in ends in NUL. Text that comes out is in an nse_buffer, to free with nse_buffer_free.
+ * JSON      Options are strict: an unknown key or a value out of range is NSE_ERR_CONFIG with a JSON pointer to it.
+ * Structs   Start with `struct_size`, set by the INIT macro. The library reads only as much as the caller has.
+ * Threads   Any function may be called from any thread. Functions marked "Concurrent" never wait; of those that work on a search or a
+ *           model one runs at a time, and a second gives NSE_ERR_BUSY. Tensor work runs on threads that the library owns.
+ * Callbacks {function, user, user_free}. They must return normally: no exception, no longjmp. user_free runs exactly once.
+ * Fork      After the first call a forked child gets NSE_ERR_FORKED from every call, without an error object.
+ * Unload    The library stays loaded: dlclose does nothing.
+ * Silence   Nothing is printed, no signal handler is set, no random generator or thread count of the process is touched unasked.
+ */
+
+#ifndef NSE_H
+#define NSE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifndef NSE_API
+#if defined(__GNUC__)
+#define NSE_API __attribute__((visibility("default")))
+#else
+#define NSE_API
+#endif
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- Status -------------------------------------------------------------------------------------------------------- */
+
+/**
+ * Result of a call: 0 or positive is success, negative an error.
+ */
+typedef int32_t nse_status;
+
+/**
+ * Success.
+ */
+#define NSE_OK 0
+
+/**
+ * Success, and the search is complete: there are no more rounds.
+ */
+#define NSE_DONE 1
+
+/**
+ * An argument is NULL, not UTF-8, or has a value that is not allowed.
+ */
+#define NSE_ERR_INVALID_ARGUMENT (-1)
+
+/**
+ * A handle is NULL, was freed, is of another kind, or never came from this library.
+ */
+#define NSE_ERR_INVALID_HANDLE (-2)
+
+/**
+ * A JSON document does not parse, has an unknown key, or a value out of range. The detail has the JSON pointer.
+ */
+#define NSE_ERR_CONFIG (-3)
+
+/**
+ * A file could not be read or written.
+ */
+#define NSE_ERR_IO (-4)
+
+/**
+ * A file was read and is not what it should be.
+ */
+#define NSE_ERR_FORMAT (-5)
+
+/**
+ * Another call is at work on the same object.
+ */
+#define NSE_ERR_BUSY (-6)
+
+/**
+ * Cancelled by the host. What was done so far is kept.
+ */
+#define NSE_ERR_CANCELLED (-7)
+
+/**
+ * The device does not exist or cannot be used.
+ */
+#define NSE_ERR_DEVICE (-12)
+
+/**
+ * libtorch reported an error.
+ */
+#define NSE_ERR_TORCH (-13)
+
+/**
+ * This build of the library cannot do it.
+ */
+#define NSE_ERR_UNSUPPORTED (-15)
+
+/**
+ * The caller's array is too small; the detail says how much is needed.
+ */
+#define NSE_ERR_BUFFER_TOO_SMALL (-16)
+
+/**
+ * Header and library do not fit together.
+ */
+#define NSE_ERR_ABI (-17)
+
+/**
+ * The process was forked after the library was used. Comes without an error object.
+ */
+#define NSE_ERR_FORKED (-18)
+
+/**
+ * An earlier internal error made this object unusable. It can only be freed.
+ */
+#define NSE_ERR_POISONED (-19)
+
+/**
+ * A bug in the library.
+ */
+#define NSE_ERR_PANIC (-20)
+
+/**
+ * There is no such thing, for example no architecture within the budget.
+ */
+#define NSE_ERR_NOT_FOUND (-21)
+
+/**
+ * No architecture costs what was asked for. The detail says what is reachable.
+ */
+#define NSE_ERR_UNREACHABLE (-22)
+
+/**
+ * A loss became infinite or not a number. The state before that step is kept.
+ */
+#define NSE_ERR_DIVERGED (-23)
+
+/**
+ * Name of a status, for example "NSE_ERR_CONFIG"; "unknown status" for any other number. Static text, never NULL.
+ *
+ * Since 0.1.
+ */
+NSE_API const char *nse_status_name(nse_status status);
+
+/* ---- Text ---------------------------------------------------------------------------------------------------------- */
+
+/**
+ * Text owned by the caller. `data` has `len` bytes of UTF-8 and a NUL behind them. Start with zeros; free with
+ * nse_buffer_free.
+ */
+typedef struct nse_buffer {
+    char *data;
+    /**
+     * Bytes, without the NUL.
+     */
+    size_t len;
+    /**
+     * For the library.
+     */
+    void *reserved;
+} nse_buffer;
+
+/**
+ * Frees what a buffer holds and sets it to zeros. NULL and a buffer of zeros are allowed.
+ *
+ * Since 0.1.
+ */
+NSE_API void nse_buffer_free(nse_buffer *buffer);
+
+/* ---- Errors -------------------------------------------------------------------------------------------------------- */
+
+/**
+ * An error: status, one line of text, and details as JSON. Made by a failing call, owned by the caller.
+ */
+typedef struct nse_error nse_error;
+
+/**
+ * The status of an error, or NSE_ERR_INVALID_HANDLE when `error` is not one. Concurrent.
+ *
+ * Since 0.1.
+ */
+NSE_API nse_status nse_error_code(const nse_error *error);
+
+/**
+ * The text of an error: one line, never NULL; "not an error" when `error` is not one. Lives as long as the error.
+ * Concurrent.
+ *
+ * Since 0.1.
+ */
+NSE_API const char *nse_error_message(const nse_error *error);
+
+/**
+ * Details as a JSON object, for programs: for example {"document": "search options", "pointer": "/train/epochs"},
+ * {"path": file}, or {"low", "high", "least", "greatest", "below", "above"} of a cost window out of reach.
+ *
+ * `out`: [out] to free with nse_buffer_free.
+ *
+ * Since 0.1.
+ */
+NSE_API nse_status nse_error_detail(const nse_error *error, nse_buffer *out);
+
+/**
+ * Frees an error. NULL is allowed.
+ *
+ * Since 0.1.
+ */
+NSE_API void nse_error_free(nse_error *error);
+
+/* ---- Library ------------------------------------------------------------------------------------------------------- */
+
+/**
+ * ABI number of this header. It grows when something is removed or changed; additions keep it.
+ */
+#define NSE_ABI_VERSION 1
+
+/**
+ * Version of the library: major << 16 | minor << 8 | patch. Concurrent.
+ *
+ * Since 0.1.
+ */
+NSE_API uint32_t nse_version_number(void);
+
+/**
+ * Version of the library as text, for example "0.1.0". Static. Concurrent.
+ *
+ * Since 0.1.
+ */
+NSE_API const char *nse_version_string(void);
+
+/**
+ * Whether header and library fit together: call it first, with NSE_ABI_VERSION.
+ *
+ * Returns NSE_OK or NSE_ERR_ABI. Since 0.1.
+ */
+NSE_API nse_status nse_abi_check(uint32_t header_abi);
+
+/**
+ * What runs here, as JSON: version and ABI of nse, whether it has libtorch, which file that is and its version, its
+ * threads, CUDA and why it is off, OpenMP libraries in this process. Loads and touches libtorch.
+ *
+ * `out`: [out] to free with nse_buffer_free.
+ *
+ * Since 0.1.
+ */
+NSE_API nse_status nse_runtime_info(nse_buffer *out, nse_error **err);
+
+/* ---- Progress ------------------------------------------------------------------------------------------------------ */
+
+/**
+ * Kind of an event: an optimizer step of the round under way; `step` of `steps`.
+ */
+#define NSE_EVENT_TRAIN 1
+
+/**
+ * Kind of an event: candidates were scored; `step` of `steps` of the round.
+ */
+#define NSE_EVENT_SCORE 2
+
+/**
+ * Kind of an event: a round, or a stand-alone training, is complete. Never left out; others may be when the callback
+ * is slow.
+ */
+#define NSE_EVENT_FINISH 3
+
+/**
+ * Progress. Valid during the callback only.
+ */
+typedef struct nse_event {
+    uint32_t struct_size;
+    /**
+     * One of NSE_EVENT_*.
+     */
+    uint32_t kind;
+    /**
+     * Round under way, or just completed, from 1.
+     */
+    uint64_t round;
+    uint64_t rounds;
+    /**
+     * Pass over the training images under way, from 1.
+     */
+    uint64_t epoch;
+    uint64_t epochs;
+    /**
+     * Steps (or candidates) done, of so many in this round.
+     */
+    uint64_t step;
+    uint64_t steps;
+    /**
+     * Training loss, smoothed over some 20 steps.
+     */
+    double loss;
+    /**
+     * 0 to 1. TRAIN: training accuracy, smoothed. SCORE and FINISH of a search: best held-out accuracy of the round so
+     * far.
+     */
+    double accuracy;
+    /**
+     * Training images per second, lately.
+     */
+    double images_per_second;
+    /**
+     * Since the search, or the training, began in this process.
+     */
+    double seconds;
+    /**
+     * Estimate for the whole rest; NaN while unknown.
+     */
+    double seconds_left;
+} nse_event;
+
+/**
+ * Called with progress. Not 0: cancel; it is not called again in this call then. Must return normally: no exception, no
+ * longjmp, no thread exit. From inside, getters and nse_search_cancel may be called on the object at work; calls that work
+ * on it answer NSE_ERR_BUSY.
+ */
+typedef int32_t (*nse_event_fn)(void *user, const nse_event *event);
+
+/**
+ * Called once, when `user` is no longer needed; from any thread.
+ */
+typedef void (*nse_free_fn)(void *user);
+
+/**
+ * Where progress goes. Start with NSE_EVENTS_INIT. Events are delivered on the calling thread, inside the call that works.
+ */
+typedef struct nse_events {
+    uint32_t struct_size;
+    /**
+     * 0.
+     */
+    uint32_t flags;
+    /**
+     * May be NULL.
+     */
+    nse_event_fn on_event;
+    /**
+     * Passed to both functions; the library never looks at it.
+     */
+    void *user;
+    /**
+     * May be NULL. Called exactly once, also when the call that was given this struct fails (but not when a struct_size
+     * is wrong, for then nothing can be read).
+     */
+    nse_free_fn user_free;
+} nse_events;
+
+/* ---- Search space -------------------------------------------------------------------------------------------------- */
+
+/**
+ * A search space. Immutable.
+ */
+typedef struct nse_space nse_space;
+
+/**
+ * A named space.
+ *
+ * `name`: [in] a name of nse_space_presets. `overrides_json`: [in] a JSON object that changes some of input {channels,
+ * height, width}, classes, layout, repeats, channels, scale, divisor, stem_stride, tail, operators; NULL or "{}"
+ * changes nothing.
+ * `out`: [out] to free with nse_space_free.
+ *
+ * NSE_ERR_INVALID_ARGUMENT: no such preset. NSE_ERR_CONFIG: overrides. Since 0.1.
+ */
+NSE_API nse_status nse_space_preset(const char *name, const char *overrides_json, nse_space **out, nse_error **err);
+
+/**
+ * A space of one's own, from its JSON form (docs/space.md).
+ *
+ * `json`: [in] the document. `out`: [out] to free with nse_space_free.
+ *
+ * NSE_ERR_CONFIG. Since 0.1.
+ */
+NSE_API nse_status nse_space_from_json(const char *json, nse_space **out, nse_error **err);
+
+/**
+ * The canonical JSON form of a space; nse_space_from_json gives the same space back.
+ *
+ * `out`: [out] to free with nse_buffer_free.
+ *
+ * Since 0.1.
+ */
+NSE_API nse_status nse_space_to_json(const nse_space *space, nse_buffer *out, nse_error **err);
+
+/**
+ * What a space holds and costs, as JSON: name, cells, operators, most_operators_per_cell, log10_architectures (subsets
+ * counted), and the least and greatest macs (multiply-accumulates of one image) and params (trainable numbers) of an
+ * architecture.
+ *
+ * `out`: [out] to free with nse_buffer_free.
+ *
+ * Since 0.1.
+ */
+NSE_API nse_status nse_space_describe(const nse_space *space, nse_buffer *out, nse_error **err);
+
+/**
+ * Names and descriptions of the presets, as JSON: [{"name", "description"}, ...].
+ *
+ * `out`: [out] to free with nse_buffer_free.
+ *
+ * Since 0.1.
+ */
+NSE_API nse_status nse_space_presets(nse_buffer *out, nse_error **err);
+
+/**
+ * Frees a space. What was made from it lives on. NULL is allowed.
+ *
+ * Since 0.1.
+ */
+NSE_API void nse_space_free(nse_space *space);
+
+/* ---- Dataset ------------------------------------------------------------------------------------------------------- */
+
+/**
+ * Labelled images in memory. Immutable; views of the same images share them.
+ */
+typedef struct nse_dataset nse_dataset;
+
+/**
+ * Images in the caller's memory. Start with NSE_IMAGES_INIT.
+ */
+typedef struct nse_images {
+    uint32_t struct_size;
+    uint32_t channels;
+    uint32_t height;
+    uint32_t width;
+    /**
+     * Number of images.
+     */
+    uint32_t count;
+    /**
+     * Labels are below this; 0: the greatest label + 1.
+     */
+    uint32_t classes;
+    /**
+     * count x channels x height x width bytes: image after image, channel by channel, row by row.
+     */
+    const uint8_t *pixels;
+    /**
+     * `count` labels, from 0.
+     */
+    const uint32_t *labels;
+} nse_images;
+
+/**
+ * Reads images and labels from files: {"format": "idx", "images": path, "labels": path, "classes": 10}. IDX files may
+ * be gzip-compressed;
+ * `classes` may be left out.
+ *
+ * `json`: [in] the document. `out`: [out] to free with nse_dataset_free.
+ *
+ * NSE_ERR_CONFIG, NSE_ERR_IO, NSE_ERR_FORMAT: a file is truncated, damaged or has a label out of range. Since 0.1.
+ */
+NSE_API nse_status nse_dataset_open(const char *json, nse_dataset **out, nse_error **err);
+
+/**
+ * Copies images and labels from the caller's memory.
+ *
+ * `images`: [in] read during the call only. `out`: [out] to free with nse_dataset_free.
+ *
+ * NSE_ERR_INVALID_ARGUMENT: no images, or a label out of range. Since 0.1.
+ */
+NSE_API nse_status nse_dataset_from_memory(const nse_images *images, nse_dataset **out, nse_error **err);
+
+/**
+ * Splits into two disjoint datasets, at random but always alike for the same `seed`. No pixel is copied.
+ *
+ * `fraction`: part of the images in the second one, above 0 and below 1, so that neither is empty.
+ * `first`, `second`: [out] each to free with nse_dataset_free.
+ *
+ * Since 0.1.
+ */
+NSE_API
+nse_status nse_dataset_split(const nse_dataset *dataset,
+                             double fraction,
+                             uint64_t seed,
+                             nse_dataset **first,
+                             nse_dataset **second,
+                             nse_error **err);
+
+/**
+ * As JSON: images, classes, channels, height, width.
+ *
+ * `out`: [out] to free with nse_buffer_free.
+ *
+ * Since 0.1.
+ */
+NSE_API nse_status nse_dataset_info(const nse_dataset *dataset, nse_buffer *out, nse_error **err);
+
+/**
+ * Frees a dataset. What uses it lives on. NULL is allowed.
+ *
+ * Since 0.1.
+ */
+NSE_API void nse_dataset_free(nse_dataset *dataset);
+
+/* ---- Architecture -------------------------------------------------------------------------------------------------- */
+
+/**
+ * One architecture of a space. Immutable.
+ */
+typedef struct nse_arch nse_arch;
+
+/**
+ * Reads an architecture: {"space": name, "cells": [[operator names of cell 0], ...]}. `space` may be left out; an
+ * empty list skips a normal cell.
+ *
+ * `space`: [in] retained. `json`: [in] the document. `out`: [out] to free with nse_arch_free.
+ *
+ * NSE_ERR_CONFIG. Since 0.1.
+ */
+NSE_API nse_status nse_arch_from_json(const nse_space *space, const char *json, nse_arch **out, nse_error **err);
+
+/**
+ * The same operator, alone, in every cell: a network as one would design it by hand.
+ *
+ * `space`: [in] retained. `operator_name`: [in] for example "mbconv_k3_t6". `out`: [out] to free with nse_arch_free.
+ *
+ * NSE_ERR_INVALID_ARGUMENT: not an operator. NSE_ERR_CONFIG: not a candidate of some cell. Since 0.1.
+ */
+NSE_API nse_status nse_arch_uniform(const nse_space *space, const char *operator_name, nse_arch **out, nse_error **err);
+
+/**
+ * The JSON form; nse_arch_from_json gives the same architecture back.
+ *
+ * `out`: [out] to free with nse_buffer_free.
+ *
+ * Since 0.1.
+ */
+NSE_API nse_status nse_arch_to_json(const nse_arch *arch, nse_buffer *out, nse_error **err);
+
+/**
+ * Cost: `macs`, multiply-accumulates for one image, of convolutions and classifier; `params`, trainable numbers.
+ *
+ * `macs`, `params`: [out] may be NULL.
+ *
+ * Since 0.1.
+ */
+NSE_API nse_status nse_arch_cost(const nse_arch *arch, uint64_t *macs, uint64_t *params, nse_error **err);
+
+/**
+ * Frees an architecture. NULL is allowed.
+ *
+ * Since 0.1.
+ */
+NSE_API void nse_arch_free(nse_arch *arch);
+
+/* ---- Search -------------------------------------------------------------------------------------------------------- */
+
+/**
+ * A search under way: its space, its supernet and what it has found.
+ */
+typedef struct nse_search nse_search;
+
+/**
+ * What a search is made of. Start with NSE_SEARCH_DESC_INIT. The library retains what it uses; everything may be freed
+ * at once.
+ */
+typedef struct nse_search_desc {
+    uint32_t struct_size;
+    /**
+     * 0.
+     */
+    uint32_t flags;
+    /**
+     * The space to search.
+     */
+    const nse_space *space;
+    /**
+     * Training images.
+     */
+    const nse_dataset *train;
+    /**
+     * Images for architecture steps and scoring; NULL: a part of `train` is held out for them (option held_out).
+     */
+    const nse_dataset *held_out;
+    /**
+     * Options as a JSON object; see nse_search_options_schema. Only "objective" must be there.
+     */
+    const char *options_json;
+    /**
+     * Where progress goes; NULL: nowhere. Used until the search is freed.
+     */
+    const nse_events *events;
+} nse_search_desc;
+
+/**
+ * The options of a search, as a JSON schema with keys, defaults, ranges and help.
+ *
+ * `out`: [out] to free with nse_buffer_free.
+ *
+ * Since 0.1.
+ */
+NSE_API nse_status nse_search_options_schema(nse_buffer *out, nse_error **err);
+
+/**
+ * Makes a search; nothing is trained yet. Starts the thread on which all its tensor work will run.
+ *
+ * `desc`: [in] read during the call only. `out`: [out] to free with nse_search_free.
+ *
+ * NSE_ERR_CONFIG: options. NSE_ERR_UNREACHABLE: no architecture lies in the cost window; the detail says what is
+ * reachable.
+ * NSE_ERR_INVALID_ARGUMENT: the images do not fit the space. NSE_ERR_DEVICE. NSE_ERR_UNSUPPORTED: a build without
+ * libtorch. Since 0.1.
+ */
+NSE_API nse_status nse_search_create(const nse_search_desc *desc, nse_search **out, nse_error **err);
+
+/**
+ * Runs one round: train, sample, score, filter, retain, refill. Blocks, and delivers events on this thread. After an
+ * error, a cancel included, the next call goes on from the last finished step and ends with the same result as an
+ * undisturbed round.
+ *
+ * Returns NSE_OK: there are more rounds. NSE_DONE: that was the last, or there was none left.
+ * NSE_ERR_CANCELLED. NSE_ERR_BUSY: another step of this search is running. NSE_ERR_DIVERGED: the loss is no longer finite.
+ * NSE_ERR_UNREACHABLE: what is left of the space misses the cost window. NSE_ERR_TORCH. Since 0.1.
+ */
+NSE_API nse_status nse_search_step(const nse_search *search, nse_error **err);
+
+/**
+ * Asks the step that is running to stop after its current batch; it returns NSE_ERR_CANCELLED. Without a running step
+ * it does nothing. Never waits. Concurrent.
+ *
+ * Since 0.1.
+ */
+NSE_API nse_status nse_search_cancel(const nse_search *search);
+
+/**
+ * Progress as JSON: completed rounds, rounds, done, and the latest event (null before the first). Never waits for a
+ * step. Concurrent.
+ *
+ * `out`: [out] to free with nse_buffer_free.
+ *
+ * Since 0.1.
+ */
+NSE_API nse_status nse_search_status(const nse_search *search, nse_buffer *out, nse_error **err);
+
+/**
+ * The learnt fitness theta of every operator of every cell, as of about now: sigmoid(theta) is about the probability
+ * that the operator is of use. NaN for an operator that was never active. Never waits for a step. Concurrent.
+ *
+ * `out`: [out] cells x operators, row by row, padded with NaN where a cell has fewer; NULL: only the sizes are wanted.
+ * `capacity`: values that fit. `cells`, `operators`: [out] the sizes; may be NULL.
+ *
+ * NSE_ERR_BUFFER_TOO_SMALL. Since 0.1.
+ */
+NSE_API
+nse_status nse_search_scores(const nse_search *search,
+                             double *out,
+                             size_t capacity,
+                             uint32_t *cells,
+                             uint32_t *operators,
+                             nse_error **err);
+
+/**
+ * Which operators have weights at the moment. Never waits for a step. Concurrent.
+ *
+ * `out`: [out] cells x operators, row by row, 1 for an active operator, else 0; NULL: only the sizes are wanted.
+ * `capacity`: values that fit. `cells`, `operators`: [out] the sizes; may be NULL.
+ *
+ * NSE_ERR_BUFFER_TOO_SMALL. Since 0.1.
+ */
+NSE_API
+nse_status nse_search_active(const nse_search *search,
+                             uint8_t *out,
+                             size_t capacity,
+                             uint32_t *cells,
+                             uint32_t *operators,
+                             nse_error **err);
+
+/**
+ * Number of architectures on the Pareto front of the last completed round; 0 before the first. Concurrent.
+ *
+ * `count`: [out] may be NULL.
+ *
+ * Since 0.1.
+ */
+NSE_API nse_status nse_search_front_count(const nse_search *search, size_t *count, nse_error **err);
+
+/**
+ * One member of the Pareto front, cheapest first. Concurrent; while a step runs, the front may be replaced between two
+ * calls.
+ *
+ * `index`: below nse_search_front_count. `arch`: [out] to free with nse_arch_free; NULL: not wanted. `accuracy`: [out]
+ * held-out top-1 with the supernet's weights, 0 to 1; may be NULL.
+ *
+ * NSE_ERR_NOT_FOUND: no such index. Since 0.1.
+ */
+NSE_API
+nse_status nse_search_front_get(const nse_search *search,
+                                size_t index,
+                                nse_arch **arch,
+                                double *accuracy,
+                                nse_error **err);
+
+/**
+ * The most accurate member of the front that costs at most `max_macs` multiply-accumulates. Concurrent.
+ *
+ * `arch`: [out] to free with nse_arch_free; NULL: not wanted. `accuracy`: [out] as for nse_search_front_get; may be NULL.
+ *
+ * NSE_ERR_NOT_FOUND: the front has none so cheap. Since 0.1.
+ */
+NSE_API
+nse_status nse_search_best(const nse_search *search,
+                           uint64_t max_macs,
+                           nse_arch **arch,
+                           double *accuracy,
+                           nse_error **err);
+
+/**
+ * The completed rounds, one line of JSON each: fitness, dropped, retained and refilled operators, candidates, front,
+ * times. Concurrent.
+ *
+ * `out`: [out] to free with nse_buffer_free.
+ *
+ * Since 0.1.
+ */
+NSE_API nse_status nse_search_history(const nse_search *search, nse_buffer *out, nse_error **err);
+
+/**
+ * A picture of the completed rounds. `format` "svg": candidates and fronts, cost against accuracy. Concurrent.
+ *
+ * `out`: [out] the file's content, to free with nse_buffer_free.
+ *
+ * NSE_ERR_INVALID_ARGUMENT: no such format. NSE_ERR_NOT_FOUND: no round is complete. Since 0.1.
+ */
+NSE_API nse_status nse_search_report(const nse_search *search, const char *format, nse_buffer *out, nse_error **err);
+
+/**
+ * Frees a search. A running step is cancelled; the call returns at once. NULL is allowed.
+ *
+ * Since 0.1.
+ */
+NSE_API void nse_search_free(nse_search *search);
+
+/* ---- Model --------------------------------------------------------------------------------------------------------- */
+
+/**
+ * A trained stand-alone network.
+ */
+typedef struct nse_model nse_model;
+
+/**
+ * What a stand-alone training is made of. Start with NSE_MODEL_DESC_INIT. The library retains what it uses.
+ */
+typedef struct nse_model_desc {
+    uint32_t struct_size;
+    /**
+     * 0.
+     */
+    uint32_t flags;
+    /**
+     * The architecture to train.
+     */
+    const nse_arch *arch;
+    /**
+     * Training images.
+     */
+    const nse_dataset *train;
+    /**
+     * Options as a JSON object; see nse_model_options_schema. NULL: all defaults.
+     */
+    const char *options_json;
+    /**
+     * Where progress goes; NULL: nowhere. Used during the training only.
+     */
+    const nse_events *events;
+} nse_model_desc;
+
+/**
+ * The options of a stand-alone training, as a JSON schema with keys, defaults, ranges and help.
+ *
+ * `out`: [out] to free with nse_buffer_free.
+ *
+ * Since 0.1.
+ */
+NSE_API nse_status nse_model_options_schema(nse_buffer *out, nse_error **err);
+
+/**
+ * Trains an architecture from fresh weights. Blocks, and delivers events on this thread; the callback may cancel.
+ *
+ * `desc`: [in] read during the call only. `out`: [out] to free with nse_model_free.
+ *
+ * NSE_ERR_CONFIG: options. NSE_ERR_INVALID_ARGUMENT: the images do not fit the space. NSE_ERR_CANCELLED. NSE_ERR_DIVERGED.
+ * NSE_ERR_DEVICE. NSE_ERR_TORCH. NSE_ERR_UNSUPPORTED: a build without libtorch. Since 0.1.
+ */
+NSE_API nse_status nse_model_train(const nse_model_desc *desc, nse_model **out, nse_error **err);
+
+/**
+ * Evaluates a model on a dataset. Blocks.
+ *
+ * `loss`: [out] mean cross-entropy; `accuracy`: [out] top-1, 0 to 1. Both may be NULL.
+ *
+ * NSE_ERR_INVALID_ARGUMENT: the images do not fit. NSE_ERR_BUSY. NSE_ERR_TORCH. Since 0.1.
+ */
+NSE_API
+nse_status nse_model_evaluate(const nse_model *model,
+                              const nse_dataset *dataset,
+                              double *loss,
+                              double *accuracy,
+                              nse_error **err);
+
+/**
+ * Writes a model to a file, whole or not at all. Blocks.
+ *
+ * `format`: "torchscript": an archive that libtorch and PyTorch load, with any batch size. It takes normalised images,
+ * 32-bit floats [n, channels, height, width], and gives logits [n, classes]; the extra file nse.json inside has the
+ * normalisation, the space and the architecture. `path`: [in] an existing file is replaced.
+ *
+ * NSE_ERR_INVALID_ARGUMENT: no such format. NSE_ERR_IO. NSE_ERR_BUSY. NSE_ERR_TORCH. Since 0.1.
+ */
+NSE_API nse_status nse_model_export(const nse_model *model, const char *format, const char *path, nse_error **err);
+
+/**
+ * Frees a model. NULL is allowed.
+ *
+ * Since 0.1.
+ */
+NSE_API void nse_model_free(nse_model *model);
+
+#define NSE_BUFFER_INIT {NULL, 0, NULL}
+#define NSE_EVENTS_INIT {sizeof(nse_events), 0, NULL, NULL, NULL}
+#define NSE_IMAGES_INIT {sizeof(nse_images), 0, 0, 0, 0, 0, NULL, NULL}
+#define NSE_SEARCH_DESC_INIT {sizeof(nse_search_desc), 0, NULL, NULL, NULL, NULL, NULL}
+#define NSE_MODEL_DESC_INIT {sizeof(nse_model_desc), 0, NULL, NULL, NULL, NULL}
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* NSE_H */

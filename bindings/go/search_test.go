@@ -1,0 +1,186 @@
+package nse
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"math"
+	"reflect"
+	"strings"
+	"sync/atomic"
+	"testing"
+)
+
+// One real search, watched while it runs.
+func TestSearch(t *testing.T) {
+	var search *Search
+	var events atomic.Int32
+	search = newSearch(t, options(3), func(event Event) {
+		events.Add(1)
+		if status, err := search.Status(); err != nil || status.Rounds != 2 {
+			t.Errorf("%+v, %v", status, err)
+		}
+		checkTables(t, search, false)
+	})
+	if status, err := search.Status(); err != nil || status != (SearchStatus{Rounds: 2}) {
+		t.Errorf("%+v, %v", status, err)
+	}
+	if front, err := search.Front(); err != nil || len(front) != 0 {
+		t.Errorf("%v, %v", front, err)
+	}
+	_, err := search.Best(1 << 40)
+	fails(t, err, ErrNotFound)
+	_, err = search.Report("svg")
+	fails(t, err, ErrNotFound)
+	if history, err := search.History(); err != nil || len(history) != 0 {
+		t.Errorf("%s, %v", history, err)
+	}
+	for round := 1; round <= 3; round++ {
+		done, err := search.Step(t.Context())
+		if err != nil || done != (round >= 2) {
+			t.Fatalf("round %d: %v, %v", round, done, err)
+		}
+		checkTables(t, search, true)
+	}
+	status, err := search.Status()
+	if err != nil || !status.Done || status.Completed != 2 || status.Event == nil || status.Event.Kind != EventFinish {
+		t.Errorf("%+v, %v", status, err)
+	}
+	if events.Load() < 2*3*9 {
+		t.Errorf("%d events", events.Load())
+	}
+	checkFront(t, search)
+	if svg, err := search.Report("svg"); err != nil || !bytes.Contains(svg, []byte("<svg")) {
+		t.Errorf("%.80s, %v", svg, err)
+	}
+	_, err = search.Report("png")
+	fails(t, err, ErrInvalidArgument)
+}
+
+// checkTables looks at the shapes, at the padding of the third cell, and at two active operators per cell.
+func checkTables(t *testing.T, search *Search, learnt bool) {
+	t.Helper()
+	scores, err := search.Scores()
+	active, err2 := search.Active()
+	if err = errors.Join(err, err2); err != nil || len(scores) != 3 || len(active) != 3 {
+		t.Fatalf("%v, %v, %v", scores, active, err)
+	}
+	for cell := range 3 {
+		if len(scores[cell]) != 5 || len(active[cell]) != 5 {
+			t.Fatalf("cell %d: %v, %v", cell, scores[cell], active[cell])
+		}
+		on, known := 0, 0
+		for operator := range 5 {
+			on += map[bool]int{true: 1}[active[cell][operator]]
+			known += map[bool]int{true: 1}[!math.IsNaN(scores[cell][operator])]
+			if operator >= 3 && cell == 2 && (active[cell][operator] || !math.IsNaN(scores[cell][operator])) {
+				t.Errorf("the padding says %v, %v", active[cell], scores[cell])
+			}
+		}
+		if on < 1 || on > 2 || (learnt && known < 2) {
+			t.Errorf("cell %d: %v, %v", cell, active[cell], scores[cell])
+		}
+	}
+}
+
+// checkFront compares the front with the last round of the history, and Best with the front.
+func checkFront(t *testing.T, search *Search) {
+	t.Helper()
+	front, err := search.Front()
+	if err != nil || len(front) == 0 {
+		t.Fatalf("%v, %v", front, err)
+	}
+	history, err := search.History()
+	if err != nil || len(history) != 2 {
+		t.Fatalf("%s, %v", history, err)
+	}
+	var round struct {
+		Round int
+		Front []struct {
+			MACs     uint64
+			Accuracy float64
+			Cells    [][]string
+		}
+	}
+	if err := json.Unmarshal(history[1], &round); err != nil || round.Round != 2 || len(round.Front) != len(front) {
+		t.Fatalf("%+v, %v", round, err)
+	}
+	for i, candidate := range front {
+		defer candidate.Arch.Close()
+		cost, err := candidate.Arch.Cost()
+		if err != nil || cost.MACs != round.Front[i].MACs || candidate.Accuracy != round.Front[i].Accuracy {
+			t.Errorf("%+v, %v, %v, in the history %+v", candidate, cost, err, round.Front[i])
+		}
+		var document struct{ Cells [][]string }
+		if text, err := candidate.Arch.JSON(); err != nil || json.Unmarshal(text, &document) != nil || !reflect.DeepEqual(document.Cells, round.Front[i].Cells) {
+			t.Errorf("%s, %v, in the history %v", text, err, round.Front[i].Cells)
+		}
+		// A front rises: its most accurate member within its own cost is itself.
+		best, err := search.Best(cost.MACs)
+		if err != nil || best.Accuracy != candidate.Accuracy {
+			t.Errorf("%+v, %v, expected %+v", best, err, candidate)
+			continue
+		}
+		if same, err := best.Arch.Cost(); err != nil || same != cost {
+			t.Errorf("%+v, %v, expected %+v", same, err, cost)
+		}
+		best.Arch.Close()
+	}
+	_, err = search.Best(1)
+	fails(t, err, ErrNotFound)
+	if accuracy := front[len(front)-1].Accuracy; accuracy < 0.5 || accuracy > 1 {
+		t.Errorf("patterns that a child can tell apart: %v", accuracy)
+	}
+}
+
+func TestHeldOutIsUsed(t *testing.T) {
+	space, train := tinySpace(t), tinyDataset(t)
+	wrong, err := DatasetFromMemory(Images{Channels: 1, Height: 2, Width: 2, Pixels: make([]byte, 8), Labels: []uint32{0, 1}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer wrong.Close()
+	_, err = NewSearch(SearchConfig{Space: space, Train: train, HeldOut: wrong, Options: options(1)})
+	if e := fails(t, err, ErrInvalidArgument); !strings.Contains(e.Message, "1x2x2") {
+		t.Error(e)
+	}
+}
+
+// A front that was read while a round ended is read again, whatever came of it, and the mixture is closed.
+func TestFrontIsThatOfOneRound(t *testing.T) {
+	search := newSearch(t, with(options(1), "rounds", 3), nil)
+	step := func() {
+		if _, err := search.Step(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	step()
+	for _, interrupted := range []error{nil, failureOf(ErrNotFound)} {
+		var mixture []Candidate
+		reads := 0
+		front, err := search.settled(func() ([]Candidate, error) {
+			front, err := search.members()
+			if reads++; reads == 1 {
+				mixture = front
+				step()
+				err = interrupted
+			}
+			return front, err
+		})
+		if err != nil || reads != 2 || len(front) == 0 || len(mixture) == 0 {
+			t.Fatalf("%v, %v after %d reads, before %v", front, err, reads, mixture)
+		}
+		for _, candidate := range mixture {
+			_, err := candidate.Arch.Cost()
+			fails(t, err, ErrInvalidHandle)
+		}
+		for _, candidate := range front {
+			if _, err := candidate.Arch.Cost(); err != nil {
+				t.Error(err)
+			}
+			candidate.Arch.Close()
+		}
+	}
+	_, err := search.settled(func() ([]Candidate, error) { return nil, failureOf(ErrNotFound) })
+	fails(t, err, ErrNotFound)
+}

@@ -1,0 +1,60 @@
+/* shim.c: structs on the C stack, and the way back into Go. No decisions are made here. */
+
+#include "shim.h"
+#include "_cgo_export.h"
+#include <string.h>
+
+static int32_t on_event(void *user, const nse_event *event) {
+    /* A library older than this header may know fewer fields. */
+    nse_event known = {0};
+    memcpy(&known, event, event->struct_size < sizeof known ? event->struct_size : sizeof known);
+    return nsegoEvent((uintptr_t)user, &known);
+}
+
+static void user_free(void *user) {
+    nsegoFree((uintptr_t)user);
+}
+
+static nse_events events_for(uintptr_t listener) {
+    nse_events events = NSE_EVENTS_INIT;
+    events.on_event = on_event;
+    events.user = (void *)listener;
+    events.user_free = user_free;
+    return events;
+}
+
+nse_status nsego_dataset_from_memory(uint32_t channels, uint32_t height, uint32_t width, uint32_t count, uint32_t classes,
+                                     const uint8_t *pixels, const uint32_t *labels, nse_dataset **out, nse_error **err) {
+    nse_images images = NSE_IMAGES_INIT;
+    images.channels = channels;
+    images.height = height;
+    images.width = width;
+    images.count = count;
+    images.classes = classes;
+    images.pixels = pixels;
+    images.labels = labels;
+    return nse_dataset_from_memory(&images, out, err);
+}
+
+nse_status nsego_search_create(const nse_space *space, const nse_dataset *train, const nse_dataset *held_out,
+                               const char *options_json, uintptr_t listener, nse_search **out, nse_error **err) {
+    nse_events events = events_for(listener);
+    nse_search_desc desc = NSE_SEARCH_DESC_INIT;
+    desc.space = space;
+    desc.train = train;
+    desc.held_out = held_out;
+    desc.options_json = options_json;
+    desc.events = &events;
+    return nse_search_create(&desc, out, err);
+}
+
+nse_status nsego_model_train(const nse_arch *arch, const nse_dataset *train, const char *options_json, uintptr_t listener,
+                             nse_model **out, nse_error **err) {
+    nse_events events = events_for(listener);
+    nse_model_desc desc = NSE_MODEL_DESC_INIT;
+    desc.arch = arch;
+    desc.train = train;
+    desc.options_json = options_json;
+    desc.events = &events;
+    return nse_model_train(&desc, out, err);
+}

@@ -1,0 +1,20 @@
+/*
+ * shim.h: what cgo cannot say itself: structs that point to other structs, and callbacks.
+ *
+ * A Go callback travels as the number of a cgo.Handle (`listener`), never as a pointer to Go memory.
+ */
+#ifndef NSE_GO_SHIM_H
+#define NSE_GO_SHIM_H
+
+#include "nse.h"
+
+nse_status nsego_dataset_from_memory(uint32_t channels, uint32_t height, uint32_t width, uint32_t count, uint32_t classes,
+                                     const uint8_t *pixels, const uint32_t *labels, nse_dataset **out, nse_error **err);
+
+nse_status nsego_search_create(const nse_space *space, const nse_dataset *train, const nse_dataset *held_out,
+                               const char *options_json, uintptr_t listener, nse_search **out, nse_error **err);
+
+nse_status nsego_model_train(const nse_arch *arch, const nse_dataset *train, const char *options_json, uintptr_t listener,
+                             nse_model **out, nse_error **err);
+
+#endif /* NSE_GO_SHIM_H */

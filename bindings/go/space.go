@@ -1,0 +1,128 @@
+package nse
+
+// #include "nse.h"
+import "C"
+
+import (
+	"encoding/json"
+	"io"
+	"runtime"
+)
+
+// Space is a search space: cells, and the operators that each may use. Immutable.
+type Space struct {
+	ptr *C.nse_space
+	net runtime.Cleanup
+}
+
+var _ io.Closer = (*Space)(nil)
+
+func newSpace(ptr *C.nse_space) *Space {
+	s := &Space{ptr: ptr}
+	s.net = runtime.AddCleanup(s, func(ptr *C.nse_space) { C.nse_space_free(ptr) }, ptr)
+	return s
+}
+
+// SpacePreset makes a named space. Overrides change some of input {channels, height, width}, classes, layout, repeats,
+// channels, scale, divisor, stem_stride, tail and operators; nil changes nothing.
+//
+// ErrInvalidArgument: no such preset. ErrConfig: overrides.
+func SpacePreset(name string, overrides any) (*Space, error) {
+	if err := ready(); err != nil {
+		return nil, err
+	}
+	cName, err := cText("name", name)
+	if err != nil {
+		return nil, err
+	}
+	cOverrides, err := cJSON("overrides", overrides)
+	if err != nil {
+		return nil, err
+	}
+	var ptr *C.nse_space
+	var e *C.nse_error
+	if err := check(C.nse_space_preset(cName, cOverrides, &ptr, &e), &e); err != nil {
+		return nil, err
+	}
+	return newSpace(ptr), nil
+}
+
+// SpaceFromJSON makes a space of one's own from its JSON form.
+//
+// ErrConfig.
+func SpaceFromJSON(document any) (*Space, error) {
+	if err := ready(); err != nil {
+		return nil, err
+	}
+	cDocument, err := cJSON("space", document)
+	if err != nil {
+		return nil, err
+	}
+	var ptr *C.nse_space
+	var e *C.nse_error
+	if err := check(C.nse_space_from_json(cDocument, &ptr, &e), &e); err != nil {
+		return nil, err
+	}
+	return newSpace(ptr), nil
+}
+
+// JSON is the canonical form; SpaceFromJSON gives the same space back.
+func (s *Space) JSON() (json.RawMessage, error) {
+	defer runtime.KeepAlive(s)
+	return readText(func(out *C.nse_buffer, e **C.nse_error) C.nse_status {
+		return C.nse_space_to_json(s.handle(), out, e)
+	})
+}
+
+// SpaceDescription is what a space holds and costs.
+type SpaceDescription struct {
+	Name  string `json:"name"`
+	Cells int    `json:"cells"`
+	// Operators over all cells.
+	Operators            int `json:"operators"`
+	MostOperatorsPerCell int `json:"most_operators_per_cell"`
+	// Log10Architectures counts subsets of operators.
+	Log10Architectures float64 `json:"log10_architectures"`
+	// MACs of an architecture: multiply-accumulates of one image.
+	MACs Range `json:"macs"`
+	// Params of an architecture: trainable numbers.
+	Params Range `json:"params"`
+}
+
+// Range is from Least to Greatest, both included.
+type Range struct {
+	Least    uint64 `json:"least"`
+	Greatest uint64 `json:"greatest"`
+}
+
+// Describe says what the space holds and costs.
+func (s *Space) Describe() (SpaceDescription, error) {
+	defer runtime.KeepAlive(s)
+	var description SpaceDescription
+	raw, err := readText(func(out *C.nse_buffer, e **C.nse_error) C.nse_status {
+		return C.nse_space_describe(s.handle(), out, e)
+	})
+	if err == nil {
+		err = decode(raw, &description)
+	}
+	return description, err
+}
+
+// Close frees the space. What was made from it lives on. Always nil; a second Close does nothing.
+func (s *Space) Close() error {
+	defer runtime.KeepAlive(s)
+	if s.handle() == nil {
+		return nil
+	}
+	s.net.Stop()
+	// The handle is a token: the library ignores one that was freed, and refuses it in every other call.
+	C.nse_space_free(s.ptr)
+	return nil
+}
+
+func (s *Space) handle() *C.nse_space {
+	if s == nil {
+		return nil
+	}
+	return s.ptr
+}

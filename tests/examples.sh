@@ -1,0 +1,32 @@
+#!/bin/sh
+# Builds the quickstart in C, C++ and Go as a user would, runs all three on a part of Fashion-MNIST, and compares what they say.
+#
+#     NSE_LIB  folder of libnse.so
+#     DATA     folder of Fashion-MNIST
+#     OUT      folder to build in
+#     GO       go command; default: go
+set -eu
+root=$(cd "$(dirname "$0")/.." && pwd)
+: "${NSE_LIB:?}" "${DATA:?}" "${OUT:?}"
+link="-L$NSE_LIB -lnse -Wl,-rpath,$NSE_LIB"
+strict="-Wall -Wextra -pedantic -Werror -I$root/include"
+
+${CC:-cc} -std=c11 $strict "$root/examples/c/quickstart.c" -o "$OUT/quickstart-c" $link
+${CXX:-c++} -std=c++17 $strict -I"$root/bindings/cpp/include" "$root/examples/cpp/quickstart.cpp" -o "$OUT/quickstart-cpp" $link
+(cd "$root/examples/go/quickstart" && CGO_LDFLAGS="$link" GOTOOLCHAIN=local GOPROXY=off GOFLAGS=-mod=readonly \
+    ${GO:-go} build -o "$OUT/quickstart-go" .)
+# The demo is run by `make demo`; here it only has to compile cleanly.
+${CC:-cc} -std=gnu11 -Wall -Wextra -Werror -I"$root/include" -fsyntax-only "$root/examples/c/demo.c"
+
+for language in c cpp go; do
+    folder="$OUT/quickstart-$language-out"
+    mkdir -p "$folder"
+    echo "examples: quickstart in $language"
+    # Progress lines overwrite each other and hold times; what follows the last carriage return of a line is a result.
+    OMP_NUM_THREADS=1 "$OUT/quickstart-$language" "$DATA" "$folder" 0.01 | sed 's/.*\r.*//; s#model in .*#model#' >"$folder/said"
+    [ -s "$folder/model.pt" ] || { echo "quickstart in $language wrote no model" >&2; exit 1; }
+done
+grep -q '^best: {"space":"nse-27-small"' "$OUT/quickstart-c-out/said"
+grep -q '^test accuracy 0\.[0-9]*, model' "$OUT/quickstart-c-out/said"
+cmp "$OUT/quickstart-c-out/said" "$OUT/quickstart-cpp-out/said"
+cmp "$OUT/quickstart-c-out/said" "$OUT/quickstart-go-out/said"
