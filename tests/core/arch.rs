@@ -97,6 +97,7 @@ fn wrong_documents_say_where() {
         (json!({ "cells": [[], "conv_k1_t1", []] }), "/cells/1", "invalid type"),
         (json!({ "cells": [], "score": 1 }), "/score", "unknown field `score`"),
         (json!({}), "", "missing field `cells`"),
+        (json!([null, [[], ["conv_k1_t1"], ["conv_k1_t1"]]]), "", "expected an object, not a list"),
     ];
     for (document, pointer, reason) in refused {
         let (name, at, why) = config(Architecture::from_json(&space(), &document.to_string()));

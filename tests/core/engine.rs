@@ -183,7 +183,9 @@ fn the_first_active_subset_reaches_the_window() {
             first += costs.branches(cell as usize, &order[..3]).macs;
         }
         replaced += usize::from(first < dear.low);
-        let mut search = Search::new(space.clone(), options(seed, dear, json!({ "active": 3, "rounds": 1 }))).unwrap();
+        let mut search =
+            Search::new(space.clone(), options(seed, dear, json!({ "active": 3, "rounds": 1, "train": { "epochs": 1 } })))
+                .unwrap();
         search.step(&mut Synthetic::new(&space, seed), &Silent).unwrap();
         assert!(search.front().iter().all(|s| dear.contains(s.cost.macs)));
     }

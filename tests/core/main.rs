@@ -7,6 +7,7 @@ mod engine;
 mod events;
 mod fitness;
 mod gates;
+mod learning;
 mod operators;
 mod options;
 mod pareto;

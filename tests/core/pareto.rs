@@ -90,7 +90,7 @@ fn of_equals_the_earliest_then_the_smallest_stays() {
     assert_eq!(front(&[new.clone(), old.clone()]), [old], "an equal newcomer does not displace an old member");
     let other = scored(&space, 2, 5, 0.5, 1);
     let smallest = if new.architecture < other.architecture { &new } else { &other };
-    assert_eq!(front(&[other.clone(), new.clone()]), [smallest.clone()]);
+    assert_eq!(front(&[other.clone(), new.clone()]), vec![smallest.clone()]);
     let cheaper = scored(&space, 3, 4, 0.5, 2);
     assert_eq!(front(&[new.clone(), cheaper.clone()]), [cheaper], "equal accuracy for less");
     let better = scored(&space, 4, 5, 0.6, 2);
@@ -105,7 +105,7 @@ fn extras_guard_the_cheap_edge() {
     let guard = scored(&space, 3, 90, 0.6, 0);
     let main = vec![cheap.clone(), dear.clone()];
     assert_eq!(front_with_extras(main.clone(), vec![]), main);
-    assert_eq!(front_with_extras(main.clone(), vec![guard]), [dear.clone()]);
+    assert_eq!(front_with_extras(main.clone(), vec![guard]), vec![dear.clone()]);
     let best_of_all = scored(&space, 4, 90, 0.9, 0);
     assert_eq!(front_with_extras(main.clone(), vec![best_of_all]), main, "a round never ends empty-handed");
     let equal = scored(&space, 5, 90, 0.7, 0);
@@ -131,7 +131,7 @@ fn accuracies_that_are_no_numbers_are_on_no_front() {
     let space = space();
     let fine = scored(&space, 1, 20, 0.5, 0);
     let broken = scored(&space, 2, 10, f64::NAN, 0);
-    assert_eq!(front(vec![broken.clone(), fine.clone()]), [fine.clone()]);
+    assert_eq!(front(vec![broken.clone(), fine.clone()]), vec![fine.clone()]);
     assert_eq!(front(vec![fine.clone(), scored(&space, 3, 20, f64::NAN, 0)]), [fine]);
     assert!(front(vec![broken]).is_empty());
 }

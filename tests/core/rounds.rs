@@ -44,15 +44,12 @@ impl Watch {
 
     /// By all sums of costs that active operators can have.
     fn reachable(&self, space: &Space, active: &[Vec<u16>]) -> bool {
-        let mut sums = HashSet::from([self.costs.fixed().macs]);
+        let mut sums = vec![self.costs.fixed().macs];
         for (i, cell) in space.cells().iter().enumerate() {
-            let mut next = HashSet::new();
-            for open in crate::support::subsets(&active[i]) {
-                if !open.is_empty() || cell.may_be_skipped() {
-                    next.extend(sums.iter().map(|sum| sum + self.costs.branches(i, &open).macs));
-                }
-            }
-            sums = next;
+            let choices = crate::support::subsets(&active[i]);
+            let allowed = choices.iter().filter(|open| !open.is_empty() || cell.may_be_skipped());
+            let gains: Vec<u64> = allowed.map(|open| self.costs.branches(i, open).macs).collect();
+            sums = gains.iter().flat_map(|gain| sums.iter().map(move |sum| sum + gain)).collect();
         }
         sums.iter().any(|sum| self.window.contains(*sum))
     }

@@ -214,6 +214,20 @@ fn every_reported_cost_is_that_of_an_architecture() {
     }
 }
 
+/// One operator costs a hundred thousand times more than the others: all without it share a bin, and all with it.
+#[test]
+fn costs_that_share_a_bin_keep_their_extremes() {
+    let space = chain(64, 1, &[("normal", 0, &["dualconv_k31_t16"]), ("normal", 0, &["conv_k1_t1", "mbconv_k3_t1"])]);
+    let active = everything(&space);
+    let p = active.iter().map(|a| vec![0.5; a.len()]).collect();
+    let enumerated = Enumerated::new((space, active, p));
+    let costs = enumerated.costs();
+    let (first, last) = (costs[0], costs[costs.len() - 1]);
+    let between = Window { low: costs[3] + 1, high: costs[4] - 1 };
+    assert!(between.high - between.low > 1_000_000_000);
+    assert_eq!(unreachable(enumerated.draw(between, 1), between), (first, last, Some(costs[3]), Some(costs[4])));
+}
+
 #[test]
 fn a_cell_without_active_operators() {
     let space = chain(2, 1, &[("normal", 0, &["conv_k1_t1"]), ("reduce", 2, &["conv_k1_t1"])]);

@@ -82,6 +82,8 @@ fn overrides_change_what_they_name_and_nothing_else() {
         "12 and 20 round up to 16 and 24"
     );
     assert_eq!(widths(&preset("nse-27", json!({ "scale": 0.5, "divisor": 1 }))), [16, 12, 20, 40, 48, 96, 160]);
+    let never_more_than_a_tenth_below = [16, 16, 24, 40, 40, 88, 144];
+    assert_eq!(widths(&preset("nse-27", json!({ "scale": 0.45 }))), never_more_than_a_tenth_below, "10.8 and 18 round up");
     assert_eq!(widths(&preset("nse-27", json!({ "scale": 0.01 }))), [16, 8, 8, 8, 8, 8, 8], "never below the divisor");
     assert_eq!(kinds(&preset("nse-27", json!({ "repeats": [1, 2, 2, 2, 2, 3] }))), "NRNNRNNRNNENNRNNNE");
 
@@ -115,7 +117,8 @@ fn wrong_overrides_say_where() {
         (json!({ "operators": ["rec_k5_t2", "rec_k4_t2"] }), "/operators/1", "\"rec_k4_t2\" is not an operator"),
         (json!({ "operators": "nse-19" }), "/operators", "\"nse-19\" is not a published pool"),
         (json!({ "input": { "channels": 0, "height": 32, "width": 32 } }), "/input/channels", "0 is not in 1 to 1024"),
-        (json!([]), "", "invalid"),
+        (json!([]), "", "expected an object, not a list"),
+        (json!({ "input": [3, 32, 32] }), "/input", "expected an object, not a list"),
     ];
     for (overrides, pointer, reason) in refused {
         let (document, at, why) = config(Space::preset("nse-27", &overrides.to_string()));

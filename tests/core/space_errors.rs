@@ -81,6 +81,21 @@ fn a_wrong_type_is_pointed_at() {
     assert_refused(&with(&valid(), "/cells/2/operators", json!(["rec_k5_t2", 3])), "/cells/2/operators", "expected the name");
 }
 
+/// Values by position are not the documented form.
+#[test]
+fn a_list_is_no_object() {
+    for (at, value) in [
+        ("/input", json!([3, 32, 32])),
+        ("/stem", json!([8, 2])),
+        ("/tail", json!([64])),
+        ("/cells/1", json!(["reduce", 12, null])),
+    ] {
+        assert_refused(&with(&valid(), at, value), at, "expected an object, not a list");
+    }
+    let positions = json!(["n", [1, 4, 4], 2, [2, 1], [["reduce", 3, ["conv_k1_t1"]]], null, [4]]);
+    assert_refused(&positions, "", "expected an object, not a list");
+}
+
 #[test]
 fn a_value_out_of_range_is_pointed_at() {
     for (at, value, reason) in [

@@ -39,7 +39,8 @@ pub fn architectures(space: &Space, active: &[Vec<u16>]) -> Vec<Architecture> {
     for (cell, active) in space.cells().iter().zip(active) {
         let choices = subsets(active);
         let allowed = choices.iter().filter(|c| !c.is_empty() || cell.may_be_skipped());
-        chains = allowed.flat_map(|c| chains.iter().map(move |chain| [chain.as_slice(), &[c.clone()]].concat())).collect();
+        chains =
+            allowed.flat_map(|c| chains.iter().map(move |chain| [chain.as_slice(), std::slice::from_ref(c)].concat())).collect();
     }
     chains.into_iter().map(|cells| Architecture::new(space, cells).unwrap()).collect()
 }

@@ -61,6 +61,9 @@ pub struct Synthetic {
     next: Option<(u64, u64)>,
     /// Active operators with which each round began.
     pub begun: Vec<Vec<Vec<u16>>>,
+    /// Operators opened by every weight step, and the paths of every architecture step.
+    pub opened: Vec<Vec<Vec<u16>>>,
+    pub learnt: Vec<(At, Vec<Option<TwoPaths>>)>,
     /// What was scored in each round, in order.
     pub scored: Vec<Vec<Architecture>>,
 }
@@ -78,6 +81,8 @@ impl Synthetic {
             active: Vec::new(),
             next: None,
             begun: Vec::new(),
+            opened: Vec::new(),
+            learnt: Vec::new(),
             scored: Vec::new(),
         }
     }
@@ -118,6 +123,7 @@ impl Trainer for Synthetic {
             assert!(open.iter().all(|o| active.contains(o)), "only active operators are opened");
             assert!(!open.is_empty() || cell.may_be_skipped());
         }
+        self.opened.push(open.to_vec());
         let accuracy = self.accuracy(open);
         Ok(StepOutcome { loss: 1.0 - accuracy, correct: (accuracy * 1000.0) as u64, images: 1000 })
     }
@@ -125,6 +131,7 @@ impl Trainer for Synthetic {
     fn architecture_step(&mut self, at: At, active: &[Vec<u16>], paths: &[Option<TwoPaths>]) -> Result<(f64, Vec<PathGradient>)> {
         assert_eq!(self.next, Some((at.round, at.step + 1)), "after the weight half of the same step");
         self.active = active.to_vec();
+        self.learnt.push((at, paths.to_vec()));
         let gradient = |cell: usize| {
             let Some(two) = &paths[cell] else {
                 assert!(active[cell].len() < 2, "None only without two different paths");
