@@ -90,16 +90,6 @@ impl Error {
             _ => json!({}),
         }
     }
-
-    /// The same configuration error, seen from the document that contains this one at `prefix`.
-    pub(crate) fn within(self, outer: &'static str, prefix: &str) -> Error {
-        match self {
-            Error::Config { pointer, reason, .. } => {
-                Error::Config { document: outer, pointer: format!("{prefix}{pointer}"), reason }
-            }
-            other => other,
-        }
-    }
 }
 
 fn nearest(below: &Option<u64>, above: &Option<u64>) -> String {

@@ -647,7 +647,7 @@ NSE_API nse_status nse_search_status(const nse_search *search, nse_buffer *out, 
 
 /**
  * The learnt fitness theta of every operator of every cell, as of about now: sigmoid(theta) is about the probability
- * that the operator is of use. NaN for an operator that was never active. Never waits for a step. Concurrent.
+ * that the operator is of use. NaN for an operator that no architecture step has met yet. Never waits for a step. Concurrent.
  *
  * `out`: [out] cells x operators, row by row, padded with NaN where a cell has fewer; NULL: only the sizes are wanted.
  * `capacity`: values that fit. `cells`, `operators`: [out] the sizes; may be NULL.

@@ -40,8 +40,7 @@ impl Architecture {
                 return wrong(format!("/cells/{i}"), format!("operator {index} of {}", cell.operators.len()));
             }
             if operators.is_empty() && !cell.may_be_skipped() {
-                let kind = format!("{:?}", cell.kind).to_lowercase();
-                return wrong(format!("/cells/{i}"), format!("a {kind} cell needs at least one operator"));
+                return wrong(format!("/cells/{i}"), format!("{} needs at least one operator", cell.kind));
             }
         }
         Ok(Architecture { cells })

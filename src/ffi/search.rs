@@ -252,7 +252,7 @@ pub extern "C" fn nse_search_status(search: *const nse_search, out: *mut nse_buf
 }
 
 /// The learnt fitness theta of every operator of every cell, as of about now: sigmoid(theta) is about the probability
-/// that the operator is of use. NaN for an operator that was never active. Never waits for a step. Concurrent.
+/// that the operator is of use. NaN for an operator that no architecture step has met yet. Never waits for a step. Concurrent.
 ///
 /// `out`: [out] cells x operators, row by row, padded with NaN where a cell has fewer; NULL: only the sizes are wanted.
 /// `capacity`: values that fit. `cells`, `operators`: [out] the sizes; may be NULL.

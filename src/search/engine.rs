@@ -66,8 +66,10 @@ pub struct Search {
 }
 
 impl Search {
-    /// Fails when no architecture of the space lies in the cost window; the error says what is reachable.
+    /// Fails when an option is out of range, and when no architecture of the space lies in the cost window; the error then says
+    /// what is reachable.
     pub fn new(space: Arc<Space>, options: SearchOptions) -> Result<Self> {
+        options.check()?;
         let costs = CostTable::new(&space);
         let evolution = Evolution::new(&space, &costs, options.active, options.seed, options.objective.window())?;
         let all = (space.most_operators() as u64 - 1) / (options.active as u64 - 1);
@@ -163,7 +165,11 @@ impl Search {
     fn sample(&mut self) -> Result<()> {
         let options = &self.options.candidates;
         let mut stream = Stream::new(self.options.seed, Purpose::Candidates, self.round, 0);
-        let mut candidates: Vec<_> = self.front.iter().map(|s| s.architecture.clone()).collect();
+        // Without `preserve` a member may have lost an operator; it leaves with it.
+        let active = self.evolution.active();
+        let whole =
+            |a: &Architecture| a.cells().iter().zip(&active).all(|(open, active)| open.iter().all(|o| active.contains(o)));
+        let mut candidates: Vec<_> = self.front.iter().map(|s| s.architecture.clone()).filter(whole).collect();
         let known: HashSet<_> = candidates.iter().cloned().collect();
         let sampler = self.evolution.sampler(&self.costs, self.options.objective.window())?;
         candidates.extend(sampler.distinct(&self.space, options.count, &known, &mut stream)?);
@@ -189,6 +195,10 @@ impl Search {
             let started = Instant::now();
             let group = &candidates[done..all.min(done + GROUP)];
             let scores = trainer.score(self.options.seed, self.round, group, observer)?;
+            if scores.len() != group.len() {
+                let reason = format!("{} scores for {} candidates", scores.len(), group.len());
+                return Err(Error::Argument { name: "trainer", reason });
+            }
             accuracies.extend(&scores);
             let done = accuracies.len() as u64;
             self.meter.scored(scores.len() as u64);
@@ -321,7 +331,7 @@ impl Search {
         self.evolution.active()
     }
 
-    /// Latest theta of every operator of every cell; NaN for one that was never active.
+    /// Latest theta of every operator of every cell; NaN for one that no architecture step has met yet.
     pub fn scores(&self) -> &[Vec<f64>] {
         self.evolution.learnt()
     }

@@ -10,17 +10,17 @@ use crate::arch::Architecture;
 use crate::cost::CostTable;
 use crate::error::Result;
 use crate::json;
-use crate::space::{Pool, Space};
-use std::collections::{BTreeSet, HashSet};
+use crate::space::{Cell, Pool, Space};
+use std::collections::BTreeSet;
 
-/// How many architectures of the whole space are tried as the core of a first active subset.
-const CORES: usize = 200;
+/// Steps from the cheapest to the dearest active subset.
+const STEPS: usize = 64;
 
 #[derive(Clone)]
 pub(super) struct Evolution {
     pools: Vec<Pool>,
     fitness: Vec<CellFitness>,
-    /// Latest theta of every operator that was ever active; NaN for the others.
+    /// Latest theta of every operator that an architecture step has met; NaN for the others.
     learnt: Vec<Vec<f64>>,
     /// Operators that must stay this round: those of the last front, and those without which the window is out of reach.
     pinned: Vec<BTreeSet<u16>>,
@@ -30,23 +30,24 @@ pub(super) struct Evolution {
 
 impl Evolution {
     /// A first active subset of `size` operators per cell from which `window` can be reached: a random one, or if that misses the
-    /// window, one made of the operators of a random architecture inside it and random others.
+    /// window, neighbours in cost, as dear as it takes.
     pub fn new(space: &Space, costs: &CostTable, size: usize, seed: u64, window: Window) -> Result<Self> {
-        let empty = vec![Vec::new(); space.cells().len()];
-        let random = Self::around(space, &empty, size, seed);
-        if random.sampler(costs, window).is_ok() {
-            return Ok(random);
-        }
-        let whole = Self::around(space, &empty, usize::MAX, seed).sampler(costs, window)?;
-        let cores = whole.distinct(space, CORES, &HashSet::new(), &mut Stream::new(seed, Purpose::Pool, 1, 0))?;
-        match cores.iter().find(|core| core.cells().iter().all(|operators| operators.len() <= size)) {
-            Some(core) => Ok(Self::around(space, core.cells(), size, seed)),
-            None => {
-                let reason =
-                    format!("{size}: no architecture inside the cost window was found with so few operators in every cell");
-                Err(json::out_of_range("search options", "/active", reason))
-            }
-        }
+        let nothing = vec![Vec::new(); space.cells().len()];
+        Self::around(space, &nothing, usize::MAX, seed).sampler(costs, window)?;
+        let neighbours = (0..=STEPS).map(|step| {
+            let priced = |(i, cell): (usize, &Cell)| {
+                let mut operators: Vec<u16> = (0..cell.operators.len() as u16).collect();
+                operators.sort_by_key(|o| costs.operator(i, *o).macs);
+                let first = operators.len().saturating_sub(size) * step / STEPS;
+                operators.into_iter().skip(first).take(size).collect()
+            };
+            space.cells().iter().enumerate().map(priced).collect::<Vec<Vec<u16>>>()
+        });
+        let mut starts = std::iter::once(nothing.clone()).chain(neighbours).map(|core| Self::around(space, &core, size, seed));
+        starts.find(|start| start.sampler(costs, window).is_ok()).ok_or_else(|| {
+            let reason = format!("{size} operators per cell do not reach the cost window, all {} do", space.most_operators());
+            json::out_of_range("search options", "/active", reason)
+        })
     }
 
     /// `core` and then the other operators of each cell in random order; the first `size` are active.

@@ -16,7 +16,7 @@ pub struct SearchOptions {
     /// Names every random stream of the run: the same seed, data and options give the same result.
     #[serde(default)]
     pub seed: u64,
-    /// Number of rounds. Default: (operators - 1) / (active - 1) of the largest cell, enough to try each operator once.
+    /// Number of rounds. Default, as published: (operators - 1) / (active - 1) of the largest cell, rounded down.
     #[serde(default)]
     #[schemars(range(min = 1, max = 10_000))]
     pub rounds: Option<u64>,
@@ -24,13 +24,18 @@ pub struct SearchOptions {
     #[serde(default = "defaults::active")]
     #[schemars(range(min = 2, max = 1000))]
     pub active: usize,
+    /// The cost window.
     pub objective: Objective,
+    /// Training of the shared weights.
     #[serde(default)]
     pub train: TrainOptions,
+    /// Learning of the operators' scores.
     #[serde(default)]
     pub fitness: FitnessOptions,
+    /// How many architectures are sampled.
     #[serde(default)]
     pub candidates: CandidateOptions,
+    /// How a candidate is scored.
     #[serde(default)]
     pub score: ScoreOptions,
     /// Part of the training images held out for architecture steps and scoring, when no held-out dataset is given.
@@ -84,13 +89,16 @@ pub struct TrainOptions {
     /// Part of a round's steps during which the rate rises linearly from a quarter of `lr`.
     #[schemars(range(min = 0.0, max = 0.9))]
     pub warmup: f64,
+    /// Nesterov momentum.
     #[schemars(range(min = 0.0, max = 0.999))]
     pub momentum: f64,
     /// L2 decay of convolution and classifier weights; batch-norm and biases have none.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub weight_decay: f64,
+    /// Part of a label's weight spread evenly over all classes.
     #[schemars(range(min = 0.0, max = 0.5))]
     pub label_smoothing: f64,
+    /// Random changes of a training image.
     pub augment: Augment,
 }
 
@@ -112,12 +120,13 @@ pub struct FitnessOptions {
     /// Weight steps per architecture step.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub interval: u64,
+    /// Learning rate of theta.
     #[schemars(range(min = 0.0, max = 10.0))]
     pub lr: f64,
     /// An operator whose theta falls below this leaves its cell for good. A theta of -2 is a probability of 0.12.
     #[schemars(range(min = -1e6, max = 0.0))]
     pub threshold: f64,
-    /// Never drop an operator that the front of the previous round uses.
+    /// Never drop an operator that the front of the previous round uses. Otherwise a front member that loses one leaves the front.
     pub preserve: bool,
 }
 
@@ -220,7 +229,7 @@ impl SearchOptions {
         json::schema::<SearchOptions>()
     }
 
-    fn check(&self) -> Result<()> {
+    pub(super) fn check(&self) -> Result<()> {
         json::check_ranges(DOCUMENT, self)?;
         let wrong = |pointer: &str, reason: String| Err(json::out_of_range(DOCUMENT, pointer, reason));
         let Objective { low, high, beta, .. } = self.objective;

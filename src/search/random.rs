@@ -8,7 +8,7 @@ use rand_chacha::ChaCha8Rng;
 #[derive(Clone, Copy, Debug)]
 #[repr(u64)]
 pub enum Purpose {
-    /// Order in which a cell's operators enter the active subset; index = cell. Round 1: architectures to start from.
+    /// Order in which a cell's operators enter the active subset; index = cell.
     Pool = 1,
     /// Gates of a weight step; index = step.
     WeightGates = 2,
@@ -28,6 +28,8 @@ pub enum Purpose {
     Split = 9,
     /// Which training images re-calibrate batch-norm.
     Calibration = 10,
+    /// Draws that only find out whether a cost window can be met.
+    Probe = 11,
 }
 
 pub struct Stream(ChaCha8Rng);

@@ -3,6 +3,7 @@
 use super::{Operator, Shape};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -13,6 +14,17 @@ pub enum CellKind {
     Reduce,
     /// Stride 1, next channels. Output: mean of the branches, at least one.
     Expand,
+}
+
+/// With its article, for messages.
+impl fmt::Display for CellKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            CellKind::Normal => "a normal cell",
+            CellKind::Reduce => "a reduce cell",
+            CellKind::Expand => "an expand cell",
+        })
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -149,16 +149,17 @@ fn read_cell(at: &str, cell: &CellDocument, shared: Option<&Operators>, input: S
         (CellKind::Normal, None) => input.channels,
         (CellKind::Normal, Some(_)) => return Err(wrong("/channels", "a normal cell keeps its channels".into())),
         (_, Some(channels)) => channels,
-        (kind, None) => return Err(wrong("", format!("a {} cell needs \"channels\"", format!("{kind:?}").to_lowercase()))),
+        (kind, None) => return Err(wrong("", format!("{kind} needs \"channels\""))),
     };
     within(&format!("{at}/channels"), channels, 1..=65_536)?;
-    let operators = match (&cell.operators, shared) {
-        (Some(own), _) => own.resolve(&format!("{at}/operators"))?,
-        (None, Some(shared)) => shared.resolve("/operators")?,
+    let (operators, listed) = match (&cell.operators, shared) {
+        (Some(own), _) => (own, format!("{at}/operators")),
+        (None, Some(shared)) => (shared, "/operators".into()),
         (None, None) => return Err(wrong("", "no \"operators\" here and none for the whole space".into())),
     };
+    let operators = operators.resolve(&listed)?;
     match operators.iter().find_map(|o| o.misfit(input.channels, channels)) {
-        Some(reason) => Err(wrong("/operators", reason)),
+        Some(reason) => Err(json::out_of_range(DOCUMENT, listed, format!("{at}: {reason}"))),
         None => Ok(Cell { kind: cell.kind, input, channels, operators }),
     }
 }

@@ -134,7 +134,11 @@ impl Space {
             merged[key] = value;
         }
         let preset: Preset = json::parse(DOCUMENT, &merged.to_string())?;
-        Space::from_document(&preset.expand(name)?).map_err(|e| e.within(DOCUMENT, ""))
+        let document = preset.expand(name)?;
+        Space::from_document(&document).map_err(|error| match error {
+            Error::Config { pointer, reason, .. } => json::out_of_range(DOCUMENT, document.override_of(&pointer), reason),
+            other => other,
+        })
     }
 }
 
@@ -169,6 +173,26 @@ impl Preset {
             operators: Some(self.operators.clone()),
             tail: TailDocument { channels: self.tail },
         })
+    }
+}
+
+impl SpaceDocument {
+    /// Which override is behind a place in the document that a preset became.
+    fn override_of(&self, pointer: &str) -> String {
+        let parts: Vec<_> = pointer.split('/').skip(1).collect();
+        let stage = |cell: &str| {
+            let before =
+                cell.parse().map_or(0, |cell: usize| self.cells.iter().take(cell + 1).filter(|c| c.channels.is_some()).count());
+            format!("/channels/{before}")
+        };
+        match parts[..] {
+            ["stem", "channels"] => "/channels/0".into(),
+            ["stem", _] => "/stem_stride".into(),
+            ["tail", _] => "/tail".into(),
+            ["cells", cell, "channels"] => stage(cell),
+            ["cells"] => "/repeats".into(),
+            _ => pointer.into(),
+        }
     }
 }
 

@@ -14,6 +14,7 @@ const DOCUMENT: &str = "model options";
 pub struct ModelOptions {
     /// Names every random stream of the run: the same seed, data and options give the same model.
     pub seed: u64,
+    /// Training of the weights.
     pub train: TrainOptions,
     /// Training images that give the final batch-norm statistics.
     #[schemars(range(min = 2, max = 10_000_000))]

@@ -92,7 +92,7 @@ fn wrong_documents_say_where() {
         (json!({ "cells": [[], ["conv_k1_t1"], ["conv_k1_t1"], ["conv_k1_t1"]] }), "/cells", "4 cells"),
         (json!({ "cells": [[], ["conv_k1_t1"], []] }), "/cells/2", "needs at least one operator"),
         (json!({ "cells": [[], ["conv_k1_t1", "conv_k2_t1"], []] }), "/cells/1/1", "\"conv_k2_t1\" is not an operator"),
-        (json!({ "cells": [[], ["rec_k3_t1"], ["conv_k1_t1"]] }), "/cells/1", "rec_k3_t1 is not a candidate of this cell"),
+        (json!({ "cells": [[], ["rec_k3_t1"], ["conv_k1_t1"]] }), "/cells/1/0", "rec_k3_t1 is not a candidate of this cell"),
         (json!({ "cells": [[], [3], []] }), "/cells/1/0", "invalid type"),
         (json!({ "cells": [[], "conv_k1_t1", []] }), "/cells/1", "invalid type"),
         (json!({ "cells": [], "score": 1 }), "/score", "unknown field `score`"),

@@ -20,3 +20,4 @@ mod space;
 mod space_errors;
 mod support;
 mod synthetic;
+mod windows;

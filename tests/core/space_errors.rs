@@ -197,3 +197,23 @@ fn the_text_of_an_error_is_one_line_with_the_place() {
     let error = Space::from_json(&without(&valid(), "/tail").to_string()).unwrap_err().to_string();
     assert!(error.ends_with("(at the top)") && !error.contains('\n'), "{error}");
 }
+
+#[test]
+fn an_override_is_pointed_at_by_its_own_name() {
+    let cases = [
+        (r#"{"tail": 0}"#, "/tail"),
+        (r#"{"stem_stride": 9}"#, "/stem_stride"),
+        (r#"{"channels": [0, 24, 40, 80, 96, 192, 320]}"#, "/channels/0"),
+        (r#"{"channels": [16, 24, 40, 80, 96, 192, 320000]}"#, "/channels/6"),
+        (r#"{"channels": [16, 24, 320000, 80, 96, 192, 320]}"#, "/channels/2"),
+        (r#"{"operators": ["mbconv_k3_t1_g5x1"]}"#, "/operators"),
+        (r#"{"operators": ["mbconv_k3_t1", "mbconv_k3_t1"]}"#, "/operators/1"),
+        (r#"{"input": {"channels": 0, "height": 1, "width": 1}}"#, "/input/channels"),
+        (r#"{"classes": 1}"#, "/classes"),
+        (r#"{"layout": "NR", "repeats": [0], "channels": [16]}"#, "/repeats"),
+    ];
+    for (overrides, pointer) in cases {
+        let (document, at, reason) = config(Space::preset("nse-27", overrides));
+        assert_eq!((document, at.as_str()), ("preset overrides", pointer), "{overrides}: {reason}");
+    }
+}
