@@ -20,7 +20,7 @@ $(OUT):
 	@mkdir -p $@
 
 demo: build | $(OUT)
-	@$(CC) -std=c11 -O2 -Wall -Wextra examples/c/demo.c -o $(OUT)/demo $(LINK) -lm
+	@$(CC) -std=gnu11 -O2 -Wall -Wextra examples/c/demo.c -o $(OUT)/demo $(LINK)
 	@mkdir -p demo-out
 	@$(OUT)/demo "$$(tools/dataset.sh)" demo-out
 

@@ -72,7 +72,7 @@ impl Search {
         options.check()?;
         let costs = CostTable::new(&space);
         let evolution = Evolution::new(&space, &costs, options.active, options.seed, options.objective.window())?;
-        let all = (space.most_operators() as u64 - 1) / (options.active as u64 - 1);
+        let all = (evolution.most_operators() as u64).saturating_sub(1) / (options.active as u64 - 1);
         Ok(Search {
             rounds: options.rounds.unwrap_or(all).max(1),
             round: 0,

@@ -30,31 +30,34 @@ pub(super) struct Evolution {
 
 impl Evolution {
     /// A first active subset of `size` operators per cell from which `window` can be reached: a random one, or if that misses the
-    /// window, neighbours in cost, as dear as it takes.
+    /// window, neighbours in cost, as dear as it takes. An operator too dear for every architecture in the window takes no part.
     pub fn new(space: &Space, costs: &CostTable, size: usize, seed: u64, window: Window) -> Result<Self> {
         let nothing = vec![Vec::new(); space.cells().len()];
-        Self::around(space, &nothing, usize::MAX, seed).sampler(costs, window)?;
+        let all: Vec<Vec<u16>> = space.cells().iter().map(|cell| (0..cell.operators.len() as u16).collect()).collect();
+        Self::around(space, &all, &nothing, usize::MAX, seed).sampler(costs, window)?;
+        let affordable = affordable(space, costs, &all, window);
         let neighbours = (0..=STEPS).map(|step| {
-            let priced = |(i, cell): (usize, &Cell)| {
-                let mut operators: Vec<u16> = (0..cell.operators.len() as u16).collect();
+            let priced = |(i, operators): (usize, &Vec<u16>)| {
+                let mut operators = operators.clone();
                 operators.sort_by_key(|o| costs.operator(i, *o).macs);
                 let first = operators.len().saturating_sub(size) * step / STEPS;
                 operators.into_iter().skip(first).take(size).collect()
             };
-            space.cells().iter().enumerate().map(priced).collect::<Vec<Vec<u16>>>()
+            affordable.iter().enumerate().map(priced).collect::<Vec<Vec<u16>>>()
         });
-        let mut starts = std::iter::once(nothing.clone()).chain(neighbours).map(|core| Self::around(space, &core, size, seed));
+        let cores = std::iter::once(nothing).chain(neighbours);
+        let mut starts = cores.map(|core| Self::around(space, &affordable, &core, size, seed));
         starts.find(|start| start.sampler(costs, window).is_ok()).ok_or_else(|| {
             let reason = format!("{size} operators per cell do not reach the cost window, all {} do", space.most_operators());
             json::out_of_range("search options", "/active", reason)
         })
     }
 
-    /// `core` and then the other operators of each cell in random order; the first `size` are active.
-    fn around(space: &Space, core: &[Vec<u16>], size: usize, seed: u64) -> Self {
-        let pools = (space.cells().iter().zip(core).enumerate())
-            .map(|(i, (cell, core))| {
-                let mut operators: Vec<u16> = (0..cell.operators.len() as u16).collect();
+    /// `core` and then the other `operators` of each cell in random order; the first `size` are active.
+    fn around(space: &Space, operators: &[Vec<u16>], core: &[Vec<u16>], size: usize, seed: u64) -> Self {
+        let pools = (operators.iter().zip(core).enumerate())
+            .map(|(i, (operators, core))| {
+                let mut operators = operators.clone();
                 Stream::new(seed, Purpose::Pool, 0, i as u64).shuffle(&mut operators);
                 operators.sort_by_key(|o| !core.contains(o));
                 Pool::new(operators, size)
@@ -70,6 +73,11 @@ impl Evolution {
         };
         evolution.reset_fitness();
         evolution
+    }
+
+    /// Operators that take part in the search, of the cell that has most of them.
+    pub fn most_operators(&self) -> usize {
+        self.pools.iter().map(|pool| pool.active().len() + pool.pending().len()).max().unwrap_or(0)
     }
 
     pub fn active(&self) -> Vec<Vec<u16>> {
@@ -209,6 +217,19 @@ impl Evolution {
     fn reset_fitness(&mut self) {
         self.fitness = self.pools.iter().map(|pool| CellFitness::new(pool.active().len())).collect();
     }
+}
+
+/// The operators of every cell that fit under the window beside the cheapest choice in all other cells.
+fn affordable(space: &Space, costs: &CostTable, all: &[Vec<u16>], window: Window) -> Vec<Vec<u16>> {
+    let macs = |cell: usize, operator: u16| costs.operator(cell, operator).macs;
+    let least = |(i, cell): (usize, &Cell)| match cell.may_be_skipped() {
+        true => 0,
+        false => all[i].iter().map(|o| macs(i, *o)).min().unwrap_or(0),
+    };
+    let least: Vec<u64> = space.cells().iter().enumerate().map(least).collect();
+    let room = window.high.saturating_sub(costs.fixed().macs).saturating_sub(least.iter().sum());
+    let fits = |i: usize, operators: &[u16]| operators.iter().copied().filter(|o| macs(i, *o) <= room + least[i]).collect();
+    all.iter().enumerate().map(|(i, operators)| fits(i, operators)).collect()
 }
 
 /// The empty gate vector, where a cell may not be skipped.

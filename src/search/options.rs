@@ -16,7 +16,8 @@ pub struct SearchOptions {
     /// Names every random stream of the run: the same seed, data and options give the same result.
     #[serde(default)]
     pub seed: u64,
-    /// Number of rounds. Default, as published: (operators - 1) / (active - 1) of the largest cell, rounded down.
+    /// Number of rounds. Default, as published: (operators - 1) / (active - 1) of the largest cell, rounded down. Operators too
+    /// dear for every architecture in the cost window are not counted, and never active.
     #[serde(default)]
     #[schemars(range(min = 1, max = 10_000))]
     pub rounds: Option<u64>,

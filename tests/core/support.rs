@@ -1,11 +1,13 @@
 //! What several files share: small spaces, every architecture of one, errors taken apart, a test of frequencies.
 
 use nse::arch::Architecture;
+use nse::cost::CostTable;
 use nse::search::{CellChoices, Stream};
 use nse::space::Space;
 use nse::{Error, Result};
 use proptest::test_runner::{Config, RngSeed};
 use serde_json::{json, Value};
+use std::collections::BTreeSet;
 
 /// Property tests that try the same cases in every run.
 pub fn cases(cases: u32) -> Config {
@@ -43,6 +45,25 @@ pub fn architectures(space: &Space, active: &[Vec<u16>]) -> Vec<Architecture> {
             allowed.flat_map(|c| chains.iter().map(move |chain| [chain.as_slice(), std::slice::from_ref(c)].concat())).collect();
     }
     chains.into_iter().map(|cells| Architecture::new(space, cells).unwrap()).collect()
+}
+
+/// The operators that some architecture of at most `high` multiply-accumulates uses, by trying all with one operator per cell
+/// or none.
+pub fn affordable(space: &Space, high: u64) -> Vec<Vec<u16>> {
+    let costs = CostTable::new(space);
+    let mut chains: Vec<Vec<Vec<u16>>> = vec![Vec::new()];
+    for cell in space.cells() {
+        let nothing = cell.may_be_skipped().then(Vec::new).into_iter();
+        let choices: Vec<Vec<u16>> = nothing.chain((0..cell.operators.len() as u16).map(|o| vec![o])).collect();
+        chains = chains.iter().flat_map(|chain| choices.iter().map(|c| [&chain[..], &[c.clone()]].concat())).collect();
+    }
+    let mut found = vec![BTreeSet::new(); space.cells().len()];
+    for architecture in chains.into_iter().map(|cells| Architecture::new(space, cells).unwrap()) {
+        if costs.architecture(&architecture).macs <= high {
+            found.iter_mut().zip(architecture.cells()).for_each(|(found, open)| found.extend(open));
+        }
+    }
+    found.into_iter().map(|operators| operators.into_iter().collect()).collect()
 }
 
 pub fn subsets(items: &[u16]) -> Vec<Vec<u16>> {

@@ -1,6 +1,6 @@
 //! Windows at the limits: what cannot be met is refused at once, and what can be met is met.
 
-use crate::support::{architectures, chain, choices, config, everything, subsets};
+use crate::support::{affordable, architectures, chain, choices, config, everything, subsets};
 use crate::synthetic::{options, run, small_space, timeless, window, Synthetic};
 use nse::arch::Architecture;
 use nse::cost::CostTable;
@@ -168,4 +168,22 @@ fn a_trainer_that_miscounts_is_told_so() {
 fn options_made_by_hand_are_checked_too() {
     let made = SearchOptions { active: 1, ..options(1, Window { low: 0, high: 10_000 }, json!({})) };
     assert_eq!(config(Search::new(small_space(), made)).1, "/active");
+}
+
+/// Weights of an operator that no architecture in the window may use would be trained for nothing.
+#[test]
+fn an_operator_too_dear_for_the_window_takes_no_part() {
+    let space = small_space();
+    let mut sizes = HashSet::new();
+    for part in [0.02, 0.05, 0.1, 0.2, 0.5] {
+        let Window { high, .. } = window(&space, 0.0, part);
+        let fits = affordable(&space, high);
+        let search =
+            Search::new(space.clone(), options(1, Window { low: 0, high }, json!({ "active": 7, "rounds": null }))).unwrap();
+        assert_eq!(search.active(), fits);
+        let most = fits.iter().map(Vec::len).max().unwrap() as u64;
+        assert_eq!(search.rounds().1, ((most - 1) / 6).max(1));
+        sizes.insert(fits.iter().map(Vec::len).sum::<usize>());
+    }
+    assert!(sizes.len() > 2, "the windows differ in what fits: {sizes:?}");
 }
