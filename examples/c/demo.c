@@ -102,7 +102,7 @@ static const nse_events progress = {sizeof progress, 0, show, NULL, NULL};
 static nse_space *make_space(double width) {
     char overrides[256];
     nse_space *space;
-    snprintf(overrides, sizeof overrides, "{\"repeats\": [1, 2, 2], \"channels\": [%d, %d, %d], \"tail\": 64}", (int)(12 * width + 0.5),
+    snprintf(overrides, sizeof overrides, "{\"repeats\": [1, 2, 2], \"channels\": [%d, %d, %d], \"divisor\": 1, \"tail\": 64}", (int)(12 * width + 0.5),
              (int)(24 * width + 0.5), (int)(48 * width + 0.5));
     check(nse_space_preset("nse-27-small", overrides, &space, &error));
     return space;
