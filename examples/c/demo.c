@@ -20,7 +20,7 @@
 
 static const char *SEARCH = "{\"seed\": 1, \"rounds\": 4, \"active\": 4,"
                             " \"objective\": {\"low\": 310000, \"high\": 350000, \"alpha\": 0.02},"
-                            " \"train\": {\"epochs\": 1, \"batch\": 64, \"lr\": 0.1},"
+                            " \"train\": {\"epochs\": 0.8, \"batch\": 64, \"lr\": 0.1},"
                             " \"fitness\": {\"lr\": 0.02},"
                             " \"candidates\": {\"count\": 40, \"extras\": 8},"
                             " \"score\": {\"calibration\": 512, \"images\": 2000, \"batch\": 512}}";
@@ -98,11 +98,11 @@ static void clear_line(void) {
 
 static const nse_events progress = {sizeof progress, 0, show, NULL, NULL};
 
-/* Seven cells at 14x14, 7x7 and 4x4 pixels, 12, 24 and 48 channels wide at width 1. */
+/* Thirteen cells at 14x14, 7x7 and 4x4 pixels, 12, 24 and 48 channels wide at width 1. */
 static nse_space *make_space(double width) {
     char overrides[256];
     nse_space *space;
-    snprintf(overrides, sizeof overrides, "{\"repeats\": [1, 2, 2], \"channels\": [%d, %d, %d], \"divisor\": 1, \"tail\": 64}", (int)(12 * width + 0.5),
+    snprintf(overrides, sizeof overrides, "{\"repeats\": [1, 5, 5], \"channels\": [%d, %d, %d], \"divisor\": 1, \"tail\": 64}", (int)(12 * width + 0.5),
              (int)(24 * width + 0.5), (int)(48 * width + 0.5));
     check(nse_space_preset("nse-27-small", overrides, &space, &error));
     return space;

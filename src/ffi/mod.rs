@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! status boundary handle error buffer text structs    what every function is made of
-//! callback worker                                      how calls wait, report and stop
+//! callback worker view                                how calls wait, report and stop
 //! library space dataset arch search model              the sections: decode, call, encode
 //! ```
 
@@ -24,4 +24,5 @@ mod space;
 mod status;
 mod structs;
 mod text;
+mod view;
 mod worker;

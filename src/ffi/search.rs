@@ -8,21 +8,19 @@ use super::error::nse_error;
 use super::space::nse_space;
 use super::status::{nse_status, NSE_DONE, NSE_OK};
 use super::structs::Sized32;
+use super::view::{Shared, View, Watch};
 use super::worker::{Reporter, Worker};
 use super::{boundary, handle, structs, text};
 use crate::data::Dataset;
 use crate::error::{Error, Result};
 use crate::report;
-use crate::search::{
-    json_lines, pareto, Control, Event, EventKind, Observer, RoundRecord, Scored, Search, SearchOptions, Status,
-};
+use crate::search::{json_lines, pareto, Scored, Search, SearchOptions, Status};
 use crate::space::Space;
 use crate::supernet::SupernetTrainer;
 use serde_json::json;
 use std::ffi::c_char;
 use std::mem::size_of;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
 
 /// A search under way: its space, its supernet and what it has found.
 pub struct nse_search {
@@ -66,70 +64,6 @@ struct State {
     trainer: SupernetTrainer,
 }
 
-/// What getters read while a step runs; they never wait for it.
-struct Shared {
-    view: RwLock<Arc<View>>,
-    published: Mutex<Option<Instant>>,
-}
-
-#[derive(Clone, Default)]
-struct View {
-    scores: Vec<Vec<f64>>,
-    active: Vec<Vec<u16>>,
-    event: Option<Event>,
-    done: bool,
-    rounds: (u64, u64),
-    front: Arc<[Scored]>,
-    history: Arc<[RoundRecord]>,
-}
-
-/// How old a view may become while a step runs.
-const REFRESH: Duration = Duration::from_millis(50);
-
-impl Shared {
-    fn view(&self) -> Arc<View> {
-        self.view.read().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    fn publish(&self, search: &Search, event: Option<&Event>) {
-        let whole = event.is_none_or(|event| event.kind == EventKind::Finish);
-        let mut published = self.published.lock().unwrap_or_else(PoisonError::into_inner);
-        if !whole && published.is_some_and(|at| at.elapsed() < REFRESH) {
-            return;
-        }
-        *published = event.map(|_| Instant::now());
-        let before = self.view();
-        let view = View {
-            scores: search.scores().to_vec(),
-            active: search.active(),
-            event: event.copied().or(before.event),
-            done: search.done(),
-            rounds: search.rounds(),
-            front: if whole { search.front().into() } else { before.front.clone() },
-            history: if whole { search.history().into() } else { before.history.clone() },
-        };
-        *self.view.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(view);
-    }
-}
-
-struct Watch<'a, R> {
-    shared: &'a Shared,
-    reporter: &'a Reporter<R>,
-}
-
-impl<R> Control for Watch<'_, R> {
-    fn cancelled(&self) -> bool {
-        self.reporter.cancelled()
-    }
-}
-
-impl<R> Observer for Watch<'_, R> {
-    fn event(&self, event: &Event, search: &Search) {
-        self.shared.publish(search, Some(event));
-        self.reporter.event(event);
-    }
-}
-
 impl SearchHandle {
     fn new(desc: &nse_search_desc, events: Events) -> Result<Self> {
         if desc.flags != 0 {
@@ -140,7 +74,7 @@ impl SearchHandle {
         let held_out = if desc.held_out.is_null() { None } else { Some(handle::get::<Dataset>("desc.held_out", desc.held_out)?) };
         let options = SearchOptions::from_json(text::optional("desc.options_json", desc.options_json)?.unwrap_or("{}"))?;
         let search = Search::new(space.clone(), options)?;
-        let shared = Shared { view: RwLock::default(), published: Mutex::new(None) };
+        let shared = Shared::default();
         shared.publish(&search, None);
         let for_trainer = space.clone();
         let worker = Worker::start("search", move || {

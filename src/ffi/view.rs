@@ -1,0 +1,71 @@
+//! What the getters of a search read while a step runs; they never wait for it.
+
+use super::worker::Reporter;
+use crate::search::{Control, Event, EventKind, Observer, RoundRecord, Scored, Search};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+/// The latest view, replaced as a whole.
+#[derive(Default)]
+pub struct Shared {
+    view: RwLock<Arc<View>>,
+    published: Mutex<Option<Instant>>,
+}
+
+#[derive(Clone, Default)]
+pub struct View {
+    pub scores: Vec<Vec<f64>>,
+    pub active: Vec<Vec<u16>>,
+    pub event: Option<Event>,
+    pub done: bool,
+    pub rounds: (u64, u64),
+    pub front: Arc<[Scored]>,
+    pub history: Arc<[RoundRecord]>,
+}
+
+/// How old a view may become while a step runs.
+const REFRESH: Duration = Duration::from_millis(50);
+
+impl Shared {
+    pub fn view(&self) -> Arc<View> {
+        self.view.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub fn publish(&self, search: &Search, event: Option<&Event>) {
+        let whole = event.is_none_or(|event| event.kind == EventKind::Finish);
+        let mut published = self.published.lock().unwrap_or_else(PoisonError::into_inner);
+        if !whole && published.is_some_and(|at| at.elapsed() < REFRESH) {
+            return;
+        }
+        *published = event.map(|_| Instant::now());
+        let before = self.view();
+        let view = View {
+            scores: search.scores().to_vec(),
+            active: search.active(),
+            event: event.copied().or(before.event),
+            done: search.done(),
+            rounds: search.rounds(),
+            front: if whole { search.front().into() } else { before.front.clone() },
+            history: if whole { search.history().into() } else { before.history.clone() },
+        };
+        *self.view.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(view);
+    }
+}
+
+pub struct Watch<'a, R> {
+    pub shared: &'a Shared,
+    pub reporter: &'a Reporter<R>,
+}
+
+impl<R> Control for Watch<'_, R> {
+    fn cancelled(&self) -> bool {
+        self.reporter.cancelled()
+    }
+}
+
+impl<R> Observer for Watch<'_, R> {
+    fn event(&self, event: &Event, search: &Search) {
+        self.shared.publish(search, Some(event));
+        self.reporter.event(event);
+    }
+}
