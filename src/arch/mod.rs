@@ -1,5 +1,9 @@
 //! One architecture: for every cell of a space the set of operators on its branches. Canonical: two equal sets compare equal.
 
+mod published;
+
+pub use published::presets;
+
 use crate::error::{Error, Result};
 use crate::json;
 use crate::space::{Operator, Space};
@@ -63,18 +67,32 @@ impl Architecture {
             let reason = format!("made for the space {name:?}, not for {:?}", space.name());
             return Err(json::out_of_range(DOCUMENT, "/space", reason));
         }
-        let mut cells = Vec::with_capacity(document.cells.len());
-        for (i, names) in document.cells.iter().enumerate() {
-            let mut operators = Vec::with_capacity(names.len());
-            for (j, name) in names.iter().enumerate() {
-                let operator: Operator = name.parse().map_err(|e| json::out_of_range(DOCUMENT, format!("/cells/{i}/{j}"), e))?;
-                // A cell beyond the end is reported with the number of cells, by `new`.
-                let found = space.cells().get(i).map_or(Some(0), |cell| cell.find(&operator));
-                operators.push(found.ok_or_else(|| not_a_candidate(format!("/cells/{i}/{j}"), &operator))?);
-            }
-            cells.push(operators);
-        }
+        let read = |i: usize, j: usize, name: &String| {
+            name.parse::<Operator>().map_err(|e| json::out_of_range(DOCUMENT, format!("/cells/{i}/{j}"), e))
+        };
+        let cells = (document.cells.iter().enumerate())
+            .map(|(i, names)| names.iter().enumerate().map(|(j, name)| read(i, j, name)).collect())
+            .collect::<Result<_>>()?;
+        Self::from_operators(space, cells)
+    }
+
+    /// Operators per cell; each must be a candidate of its cell.
+    pub fn from_operators(space: &Space, cells: Vec<Vec<Operator>>) -> Result<Self> {
+        let find = |i: usize, j: usize, operator: &Operator| {
+            // A cell beyond the end is reported with the number of cells, by `new`.
+            let found = space.cells().get(i).map_or(Some(0), |cell| cell.find(operator));
+            found.ok_or_else(|| not_a_candidate(format!("/cells/{i}/{j}"), operator))
+        };
+        let cells = (cells.iter().enumerate())
+            .map(|(i, operators)| operators.iter().enumerate().map(|(j, o)| find(i, j, o)).collect())
+            .collect::<Result<_>>()?;
         Self::new(space, cells)
+    }
+
+    /// Operators per cell, in index order.
+    pub fn operators(&self, space: &Space) -> Vec<Vec<Operator>> {
+        let operator = |cell: usize, o: &u16| space.cells()[cell].operators[usize::from(*o)];
+        self.cells.iter().enumerate().map(|(i, operators)| operators.iter().map(|o| operator(i, o)).collect()).collect()
     }
 
     /// `{"space": name, "cells": [[operator names], ...]}`, readable by [`Architecture::from_json`].
@@ -85,8 +103,7 @@ impl Architecture {
 
     /// Operator names per cell.
     pub fn names(&self, space: &Space) -> Vec<Vec<String>> {
-        let name = |cell: usize, o: &u16| space.cells()[cell].operators[usize::from(*o)].to_string();
-        self.cells.iter().enumerate().map(|(i, operators)| operators.iter().map(|o| name(i, o)).collect()).collect()
+        self.operators(space).iter().map(|operators| operators.iter().map(Operator::to_string).collect()).collect()
     }
 
     /// Operator indices per cell, ascending.

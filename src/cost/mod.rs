@@ -37,6 +37,8 @@ pub struct CostTable {
     fixed: Cost,
     cells: Vec<Vec<Cost>>,
     skippable: Vec<bool>,
+    /// Outputs of the average pooling.
+    pooled: u64,
 }
 
 impl CostTable {
@@ -53,7 +55,7 @@ impl CostTable {
             })
             .collect();
         let skippable = space.cells().iter().map(|cell| cell.may_be_skipped()).collect();
-        CostTable { fixed: stem + tail + classifier, cells, skippable }
+        CostTable { fixed: stem + tail + classifier, cells, skippable, pooled: in_features }
     }
 
     /// Stem, tail and classifier.
@@ -72,6 +74,11 @@ impl CostTable {
 
     pub fn architecture(&self, architecture: &Architecture) -> Cost {
         self.fixed + architecture.cells().iter().enumerate().map(|(i, operators)| self.branches(i, operators)).sum()
+    }
+
+    /// Multiply-accumulates as the published code of NSE counts them: it adds the outputs of the average pooling, 1024 there.
+    pub fn published_macs(&self, cost: Cost) -> u64 {
+        cost.macs.saturating_add(self.pooled)
     }
 
     /// The cheapest and the dearest architecture of the whole space, each component by itself.

@@ -78,7 +78,7 @@ pub extern "C" fn nse_space_describe(space: *const nse_space, out: *mut nse_buff
 #[no_mangle]
 pub extern "C" fn nse_space_presets(out: *mut nse_buffer, err: *mut *mut nse_error) -> nse_status {
     boundary::guard(err, || {
-        let list: Vec<_> = presets().iter().map(|(name, text)| json!({ "name": name, "description": text })).collect();
+        let list: Vec<_> = presets().map(|(name, text)| json!({ "name": name, "description": text })).collect();
         buffer::write("out", out, json!(list).to_string())
     })
 }

@@ -1,5 +1,6 @@
 //! The JSON form of a space. Strict to read; written in one canonical way, so that reading what was written gives the same space.
 
+use super::published::POOLS;
 use super::{Cell, CellKind, Convolution, Operator, Shape, Space};
 use crate::error::{Error, Result};
 use crate::json;
@@ -35,6 +36,19 @@ pub(super) struct ShapeDocument {
 pub(super) struct StemDocument {
     pub channels: u32,
     pub stride: u32,
+    #[serde(default = "stem_kernel", skip_serializing_if = "is_stem_kernel")]
+    pub kernel: u32,
+}
+
+/// Side of the stem's kernel unless said otherwise.
+pub(super) const STEM_KERNEL: u32 = 3;
+
+fn stem_kernel() -> u32 {
+    STEM_KERNEL
+}
+
+fn is_stem_kernel(kernel: &u32) -> bool {
+    *kernel == STEM_KERNEL
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -52,11 +66,14 @@ pub(super) struct CellDocument {
 #[serde(deny_unknown_fields)]
 pub(super) struct TailDocument {
     pub channels: u32,
+    /// Whether batch-norm follows; the published tail has none.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub norm: bool,
 }
 
 /// A published pool by name, or a list of operators.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(untagged, expecting = "expected the name of a published pool (\"nse-27\") or a list of operator names")]
+#[serde(untagged, expecting = "expected the name of a published pool or a list of operator names")]
 pub(super) enum Operators {
     Published(String),
     Listed(Vec<String>),
@@ -65,13 +82,13 @@ pub(super) enum Operators {
 impl Operators {
     fn resolve(&self, pointer: &str) -> Result<Vec<Operator>> {
         let operators = match self {
-            Operators::Published(name) if name == "nse-27" => super::operators_27(),
             Operators::Published(name) => {
-                return Err(json::out_of_range(
-                    DOCUMENT,
-                    pointer,
-                    format!("{name:?} is not a published pool; there is \"nse-27\""),
-                ))
+                let pool = POOLS.iter().find(|pool| pool.name == *name).ok_or_else(|| {
+                    let known: Vec<_> = POOLS.iter().map(|pool| pool.name).collect();
+                    let reason = format!("{name:?} is not a published pool; there are {}", known.join(", "));
+                    json::out_of_range(DOCUMENT, pointer, reason)
+                })?;
+                (pool.operators)()
             }
             Operators::Listed(names) => (names.iter().enumerate())
                 .map(|(i, name)| name.parse().map_err(|e: String| json::out_of_range(DOCUMENT, format!("{pointer}/{i}"), e)))
@@ -104,7 +121,7 @@ impl Space {
             name: self.name.clone(),
             input: ShapeDocument { channels: self.input.channels, height: self.input.height, width: self.input.width },
             classes: self.classes,
-            stem: StemDocument { channels: self.stem.cout, stride: self.stem.stride[0] },
+            stem: StemDocument { channels: self.stem.cout, stride: self.stem.stride[0], kernel: self.stem.kernel[0] },
             cells: (self.cells.iter())
                 .map(|cell| CellDocument {
                     kind: cell.kind,
@@ -113,7 +130,7 @@ impl Space {
                 })
                 .collect(),
             operators: common,
-            tail: TailDocument { channels: self.tail.cout },
+            tail: TailDocument { channels: self.tail.cout, norm: self.tail.norm },
         };
         serde_json::to_string_pretty(&document).unwrap_or_default()
     }
@@ -128,8 +145,12 @@ impl Space {
         within("/stem/stride", document.stem.stride, 1..=4)?;
         within("/tail/channels", document.tail.channels, 1..=65_536)?;
         within("/cells", document.cells.len() as u32, 1..=1000)?;
-        let stride = document.stem.stride;
-        let stem = Convolution::kernel("stem", input.channels, document.stem.channels, [3, 3]).stride([stride, stride]);
+        let StemDocument { channels, stride, kernel } = document.stem;
+        within("/stem/kernel", kernel, 1..=31)?;
+        if kernel % 2 == 0 {
+            return Err(json::out_of_range(DOCUMENT, "/stem/kernel", format!("{kernel} is even")));
+        }
+        let stem = Convolution::kernel("stem", input.channels, channels, [kernel, kernel]).stride([stride, stride]);
         let input = Shape { channels: input.channels, height: input.height, width: input.width };
         let [height, width] = stem.output(input.size());
         let mut flowing = Shape { channels: stem.cout, height, width };
@@ -138,7 +159,8 @@ impl Space {
             cells.push(read_cell(&format!("/cells/{i}"), cell, document.operators.as_ref(), flowing)?);
             flowing = cells[i].output();
         }
-        let tail = Convolution::pointwise("tail", flowing.channels, document.tail.channels).without_norm();
+        let tail = Convolution::pointwise("tail", flowing.channels, document.tail.channels);
+        let tail = if document.tail.norm { tail } else { tail.without_norm() };
         Ok(Space { name: document.name.clone(), input, classes: document.classes, stem, cells, tail })
     }
 }

@@ -4,15 +4,18 @@
 mod cell;
 mod convolution;
 mod json;
+pub mod kind;
 mod operator;
 mod pool;
 mod preset;
+mod published;
 
 pub use cell::{Cell, CellKind};
 pub use convolution::Convolution;
 pub use operator::Operator;
 pub use pool::Pool;
-pub use preset::{operators_27, presets, Layout};
+pub use preset::{presets, Layout};
+pub use published::{operators_19, operators_27, operators_72, PublishedPool, POOLS};
 
 /// Channels, height, width of an image or a feature map.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,7 +56,7 @@ impl Space {
         self.classes
     }
 
-    /// 3x3 convolution with batch-norm and ReLU in front of the cells.
+    /// Convolution (3x3 unless the document says otherwise) with batch-norm and ReLU in front of the cells.
     pub fn stem(&self) -> &Convolution {
         &self.stem
     }
@@ -62,7 +65,7 @@ impl Space {
         &self.cells
     }
 
-    /// 1x1 convolution with ReLU and no batch-norm behind the cells; then average pooling and a linear classifier.
+    /// 1x1 convolution with ReLU, and batch-norm only where the document wants it, behind the cells; then average pooling and a linear classifier.
     pub fn tail(&self) -> &Convolution {
         &self.tail
     }

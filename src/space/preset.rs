@@ -1,27 +1,11 @@
-//! Named spaces, and the published operator pool they draw from.
+//! Named spaces.
 
-use super::json::{CellDocument, Operators, ShapeDocument, SpaceDocument, StemDocument, TailDocument};
-use super::{CellKind, Operator, Space};
+use super::json::{CellDocument, Operators, ShapeDocument, SpaceDocument, StemDocument, TailDocument, STEM_KERNEL};
+use super::{CellKind, Space};
 use crate::error::{Error, Result};
 use crate::json;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-
-/// The 27 operators of the published search under a MAC budget ("macmb"), in the published index order.
-pub fn operators_27() -> Vec<Operator> {
-    let mbconv = |kernel, expansion, dilation| Operator::MbConv { kernel, expansion, dilation, groups: [1, 1] };
-    let mut pool = Vec::with_capacity(27);
-    for expansion in [1, 3, 6] {
-        pool.extend([1, 2, 3].map(|dilation| mbconv(3, expansion, dilation)));
-    }
-    for kernel in [5, 7, 9, 11] {
-        pool.extend([1, 3, 6].map(|expansion| mbconv(kernel, expansion, 1)));
-    }
-    for kernel in [5, 7] {
-        pool.extend([1, 2, 4].map(|expansion| Operator::Rec { kernel, expansion }));
-    }
-    pool
-}
 
 /// How the stages of a chain follow each other: `repeats` normal cells per stage, with one cell between two stages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -92,45 +76,81 @@ impl Default for Preset {
     }
 }
 
-/// Name and one-line description of every preset.
-pub fn presets() -> &'static [(&'static str, &'static str)] {
-    &[
-        ("nse-27", "the published MAC setting: 224x224x3, 1000 classes, layout NER, 22 cells, 27 operators"),
-        ("nse-27-small", "for small grey images: 28x28x1, 10 classes, layout NR, 7 cells, 27 operators"),
-    ]
+/// A named space: what it is, and what it fixes.
+struct Named {
+    name: &'static str,
+    description: &'static str,
+    preset: fn() -> Preset,
 }
 
-fn preset(name: &str) -> Result<Preset> {
-    let published = Preset::default();
-    match name {
-        "nse-27" => Ok(published),
-        "nse-27-small" => Ok(Preset {
+static PRESETS: [Named; 4] = [
+    Named {
+        name: "nse-19",
+        description: "the published latency setting: 224x224x3, 1000 classes, layout NR, 21 cells, 19 operators",
+        preset: || Preset {
+            layout: Layout::Nr,
+            repeats: vec![1, 3, 3, 7, 3],
+            channels: vec![16, 32, 64, 128, 256],
+            operators: Operators::Published("nse-19".into()),
+            ..Preset::default()
+        },
+    },
+    Named {
+        name: "nse-27",
+        description: "the published MAC setting: 224x224x3, 1000 classes, layout NER, 22 cells, 27 operators",
+        preset: Preset::default,
+    },
+    Named {
+        name: "nse-27-small",
+        description: "for small grey images: 28x28x1, 10 classes, layout NR, 7 cells, 27 operators",
+        preset: || Preset {
             input: ShapeDocument { channels: 1, height: 28, width: 28 },
             classes: 10,
             layout: Layout::Nr,
             repeats: vec![1, 2, 2],
             channels: vec![16, 32, 64],
             tail: 256,
-            ..published
-        }),
-        _ => {
-            let known: Vec<_> = presets().iter().map(|(name, _)| *name).collect();
-            Err(Error::Argument { name: "name", reason: format!("{name:?} is not a preset; there are {}", known.join(", ")) })
-        }
-    }
+            ..Preset::default()
+        },
+    },
+    Named {
+        name: "nse-72",
+        description: "the published second space: nse-27 with 72 operators, grouped 1x1 convolutions among them",
+        preset: || Preset { operators: Operators::Published("nse-72".into()), ..Preset::default() },
+    },
+];
+
+/// Name and one-line description of every preset.
+pub fn presets() -> impl Iterator<Item = (&'static str, &'static str)> {
+    PRESETS.iter().map(|named| (named.name, named.description))
+}
+
+fn preset(name: &str) -> Result<Preset> {
+    PRESETS.iter().find(|named| named.name == name).map(|named| (named.preset)()).ok_or_else(|| {
+        let known: Vec<_> = presets().map(|(name, _)| name).collect();
+        Error::Argument { name: "name", reason: format!("{name:?} is not a preset; there are {}", known.join(", ")) }
+    })
 }
 
 impl Space {
     /// A named space. `overrides` is a JSON object with any of `input`, `classes`, `layout`, `repeats`, `channels`, `scale`,
     /// `divisor`, `stem_stride`, `tail`, `operators`; `{}` changes nothing.
     pub fn preset(name: &str, overrides: &str) -> Result<Space> {
+        Self::preset_with(name, &[], overrides)
+    }
+
+    /// A named space with some `changes` of our own, over which the caller's `overrides` are laid.
+    pub(crate) fn preset_with(name: &str, changes: &[(&str, serde_json::Value)], overrides: &str) -> Result<Space> {
         const DOCUMENT: &str = "preset overrides";
         // Parsed once against the strict form for its errors, then laid over the preset key by key.
         json::parse::<Preset>(DOCUMENT, overrides)?;
         let wrong = |e: serde_json::Error| json::out_of_range(DOCUMENT, "", e.to_string());
-        let changes: serde_json::Map<String, serde_json::Value> = serde_json::from_str(overrides).map_err(wrong)?;
+        let overrides: serde_json::Map<String, serde_json::Value> = serde_json::from_str(overrides).map_err(wrong)?;
         let mut merged = serde_json::to_value(preset(name)?).map_err(wrong)?;
         for (key, value) in changes {
+            merged[*key] = value.clone();
+        }
+        for (key, value) in overrides {
             merged[key] = value;
         }
         let preset: Preset = json::parse(DOCUMENT, &merged.to_string())?;
@@ -168,10 +188,10 @@ impl Preset {
             name: name.into(),
             input: self.input.clone(),
             classes: self.classes,
-            stem: StemDocument { channels: self.channels[0], stride: self.stem_stride },
+            stem: StemDocument { channels: self.channels[0], stride: self.stem_stride, kernel: STEM_KERNEL },
             cells,
             operators: Some(self.operators.clone()),
-            tail: TailDocument { channels: self.tail },
+            tail: TailDocument { channels: self.tail, norm: false },
         })
     }
 }

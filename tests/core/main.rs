@@ -11,6 +11,7 @@ mod learning;
 mod operators;
 mod options;
 mod pareto;
+mod published;
 mod random;
 mod resume;
 mod rounds;

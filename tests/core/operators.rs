@@ -1,7 +1,8 @@
 //! Operators: the published pool in its order, one name each, and the convolutions they stand for.
 
 use crate::support::cases;
-use nse::space::{operators_27, Convolution, Operator};
+use nse::space::kind::{CONV, DUALCONV, MBCONV, REC};
+use nse::space::{operators_19, operators_27, operators_72, Convolution, Operator};
 use proptest::prelude::*;
 
 const PUBLISHED: &str = "
@@ -13,10 +14,10 @@ fn operator() -> impl Strategy<Value = Operator> {
     (0..4, 0u32..16, 1u32..=16, 1u32..=8, [1u32..=64, 1u32..=64]).prop_map(|(kind, half, expansion, dilation, groups)| {
         let kernel = 2 * half + 1;
         match kind {
-            0 => Operator::MbConv { kernel, expansion, dilation, groups },
-            1 => Operator::Rec { kernel, expansion },
-            2 => Operator::Conv { kernel, expansion },
-            _ => Operator::DualConv { kernel, expansion },
+            0 => Operator::new(&MBCONV, kernel, expansion).dilation(dilation).groups(groups),
+            1 => Operator::new(&REC, kernel, expansion),
+            2 => Operator::new(&CONV, kernel, expansion),
+            _ => Operator::new(&DUALCONV, kernel, expansion),
         }
     })
 }
@@ -28,17 +29,40 @@ fn the_published_pool_is_in_its_order() {
     assert_eq!(names.len(), 27);
 }
 
+/// Indices are those by which published architectures are written down.
+#[test]
+fn the_other_published_pools() {
+    let names = |pool: Vec<Operator>| pool.iter().map(Operator::to_string).collect::<Vec<_>>();
+    let for_latency = "
+        mbconv_k3_t1 mbconv_k3_t3 mbconv_k3_t6 mbconv_k5_t1 mbconv_k5_t3 mbconv_k5_t6 mbconv_k7_t1 mbconv_k7_t3 mbconv_k7_t6
+        conv_k3_t1 conv_k3_t2 dualconv_k3_t1 dualconv_k3_t2 rec_k5_t1 rec_k5_t2 rec_k5_t4 rec_k7_t1 rec_k7_t2 rec_k7_t4";
+    assert_eq!(names(operators_19()), for_latency.split_whitespace().collect::<Vec<_>>());
+
+    let grouped = names(operators_72());
+    assert_eq!(grouped[..27], names(operators_27()));
+    assert_eq!(
+        grouped[27..33].join(" "),
+        "mbconv_k3_t1_g1x2 mbconv_k3_t1_g2x1 mbconv_k3_t1_g2x2 mbconv_k3_t3_g1x2 mbconv_k3_t3_g2x1 mbconv_k3_t3_g2x2"
+    );
+    // Index 27 + 9 k + 3 t + g.
+    assert_eq!(
+        [grouped[27 + 9 + 3 + 2].as_str(), &grouped[61], &grouped[71]],
+        ["mbconv_k5_t3_g2x2", "mbconv_k9_t6_g2x1", "mbconv_k11_t6_g2x2"]
+    );
+    assert_eq!((grouped.len(), grouped.iter().collect::<std::collections::HashSet<_>>().len()), (72, 72));
+}
+
 #[test]
 fn names_say_what_the_fields_are() {
-    let mbconv = |dilation, groups| Operator::MbConv { kernel: 3, expansion: 6, dilation, groups };
+    let mbconv = |dilation, groups| Operator::new(&MBCONV, 3, 6).dilation(dilation).groups(groups);
     let named = [
         ("mbconv_k3_t6", mbconv(1, [1, 1])),
         ("mbconv_k3_t6_d2", mbconv(2, [1, 1])),
         ("mbconv_k3_t6_g1x2", mbconv(1, [1, 2])),
         ("mbconv_k3_t6_d8_g64x1", mbconv(8, [64, 1])),
-        ("rec_k7_t4", Operator::Rec { kernel: 7, expansion: 4 }),
-        ("conv_k31_t16", Operator::Conv { kernel: 31, expansion: 16 }),
-        ("dualconv_k1_t1", Operator::DualConv { kernel: 1, expansion: 1 }),
+        ("rec_k7_t4", Operator::new(&REC, 7, 4)),
+        ("conv_k31_t16", Operator::new(&CONV, 31, 16)),
+        ("dualconv_k1_t1", Operator::new(&DUALCONV, 1, 1)),
     ];
     for (name, operator) in named {
         assert_eq!(name.parse::<Operator>().unwrap(), operator);
@@ -87,7 +111,7 @@ proptest! {
     /// Every chain joins cin to cout, carries the stride once per direction, and only its last convolution is linear.
     #[test]
     fn every_chain_fits_together(operator in operator(), cin in 1u32..4, cout in 1u32..4, stride in 1u32..=2) {
-        let [first, last] = operator.groups();
+        let [first, last] = operator.groups;
         let (cin, cout) = (cin * first * last, cout * last);
         prop_assert_eq!(operator.misfit(cin, cout), None);
         let chain = operator.convolutions(cin, cout, stride);

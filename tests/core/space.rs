@@ -2,7 +2,7 @@
 
 use crate::support::{cases, config};
 use nse::cost::describe;
-use nse::space::{operators_27, presets, CellKind, Operator, Pool, Shape, Space};
+use nse::space::{operators_19, operators_27, operators_72, presets, CellKind, Operator, Pool, Shape, Space};
 use nse::Error;
 use proptest::prelude::*;
 use serde_json::{json, Value};
@@ -43,6 +43,24 @@ fn nse_27_is_the_published_space() {
 }
 
 #[test]
+fn nse_19_is_the_published_latency_space() {
+    let space = preset("nse-19", json!({}));
+    assert_eq!(kinds(&space), "NRNNNRNNNRNNNNNNNRNNN");
+    assert_eq!(widths(&space), [16, 32, 64, 128, 256]);
+    assert!(space.cells().iter().all(|c| c.operators == operators_19()));
+    assert_eq!(space.features(), Shape { channels: 256, height: 7, width: 7 });
+    assert_eq!(space.tail().cout, 1024);
+}
+
+#[test]
+fn nse_72_is_the_published_second_space() {
+    let [first, second] = ["nse-27", "nse-72"].map(|name| preset(name, json!({})));
+    assert!(second.cells().iter().all(|c| c.operators == operators_72()));
+    let shapes = |space: &Space| space.cells().iter().map(|c| (c.kind, c.input, c.channels)).collect::<Vec<_>>();
+    assert_eq!(shapes(&first), shapes(&second));
+}
+
+#[test]
 fn nse_27_small_is_for_small_grey_images() {
     let space = preset("nse-27-small", json!({}));
     assert_eq!(kinds(&space), "NRNNRNN");
@@ -55,15 +73,15 @@ fn nse_27_small_is_for_small_grey_images() {
 
 #[test]
 fn every_preset_is_listed_and_others_are_refused() {
-    let names: Vec<_> = presets().iter().map(|(name, _)| *name).collect();
-    assert_eq!(names, ["nse-27", "nse-27-small"]);
+    let names: Vec<_> = presets().map(|(name, _)| name).collect();
+    assert_eq!(names, ["nse-19", "nse-27", "nse-27-small", "nse-72"]);
     for (name, line) in presets() {
-        assert_eq!(preset(name, json!({})).name(), *name);
+        assert_eq!(preset(name, json!({})).name(), name);
         assert!(!line.is_empty());
     }
     match Space::preset("nse-28", "{}") {
         Err(Error::Argument { name: "name", reason }) => {
-            assert_eq!(reason, "\"nse-28\" is not a preset; there are nse-27, nse-27-small")
+            assert_eq!(reason, "\"nse-28\" is not a preset; there are nse-19, nse-27, nse-27-small, nse-72")
         }
         other => panic!("{other:?}"),
     }
@@ -115,7 +133,7 @@ fn wrong_overrides_say_where() {
         (json!({ "scale": 101.0 }), "/scale", "101 is not in (0, 100]"),
         (json!({ "divisor": 0 }), "/divisor", "0 is not in 1 to 1024"),
         (json!({ "operators": ["rec_k5_t2", "rec_k4_t2"] }), "/operators/1", "\"rec_k4_t2\" is not an operator"),
-        (json!({ "operators": "nse-19" }), "/operators", "\"nse-19\" is not a published pool"),
+        (json!({ "operators": "nse-28" }), "/operators", "\"nse-28\" is not a published pool; there are nse-19, nse-27, nse-72"),
         (json!({ "input": { "channels": 0, "height": 32, "width": 32 } }), "/input/channels", "0 is not in 1 to 1024"),
         (json!([]), "", "expected an object, not a list"),
         (json!({ "input": [3, 32, 32] }), "/input", "expected an object, not a list"),
@@ -152,8 +170,8 @@ fn document() -> impl Strategy<Value = Value> {
     ("\\PC{0,12}", [1u32..5, 1u32..40, 1u32..40], 2u32..20, 1u32..30, 1u32..=4, cells, operators()).prop_map(
         |(name, [channels, height, width], classes, stem, stride, cells, operators)| {
             json!({ "name": name, "input": { "channels": channels, "height": height, "width": width }, "classes": classes,
-                    "stem": { "channels": stem, "stride": stride }, "cells": cells, "operators": operators,
-                    "tail": { "channels": classes + 1 } })
+                    "stem": { "channels": stem, "stride": stride, "kernel": 2 * stride - 1 }, "cells": cells, "operators": operators,
+                    "tail": { "channels": classes + 1, "norm": stride == 1 } })
         },
     )
 }
@@ -165,6 +183,8 @@ proptest! {
     fn what_is_written_is_read_back(document in document()) {
         let space = Space::from_json(&document.to_string()).unwrap();
         prop_assert_eq!(space.cells().len(), document["cells"].as_array().unwrap().len());
+        prop_assert_eq!(u64::from(space.stem().kernel[0]), document["stem"]["kernel"].as_u64().unwrap());
+        prop_assert_eq!(space.tail().norm, document["tail"]["norm"].as_bool().unwrap());
         for (cell, written) in space.cells().iter().zip(document["cells"].as_array().unwrap()) {
             let wanted = written.get("operators").unwrap_or(&document["operators"]);
             prop_assert_eq!(serde_json::to_value(&cell.operators).unwrap(), wanted.clone());

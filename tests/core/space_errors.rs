@@ -50,7 +50,7 @@ fn a_missing_key_is_named_at_its_object() {
 
 #[test]
 fn an_unknown_key_is_pointed_at() {
-    for at in ["/weights", "/input/depth", "/stem/kernel", "/tail/relu", "/cells/1/stride", "/cells/2/width"] {
+    for at in ["/weights", "/input/depth", "/stem/norm", "/tail/relu", "/cells/1/stride", "/cells/2/width"] {
         let key = at.rsplit('/').next().unwrap();
         assert_refused(&with(&valid(), at, json!(1)), at, &format!("unknown field `{key}`"));
     }
@@ -109,6 +109,8 @@ fn a_value_out_of_range_is_pointed_at() {
         ("/stem/channels", 0, "0 is not in 1 to 65536"),
         ("/stem/channels", 65_537, "65537 is not in 1 to 65536"),
         ("/stem/stride", 5, "5 is not in 1 to 4"),
+        ("/stem/kernel", 33, "33 is not in 1 to 31"),
+        ("/stem/kernel", 4, "4 is even"),
         ("/tail/channels", 0, "0 is not in 1 to 65536"),
         ("/cells/1/channels", 0, "0 is not in 1 to 65536"),
         ("/cells/2/channels", 65_537, "65537 is not in 1 to 65536"),

@@ -1,0 +1,80 @@
+//! The kinds of operators. A new kind is one entry here: names, costs, weights, exports and latency keys follow from it.
+//!
+//! The four kinds are those of the published code of NSE (Ci et al., ICCV 2021).
+
+use super::{Convolution, Operator};
+use std::fmt;
+
+/// What every operator of one kind has between its two 1x1 convolutions, and which parameters it takes beside kernel and expansion.
+pub struct Kind {
+    pub name: &'static str,
+    /// Whether a dilation other than 1 makes sense.
+    pub dilates: bool,
+    /// Whether the 1x1 convolutions may be grouped.
+    pub grouped: bool,
+    /// The convolutions in the middle, of `width` channels, first to last; together they have the stride.
+    pub middle: fn(operator: &Operator, width: u32, stride: u32) -> Vec<Convolution>,
+}
+
+/// Depthwise k x k (MobileNetV2's inverted bottleneck).
+pub static MBCONV: Kind = Kind {
+    name: "mbconv",
+    dilates: true,
+    grouped: true,
+    middle: |o, width, stride| vec![Convolution::square("depthwise", width, o.kernel, stride).dilation(o.dilation).groups(width)],
+};
+
+/// A dense 1 x k followed by a dense k x 1.
+pub static REC: Kind = Kind {
+    name: "rec",
+    dilates: false,
+    grouped: false,
+    middle: |o, width, stride| {
+        vec![
+            Convolution::kernel("row", width, width, [1, o.kernel]).stride([1, stride]),
+            Convolution::kernel("column", width, width, [o.kernel, 1]).stride([stride, 1]),
+        ]
+    },
+};
+
+/// One dense k x k.
+pub static CONV: Kind = Kind {
+    name: "conv",
+    dilates: false,
+    grouped: false,
+    middle: |o, width, stride| vec![Convolution::square("spatial", width, o.kernel, stride)],
+};
+
+/// Two dense k x k; the second carries the stride.
+pub static DUALCONV: Kind = Kind {
+    name: "dualconv",
+    dilates: false,
+    grouped: false,
+    middle: |o, width, stride| {
+        vec![Convolution::square("spatial1", width, o.kernel, 1), Convolution::square("spatial2", width, o.kernel, stride)]
+    },
+};
+
+/// All of them.
+pub static KINDS: [&Kind; 4] = [&MBCONV, &REC, &CONV, &DUALCONV];
+
+/// Two kinds are the same when their names are.
+impl PartialEq for Kind {
+    fn eq(&self, other: &Kind) -> bool {
+        self.name == other.name
+    }
+}
+
+impl Eq for Kind {}
+
+impl std::hash::Hash for Kind {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.name.hash(state);
+    }
+}
+
+impl fmt::Debug for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
+    }
+}

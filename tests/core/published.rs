@@ -1,0 +1,89 @@
+//! The published architectures: what they cost, to the digit, where they live, and what overrides do to them.
+
+use nse::arch::{presets, Architecture};
+use nse::cost::CostTable;
+use nse::space::Space;
+use nse::Error;
+use serde_json::json;
+
+fn preset(name: &str, overrides: serde_json::Value) -> (Space, Architecture) {
+    Architecture::preset(name, &overrides.to_string()).unwrap()
+}
+
+/// Multiply-accumulates by the standard and by the published count, and parameters.
+fn cost(name: &str, overrides: serde_json::Value) -> [u64; 3] {
+    let (space, architecture) = preset(name, overrides);
+    let costs = CostTable::new(&space);
+    let cost = costs.architecture(&architecture);
+    [cost.macs, costs.published_macs(cost), cost.params]
+}
+
+#[test]
+fn costs_are_the_published_ones() {
+    assert_eq!(cost("nsenet-27", json!({})), [326_325_200, 326_326_224, 4_570_464]);
+    assert_eq!(cost("nsenet-27", json!({ "scale": 1.0 })), [315_815_680, 315_816_704, 4_355_184]);
+    assert_eq!(cost("nsenet-gpu", json!({})), [1_471_130_624, 1_471_131_648, 15_742_296]);
+    let [macs, published, _] = cost("nsenet", json!({}));
+    assert_eq!(published - macs, 1024, "the published count adds what the average pooling puts out");
+    assert_eq!((published as f64 / 1e4).round() / 100.0, 330.95);
+}
+
+#[test]
+fn the_first_cell_of_nsenet_27() {
+    let (space, architecture) = preset("nsenet-27", json!({}));
+    let cost = CostTable::new(&space).branches(0, &architecture.cells()[0]);
+    assert_eq!((cost.macs, cost.params), (8_228_864, 752));
+}
+
+#[test]
+fn they_are_members_of_their_published_spaces() {
+    for (name, description) in presets() {
+        assert!(!description.is_empty());
+        let (space, architecture) = preset(name, json!({ "scale": 1.0 }));
+        let published = Space::preset(space.name(), "{}").unwrap();
+        assert_eq!(space, published, "{name}: at scale 1 it is the space that was searched");
+        assert_eq!(Architecture::from_json(&published, &architecture.to_json(&space)).unwrap(), architecture);
+    }
+    let skipped = |name| preset(name, json!({})).1.cells().iter().filter(|cell| cell.is_empty()).count();
+    assert_eq!([skipped("nsenet-27"), skipped("nsenet"), skipped("nsenet-gpu")], [4, 4, 7]);
+}
+
+#[test]
+fn the_chain_without_the_skipped_cells_costs_the_same() {
+    let (whole, short) = (cost("nsenet-27", json!({})), cost("nsenet-27", json!({ "repeats": [1, 2, 2, 2, 2, 3] })));
+    assert_eq!(whole, short);
+    let (whole, short) = (cost("nsenet-gpu", json!({})), cost("nsenet-gpu", json!({ "repeats": [0, 1, 3, 4, 2] })));
+    assert_eq!(whole, short);
+}
+
+#[test]
+fn other_images_and_classes() {
+    let small = json!({ "input": { "channels": 1, "height": 28, "width": 28 }, "classes": 10, "stem_stride": 1 });
+    let (space, architecture) = preset("nsenet-27", small);
+    assert_eq!(space.classes(), 10);
+    assert!(CostTable::new(&space).architecture(&architecture).macs < 30_000_000);
+}
+
+#[test]
+fn what_does_not_fit_is_refused() {
+    let refused = |name: &str, overrides: serde_json::Value| Architecture::preset(name, &overrides.to_string()).unwrap_err();
+    match refused("nsenet-28", json!({})) {
+        Error::Argument { name: "name", reason } => {
+            assert_eq!(reason, "\"nsenet-28\" is not a published architecture; there are nsenet-27, nsenet, nsenet-gpu");
+        }
+        other => panic!("{other}"),
+    }
+    match refused("nsenet-27", json!({ "repeats": [1, 1, 2, 2, 2, 3] })) {
+        Error::Argument { name: "overrides", reason } => {
+            assert_eq!(reason, "the chain holds 17 of the 18 cells of nsenet-27");
+        }
+        other => panic!("{other}"),
+    }
+    match refused("nsenet", json!({ "operators": "nse-27" })) {
+        Error::Config { pointer, reason, .. } => {
+            assert_eq!((pointer.as_str(), reason.as_str()), ("/cells/1/0", "mbconv_k3_t6_g2x1 is not a candidate of this cell"));
+        }
+        other => panic!("{other}"),
+    }
+    assert!(matches!(refused("nsenet", json!({ "scale": 0 })), Error::Config { pointer, .. } if pointer == "/scale"));
+}
