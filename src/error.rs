@@ -24,7 +24,11 @@ pub enum Error {
 
     /// No architecture of the space costs between `low` and `high`. `below` and `above` are the nearest reachable costs.
     #[error("no architecture costs between {low} and {high} {unit}: the space reaches {least} to {greatest}{}", nearest(.below, .above))]
-    Unreachable { unit: &'static str, low: u64, high: u64, least: u64, greatest: u64, below: Option<u64>, above: Option<u64> },
+    Unreachable { unit: &'static str, low: f64, high: f64, least: f64, greatest: f64, below: Option<f64>, above: Option<f64> },
+
+    /// Fewer different architectures than candidates are wanted. `found` is all there are.
+    #[error("{wanted} new candidates are wanted, but only {found} different architectures of the active operators lie in the cost window{}", beside(.known))]
+    TooFew { wanted: usize, found: usize, known: usize },
 
     #[error("{0}")]
     NotFound(String),
@@ -79,8 +83,10 @@ impl Error {
             Error::Io { path, source } => json!({ "path": path, "os_error": source.raw_os_error() }),
             Error::Format { path, .. } => json!({ "path": path }),
             Error::Unreachable { unit, low, high, least, greatest, below, above } => json!({
-                "unit": unit, "low": low, "high": high, "least": least, "greatest": greatest, "below": below, "above": above
+                "unit": unit, "low": number(low), "high": number(high), "least": number(least), "greatest": number(greatest),
+                "below": below.as_ref().map(number), "above": above.as_ref().map(number)
             }),
+            Error::TooFew { wanted, found, known } => json!({ "wanted": wanted, "found": found, "known": known }),
             Error::BufferTooSmall { name, capacity, needed } => {
                 json!({ "argument": name, "capacity": capacity, "needed": needed })
             }
@@ -92,7 +98,23 @@ impl Error {
     }
 }
 
-fn nearest(below: &Option<u64>, above: &Option<u64>) -> String {
+/// A whole number without a fraction where it is one.
+fn number(value: &f64) -> Value {
+    if value.fract() == 0.0 && value.abs() < 9e15 {
+        json!(*value as i64)
+    } else {
+        json!(value)
+    }
+}
+
+fn beside(known: &usize) -> String {
+    match known {
+        0 => String::new(),
+        _ => format!(", beside the {known} of the front"),
+    }
+}
+
+fn nearest(below: &Option<f64>, above: &Option<f64>) -> String {
     match (below, above) {
         (Some(b), Some(a)) => format!(", the nearest are {b} and {a}"),
         (Some(one), None) | (None, Some(one)) => format!(", the nearest is {one}"),

@@ -13,7 +13,9 @@ use serde::{Deserialize, Serialize};
 const DOCUMENT: &str = "architecture";
 
 /// Operator indices per cell, ascending. An empty cell is skipped. Ordered, so that ties between architectures can be broken.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+/// Read back as it was written, unchecked: whoever reads one from outside goes through [`Architecture::new`].
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct Architecture {
     cells: Vec<Vec<u16>>,
 }

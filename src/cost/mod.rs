@@ -4,13 +4,17 @@
 //! convolution, plus in x out of the classifier. Batch-norm, activations, additions and pooling count 0, as in the published code.
 //! Parameters: convolution weights, two per channel of a batch-norm, and the classifier with its bias.
 
+mod price;
+
+pub use price::{Metric, Prices};
+
 use crate::arch::Architecture;
 use crate::space::{Convolution, Shape, Space};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::iter::Sum;
 use std::ops::Add;
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cost {
     /// Multiply-accumulates of one image.
     pub macs: u64,
@@ -56,6 +60,11 @@ impl CostTable {
             .collect();
         let skippable = space.cells().iter().map(|cell| cell.may_be_skipped()).collect();
         CostTable { fixed: stem + tail + classifier, cells, skippable, pooled: in_features }
+    }
+
+    /// What a search in multiply-accumulates or parameters goes by; by any other metric, multiply-accumulates.
+    pub fn prices(&self, metric: Metric) -> Prices {
+        Prices::counted(self, metric)
     }
 
     /// Stem, tail and classifier.

@@ -45,6 +45,8 @@ pub const NSE_ERR_NOT_FOUND: nse_status = -21;
 pub const NSE_ERR_UNREACHABLE: nse_status = -22;
 /// A loss became infinite or not a number. The state before that step is kept.
 pub const NSE_ERR_DIVERGED: nse_status = -23;
+/// Fewer different architectures exist than candidates are wanted. The detail says how many there are.
+pub const NSE_ERR_TOO_FEW: nse_status = -24;
 
 pub fn of(error: &Error) -> nse_status {
     match error {
@@ -66,6 +68,7 @@ pub fn of(error: &Error) -> nse_status {
         Error::NotFound(_) => NSE_ERR_NOT_FOUND,
         Error::Unreachable { .. } => NSE_ERR_UNREACHABLE,
         Error::Diverged { .. } => NSE_ERR_DIVERGED,
+        Error::TooFew { .. } => NSE_ERR_TOO_FEW,
     }
 }
 
@@ -95,6 +98,7 @@ pub extern "C" fn nse_status_name(status: nse_status) -> *const std::ffi::c_char
         NSE_ERR_NOT_FOUND => c"NSE_ERR_NOT_FOUND",
         NSE_ERR_UNREACHABLE => c"NSE_ERR_UNREACHABLE",
         NSE_ERR_DIVERGED => c"NSE_ERR_DIVERGED",
+        NSE_ERR_TOO_FEW => c"NSE_ERR_TOO_FEW",
         _ => c"unknown status",
     };
     name.as_ptr()

@@ -1,5 +1,6 @@
 //! The search as one picture: every scored candidate, and the fronts of the first and the last round, cost against accuracy.
 
+use crate::cost::Metric;
 use crate::error::{Error, Result};
 use crate::search::{FrontMember, RoundRecord};
 use plotters::prelude::*;
@@ -27,8 +28,9 @@ type Drawn = std::result::Result<(), Box<dyn std::error::Error>>;
 fn draw(svg: &mut String, history: &[RoundRecord], first: &RoundRecord, last: &RoundRecord) -> Drawn {
     let area = SVGBackend::with_string(svg, SIZE).into_drawing_area();
     area.fill(&WHITE)?;
-    let points = || history.iter().flat_map(|r| r.candidates.iter().map(|p| (millions(p.macs), 100.0 * p.accuracy)));
-    let budget = millions(last.window[1]);
+    let axis = Axis::of(last.metric);
+    let points = || history.iter().flat_map(|r| r.candidates.iter().map(|p| (axis.value(p.cost), 100.0 * p.accuracy)));
+    let budget = axis.value(last.window[1]);
     let (x, y) = (range(points().map(|p| p.0).chain([budget])), range(points().map(|p| p.1)));
     let mut chart = ChartBuilder::on(&area)
         .caption(format!("Candidates and Pareto fronts of {} rounds", history.len()), (FONT, 22))
@@ -38,7 +40,7 @@ fn draw(svg: &mut String, history: &[RoundRecord], first: &RoundRecord, last: &R
         .build_cartesian_2d(x, y.clone())?;
     chart
         .configure_mesh()
-        .x_desc("cost (million multiply-accumulates)")
+        .x_desc(axis.label)
         .y_desc("held-out accuracy in the supernet (%)")
         .label_style((FONT, 15))
         .axis_desc_style((FONT, 16))
@@ -49,7 +51,7 @@ fn draw(svg: &mut String, history: &[RoundRecord], first: &RoundRecord, last: &R
     let key = |colour: RGBColor| move |(x, y)| PathElement::new([(x, y), (x + 22, y)], colour.stroke_width(3));
     chart.draw_series(dots)?.label("candidate").legend(|(x, y)| Circle::new((x + 11, y), 4, CANDIDATE.filled()));
     let mut front = |record: &RoundRecord, colour: RGBColor| -> Drawn {
-        let corners: Vec<_> = record.front.iter().map(corner).collect();
+        let corners: Vec<_> = record.front.iter().map(|m| axis.corner(m)).collect();
         let label = format!("front of round {}", record.round);
         chart.draw_series(LineSeries::new(corners.clone(), colour.stroke_width(3)))?.label(label).legend(key(colour));
         chart.draw_series(corners.into_iter().map(|p| Circle::new(p, 5, colour.filled())))?;
@@ -72,12 +74,28 @@ fn draw(svg: &mut String, history: &[RoundRecord], first: &RoundRecord, last: &R
     Ok(())
 }
 
-fn corner(member: &FrontMember) -> (f64, f64) {
-    (millions(member.macs), 100.0 * member.accuracy)
+/// How a cost is drawn.
+struct Axis {
+    label: &'static str,
+    unit: f64,
 }
 
-fn millions(macs: u64) -> f64 {
-    macs as f64 / 1e6
+impl Axis {
+    fn of(metric: Metric) -> Self {
+        match metric {
+            Metric::Macs => Axis { label: "cost (million multiply-accumulates)", unit: 1e6 },
+            Metric::Params => Axis { label: "cost (million parameters)", unit: 1e6 },
+            Metric::Latency => Axis { label: "latency (unit of the table)", unit: 1.0 },
+        }
+    }
+
+    fn value(&self, cost: f64) -> f64 {
+        cost / self.unit
+    }
+
+    fn corner(&self, member: &FrontMember) -> (f64, f64) {
+        (self.value(member.cost), 100.0 * member.accuracy)
+    }
 }
 
 /// From the least to the greatest value, with a margin; never empty.

@@ -3,20 +3,22 @@
 //! Every error (a cancel, a loss that is not a number, a device failure) leaves the state at the last finished piece of work;
 //! the next [`Search::step`] goes on from there and ends as if nothing had happened.
 
-use super::evolve::Evolution;
+use super::evolve::{Beginning, Evolution};
 use super::fitness::Adam;
-use super::history::{FrontMember, OperatorFitness, RoundRecord, Seconds};
+use super::history::{FrontMember, OperatorFitness, Point, RoundRecord, Seconds};
 use super::meter::Meter;
 use super::observe::{Event, EventKind, Observer};
-use super::options::SearchOptions;
+use super::options::{SearchOptions, TooFew};
 use super::pareto::{self, Scored};
 use super::random::{Purpose, Stream};
 use super::trainer::{At, Trainer};
 use crate::arch::Architecture;
-use crate::cost::CostTable;
+use crate::cost::{CostTable, LatencyTable, Metric, Prices};
 use crate::error::{Error, Result};
 use crate::space::Space;
-use std::collections::HashSet;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -31,7 +33,8 @@ pub enum Status {
     Done,
 }
 
-enum Phase {
+#[derive(Serialize, Deserialize)]
+pub(super) enum Phase {
     Begin,
     /// `step` steps are done; `weights` says that the weight half of the next one is done too.
     Train {
@@ -50,50 +53,107 @@ enum Phase {
 
 pub struct Search {
     space: Arc<Space>,
-    costs: CostTable,
+    latency: Option<Arc<LatencyTable>>,
     options: SearchOptions,
-    rounds: u64,
-    round: u64,
-    phase: Phase,
-    evolution: Evolution,
-    dropped: Vec<Vec<u16>>,
-    front: Vec<Scored>,
-    history: Vec<RoundRecord>,
-    meter: Meter,
+    costs: CostTable,
+    prices: Prices,
+    run: Run,
+}
+
+/// What changes while a search runs: with the weights, all that a checkpoint needs.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Run {
+    pub rounds: u64,
+    pub round: u64,
+    pub phase: Phase,
+    pub evolution: Evolution,
+    pub dropped: Vec<Vec<u16>>,
+    pub front: Vec<Scored>,
+    pub history: Vec<RoundRecord>,
+    pub meter: Meter,
     /// Optimizer steps of the round under way.
-    steps: u64,
-    seconds: Seconds,
+    pub steps: u64,
+    pub seconds: Seconds,
+}
+
+/// What a search may begin with, beside its space and options.
+#[derive(Clone, Default)]
+pub struct Start<'a> {
+    /// Needed when the objective is a latency.
+    pub latency: Option<Arc<LatencyTable>>,
+    /// A finished search in a space with the same cells. Its front is where this one begins: active, protected as any front is,
+    /// and scored again. Operators that had their turn there do not come again.
+    pub continued: Option<&'a Search>,
 }
 
 impl Search {
     /// Fails when an option is out of range, and when no architecture of the space lies in the cost window; the error then says
     /// what is reachable.
     pub fn new(space: Arc<Space>, options: SearchOptions) -> Result<Self> {
+        Self::start(space, options, Start::default())
+    }
+
+    /// As [`Search::new`]; fails too when the latency table lacks something, and when the search to continue is not finished or
+    /// its cells are others.
+    pub fn start(space: Arc<Space>, options: SearchOptions, start: Start) -> Result<Self> {
         options.check()?;
         let costs = CostTable::new(&space);
-        let evolution = Evolution::new(&space, &costs, options.active, options.seed, options.objective.window())?;
+        let prices = prices(&space, &costs, &options, start.latency.as_deref())?;
+        let before = start.continued.map(|search| search.handed_over(&space, &costs, &prices)).transpose()?;
+        let beginning = Beginning {
+            size: options.active,
+            seed: options.seed,
+            branches: options.branches,
+            preserve: options.fitness.preserve,
+            front: before.as_ref().map(|before| before.used.as_slice()),
+            left: before.as_ref().map_or(&[], |before| &before.left),
+        };
+        let evolution = Evolution::new(&space, &prices, &beginning, options.objective.window())?;
         let all = (evolution.most_operators() as u64).saturating_sub(1) / (options.active as u64 - 1);
-        Ok(Search {
+        let run = Run {
             rounds: options.rounds.unwrap_or(all).max(1),
             round: 0,
             phase: Phase::Begin,
+            evolution,
             dropped: vec![Vec::new(); space.cells().len()],
-            front: Vec::new(),
+            front: before.map_or(Vec::new(), |before| before.front),
             history: Vec::new(),
             meter: Meter::default(),
             steps: 0,
             seconds: Seconds::default(),
-            space,
-            costs,
-            options,
-            evolution,
-        })
+        };
+        Ok(Search { space, latency: start.latency, options, costs, prices, run })
+    }
+
+    /// A search as it was when its `state` was taken; the error says what does not fit.
+    pub fn restore(
+        space: Arc<Space>,
+        options: SearchOptions,
+        latency: Option<Arc<LatencyTable>>,
+        state: Value,
+    ) -> Result<Self> {
+        options.check()?;
+        let costs = CostTable::new(&space);
+        let prices = prices(&space, &costs, &options, latency.as_deref())?;
+        let run = Run::read(state, &space)?;
+        Ok(Search { space, latency, options, costs, prices, run })
+    }
+
+    /// Everything that [`Search::restore`] needs beside space, options and latencies. Weights are the trainer's.
+    pub fn state(&self) -> Value {
+        serde_json::to_value(&self.run).unwrap_or_default()
+    }
+
+    /// Whether a round is under way, so that weights matter: the number of the round and its active operators.
+    pub fn under_way(&self) -> Option<(u64, Vec<Vec<u16>>)> {
+        let weights = !matches!(self.run.phase, Phase::Begin | Phase::Done);
+        weights.then(|| (self.run.round, self.active()))
     }
 
     /// Runs to the end of the round under way. Nothing is done after the last one.
     pub fn step(&mut self, trainer: &mut dyn Trainer, observer: &dyn Observer) -> Result<Status> {
         loop {
-            match self.phase {
+            match self.run.phase {
                 Phase::Begin => self.begin(trainer)?,
                 Phase::Train { .. } => self.train(trainer, observer)?,
                 Phase::Sample => self.sample()?,
@@ -101,6 +161,7 @@ impl Search {
                     self.score(trainer, observer)?;
                     self.finish();
                     observer.event(&self.event(EventKind::Finish, 1, 1, trainer), self);
+                    observer.keep(self, trainer)?;
                     return Ok(if self.done() { Status::Done } else { Status::Round });
                 }
                 Phase::Done => return Ok(Status::Done),
@@ -109,116 +170,124 @@ impl Search {
     }
 
     fn begin(&mut self, trainer: &mut dyn Trainer) -> Result<()> {
-        trainer.begin_round(self.options.seed, self.round, &self.evolution.active())?;
-        self.dropped.iter_mut().for_each(Vec::clear);
-        self.steps = self.options.train.steps(trainer.steps_per_epoch());
-        self.seconds = Seconds::default();
-        self.meter.restart();
-        self.phase = Phase::Train { step: 0, weights: false };
+        trainer.begin_round(self.options.seed, self.run.round, &self.run.evolution.active())?;
+        self.run.dropped.iter_mut().for_each(Vec::clear);
+        self.run.steps = self.options.train.steps(trainer.steps_per_epoch());
+        self.run.seconds = Seconds::default();
+        self.run.meter.restart();
+        self.run.phase = Phase::Train { step: 0, weights: false };
         Ok(())
     }
 
     fn train(&mut self, trainer: &mut dyn Trainer, observer: &dyn Observer) -> Result<()> {
         let started = Instant::now();
-        self.meter.start();
+        self.run.meter.start();
         let result = self.train_steps(trainer, observer);
-        self.seconds.train += started.elapsed().as_secs_f64();
+        self.run.seconds.train += started.elapsed().as_secs_f64();
         result
     }
 
     fn train_steps(&mut self, trainer: &mut dyn Trainer, observer: &dyn Observer) -> Result<()> {
-        let (seed, round, steps) = (self.options.seed, self.round, self.steps);
+        let (seed, round, steps) = (self.options.seed, self.run.round, self.run.steps);
         let schedule = self.options.train.schedule(steps);
-        while let Phase::Train { step, weights } = self.phase {
+        while let Phase::Train { step, weights } = self.run.phase {
             if observer.cancelled() {
                 return Err(Error::Cancelled);
             }
             let at = At { seed, round, step };
             if !weights {
-                let open = self.evolution.draw_half(&mut Stream::new(seed, Purpose::WeightGates, round, step));
+                let open = self.run.evolution.draw_half(&mut Stream::new(seed, Purpose::WeightGates, round, step));
                 let outcome = trainer.weight_step(at, &open, schedule.at(step))?;
-                self.meter.trained(outcome.loss, outcome.correct, outcome.images);
-                self.phase = Phase::Train { step, weights: true };
+                self.run.meter.trained(outcome.loss, outcome.correct, outcome.images);
+                self.run.phase = Phase::Train { step, weights: true };
             }
             if (step + 1) % self.options.fitness.interval == 0 {
                 self.learn(trainer, at)?;
             }
-            self.phase = if step + 1 == steps { Phase::Sample } else { Phase::Train { step: step + 1, weights: false } };
+            self.run.phase = if step + 1 == steps { Phase::Sample } else { Phase::Train { step: step + 1, weights: false } };
             observer.event(&self.event(EventKind::Train, step + 1, steps, trainer), self);
+            observer.keep(self, trainer)?;
         }
         Ok(())
     }
 
     fn learn(&mut self, trainer: &mut dyn Trainer, at: At) -> Result<()> {
-        let paths = self.evolution.draw_two(&mut Stream::new(at.seed, Purpose::ArchitectureGates, at.round, at.step));
-        let (_, gradients) = trainer.architecture_step(at, &self.evolution.active(), &paths)?;
         let options = &self.options.fitness;
+        let mut stream = Stream::new(at.seed, Purpose::ArchitectureGates, at.round, at.step);
+        let paths = self.run.evolution.draw_two(options.strict_prev, &mut stream);
+        let (_, gradients) = trainer.architecture_step(at, &self.run.evolution.active(), &paths)?;
         let adam = Adam { lr: options.lr, beta1: 0.0, beta2: 0.999 };
-        self.evolution.learn(&self.costs, &self.options.objective, &adam, &paths, &gradients);
+        self.run.evolution.learn(&self.prices, &self.options.objective, &adam, &paths, &gradients);
         let window = self.options.objective.window();
-        for (cell, operator) in self.evolution.drop_unfit(&self.costs, options.threshold, window) {
-            self.dropped[cell].push(operator);
+        for (cell, operator) in self.run.evolution.drop_unfit(&self.prices, options.threshold, window) {
+            self.run.dropped[cell].push(operator);
         }
         Ok(())
     }
 
     fn sample(&mut self) -> Result<()> {
         let options = &self.options.candidates;
-        let mut stream = Stream::new(self.options.seed, Purpose::Candidates, self.round, 0);
+        let mut stream = Stream::new(self.options.seed, Purpose::Candidates, self.run.round, 0);
         // Without `preserve` a member may have lost an operator; it leaves with it.
-        let active = self.evolution.active();
+        let active = self.run.evolution.active();
         let whole =
             |a: &Architecture| a.cells().iter().zip(&active).all(|(open, active)| open.iter().all(|o| active.contains(o)));
-        let mut candidates: Vec<_> = self.front.iter().map(|s| s.architecture.clone()).filter(whole).collect();
+        let mut candidates: Vec<_> = self.run.front.iter().map(|s| s.architecture.clone()).filter(whole).collect();
         let known: HashSet<_> = candidates.iter().cloned().collect();
-        let sampler = self.evolution.sampler(&self.costs, self.options.objective.window())?;
-        candidates.extend(sampler.distinct(&self.space, options.count, &known, &mut stream)?);
+        let sampler = self.run.evolution.sampler(&self.prices, self.options.objective.window())?;
+        let new = sampler.distinct(&self.space, options.count, &known, &mut stream)?;
+        if new.len() < options.count && options.too_few == TooFew::Error {
+            return Err(Error::TooFew { wanted: options.count, found: new.len(), known: known.len() });
+        }
+        candidates.extend(new);
         let main = candidates.len();
         if let Some(below) = self.options.objective.below(options.extra_width) {
             // Nothing below the window is no failure: then its edge needs no guard.
-            if let Ok(sampler) = self.evolution.sampler(&self.costs, below) {
+            if let Ok(sampler) = self.run.evolution.sampler(&self.prices, below) {
                 let extras = sampler.distinct(&self.space, options.extras, &HashSet::new(), &mut stream);
                 candidates.extend(extras.unwrap_or_default());
             }
         }
-        self.phase = Phase::Score { candidates, main, accuracies: Vec::new() };
+        self.run.phase = Phase::Score { candidates, main, accuracies: Vec::new() };
         Ok(())
     }
 
     fn score(&mut self, trainer: &mut dyn Trainer, observer: &dyn Observer) -> Result<()> {
-        self.meter.start();
-        while let Phase::Score { candidates, accuracies, .. } = &mut self.phase {
+        self.run.meter.start();
+        while let Phase::Score { candidates, accuracies, .. } = &mut self.run.phase {
             let (done, all) = (accuracies.len(), candidates.len());
             if done == all {
                 break;
             }
             let started = Instant::now();
             let group = &candidates[done..all.min(done + GROUP)];
-            let scores = trainer.score(self.options.seed, self.round, group, observer)?;
+            let scores = trainer.score(self.options.seed, self.run.round, group, observer)?;
             if scores.len() != group.len() {
                 let reason = format!("{} scores for {} candidates", scores.len(), group.len());
                 return Err(Error::Argument { name: "trainer", reason });
             }
             accuracies.extend(&scores);
             let done = accuracies.len() as u64;
-            self.meter.scored(scores.len() as u64);
-            self.seconds.score += started.elapsed().as_secs_f64();
+            self.run.meter.scored(scores.len() as u64);
+            self.run.seconds.score += started.elapsed().as_secs_f64();
             observer.event(&self.event(EventKind::Score, done, all as u64, trainer), self);
+            observer.keep(self, trainer)?;
         }
         Ok(())
     }
 
     /// Filter, retain, refill.
     fn finish(&mut self) {
-        let Phase::Score { candidates, main, accuracies } = std::mem::replace(&mut self.phase, Phase::Done) else {
+        let Phase::Score { candidates, main, accuracies } = std::mem::replace(&mut self.run.phase, Phase::Done) else {
             return;
         };
         let found = |architecture: &Architecture| {
-            self.front.iter().find(|s| s.architecture == *architecture).map_or(self.round, |s| s.found)
+            self.run.front.iter().find(|s| s.architecture == *architecture).map_or(self.run.round + 1, |s| s.found)
         };
         let mut scored: Vec<_> = (candidates.into_iter().zip(accuracies))
             .map(|(architecture, accuracy)| Scored {
                 cost: self.costs.architecture(&architecture),
+                price: self.prices.architecture(&architecture),
                 found: found(&architecture),
                 architecture,
                 accuracy,
@@ -226,52 +295,52 @@ impl Search {
             .collect();
         let extras = scored.split_off(main);
         let mut record = self.record(&scored, &extras);
-        self.front = pareto::front_with_extras(scored, extras);
-        record.front = self.front.iter().map(|s| FrontMember::new(&self.space, s)).collect();
-        let architectures = self.front.iter().map(|s| &s.architecture);
+        self.run.front = pareto::front_with_extras(scored, extras);
+        record.front = self.run.front.iter().map(|s| FrontMember::new(&self.space, self.prices.metric, s)).collect();
+        let architectures = self.run.front.iter().map(|s| &s.architecture);
         for (cell, (retained, refilled)) in
-            self.evolution.advance(architectures, self.options.fitness.preserve).iter().enumerate()
+            self.run.evolution.advance(architectures, self.options.fitness.preserve).iter().enumerate()
         {
             record.retained.push(self.names(cell, retained));
             record.refilled.push(self.names(cell, refilled));
         }
-        self.history.push(record);
-        self.round += 1;
-        if self.round < self.rounds {
-            self.phase = Phase::Begin;
+        self.run.history.push(record);
+        self.run.round += 1;
+        if self.run.round < self.run.rounds {
+            self.run.phase = Phase::Begin;
         }
     }
 
     fn event(&self, kind: EventKind, step: u64, steps: u64, trainer: &dyn Trainer) -> Event {
         let per_round = (self.options.candidates.count + self.options.candidates.extras) as u64;
         let per_epoch = trainer.steps_per_epoch().max(1);
-        let (train_left, score_left, epoch, accuracy) = match &self.phase {
-            Phase::Train { step, .. } => (self.steps - step, per_round, step / per_epoch + 1, self.meter.accuracy()),
+        let (train_left, score_left, epoch, accuracy) = match &self.run.phase {
+            Phase::Train { step, .. } => (self.run.steps - step, per_round, step / per_epoch + 1, self.run.meter.accuracy()),
             Phase::Score { candidates, main, accuracies } => {
                 let best = accuracies.iter().take(*main).copied().fold(0.0, f64::max);
-                (0, (candidates.len() - accuracies.len()) as u64, self.steps.div_ceil(per_epoch), best)
+                (0, (candidates.len() - accuracies.len()) as u64, self.run.steps.div_ceil(per_epoch), best)
             }
-            Phase::Sample => (0, per_round, self.steps.div_ceil(per_epoch), self.meter.accuracy()),
+            Phase::Sample => (0, per_round, self.run.steps.div_ceil(per_epoch), self.run.meter.accuracy()),
             Phase::Begin | Phase::Done => {
-                (0, 0, self.steps.div_ceil(per_epoch), self.front.iter().map(|s| s.accuracy).fold(0.0, f64::max))
+                (0, 0, self.run.steps.div_ceil(per_epoch), self.run.front.iter().map(|s| s.accuracy).fold(0.0, f64::max))
             }
         };
         let under_way = u64::from(kind != EventKind::Finish);
-        let rounds_after = self.rounds - self.round - under_way;
+        let rounds_after = self.run.rounds - self.run.round - under_way;
         Event {
             kind,
-            round: self.round + under_way,
-            rounds: self.rounds,
+            round: self.run.round + under_way,
+            rounds: self.run.rounds,
             epoch,
-            epochs: self.steps.div_ceil(per_epoch),
+            epochs: self.run.steps.div_ceil(per_epoch),
             step,
             steps,
-            loss: self.meter.loss(),
+            loss: self.run.meter.loss(),
             accuracy,
-            images_per_second: self.meter.images_per_second(),
-            seconds: self.meter.seconds(),
-            seconds_left: self.meter.seconds_left(
-                train_left + rounds_after * self.steps,
+            images_per_second: self.run.meter.images_per_second(),
+            seconds: self.run.meter.seconds(),
+            seconds_left: self.run.meter.seconds_left(
+                train_left + rounds_after * self.run.steps,
                 score_left + rounds_after * per_round,
                 trainer.steps_per_candidate(),
             ),
@@ -285,27 +354,28 @@ impl Search {
     /// What is known of the round before its front is.
     fn record(&self, main: &[Scored], extras: &[Scored]) -> RoundRecord {
         let cells = 0..self.space.cells().len();
-        let active = self.evolution.active();
+        let active = self.run.evolution.active();
         let fitness = |cell: usize| {
             let names = self.names(cell, &active[cell]).into_iter();
-            names.zip(self.evolution.theta(cell)).map(|(operator, theta)| OperatorFitness { operator, theta: *theta }).collect()
+            names.zip(self.run.evolution.theta(cell)).map(|(operator, theta)| OperatorFitness { operator, theta: *theta }).collect()
         };
-        let window = self.options.objective.window();
+        let (window, metric) = (self.options.objective.window(), self.prices.metric);
         RoundRecord {
-            round: self.round + 1,
-            rounds: self.rounds,
+            round: self.run.round + 1,
+            rounds: self.run.rounds,
             fitness: cells.clone().map(fitness).collect(),
-            dropped: cells.map(|cell| self.names(cell, &self.dropped[cell])).collect(),
+            dropped: cells.map(|cell| self.names(cell, &self.run.dropped[cell])).collect(),
             retained: Vec::new(),
             refilled: Vec::new(),
-            steps: self.steps,
-            loss: self.meter.loss(),
-            accuracy: self.meter.accuracy(),
-            window: [window.low, window.high],
-            candidates: main.iter().map(Into::into).collect(),
-            extras: extras.iter().map(Into::into).collect(),
+            steps: self.run.steps,
+            loss: self.run.meter.loss(),
+            accuracy: self.run.meter.accuracy(),
+            metric,
+            window: [window.low, window.high].map(|price| metric.amount(price)),
+            candidates: main.iter().map(|s| Point::new(metric, s)).collect(),
+            extras: extras.iter().map(|s| Point::new(metric, s)).collect(),
             front: Vec::new(),
-            seconds: self.seconds,
+            seconds: self.run.seconds,
         }
     }
 
@@ -317,31 +387,56 @@ impl Search {
         &self.options
     }
 
+    pub fn latency(&self) -> Option<&Arc<LatencyTable>> {
+        self.latency.as_ref()
+    }
+
+    /// What the objective counts in.
+    pub fn metric(&self) -> Metric {
+        self.prices.metric
+    }
+
     /// Rounds completed, and rounds in total.
     pub fn rounds(&self) -> (u64, u64) {
-        (self.round, self.rounds)
+        (self.run.round, self.run.rounds)
     }
 
     pub fn done(&self) -> bool {
-        matches!(self.phase, Phase::Done)
+        matches!(self.run.phase, Phase::Done)
+    }
+
+    /// Operators per cell that had their turn and left.
+    pub(super) fn left(&self) -> Vec<BTreeSet<u16>> {
+        self.run.evolution.left()
     }
 
     /// Active operators per cell, ascending.
     pub fn active(&self) -> Vec<Vec<u16>> {
-        self.evolution.active()
+        self.run.evolution.active()
     }
 
     /// Latest theta of every operator of every cell; NaN for one that no architecture step has met yet.
     pub fn scores(&self) -> &[Vec<f64>] {
-        self.evolution.learnt()
+        self.run.evolution.learnt()
     }
 
-    /// The Pareto front of the last completed round, cheapest first.
+    /// The Pareto front of the last completed round, cheapest first; before the first, that of the search it continues.
     pub fn front(&self) -> &[Scored] {
-        &self.front
+        &self.run.front
     }
 
     pub fn history(&self) -> &[RoundRecord] {
-        &self.history
+        &self.run.history
+    }
+}
+
+fn prices(space: &Space, costs: &CostTable, options: &SearchOptions, latency: Option<&LatencyTable>) -> Result<Prices> {
+    match (options.objective.cost, latency) {
+        (Metric::Latency, Some(table)) => Ok(Prices::timed(space, &table.resolve(space)?)),
+        (Metric::Latency, None) => {
+            let reason = "the objective is a latency, and there is no latency table".into();
+            Err(Error::Argument { name: "latency", reason })
+        }
+        (metric, _) => Ok(costs.prices(metric)),
     }
 }

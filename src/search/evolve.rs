@@ -5,74 +5,128 @@ use super::gates;
 use super::random::{Purpose, Stream};
 use super::sample::{CellChoices, Sampler, Window};
 use super::trainer::PathGradient;
-use super::Objective;
+use super::{Branches, Objective};
 use crate::arch::Architecture;
-use crate::cost::CostTable;
+use crate::cost::Prices;
 use crate::error::Result;
 use crate::json;
 use crate::space::{Cell, Pool, Space};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
 /// Steps from the cheapest to the dearest active subset.
 const STEPS: usize = 64;
 
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
 pub(super) struct Evolution {
     pools: Vec<Pool>,
     fitness: Vec<CellFitness>,
     /// Latest theta of every operator that an architecture step has met; NaN for the others.
+    #[serde(with = "super::state::unknown_as_null")]
     learnt: Vec<Vec<f64>>,
     /// Operators that must stay this round: those of the last front, and those without which the window is out of reach.
     pinned: Vec<BTreeSet<u16>>,
+    /// What the last front uses, per cell; None before there is one.
+    front: Option<Vec<BTreeSet<u16>>>,
     skippable: Vec<bool>,
     size: usize,
+    branches: Branches,
+}
+
+/// Where a search begins: how many operators of a cell are active, and what an earlier search found.
+pub(super) struct Beginning<'a> {
+    pub size: usize,
+    pub seed: u64,
+    pub branches: Branches,
+    pub preserve: bool,
+    /// Operators per cell that are active from the start whatever the size: the front of the search that is continued.
+    pub front: Option<&'a [BTreeSet<u16>]>,
+    /// Operators per cell that had their turn in the search that is continued.
+    pub left: &'a [BTreeSet<u16>],
 }
 
 impl Evolution {
-    /// A first active subset of `size` operators per cell from which `window` can be reached: a random one, or if that misses the
-    /// window, neighbours in cost, as dear as it takes. An operator too dear for every architecture in the window takes no part.
-    pub fn new(space: &Space, costs: &CostTable, size: usize, seed: u64, window: Window) -> Result<Self> {
+    /// A first active subset per cell from which `window` can be reached: a random one, or if that misses the window,
+    /// neighbours in cost, as dear as it takes. An operator too dear for every architecture in the window takes no part.
+    pub fn new(space: &Space, prices: &Prices, beginning: &Beginning, window: Window) -> Result<Self> {
         let nothing = vec![Vec::new(); space.cells().len()];
         let all: Vec<Vec<u16>> = space.cells().iter().map(|cell| (0..cell.operators.len() as u16).collect()).collect();
-        Self::around(space, &all, &nothing, usize::MAX, seed).sampler(costs, window)?;
-        let affordable = affordable(space, costs, &all, window);
+        let size = beginning.size;
+        Self::around(space, &all, &nothing, &Beginning { size: usize::MAX, front: None, ..*beginning }).sampler(prices, window)?;
+        let mut affordable = affordable(space, prices, &all, window);
+        let is_front = |i: usize, o: u16| beginning.front.is_some_and(|front| front[i].contains(&o));
+        for (i, left) in beginning.left.iter().enumerate() {
+            affordable[i].retain(|o| is_front(i, *o) || !left.contains(o));
+        }
+        for (i, front) in beginning.front.into_iter().flatten().enumerate() {
+            affordable[i].extend(front.iter().filter(|o| !affordable[i].contains(o)).copied().collect::<Vec<_>>());
+        }
         let neighbours = (0..=STEPS).map(|step| {
             let priced = |(i, operators): (usize, &Vec<u16>)| {
                 let mut operators = operators.clone();
-                operators.sort_by_key(|o| costs.operator(i, *o).macs);
+                operators.sort_by_key(|o| prices.operator(i, *o));
                 let first = operators.len().saturating_sub(size) * step / STEPS;
                 operators.into_iter().skip(first).take(size).collect()
             };
             affordable.iter().enumerate().map(priced).collect::<Vec<Vec<u16>>>()
         });
         let cores = std::iter::once(nothing).chain(neighbours);
-        let mut starts = cores.map(|core| Self::around(space, &affordable, &core, size, seed));
-        starts.find(|start| start.sampler(costs, window).is_ok()).ok_or_else(|| {
+        let mut starts = cores.map(|core| Self::around(space, &affordable, &core, beginning));
+        starts.find(|start| start.sampler(prices, window).is_ok()).ok_or_else(|| {
             let reason = format!("{size} operators per cell do not reach the cost window, all {} do", space.most_operators());
             json::out_of_range("search options", "/active", reason)
         })
     }
 
-    /// `core` and then the other `operators` of each cell in random order; the first `size` are active.
-    fn around(space: &Space, operators: &[Vec<u16>], core: &[Vec<u16>], size: usize, seed: u64) -> Self {
+    /// The front's operators, then those of `core`, and then the other `operators` of each cell in random order; the first
+    /// are active.
+    fn around(space: &Space, operators: &[Vec<u16>], core: &[Vec<u16>], beginning: &Beginning) -> Self {
+        let nothing = BTreeSet::new();
         let pools = (operators.iter().zip(core).enumerate())
             .map(|(i, (operators, core))| {
+                let front = beginning.front.map_or(&nothing, |front| &front[i]);
                 let mut operators = operators.clone();
-                Stream::new(seed, Purpose::Pool, 0, i as u64).shuffle(&mut operators);
-                operators.sort_by_key(|o| !core.contains(o));
-                Pool::new(operators, size)
+                Stream::new(beginning.seed, Purpose::Pool, 0, i as u64).shuffle(&mut operators);
+                operators.sort_by_key(|o| (!front.contains(o), !core.contains(o)));
+                Pool::new(operators, beginning.size.max(front.len()))
             })
             .collect();
+        let cells = space.cells();
+        let front = beginning.front.map(<[_]>::to_vec);
         let mut evolution = Evolution {
             pools,
             fitness: Vec::new(),
-            learnt: space.cells().iter().map(|cell| vec![f64::NAN; cell.operators.len()]).collect(),
-            pinned: vec![BTreeSet::new(); space.cells().len()],
-            skippable: space.cells().iter().map(|cell| cell.may_be_skipped()).collect(),
-            size,
+            learnt: cells.iter().map(|cell| vec![f64::NAN; cell.operators.len()]).collect(),
+            pinned: front.clone().filter(|_| beginning.preserve).unwrap_or(vec![BTreeSet::new(); cells.len()]),
+            front,
+            skippable: cells.iter().map(|cell| cell.may_be_skipped()).collect(),
+            size: beginning.size,
+            branches: beginning.branches,
         };
         evolution.reset_fitness();
         evolution
+    }
+
+    /// Whether all indices are those of `space`, and what belongs together has one length.
+    pub fn fits(&self, space: &Space) -> std::result::Result<(), String> {
+        let cells = space.cells().len();
+        let fronts = self.front.as_ref().map_or(cells, Vec::len);
+        let lengths = [self.pools.len(), self.fitness.len(), self.learnt.len(), self.pinned.len(), fronts, self.skippable.len()];
+        if lengths.iter().any(|length| *length != cells) {
+            return Err(format!("{lengths:?} cells, not {cells}"));
+        }
+        for (i, cell) in space.cells().iter().enumerate() {
+            let (pool, count) = (&self.pools[i], cell.operators.len());
+            let front = self.front.iter().flat_map(|front| &front[i]);
+            let mut operators = pool.active().iter().chain(pool.pending()).chain(pool.left()).chain(&self.pinned[i]).chain(front);
+            let parallel = self.fitness[i].fits(pool.active().len()) && self.learnt[i].len() == count;
+            let ascending = pool.active().windows(2).all(|pair| pair[0] < pair[1]);
+            let kind = self.skippable[i] == cell.may_be_skipped();
+            if !(parallel && ascending && kind && operators.all(|o| usize::from(*o) < count)) {
+                return Err(format!("the operators of cell {i}"));
+            }
+        }
+        Ok(())
     }
 
     /// Operators that take part in the search, of the cell that has most of them.
@@ -92,47 +146,77 @@ impl Evolution {
         &self.learnt
     }
 
-    /// Gates of a weight step: every active operator open with probability one half, at least one where a cell needs it.
+    /// Operators per cell that had their turn.
+    pub fn left(&self) -> Vec<BTreeSet<u16>> {
+        self.pools.iter().map(|pool| pool.left().iter().copied().collect()).collect()
+    }
+
+    /// What the last front uses, per cell.
+    pub fn front(&self) -> Option<&[BTreeSet<u16>]> {
+        self.front.as_deref()
+    }
+
+    /// Gates of a weight step: every active operator open with probability one half, at least one where a cell needs it. With
+    /// single branches every operator, and none where a cell may be skipped, is as likely as the others.
     pub fn draw_half(&self, stream: &mut Stream) -> Vec<Vec<u16>> {
         let draw = |(pool, skippable): (&Pool, &bool)| {
             let half = vec![0.5; pool.active().len()];
-            let gates = gates::draw(&half, &forbidden(half.len(), *skippable), stream).unwrap_or_default();
+            let gates = self.draw(&half, &forbidden(half.len(), *skippable), stream).unwrap_or_default();
             pool.active().iter().zip(gates).filter(|(_, open)| *open).map(|(o, _)| *o).collect()
         };
         self.pools.iter().zip(&self.skippable).map(draw).collect()
     }
 
+    fn draw(&self, p: &[f64], forbidden: &[Vec<bool>], stream: &mut Stream) -> Option<Vec<bool>> {
+        match self.branches {
+            Branches::Multi => gates::draw(p, forbidden, stream),
+            Branches::Single => gates::draw_single(p, forbidden, stream),
+        }
+    }
+
     /// The two different gate vectors of every cell, drawn with the learnt probabilities without replacement; None for a cell
     /// that has only one.
-    pub fn draw_two(&self, stream: &mut Stream) -> Vec<Option<TwoPaths>> {
-        let draw = |(fitness, skippable): (&CellFitness, &bool)| {
+    ///
+    /// With `rehearse` (published as `strict_prev`), after a first front and in half of all calls, the selected vector of every
+    /// cell is what that front uses, and only the other one is drawn.
+    pub fn draw_two(&self, rehearse: bool, stream: &mut Stream) -> Vec<Option<TwoPaths>> {
+        let front = self.front.as_ref().filter(|_| rehearse && stream.below(2) == 1);
+        let draw = |(cell, fitness): (usize, &CellFitness)| {
             let p = fitness.probabilities();
-            let mut out = forbidden(p.len(), *skippable);
-            let selected = gates::draw(&p, &out, stream)?;
+            let mut out = forbidden(p.len(), self.skippable[cell]);
+            let rehearsed = front.and_then(|front| self.gates_of(cell, &front[cell])).filter(|gates| !out.contains(gates));
+            let selected = rehearsed.or_else(|| self.draw(&p, &out, stream))?;
             out.push(selected.clone());
-            let unselected = gates::draw(&p, &out, stream)?;
+            let unselected = self.draw(&p, &out, stream)?;
             Some(TwoPaths::new(&p, selected, unselected))
         };
-        self.fitness.iter().zip(&self.skippable).map(draw).collect()
+        self.fitness.iter().enumerate().map(draw).collect()
+    }
+
+    /// The gate vector that opens those of `operators` that are active; None when it has more branches than allowed.
+    fn gates_of(&self, cell: usize, operators: &BTreeSet<u16>) -> Option<Vec<bool>> {
+        let gates: Vec<bool> = self.pools[cell].active().iter().map(|o| operators.contains(o)).collect();
+        let open = gates.iter().filter(|open| **open).count();
+        (self.branches == Branches::Multi || open <= 1).then_some(gates)
     }
 
     /// One Adam step on theta from the path gradients and the pull of the expected cost towards the target.
     pub fn learn(
         &mut self,
-        costs: &CostTable,
+        prices: &Prices,
         objective: &Objective,
         adam: &Adam,
         paths: &[Option<TwoPaths>],
         gradients: &[PathGradient],
     ) {
-        let macs = |cell: usize, gates: &[bool]| {
+        let price = |cell: usize, gates: &[bool]| {
             let open = self.pools[cell].active().iter().zip(gates).filter(|(_, open)| **open);
-            open.map(|(o, _)| costs.operator(cell, *o).macs).sum::<u64>() as f64
+            open.map(|(o, _)| prices.operator(cell, *o)).sum::<u64>() as f64
         };
         let both: Vec<_> = (paths.iter().enumerate())
             .map(|(cell, paths)| match paths {
-                Some(two) => (macs(cell, &two.selected), macs(cell, &two.unselected)),
-                None => (costs.branches(cell, self.pools[cell].active()).macs as f64, 0.0),
+                Some(two) => (price(cell, &two.selected), price(cell, &two.unselected)),
+                None => (prices.branches(cell, self.pools[cell].active()) as f64, 0.0),
             })
             .collect();
         let expected: f64 = (both.iter().zip(paths))
@@ -141,7 +225,8 @@ impl Evolution {
                 selected * ps + unselected * (1.0 - ps)
             })
             .sum();
-        let slope = objective.slope(costs.fixed().macs as f64 + expected);
+        let whole = prices.fixed() as f64 + expected - prices.discount() as f64;
+        let slope = objective.slope(whole / prices.metric.scale()) / prices.metric.scale();
         for (cell, two) in paths.iter().enumerate().filter_map(|(cell, paths)| Some((cell, paths.as_ref()?))) {
             let PathGradient { selected, unselected } = gradients[cell];
             let (selected, unselected) = (selected + slope * both[cell].0, unselected + slope * both[cell].1);
@@ -156,7 +241,7 @@ impl Evolution {
 
     /// Drops active operators whose theta is below `threshold`, worst first, and says which. Guards: pinned operators stay, a
     /// reduce or expand cell keeps two (so that two different paths exist), and the window stays within reach.
-    pub fn drop_unfit(&mut self, costs: &CostTable, threshold: f64, window: Window) -> Vec<(usize, u16)> {
+    pub fn drop_unfit(&mut self, prices: &Prices, threshold: f64, window: Window) -> Vec<(usize, u16)> {
         let mut dropped = Vec::new();
         for cell in 0..self.pools.len() {
             let least = if self.skippable[cell] { 0 } else { 2 };
@@ -166,7 +251,7 @@ impl Evolution {
                 let mut without = self.clone();
                 without.pools[cell].drop_operator(operator);
                 without.fitness[cell].remove(position);
-                if without.sampler(costs, window).is_ok() {
+                if without.sampler(prices, window).is_ok() {
                     *self = without;
                     dropped.push((cell, operator));
                 } else {
@@ -185,23 +270,23 @@ impl Evolution {
     }
 
     /// Draws architectures with the learnt probabilities.
-    pub fn sampler(&self, costs: &CostTable, window: Window) -> Result<Sampler> {
+    pub fn sampler(&self, prices: &Prices, window: Window) -> Result<Sampler> {
         let p: Vec<_> = self.fitness.iter().map(CellFitness::probabilities).collect();
         let cells: Vec<_> = (self.pools.iter().zip(&p).zip(&self.skippable))
-            .map(|((pool, p), skippable)| CellChoices { active: pool.active(), p, may_be_skipped: *skippable })
+            .map(|((pool, p), skippable)| CellChoices {
+                active: pool.active(),
+                p,
+                may_be_skipped: *skippable,
+                single: self.branches == Branches::Single,
+            })
             .collect();
-        Sampler::new(costs, &cells, window)
+        Sampler::new(prices, &cells, window)
     }
 
     /// The next round's space: in every cell the operators the front uses, then pending ones up to the size of the active
     /// subset. Theta starts from zero. Returns (retained, refilled) per cell.
     pub fn advance<'a>(&mut self, front: impl Iterator<Item = &'a Architecture>, preserve: bool) -> Vec<(Vec<u16>, Vec<u16>)> {
-        let mut used = vec![BTreeSet::new(); self.pools.len()];
-        for architecture in front {
-            for (cell, operators) in architecture.cells().iter().enumerate() {
-                used[cell].extend(operators);
-            }
-        }
+        let used = used(front, self.pools.len());
         let mut changes = Vec::with_capacity(used.len());
         for (pool, used) in self.pools.iter_mut().zip(&used) {
             let retained: Vec<u16> = used.iter().copied().collect();
@@ -209,7 +294,8 @@ impl Evolution {
             let refilled = pool.active().iter().filter(|o| !used.contains(o)).copied().collect();
             changes.push((retained, refilled));
         }
-        self.pinned = if preserve { used } else { vec![BTreeSet::new(); self.pools.len()] };
+        self.pinned = if preserve { used.clone() } else { vec![BTreeSet::new(); self.pools.len()] };
+        self.front = Some(used);
         self.reset_fitness();
         changes
     }
@@ -219,16 +305,25 @@ impl Evolution {
     }
 }
 
+/// The operators that some of `architectures` use, per cell.
+pub(super) fn used<'a>(architectures: impl Iterator<Item = &'a Architecture>, cells: usize) -> Vec<BTreeSet<u16>> {
+    let mut used = vec![BTreeSet::new(); cells];
+    for architecture in architectures {
+        used.iter_mut().zip(architecture.cells()).for_each(|(used, operators)| used.extend(operators));
+    }
+    used
+}
+
 /// The operators of every cell that fit under the window beside the cheapest choice in all other cells.
-fn affordable(space: &Space, costs: &CostTable, all: &[Vec<u16>], window: Window) -> Vec<Vec<u16>> {
-    let macs = |cell: usize, operator: u16| costs.operator(cell, operator).macs;
+fn affordable(space: &Space, prices: &Prices, all: &[Vec<u16>], window: Window) -> Vec<Vec<u16>> {
     let least = |(i, cell): (usize, &Cell)| match cell.may_be_skipped() {
         true => 0,
-        false => all[i].iter().map(|o| macs(i, *o)).min().unwrap_or(0),
+        false => all[i].iter().map(|o| prices.operator(i, *o)).min().unwrap_or(0),
     };
     let least: Vec<u64> = space.cells().iter().enumerate().map(least).collect();
-    let room = window.high.saturating_sub(costs.fixed().macs).saturating_sub(least.iter().sum());
-    let fits = |i: usize, operators: &[u16]| operators.iter().copied().filter(|o| macs(i, *o) <= room + least[i]).collect();
+    let high = window.high.saturating_add(prices.discount());
+    let room = high.saturating_sub(prices.fixed()).saturating_sub(least.iter().sum());
+    let fits = |i: usize, operators: &[u16]| operators.iter().copied().filter(|o| prices.operator(i, *o) <= room + least[i]).collect();
     all.iter().enumerate().map(|(i, operators)| fits(i, operators)).collect()
 }
 

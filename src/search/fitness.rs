@@ -1,6 +1,7 @@
 //! The learnt score theta of every active operator, and its two-path gradient. Formulas: published code of NSE.
 
 use super::gates;
+use serde::{Deserialize, Serialize};
 
 /// p(theta) = sigmoid(theta) * 0.999 + 0.0005: never 0 and never 1.
 pub fn probability(theta: f64) -> f64 {
@@ -55,7 +56,7 @@ pub struct Adam {
 const EPSILON: f64 = 1e-8;
 
 /// Theta of the active operators of one cell, parallel to its pool's active list, with Adam's moments.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct CellFitness {
     theta: Vec<f64>,
     first: Vec<f64>,
@@ -72,6 +73,11 @@ impl CellFitness {
 
     pub fn theta(&self) -> &[f64] {
         &self.theta
+    }
+
+    /// Whether this is of so many operators.
+    pub fn fits(&self, operators: usize) -> bool {
+        [&self.theta, &self.first, &self.second].iter().all(|values| values.len() == operators)
     }
 
     pub fn probabilities(&self) -> Vec<f64> {

@@ -26,6 +26,21 @@ pub fn draw(p: &[f64], forbidden: &[Vec<bool>], stream: &mut Stream) -> Option<V
     alive.is_empty().then_some(gates)
 }
 
+/// The same with at most one bit set: one operator, or none.
+pub fn draw_single(p: &[f64], forbidden: &[Vec<bool>], stream: &mut Stream) -> Option<Vec<bool>> {
+    let single = |open: Option<usize>| (0..p.len()).map(|i| Some(i) == open).collect::<Vec<bool>>();
+    let choices = std::iter::once(None).chain((0..p.len()).map(Some)).map(single).filter(|gates| !forbidden.contains(gates));
+    let choices: Vec<_> = choices.map(|gates| (probability(p, &gates), gates)).collect();
+    let total: f64 = choices.iter().map(|(mass, _)| mass).sum();
+    let mut left = stream.uniform() * total;
+    let last = choices.iter().rposition(|(mass, _)| *mass > 0.0)?;
+    let hit = choices.iter().position(|(mass, _)| {
+        left -= mass;
+        left < 0.0
+    });
+    choices.into_iter().nth(hit.unwrap_or(last)).map(|(_, gates)| gates)
+}
+
 /// `masses[i]`: probability that bits i.. come out as in `gates`.
 fn suffix_masses(p: &[f64], gates: &[bool]) -> Vec<f64> {
     let mut masses = vec![1.0; p.len() + 1];

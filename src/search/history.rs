@@ -1,10 +1,11 @@
 //! What a finished round leaves behind: one JSON line, enough to redraw the run without the weights.
 
 use super::pareto::Scored;
+use crate::cost::Metric;
 use crate::space::Space;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct RoundRecord {
     /// From 1.
     pub round: u64,
@@ -20,7 +21,9 @@ pub struct RoundRecord {
     pub steps: u64,
     pub loss: f64,
     pub accuracy: f64,
-    pub window: [u64; 2],
+    /// Which cost `window` and every `cost` are about, in the unit of the objective.
+    pub metric: Metric,
+    pub window: [f64; 2],
     /// Scored architectures inside the window, the front of the round before included, and the extras below it.
     pub candidates: Vec<Point>,
     pub extras: Vec<Point>,
@@ -29,48 +32,53 @@ pub struct RoundRecord {
 }
 
 /// Wall clock; the only fields of a record that differ between two runs with the same seed.
-#[derive(Clone, Copy, Debug, Default, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub struct Seconds {
     pub train: f64,
     pub score: f64,
 }
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct OperatorFitness {
     pub operator: String,
     pub theta: f64,
 }
 
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Point {
-    pub macs: u64,
-    pub accuracy: f64,
-}
-
-#[derive(Clone, Debug, Serialize)]
-pub struct FrontMember {
-    pub cells: Vec<Vec<String>>,
+    pub cost: f64,
     pub macs: u64,
     pub params: u64,
     pub accuracy: f64,
-    /// Round in which it was found, from 1.
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct FrontMember {
+    pub cells: Vec<Vec<String>>,
+    pub cost: f64,
+    pub macs: u64,
+    pub params: u64,
+    pub accuracy: f64,
+    /// Round in which it was found, from 1; 0: by the search that this one continues.
     pub found: u64,
 }
 
-impl From<&Scored> for Point {
-    fn from(scored: &Scored) -> Self {
-        Point { macs: scored.cost.macs, accuracy: scored.accuracy }
+impl Point {
+    pub fn new(metric: Metric, scored: &Scored) -> Self {
+        let (cost, accuracy) = (scored.cost, scored.accuracy);
+        Point { cost: metric.amount(scored.price), macs: cost.macs, params: cost.params, accuracy }
     }
 }
 
 impl FrontMember {
-    pub fn new(space: &Space, scored: &Scored) -> Self {
+    pub fn new(space: &Space, metric: Metric, scored: &Scored) -> Self {
         FrontMember {
             cells: scored.architecture.names(space),
+            cost: metric.amount(scored.price),
             macs: scored.cost.macs,
             params: scored.cost.params,
             accuracy: scored.accuracy,
-            found: scored.found + 1,
+            found: scored.found,
         }
     }
 }

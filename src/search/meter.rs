@@ -1,12 +1,13 @@
 //! Progress in numbers: smoothed loss and accuracy, throughput, and how long the rest will take.
 
+use serde::{Deserialize, Serialize};
 use std::time::Instant;
 
 /// Weight of the newest step in the smoothed values.
 const FRESH: f64 = 0.05;
 
 /// An average that forgets, exact for the first values.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 struct Smoothed {
     sum: f64,
     weight: f64,
@@ -27,7 +28,9 @@ impl Smoothed {
     }
 }
 
-/// Of one run in one process. Times are wall clock and influence no result.
+/// Of one run in one process. Times are wall clock and influence no result. Only loss and accuracy outlive the process.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(from = "Kept", into = "Kept")]
 pub struct Meter {
     started: Instant,
     mark: Instant,
@@ -36,6 +39,24 @@ pub struct Meter {
     step_seconds: Smoothed,
     candidate_seconds: Smoothed,
     images_per_second: Smoothed,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    loss: Smoothed,
+    accuracy: Smoothed,
+}
+
+impl From<Meter> for Kept {
+    fn from(meter: Meter) -> Self {
+        Kept { loss: meter.loss, accuracy: meter.accuracy }
+    }
+}
+
+impl From<Kept> for Meter {
+    fn from(kept: Kept) -> Self {
+        Meter { loss: kept.loss, accuracy: kept.accuracy, ..Meter::default() }
+    }
 }
 
 impl Default for Meter {

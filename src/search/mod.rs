@@ -2,27 +2,35 @@
 //!
 //! [`Search`] is the state machine. It decides every number and asks a [`Trainer`] to compute with weights.
 
+mod distinct;
 mod engine;
 mod evolve;
 pub mod fitness;
 pub mod gates;
+mod handover;
 mod history;
 mod meter;
 mod observe;
 mod options;
 pub mod pareto;
+mod preset;
 mod random;
 mod sample;
 mod schedule;
+mod state;
 mod trainer;
 
-pub use engine::{Search, Status};
+pub use engine::{Search, Start, Status};
 pub use fitness::TwoPaths;
 pub use history::{json_lines, FrontMember, OperatorFitness, Point, RoundRecord};
 pub use meter::Meter;
 pub use observe::{Control, Event, EventKind, Observer, Silent};
-pub use options::{Augment, CandidateOptions, FitnessOptions, Objective, ScoreOptions, SearchOptions, TrainOptions};
+pub use options::{
+    Augment, Branches, CandidateOptions, CheckpointOptions, FitnessOptions, Objective, ScoreOptions, SearchOptions, TooFew,
+    TrainOptions,
+};
 pub use pareto::Scored;
+pub use preset::{OptionsPreset, PRESETS};
 pub use random::{Purpose, Stream};
 pub use sample::{CellChoices, Sampler, Window};
 pub use schedule::Schedule;

@@ -1,6 +1,8 @@
 //! How a run is watched and stopped.
 
 use super::engine::Search;
+use super::trainer::Trainer;
+use crate::error::Result;
 use serde::Serialize;
 
 /// What has just happened.
@@ -46,6 +48,12 @@ pub trait Control {
 /// Told what happens, on the thread that runs the search.
 pub trait Observer: Control {
     fn event(&self, event: &Event, search: &Search);
+
+    /// Asked after every finished piece of work, when search and weights fit together. An error ends the step, which loses
+    /// nothing.
+    fn keep(&self, _search: &Search, _trainer: &dyn Trainer) -> Result<()> {
+        Ok(())
+    }
 }
 
 /// Watches nothing and never stops.

@@ -1,18 +1,24 @@
 //! The options of a search, as strict JSON with a schema. Doc comments are the help text of `nse_search_options_schema`.
 
+use super::preset;
 use super::sample::Window;
 use super::schedule::Schedule;
+use crate::cost::Metric;
 use crate::error::Result;
 use crate::json;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
 
 const DOCUMENT: &str = "search options";
 
 /// Options of a search. Everything but `objective` has a default.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SearchOptions {
+    /// Name of a set of options (see nse_search_options_presets) over which the others are laid.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preset: Option<String>,
     /// Names every random stream of the run: the same seed, data and options give the same result.
     #[serde(default)]
     pub seed: u64,
@@ -25,6 +31,9 @@ pub struct SearchOptions {
     #[serde(default = "defaults::active")]
     #[schemars(range(min = 2, max = 1000))]
     pub active: usize,
+    /// How many operators of a cell may be open at a time.
+    #[serde(default)]
+    pub branches: Branches,
     /// The cost window.
     pub objective: Objective,
     /// Training of the shared weights.
@@ -39,6 +48,9 @@ pub struct SearchOptions {
     /// How a candidate is scored.
     #[serde(default)]
     pub score: ScoreOptions,
+    /// Where and how often the search is saved while it runs. Default: never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checkpoint: Option<CheckpointOptions>,
     /// Part of the training images held out for architecture steps and scoring, when no held-out dataset is given.
     #[serde(default = "defaults::held_out")]
     #[schemars(range(min = 0.001, max = 0.9))]
@@ -52,19 +64,37 @@ pub struct SearchOptions {
     pub threads: Option<u32>,
 }
 
-/// The cost window candidates must lie in, and the pull of the fitness towards a target. Costs are multiply-accumulates of the
-/// whole network for one image.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+/// How many operators of a cell may be open at a time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Branches {
+    /// Any number: their outputs are averaged.
+    #[default]
+    Multi,
+    /// One, or none where a cell may be skipped.
+    Single,
+}
+
+/// The cost window candidates must lie in, and the pull of the fitness towards a target. Costs are of the whole network for one
+/// image: multiply-accumulates, parameters, or the time that the search's latency table gives, in the table's unit.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Objective {
+    /// Which cost: "macs", "params" or "latency". A latency needs a table.
+    #[serde(default)]
+    pub cost: Metric,
     /// Least cost of a candidate (inclusive).
-    pub low: u64,
-    /// Greatest cost of a candidate (inclusive): the budget.
-    pub high: u64,
+    #[schemars(range(min = 0.0, max = 1e15))]
+    pub low: f64,
+    /// Greatest cost of a candidate (inclusive): the budget. Latencies count in millionths of the table's unit.
+    #[schemars(range(min = 0.0, max = 1e18))]
+    pub high: f64,
     /// Cost that the fitness is pulled to, above 0. Default: `low`, as published, or `high` when `low` is 0.
     #[serde(default)]
-    pub target: Option<u64>,
-    /// Weight of the pull: loss = cross-entropy + alpha (cost / target - 1)^beta. The published 1e-5 (MMACs - 300)^2 is alpha 0.9.
+    #[schemars(range(min = 0.0, max = 1e18))]
+    pub target: Option<f64>,
+    /// Weight of the pull: loss = cross-entropy + alpha (cost / target - 1)^beta. The published 1e-5 (MMACs - 300)^2
+    /// is alpha 0.9, and 2e-4 (latency - 66)^2 is alpha 0.8712.
     #[serde(default = "defaults::alpha")]
     #[schemars(range(min = 0.0, max = 1e6))]
     pub alpha: f64,
@@ -75,7 +105,7 @@ pub struct Objective {
 }
 
 /// Training of the shared weights: SGD with Nesterov momentum, linear warm-up and a cosine to zero in every round.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct TrainOptions {
     /// Passes over the training images per round. May be a fraction.
@@ -115,7 +145,7 @@ pub struct Augment {
 }
 
 /// Learning of the operators' scores theta, by Adam with betas (0, 0.999) on the two-path gradient.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct FitnessOptions {
     /// Weight steps per architecture step.
@@ -129,10 +159,29 @@ pub struct FitnessOptions {
     pub threshold: f64,
     /// Never drop an operator that the front of the previous round uses. Otherwise a front member that loses one leaves the front.
     pub preserve: bool,
+    /// Rehearse the last front: in half of the architecture steps the selected path of every cell is what that front uses.
+    pub strict_prev: bool,
+}
+
+/// Where and how often a search is saved while it runs: besides after every so many steps or seconds, whichever comes first, also
+/// at the end of every round.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CheckpointOptions {
+    /// The file; its folder must exist. It is replaced as a whole, never half.
+    pub path: PathBuf,
+    /// Optimizer steps, or scored groups of candidates, between two saves.
+    #[serde(default)]
+    #[schemars(range(min = 1, max = 1_000_000_000))]
+    pub steps: Option<u64>,
+    /// Seconds between two saves. Default, when `steps` is not given either: 60.
+    #[serde(default)]
+    #[schemars(range(min = 0.0, max = 1e9))]
+    pub seconds: Option<f64>,
 }
 
 /// How many architectures are sampled and scored per round.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct CandidateOptions {
     /// Inside the window.
@@ -141,12 +190,27 @@ pub struct CandidateOptions {
     /// Just below the window: they only remove front members at its cheap edge, which would be on the front for lack of rivals.
     #[schemars(range(min = 0, max = 1_000_000))]
     pub extras: usize,
-    /// How far below the window the extras reach, in multiply-accumulates. Default: a fifth of the window's width.
-    pub extra_width: Option<u64>,
+    /// How far below the window the extras reach, in the unit of the objective. Default: a fifth of the window's width.
+    #[schemars(range(min = 0.0, max = 1e18))]
+    pub extra_width: Option<f64>,
+    /// What happens when the window holds fewer different architectures than `count`, besides the last front: "error", or
+    /// "accept" those there are.
+    pub too_few: TooFew,
+}
+
+/// What happens when there are fewer candidates than wanted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum TooFew {
+    /// The step fails and says how many there are.
+    #[default]
+    Error,
+    /// The round goes on with those.
+    Accept,
 }
 
 /// How a candidate is scored: batch-norm statistics from training images, accuracy on held-out images.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ScoreOptions {
     /// Training images that give the batch-norm statistics.
@@ -201,13 +265,13 @@ impl Default for Augment {
 
 impl Default for FitnessOptions {
     fn default() -> Self {
-        FitnessOptions { interval: 2, lr: 5e-3, threshold: -2.0, preserve: true }
+        FitnessOptions { interval: 2, lr: 5e-3, threshold: -2.0, preserve: true, strict_prev: false }
     }
 }
 
 impl Default for CandidateOptions {
     fn default() -> Self {
-        CandidateOptions { count: 200, extras: 20, extra_width: None }
+        CandidateOptions { count: 200, extras: 20, extra_width: None, too_few: TooFew::Error }
     }
 }
 
@@ -220,7 +284,7 @@ impl Default for ScoreOptions {
 impl SearchOptions {
     /// Reads the JSON form; unknown keys and values outside the ranges of the schema are errors with a JSON pointer.
     pub fn from_json(text: &str) -> Result<Self> {
-        let options: SearchOptions = json::parse(DOCUMENT, text)?;
+        let options: SearchOptions = json::parse(DOCUMENT, &preset::lay_over(DOCUMENT, text)?)?;
         options.check()?;
         Ok(options)
     }
@@ -234,10 +298,10 @@ impl SearchOptions {
         json::check_ranges(DOCUMENT, self)?;
         let wrong = |pointer: &str, reason: String| Err(json::out_of_range(DOCUMENT, pointer, reason));
         let Objective { low, high, beta, .. } = self.objective;
-        if low > high {
+        if !(low <= high) {
             return wrong("/objective/low", format!("{low} is above high, {high}"));
         }
-        if self.objective.target() == 0.0 {
+        if !(self.objective.target() > 0.0) {
             return wrong("/objective/target", "a target of 0 leaves nothing to compare with".into());
         }
         if beta % 2 == 1 {
@@ -249,22 +313,24 @@ impl SearchOptions {
 
 impl Objective {
     pub fn window(&self) -> Window {
-        Window { low: self.low, high: self.high }
+        let [low, high] = [self.low, self.high].map(|amount| self.cost.price(amount));
+        Window { low, high }
     }
 
     /// The window of the extras: just below, `width` wide; None when there is nothing below.
-    pub fn below(&self, width: Option<u64>) -> Option<Window> {
-        let width = width.unwrap_or((self.high - self.low) / 5);
-        (self.low > 0 && width > 0).then(|| Window { low: self.low.saturating_sub(width), high: self.low - 1 })
+    pub fn below(&self, width: Option<f64>) -> Option<Window> {
+        let Window { low, high } = self.window();
+        let width = width.map_or((high - low) / 5, |width| self.cost.price(width));
+        (low > 0 && width > 0).then(|| Window { low: low.saturating_sub(width), high: low - 1 })
     }
 
     fn target(&self) -> f64 {
-        self.target.unwrap_or(if self.low > 0 { self.low } else { self.high }) as f64
+        self.target.unwrap_or(if self.low > 0.0 { self.low } else { self.high })
     }
 
-    /// d penalty / d cost, in 1 / MACs, of penalty = alpha (cost / target - 1)^beta.
-    pub fn slope(&self, macs: f64) -> f64 {
-        let excess = macs / self.target() - 1.0;
+    /// d penalty / d cost, in 1 / unit of the cost, of penalty = alpha (cost / target - 1)^beta.
+    pub fn slope(&self, cost: f64) -> f64 {
+        let excess = cost / self.target() - 1.0;
         self.alpha * f64::from(self.beta) * excess.powi(self.beta as i32 - 1) / self.target()
     }
 }

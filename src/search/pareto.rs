@@ -1,27 +1,30 @@
-//! The Pareto front over cost (less is better) and accuracy (more is better).
+//! The Pareto front over price (less is better) and accuracy (more is better).
 
 use crate::arch::Architecture;
 use crate::cost::Cost;
+use serde::{Deserialize, Serialize};
 
 /// A scored architecture.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Scored {
     pub architecture: Architecture,
     pub cost: Cost,
+    /// What the objective counts: multiply-accumulates, parameters, or millionths of a latency unit.
+    pub price: u64,
     /// Held-out top-1 with the supernet's weights, 0 to 1.
     pub accuracy: f64,
-    /// Round in which it was first found.
+    /// Round in which it was first found, from 1; 0: by the search that this one continues.
     pub found: u64,
 }
 
-/// The non-dominated members of `scored`, cheapest first. One architecture dominates another when it costs no more MACs and is
+/// The non-dominated members of `scored`, cheapest first. One architecture dominates another when its price is no higher and it is
 /// no less accurate, and one of the two strictly.
 ///
-/// Ties: of several with equal MACs and equal accuracy one stays, the one found in the earliest round (so that an old member
+/// Ties: of several with equal price and equal accuracy one stays, the one found in the earliest round (so that an old member
 /// is not displaced by an equal newcomer), then the smallest in canonical order. The order of `scored` does not matter.
 pub fn front(mut scored: Vec<Scored>) -> Vec<Scored> {
     scored.sort_by(|a, b| {
-        (a.cost.macs.cmp(&b.cost.macs))
+        (a.price.cmp(&b.price))
             .then(b.accuracy.total_cmp(&a.accuracy))
             .then(a.found.cmp(&b.found))
             .then_with(|| a.architecture.cmp(&b.architecture))
@@ -50,7 +53,7 @@ pub fn front_with_extras(main: Vec<Scored>, extras: Vec<Scored>) -> Vec<Scored> 
     }
 }
 
-/// The most accurate member that costs at most `macs`; of equals the cheapest.
-pub fn best(front: &[Scored], macs: u64) -> Option<&Scored> {
-    front.iter().filter(|s| s.cost.macs <= macs).reduce(|best, s| if s.accuracy > best.accuracy { s } else { best })
+/// The most accurate member with at most this `price`; of equals the cheapest.
+pub fn best(front: &[Scored], price: u64) -> Option<&Scored> {
+    front.iter().filter(|s| s.price <= price).reduce(|best, s| if s.accuracy > best.accuracy { s } else { best })
 }

@@ -1,16 +1,13 @@
 //! Exact draws of whole architectures under a cost window: every operator open with its learnt probability, given that the
-//! MACs lie inside the window and that no reduce or expand cell is empty.
+//! price lies inside the window and that no reduce or expand cell is empty.
 //!
 //! Dynamic programming over the operators, cell by cell, on discretised cost: the table holds the probability that the operators
 //! still to come end inside the window. Costs are rounded down to bins, the window is widened by what rounding can hide,
 //! and a draw whose exact cost falls outside is drawn again, a bounded number of times. So the distribution stays exact.
 
 use super::random::{Purpose, Stream};
-use crate::arch::Architecture;
-use crate::cost::CostTable;
+use crate::cost::Prices;
 use crate::error::{Error, Result};
-use crate::space::Space;
-use std::collections::HashSet;
 
 /// Memory for the table, bytes; it limits how fine the bins are.
 const TABLE_BYTES: u64 = 64 << 20;
@@ -20,9 +17,9 @@ const BINS: std::ops::RangeInclusive<u64> = 1 << 12..=1 << 16;
 /// Bins of the report on what is reachable.
 const REPORT_BINS: usize = 1 << 13;
 /// Draws in a row outside the exact window before a sampler gives up.
-const PATIENCE: u32 = 50_000;
+pub(super) const PATIENCE: u32 = 50_000;
 
-/// Inclusive bounds in multiply-accumulates of the whole network.
+/// Inclusive bounds of the price of the whole network (multiply-accumulates, parameters, or millionths of a latency unit).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Window {
     pub low: u64,
@@ -30,29 +27,33 @@ pub struct Window {
 }
 
 impl Window {
-    pub fn contains(&self, macs: u64) -> bool {
-        (self.low..=self.high).contains(&macs)
+    pub fn contains(&self, price: u64) -> bool {
+        (self.low..=self.high).contains(&price)
     }
 }
 
 /// One operator that may be open.
-struct Item {
-    cell: usize,
-    operator: u16,
+pub(super) struct Item {
+    pub cell: usize,
+    pub operator: u16,
     p: f64,
-    macs: u64,
+    price: u64,
     bins: usize,
     /// The last operator of a cell that must not be empty.
     closes: bool,
     /// The last operator of any cell.
     last: bool,
+    /// Opens only where no other of its cell is open.
+    single: bool,
 }
 
 pub struct Sampler {
-    items: Vec<Item>,
-    cells: usize,
-    fixed: u64,
+    pub(super) items: Vec<Item>,
+    pub(super) cells: usize,
+    prices: Prices,
+    /// As asked for; `shifted` is the same before the discount.
     window: Window,
+    shifted: Window,
     /// `table[item][flag][bins used]`; flag: the cell of this item has an open operator already. Each layer is scaled to maximum 1.
     table: Vec<[Vec<f64>; 2]>,
 }
@@ -63,37 +64,48 @@ pub struct CellChoices<'a> {
     pub active: &'a [u16],
     pub p: &'a [f64],
     pub may_be_skipped: bool,
+    /// At most one operator is open.
+    pub single: bool,
+}
+
+/// Where a draw stands in the table: bins used so far, and whether the cell of the next item has an open operator already.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Place {
+    used: usize,
+    flag: bool,
 }
 
 impl Sampler {
-    pub fn new(costs: &CostTable, cells: &[CellChoices], window: Window) -> Result<Self> {
-        let fixed = costs.fixed().macs;
+    pub fn new(prices: &Prices, cells: &[CellChoices], window: Window) -> Result<Self> {
+        let fixed = prices.fixed();
+        let [low, high] = [window.low, window.high].map(|bound| bound.saturating_add(prices.discount()));
+        let shifted = Window { low, high };
         let mut items = Vec::new();
         for (cell, choices) in cells.iter().enumerate() {
             for (i, operator) in choices.active.iter().enumerate() {
                 let last = i + 1 == choices.active.len();
                 let closes = last && !choices.may_be_skipped;
-                let macs = costs.operator(cell, *operator).macs;
-                items.push(Item { cell, operator: *operator, p: choices.p[i], macs, bins: 0, closes, last });
+                let (price, single) = (prices.operator(cell, *operator), choices.single);
+                items.push(Item { cell, operator: *operator, p: choices.p[i], price, bins: 0, closes, last, single });
             }
         }
-        let everything = items.iter().fold(fixed, |sum, item| sum.saturating_add(item.macs));
-        let high = window.high.min(everything);
+        let everything = items.iter().fold(fixed, |sum, item| sum.saturating_add(item.price));
+        let high = shifted.high.min(everything);
         let stuck = cells.iter().any(|c| c.active.is_empty() && !c.may_be_skipped);
-        let mut sampler = Sampler { items, cells: cells.len(), fixed, window, table: Vec::new() };
-        if stuck || window.low > high || high < fixed {
+        let mut sampler = Sampler { items, cells: cells.len(), prices: prices.clone(), window, shifted, table: Vec::new() };
+        if stuck || window.low > window.high || shifted.low > high || high < fixed {
             return Err(sampler.unreachable());
         }
         let room = high - fixed;
         let operators = sampler.items.len() as u64;
-        let wanted = room.saturating_mul(WINDOW_BINS) / (high - window.low + 1);
+        let wanted = room.saturating_mul(WINDOW_BINS) / (high - shifted.low + 1);
         let bins = wanted.clamp(*BINS.start(), *BINS.end()).min(TABLE_BYTES / (16 * (operators + 1))).max(64);
         let width = room / bins + 1;
         // An operator that does not fit alone gets more bins than there are.
-        sampler.items.iter_mut().for_each(|item| item.bins = (item.macs / width).min(bins + 1) as usize);
+        sampler.items.iter_mut().for_each(|item| item.bins = (item.price / width).min(bins + 1) as usize);
         // Rounding down hides up to width - 1 per open operator.
         let hidden = operators.saturating_mul(width - 1);
-        let least = window.low.saturating_sub(fixed).saturating_sub(hidden).div_ceil(width);
+        let least = shifted.low.saturating_sub(fixed).saturating_sub(hidden).div_ceil(width);
         sampler.fill(least as usize, (room / width) as usize);
         if sampler.table[0][0][0] > 0.0 && sampler.hits() {
             Ok(sampler)
@@ -105,7 +117,7 @@ impl Sampler {
     /// Whether the exact window is met at all; a matter of course when no cost was rounded.
     fn hits(&self) -> bool {
         let mut stream = Stream::new(0, Purpose::Probe, 0, 0);
-        (0..PATIENCE).any(|_| self.window.contains(self.draw_binned(&mut stream).1))
+        (0..PATIENCE).any(|_| self.shifted.contains(self.draw_binned(&mut stream).1))
     }
 
     fn fill(&mut self, least: usize, most: usize) {
@@ -117,7 +129,7 @@ impl Sampler {
             let next = &table[self.items.len() - 1 - i];
             // Only what the operators before can have used: masses elsewhere would spoil the scale.
             let mut layer = [false, true].map(|flag| {
-                let mass = |used| self.closed(next, item, flag, used) + self.opened(next, item, used);
+                let mass = |used| self.closed(next, item, flag, used) + self.opened(next, item, flag, used);
                 (0..=most).map(|used| if used <= before { mass(used) } else { 0.0 }).collect::<Vec<f64>>()
             });
             let scale = layer.iter().flatten().fold(0.0f64, |a, b| a.max(*b));
@@ -138,61 +150,56 @@ impl Sampler {
         (1.0 - item.p) * next[usize::from(flag && !item.last)][used]
     }
 
-    fn opened(&self, next: &[Vec<f64>; 2], item: &Item, used: usize) -> f64 {
+    fn opened(&self, next: &[Vec<f64>; 2], item: &Item, flag: bool, used: usize) -> f64 {
+        if item.single && flag {
+            return 0.0;
+        }
         item.p * next[usize::from(!item.last)].get(used + item.bins).copied().unwrap_or(0.0)
     }
 
-    /// One architecture inside the widened window, with its exact cost.
-    fn draw_binned(&self, stream: &mut Stream) -> (Vec<Vec<u16>>, u64) {
-        let mut cells = vec![Vec::new(); self.cells];
-        let (mut used, mut flag, mut macs) = (0, false, self.fixed);
-        for (item, next) in self.items.iter().zip(&self.table[1..]) {
-            let (closed, opened) = (self.closed(next, item, flag, used), self.opened(next, item, used));
-            if stream.uniform() * (closed + opened) >= closed {
-                cells[item.cell].push(item.operator);
-                used += item.bins;
-                macs = macs.saturating_add(item.macs);
-                flag = true;
-            }
-            flag &= !item.last;
-        }
-        (cells, macs)
+    /// Masses of leaving item `i` closed and of opening it, at `place`; they need not sum to 1.
+    pub(super) fn masses(&self, i: usize, place: Place) -> [f64; 2] {
+        let (item, next) = (&self.items[i], &self.table[i + 1]);
+        [self.closed(next, item, place.flag, place.used), self.opened(next, item, place.flag, place.used)]
     }
 
-    /// Up to `count` different architectures inside the window, in the order drawn, none of them in `known`. Fewer only when
-    /// the space has hardly more to offer.
-    pub fn distinct(
-        &self,
-        space: &Space,
-        count: usize,
-        known: &HashSet<Architecture>,
-        stream: &mut Stream,
-    ) -> Result<Vec<Architecture>> {
-        let mut seen = known.clone();
-        let mut drawn = Vec::with_capacity(count.min(1 << 16));
-        let (mut outside, mut again) = (0, 0);
-        while drawn.len() < count && outside < PATIENCE && again < 500 + 10 * seen.len() {
-            let (cells, macs) = self.draw_binned(stream);
-            if !self.window.contains(macs) {
-                outside += 1;
-                continue;
-            }
-            outside = 0;
-            let architecture = Architecture::new(space, cells)?;
-            if seen.insert(architecture.clone()) {
-                drawn.push(architecture);
-                again = 0;
-            } else {
-                again += 1;
-            }
+    /// Where a draw stands after item `i` was opened, or not.
+    pub(super) fn after(&self, i: usize, place: Place, open: bool) -> Place {
+        let item = &self.items[i];
+        Place { used: place.used + if open { item.bins } else { 0 }, flag: (place.flag || open) && !item.last }
+    }
+
+    /// Operators per cell of what the items say, with its price before the discount.
+    pub(super) fn cells_of(&self, open: &[bool]) -> (Vec<Vec<u16>>, u64) {
+        let mut cells = vec![Vec::new(); self.cells];
+        let mut price = self.prices.fixed();
+        for (item, _) in self.items.iter().zip(open).filter(|(_, open)| **open) {
+            cells[item.cell].push(item.operator);
+            price = price.saturating_add(item.price);
         }
-        Ok(drawn)
+        (cells, price)
+    }
+
+    pub(super) fn inside(&self, price_before_discount: u64) -> bool {
+        self.shifted.contains(price_before_discount)
+    }
+
+    /// One architecture inside the widened window, with its exact price before the discount.
+    pub(super) fn draw_binned(&self, stream: &mut Stream) -> (Vec<Vec<u16>>, u64) {
+        let mut place = Place::default();
+        let mut open = Vec::with_capacity(self.items.len());
+        for i in 0..self.items.len() {
+            let [closed, opened] = self.masses(i, place);
+            open.push(stream.uniform() * (closed + opened) >= closed);
+            place = self.after(i, place, open[i]);
+        }
+        self.cells_of(&open)
     }
 
     /// The reason in numbers. A forward pass keeps, per bin of the whole cost range, the least and the greatest cost met there:
     /// every number it reports is the cost of some architecture.
     fn unreachable(&self) -> Error {
-        let greatest = self.items.iter().fold(0u64, |sum, item| sum.saturating_add(item.macs));
+        let greatest = self.items.iter().fold(0u64, |sum, item| sum.saturating_add(item.price));
         let width = greatest / REPORT_BINS as u64 + 1;
         let mut reached: [Vec<Option<(u64, u64)>>; 2] = [vec![None; REPORT_BINS + 1], vec![None; REPORT_BINS + 1]];
         reached[0][0] = Some((0, 0));
@@ -200,28 +207,33 @@ impl Sampler {
             let before = std::mem::replace(&mut reached, [vec![None; REPORT_BINS + 1], vec![None; REPORT_BINS + 1]]);
             for (flag, bins) in before.iter().enumerate() {
                 for (least, most) in bins.iter().flatten() {
-                    let mut meet = |flag: bool, macs: u64| {
-                        let slot = &mut reached[usize::from(flag && !item.last)][(macs / width) as usize];
-                        *slot = Some(slot.map_or((macs, macs), |(a, b)| (a.min(macs), b.max(macs))));
+                    let mut meet = |flag: bool, price: u64| {
+                        let slot = &mut reached[usize::from(flag && !item.last)][(price / width) as usize];
+                        *slot = Some(slot.map_or((price, price), |(a, b)| (a.min(price), b.max(price))));
                     };
-                    for macs in [*least, *most] {
+                    for price in [*least, *most] {
                         if !(item.closes && flag == 0) {
-                            meet(flag == 1, macs);
+                            meet(flag == 1, price);
                         }
-                        meet(true, macs.saturating_add(item.macs));
+                        if !(item.single && flag == 1) {
+                            meet(true, price.saturating_add(item.price));
+                        }
                     }
                 }
             }
         }
-        let costs = || reached[0].iter().flatten().flat_map(|(a, b)| [a, b].map(|macs| self.fixed.saturating_add(*macs)));
+        let (fixed, discount) = (self.prices.fixed(), self.prices.discount());
+        let whole = |price: u64| fixed.saturating_add(price).saturating_sub(discount);
+        let prices = || reached[0].iter().flatten().flat_map(|(a, b)| [whole(*a), whole(*b)]);
+        let amount = |price: u64| self.prices.metric.amount(price);
         Error::Unreachable {
-            unit: "MACs",
-            low: self.window.low,
-            high: self.window.high,
-            least: costs().min().unwrap_or(self.fixed),
-            greatest: costs().max().unwrap_or(self.fixed),
-            below: costs().filter(|c| *c < self.window.low).max(),
-            above: costs().filter(|c| *c > self.window.high).min(),
+            unit: self.prices.metric.unit(),
+            low: amount(self.window.low),
+            high: amount(self.window.high),
+            least: amount(prices().min().unwrap_or(whole(0))),
+            greatest: amount(prices().max().unwrap_or(whole(0))),
+            below: prices().filter(|p| *p < self.window.low).max().map(amount),
+            above: prices().filter(|p| *p > self.window.high).min().map(amount),
         }
     }
 }

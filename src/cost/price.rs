@@ -1,0 +1,111 @@
+//! The one cost that a search is about, as whole numbers that add up exactly.
+
+use super::{CostTable, Latencies};
+use crate::arch::Architecture;
+use crate::space::{CellKind, Space};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Which cost a search is about.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Metric {
+    /// Multiply-accumulates of one image.
+    #[default]
+    Macs,
+    /// Trainable numbers.
+    Params,
+    /// Time by a look-up table, in the table's unit.
+    Latency,
+}
+
+impl Metric {
+    /// Price units per unit that a caller counts in: a latency is priced in millionths of the table's unit.
+    pub fn scale(self) -> f64 {
+        match self {
+            Metric::Macs | Metric::Params => 1.0,
+            Metric::Latency => 1e6,
+        }
+    }
+
+    /// Of a price, in the unit that a caller counts in.
+    pub fn amount(self, price: u64) -> f64 {
+        price as f64 / self.scale()
+    }
+
+    /// The nearest price; beyond 64 bits the greatest.
+    pub fn price(self, amount: f64) -> u64 {
+        (amount * self.scale()).round() as u64
+    }
+
+    /// For messages and pictures.
+    pub fn unit(self) -> &'static str {
+        match self {
+            Metric::Macs => "MACs",
+            Metric::Params => "parameters",
+            Metric::Latency => "units of latency",
+        }
+    }
+}
+
+/// Prices of one space by one metric: an architecture has the price `fixed` + the sum over its open operators - `discount`.
+/// An operator carries the addition that merges it; a cell without shortcut needs one addition fewer, which is the discount.
+#[derive(Clone, Debug)]
+pub struct Prices {
+    pub metric: Metric,
+    fixed: u64,
+    discount: u64,
+    operators: Vec<Vec<u64>>,
+}
+
+impl Prices {
+    /// Multiply-accumulates or parameters: additions are free.
+    pub(super) fn counted(costs: &CostTable, metric: Metric) -> Self {
+        let price = |cost: super::Cost| if metric == Metric::Params { cost.params } else { cost.macs };
+        Prices {
+            metric,
+            fixed: price(costs.fixed),
+            discount: 0,
+            operators: costs.cells.iter().map(|operators| operators.iter().map(|c| price(*c)).collect()).collect(),
+        }
+    }
+
+    /// By a look-up table.
+    pub fn timed(space: &Space, latencies: &Latencies) -> Self {
+        let price = |time: f64| Metric::Latency.price(time);
+        let additions: Vec<u64> = latencies.additions.iter().map(|time| price(*time)).collect();
+        let shared = space.cells().iter().zip(&additions).filter(|(cell, _)| cell.kind != CellKind::Normal);
+        let merged = |(times, addition): (&Vec<f64>, &u64)| times.iter().map(|t| price(*t).saturating_add(*addition)).collect();
+        Prices {
+            metric: Metric::Latency,
+            fixed: price(latencies.ends),
+            discount: shared.fold(0, |sum: u64, (_, addition)| sum.saturating_add(*addition)),
+            operators: latencies.operators.iter().zip(&additions).map(merged).collect(),
+        }
+    }
+
+    /// Of everything outside the cells, plus what every reduce and expand cell is charged too much.
+    pub fn fixed(&self) -> u64 {
+        self.fixed
+    }
+
+    pub fn discount(&self) -> u64 {
+        self.discount
+    }
+
+    /// Of one operator of one cell, with its addition.
+    pub fn operator(&self, cell: usize, operator: u16) -> u64 {
+        self.operators[cell][usize::from(operator)]
+    }
+
+    /// Sum over some operators of one cell.
+    pub fn branches(&self, cell: usize, operators: &[u16]) -> u64 {
+        operators.iter().fold(0, |sum, o| sum.saturating_add(self.operator(cell, *o)))
+    }
+
+    pub fn architecture(&self, architecture: &Architecture) -> u64 {
+        let cells = architecture.cells().iter().enumerate();
+        let sum = cells.fold(self.fixed, |sum, (i, operators)| sum.saturating_add(self.branches(i, operators)));
+        sum.saturating_sub(self.discount)
+    }
+}

@@ -1,0 +1,61 @@
+//! Reading back what a search was: every index is held against the space, so that a file that lies cannot make a search panic.
+
+use super::engine::{Phase, Run};
+use crate::arch::Architecture;
+use crate::error::{Error, Result};
+use crate::space::Space;
+use serde_json::Value;
+
+impl Run {
+    pub(super) fn read(state: Value, space: &Space) -> Result<Self> {
+        let wrong = |reason: String| Error::Config { document: "search state", pointer: String::new(), reason };
+        let run: Run = serde_json::from_value(state).map_err(|e| wrong(e.to_string()))?;
+        run.fits(space).map_err(|reason| wrong(format!("of another space: {reason}")))?;
+        Ok(run)
+    }
+
+    fn fits(&self, space: &Space) -> std::result::Result<(), String> {
+        self.evolution.fits(space)?;
+        if self.dropped.len() != space.cells().len() {
+            return Err(format!("{} cells with dropped operators", self.dropped.len()));
+        }
+        for (i, (dropped, cell)) in self.dropped.iter().zip(space.cells()).enumerate() {
+            if let Some(o) = dropped.iter().find(|o| usize::from(**o) >= cell.operators.len()) {
+                return Err(format!("operator {o} of cell {i}"));
+            }
+        }
+        if self.rounds == 0 || self.round > self.rounds {
+            return Err(format!("round {} of {}", self.round, self.rounds));
+        }
+        let mut architectures: Vec<&Architecture> = self.front.iter().map(|s| &s.architecture).collect();
+        if let Phase::Score { candidates, main, accuracies } = &self.phase {
+            if *main > candidates.len() || accuracies.len() > candidates.len() {
+                return Err(format!("{} scores and {main} of {} candidates", accuracies.len(), candidates.len()));
+            }
+            architectures.extend(candidates);
+        }
+        if matches!(self.phase, Phase::Train { step, .. } if step >= self.steps) {
+            return Err(format!("a step beyond the {} of a round", self.steps));
+        }
+        let same = |a: &&Architecture| Architecture::new(space, a.cells().to_vec()).is_ok_and(|again| again == **a);
+        match architectures.iter().position(|a| !same(a)) {
+            Some(i) => Err(format!("architecture {i}")),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A number that may not be known, NaN in memory and null in JSON.
+pub(super) mod unknown_as_null {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub fn serialize<S: Serializer>(values: &[Vec<f64>], serializer: S) -> Result<S::Ok, S::Error> {
+        let known = |v: &f64| Some(*v).filter(|v| !v.is_nan());
+        values.iter().map(|row| row.iter().map(known).collect::<Vec<_>>()).collect::<Vec<_>>().serialize(serializer)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Vec<f64>>, D::Error> {
+        let values = Vec::<Vec<Option<f64>>>::deserialize(deserializer)?;
+        Ok(values.into_iter().map(|row| row.into_iter().map(|v| v.unwrap_or(f64::NAN)).collect()).collect())
+    }
+}
