@@ -12,7 +12,8 @@ pub enum Error {
     #[error("{name}: {reason}")]
     Argument { name: &'static str, reason: String },
 
-    /// A JSON document that does not parse, has an unknown key or a value out of range. `pointer` is an RFC 6901 pointer.
+    /// A JSON document that does not parse, has an unknown key or a value out of range. `pointer` is an RFC 6901 pointer; in the CSV
+    /// form of a latency table it is "line 3", for example.
     #[error("{document}: {reason} (at {})", if .pointer.is_empty() { "the top" } else { .pointer.as_str() })]
     Config { document: &'static str, pointer: String, reason: String },
 
@@ -29,6 +30,10 @@ pub enum Error {
     /// Fewer different architectures than candidates are wanted. `found` is all there are.
     #[error("{wanted} new candidates are wanted, but only {found} different architectures of the active operators lie in the cost window{}", beside(.known))]
     TooFew { wanted: usize, found: usize, known: usize },
+
+    /// A latency table that does not have all that a space needs. `missing`: rows of its CSV form, without their times.
+    #[error("the latency table lacks {}", listed(.missing))]
+    MissingLatencies { missing: Vec<String> },
 
     #[error("{0}")]
     NotFound(String),
@@ -87,6 +92,7 @@ impl Error {
                 "below": below.as_ref().map(number), "above": above.as_ref().map(number)
             }),
             Error::TooFew { wanted, found, known } => json!({ "wanted": wanted, "found": found, "known": known }),
+            Error::MissingLatencies { missing } => json!({ "missing": missing }),
             Error::BufferTooSmall { name, capacity, needed } => {
                 json!({ "argument": name, "capacity": capacity, "needed": needed })
             }
@@ -120,4 +126,12 @@ fn nearest(below: &Option<f64>, above: &Option<f64>) -> String {
         (Some(one), None) | (None, Some(one)) => format!(", the nearest is {one}"),
         (None, None) => String::new(),
     }
+}
+
+/// The first three, and how many there are.
+fn listed(missing: &[String]) -> String {
+    let (first, rest) = missing.split_at(missing.len().min(3));
+    let more = if rest.is_empty() { String::new() } else { format!("; and {} more", rest.len()) };
+    let what = if missing.len() == 1 { "entry" } else { "entries" };
+    format!("{} {what}: {}{more}", missing.len(), first.join("; "))
 }

@@ -7,6 +7,12 @@
 mod price;
 
 pub use price::{Metric, Prices};
+mod latency;
+mod latency_form;
+mod latency_key;
+
+pub use latency::{Latencies, LatencyTable};
+pub use latency_key::{latency_keys, LatencyKey, LatencyKind};
 
 use crate::arch::Architecture;
 use crate::space::{Convolution, Shape, Space};
