@@ -2,6 +2,7 @@
 
 mod arch;
 mod arrow;
+mod checkpoint_file;
 mod cost;
 mod engine;
 mod events;
