@@ -10,16 +10,16 @@ use serde_path_to_error::{Path, Segment};
 
 /// Parses `text` as the document named `document`. Types that derive `deny_unknown_fields` make unknown keys an error.
 pub fn parse<T: DeserializeOwned + JsonSchema>(document: &'static str, text: &str) -> Result<T> {
+    let shape = serde_json::from_str(text).ok();
+    // serde would also take an object's values from an array, by position.
+    shape.map_or(Ok(()), |shape: Value| check_shape(document, &schema_value::<T>(), &shape, ""))?;
     let mut reader = serde_json::Deserializer::from_str(text);
     let value = serde_path_to_error::deserialize(&mut reader).map_err(|e| Error::Config {
         document,
         pointer: pointer(e.path()),
         reason: e.inner().to_string(),
     })?;
-    let syntax = |e: serde_json::Error| out_of_range(document, "", e.to_string());
-    reader.end().map_err(syntax)?;
-    // serde would also take an object's values from an array, by position.
-    check_shape(document, &schema_value::<T>(), &serde_json::from_str(text).map_err(syntax)?, "")?;
+    reader.end().map_err(|e| out_of_range(document, "", e.to_string()))?;
     Ok(value)
 }
 
@@ -62,6 +62,9 @@ fn check_shape(document: &'static str, schema: &Value, value: &Value, at: &str) 
 }
 
 fn check(document: &'static str, schema: &Value, value: &Value, at: &str) -> Result<()> {
+    for option in schema.get("anyOf").and_then(Value::as_array).into_iter().flatten() {
+        check(document, option, value, at)?;
+    }
     if let (Value::Object(fields), Some(Value::Object(properties))) = (value, schema.get("properties")) {
         for (key, field) in fields {
             check(document, &properties[key], field, &format!("{at}/{key}"))?;

@@ -1,7 +1,9 @@
-//! What survives the process: one file with a JSON head and named arrays, checksummed, replaced whole or not at all.
-//! No meaning here: what the head says and which arrays there are is up to the caller.
+//! What survives the process: a search and its weights in one file, checksummed, replaced whole or not at all.
 
-mod file;
+pub mod file;
+mod keeper;
 mod replace;
+mod search;
 
-pub use file::{read, write};
+pub use keeper::Keeper;
+pub use search::{load, save, Checkpoint, Expected};

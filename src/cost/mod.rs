@@ -4,15 +4,14 @@
 //! convolution, plus in x out of the classifier. Batch-norm, activations, additions and pooling count 0, as in the published code.
 //! Parameters: convolution weights, two per channel of a batch-norm, and the classifier with its bias.
 
-mod price;
-
-pub use price::{Metric, Prices};
 mod latency;
 mod latency_form;
 mod latency_key;
+mod price;
 
 pub use latency::{Latencies, LatencyTable};
 pub use latency_key::{latency_keys, LatencyKey, LatencyKind};
+pub use price::{Metric, Prices};
 
 use crate::arch::Architecture;
 use crate::space::{Convolution, Shape, Space};

@@ -107,6 +107,20 @@ impl Dataset {
         Dataset { images: self.images.clone(), members: members.into() }
     }
 
+    /// A hash (BLAKE3) of shape, classes, images and labels, in the order of this view.
+    pub fn fingerprint(&self) -> String {
+        let mut hasher = blake3::Hasher::new();
+        let Shape { channels, height, width } = self.shape();
+        for number in [channels, height, width, self.classes(), self.members.len() as u32] {
+            hasher.update(&number.to_le_bytes());
+        }
+        for position in 0..self.len() {
+            let (pixels, label) = self.image(position);
+            hasher.update(pixels).update(&label.to_le_bytes());
+        }
+        hasher.finalize().to_hex().to_string()
+    }
+
     pub fn len(&self) -> usize {
         self.members.len()
     }

@@ -11,6 +11,7 @@ use super::structs::Sized32;
 use super::view::{Shared, View, Watch};
 use super::worker::{Reporter, Worker};
 use super::{boundary, handle, structs, text};
+use crate::cost::Metric;
 use crate::data::Dataset;
 use crate::error::{Error, Result};
 use crate::report;
@@ -54,6 +55,7 @@ unsafe impl Sized32 for nse_search_desc {
 
 pub struct SearchHandle {
     space: Arc<Space>,
+    metric: Metric,
     worker: Worker<State>,
     shared: Arc<Shared>,
     events: Events,
@@ -76,12 +78,13 @@ impl SearchHandle {
         let search = Search::new(space.clone(), options)?;
         let shared = Shared::default();
         shared.publish(&search, None);
+        let metric = search.metric();
         let for_trainer = space.clone();
         let worker = Worker::start("search", move || {
             let trainer = SupernetTrainer::new(for_trainer, &train, held_out.as_deref(), search.options())?;
             Ok(State { search, trainer })
         })?;
-        Ok(SearchHandle { space, worker, shared: Arc::new(shared), events })
+        Ok(SearchHandle { space, metric, worker, shared: Arc::new(shared), events })
     }
 
     fn step(&self) -> Result<Status> {
@@ -279,15 +282,16 @@ pub extern "C" fn nse_search_front_get(
     })
 }
 
-/// The most accurate member of the front that costs at most `max_macs` multiply-accumulates. Concurrent.
+/// The most accurate member of the front that costs at most `max_cost`. Concurrent.
 ///
+/// `max_cost`: in what the objective counts: multiply-accumulates, parameters, or the unit of the latency table.
 /// `arch`: [out] to free with nse_arch_free; NULL: not wanted. `accuracy`: [out] as for nse_search_front_get; may be NULL.
 ///
 /// NSE_ERR_NOT_FOUND: the front has none so cheap. Since 0.1.
 #[no_mangle]
 pub extern "C" fn nse_search_best(
     search: *const nse_search,
-    max_macs: u64,
+    max_cost: f64,
     arch: *mut *mut nse_arch,
     accuracy: *mut f64,
     err: *mut *mut nse_error,
@@ -296,13 +300,19 @@ pub extern "C" fn nse_search_best(
     boundary::guard(err, || {
         let search = handle::get::<SearchHandle>("search", search)?;
         let front = search.shared.view().front.clone();
+        if max_cost.is_nan() {
+            return Err(Error::Argument { name: "max_cost", reason: "NaN is not a cost".into() });
+        }
+        let metric = search.metric;
         let missing = || {
             Error::NotFound(match front.first() {
-                Some(cheapest) => format!("max_macs: {max_macs} is below {}, the cheapest of the front", cheapest.cost.macs),
+                Some(cheapest) => {
+                    format!("max_cost: {max_cost} is below {}, the cheapest of the front", metric.amount(cheapest.price))
+                }
                 None => "the front is empty: no round is complete".into(),
             })
         };
-        give(&search, pareto::best(&front, max_macs).ok_or_else(missing)?, arch, accuracy)
+        give(&search, pareto::best(&front, metric.price(max_cost)).ok_or_else(missing)?, arch, accuracy)
     })
 }
 

@@ -126,12 +126,7 @@ impl Search {
     }
 
     /// A search as it was when its `state` was taken; the error says what does not fit.
-    pub fn restore(
-        space: Arc<Space>,
-        options: SearchOptions,
-        latency: Option<Arc<LatencyTable>>,
-        state: Value,
-    ) -> Result<Self> {
+    pub fn restore(space: Arc<Space>, options: SearchOptions, latency: Option<Arc<LatencyTable>>, state: Value) -> Result<Self> {
         options.check()?;
         let costs = CostTable::new(&space);
         let prices = prices(&space, &costs, &options, latency.as_deref())?;
@@ -357,7 +352,10 @@ impl Search {
         let active = self.run.evolution.active();
         let fitness = |cell: usize| {
             let names = self.names(cell, &active[cell]).into_iter();
-            names.zip(self.run.evolution.theta(cell)).map(|(operator, theta)| OperatorFitness { operator, theta: *theta }).collect()
+            names
+                .zip(self.run.evolution.theta(cell))
+                .map(|(operator, theta)| OperatorFitness { operator, theta: *theta })
+                .collect()
         };
         let (window, metric) = (self.options.objective.window(), self.prices.metric);
         RoundRecord {

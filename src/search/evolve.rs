@@ -52,14 +52,16 @@ impl Evolution {
         let nothing = vec![Vec::new(); space.cells().len()];
         let all: Vec<Vec<u16>> = space.cells().iter().map(|cell| (0..cell.operators.len() as u16).collect()).collect();
         let size = beginning.size;
-        Self::around(space, &all, &nothing, &Beginning { size: usize::MAX, front: None, ..*beginning }).sampler(prices, window)?;
+        Self::around(space, &all, &nothing, &Beginning { size: usize::MAX, front: None, ..*beginning })
+            .sampler(prices, window)?;
         let mut affordable = affordable(space, prices, &all, window);
         let is_front = |i: usize, o: u16| beginning.front.is_some_and(|front| front[i].contains(&o));
         for (i, left) in beginning.left.iter().enumerate() {
             affordable[i].retain(|o| is_front(i, *o) || !left.contains(o));
         }
-        for (i, front) in beginning.front.into_iter().flatten().enumerate() {
-            affordable[i].extend(front.iter().filter(|o| !affordable[i].contains(o)).copied().collect::<Vec<_>>());
+        for (operators, front) in affordable.iter_mut().zip(beginning.front.into_iter().flatten()) {
+            let missing: Vec<u16> = front.iter().filter(|o| !operators.contains(o)).copied().collect();
+            operators.extend(missing);
         }
         let neighbours = (0..=STEPS).map(|step| {
             let priced = |(i, operators): (usize, &Vec<u16>)| {
@@ -149,11 +151,6 @@ impl Evolution {
     /// Operators per cell that had their turn.
     pub fn left(&self) -> Vec<BTreeSet<u16>> {
         self.pools.iter().map(|pool| pool.left().iter().copied().collect()).collect()
-    }
-
-    /// What the last front uses, per cell.
-    pub fn front(&self) -> Option<&[BTreeSet<u16>]> {
-        self.front.as_deref()
     }
 
     /// Gates of a weight step: every active operator open with probability one half, at least one where a cell needs it. With
@@ -323,7 +320,8 @@ fn affordable(space: &Space, prices: &Prices, all: &[Vec<u16>], window: Window) 
     let least: Vec<u64> = space.cells().iter().enumerate().map(least).collect();
     let high = window.high.saturating_add(prices.discount());
     let room = high.saturating_sub(prices.fixed()).saturating_sub(least.iter().sum());
-    let fits = |i: usize, operators: &[u16]| operators.iter().copied().filter(|o| prices.operator(i, *o) <= room + least[i]).collect();
+    let fits =
+        |i: usize, operators: &[u16]| operators.iter().copied().filter(|o| prices.operator(i, *o) <= room + least[i]).collect();
     all.iter().enumerate().map(|(i, operators)| fits(i, operators)).collect()
 }
 

@@ -29,7 +29,8 @@ impl Search {
         if old.len() != new.len() {
             return wrong(format!("{} cells, the new space has {}", old.len(), new.len()));
         }
-        let other = |i: &usize| (old[*i].kind, old[*i].input, old[*i].channels) != (new[*i].kind, new[*i].input, new[*i].channels);
+        let other =
+            |i: &usize| (old[*i].kind, old[*i].input, old[*i].channels) != (new[*i].kind, new[*i].input, new[*i].channels);
         if let Some(cell) = (0..old.len()).find(other) {
             return wrong(format!("cell {cell} has another kind or other shapes in the new space"));
         }

@@ -17,7 +17,7 @@ const DOCUMENT: &str = "search options";
 #[serde(deny_unknown_fields)]
 pub struct SearchOptions {
     /// Name of a set of options (see nse_search_options_presets) over which the others are laid.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub preset: Option<String>,
     /// Names every random stream of the run: the same seed, data and options give the same result.
     #[serde(default)]
@@ -49,7 +49,7 @@ pub struct SearchOptions {
     #[serde(default)]
     pub score: ScoreOptions,
     /// Where and how often the search is saved while it runs. Default: never.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub checkpoint: Option<CheckpointOptions>,
     /// Part of the training images held out for architecture steps and scoring, when no held-out dataset is given.
     #[serde(default = "defaults::held_out")]
@@ -84,14 +84,14 @@ pub struct Objective {
     #[serde(default)]
     pub cost: Metric,
     /// Least cost of a candidate (inclusive).
-    #[schemars(range(min = 0.0, max = 1e15))]
+    #[schemars(range(min = 0.0, max = 1e20))]
     pub low: f64,
     /// Greatest cost of a candidate (inclusive): the budget. Latencies count in millionths of the table's unit.
-    #[schemars(range(min = 0.0, max = 1e18))]
+    #[schemars(range(min = 0.0, max = 1e20))]
     pub high: f64,
     /// Cost that the fitness is pulled to, above 0. Default: `low`, as published, or `high` when `low` is 0.
     #[serde(default)]
-    #[schemars(range(min = 0.0, max = 1e18))]
+    #[schemars(range(min = 0.0, max = 1e20))]
     pub target: Option<f64>,
     /// Weight of the pull: loss = cross-entropy + alpha (cost / target - 1)^beta. The published 1e-5 (MMACs - 300)^2
     /// is alpha 0.9, and 2e-4 (latency - 66)^2 is alpha 0.8712.
@@ -191,7 +191,7 @@ pub struct CandidateOptions {
     #[schemars(range(min = 0, max = 1_000_000))]
     pub extras: usize,
     /// How far below the window the extras reach, in the unit of the objective. Default: a fifth of the window's width.
-    #[schemars(range(min = 0.0, max = 1e18))]
+    #[schemars(range(min = 0.0, max = 1e20))]
     pub extra_width: Option<f64>,
     /// What happens when the window holds fewer different architectures than `count`, besides the last front: "error", or
     /// "accept" those there are.
@@ -298,10 +298,16 @@ impl SearchOptions {
         json::check_ranges(DOCUMENT, self)?;
         let wrong = |pointer: &str, reason: String| Err(json::out_of_range(DOCUMENT, pointer, reason));
         let Objective { low, high, beta, .. } = self.objective;
-        if !(low <= high) {
+        let whole = |value: f64| self.objective.cost == Metric::Latency || value.fract() == 0.0;
+        for (key, value) in [("low", Some(low)), ("high", Some(high)), ("target", self.objective.target)] {
+            if let Some(part) = value.filter(|value| !whole(*value)) {
+                return wrong(&format!("/objective/{key}"), format!("{part} {} are no whole number", self.objective.cost.unit()));
+            }
+        }
+        if low > high {
             return wrong("/objective/low", format!("{low} is above high, {high}"));
         }
-        if !(self.objective.target() > 0.0) {
+        if self.objective.target() == 0.0 {
             return wrong("/objective/target", "a target of 0 leaves nothing to compare with".into());
         }
         if beta % 2 == 1 {

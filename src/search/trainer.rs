@@ -59,6 +59,16 @@ pub trait Trainer {
     /// without two different paths is None and keeps all its active operators open.
     fn architecture_step(&mut self, at: At, active: &[Vec<u16>], paths: &[Option<TwoPaths>]) -> Result<(f64, Vec<PathGradient>)>;
 
+    /// Weights and optimizer state of the round under way, for the `active` operators of every cell; they have stable names.
+    fn save(&self, active: &[Vec<u16>]) -> Result<Arrays>;
+
+    /// Puts back what [`Trainer::save`] gave in the same round, for the same `active` operators. Fails when a name or a shape is
+    /// not what it should be.
+    fn restore(&mut self, seed: u64, round: u64, active: &[Vec<u16>], arrays: &Arrays) -> Result<()>;
+
+    /// A name of the data that two trainers share only when they train and score on the same images.
+    fn data(&self) -> String;
+
     /// Held-out accuracy, 0 to 1, of each candidate with its own batch-norm statistics. May stop early, with
     /// [`crate::Error::Cancelled`], when `control` says so.
     fn score(&mut self, seed: u64, round: u64, candidates: &[Architecture], control: &dyn Control) -> Result<Vec<f64>>;

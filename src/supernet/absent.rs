@@ -9,7 +9,7 @@ pub use options::{Evaluation, ModelOptions};
 use crate::arch::Architecture;
 use crate::data::Dataset;
 use crate::error::{Error, Result};
-use crate::search::{At, Control, Event, PathGradient, SearchOptions, StepOutcome, Trainer, TwoPaths};
+use crate::search::{Arrays, At, Control, Event, PathGradient, SearchOptions, StepOutcome, Trainer, TwoPaths};
 use crate::space::Space;
 use serde_json::Value;
 use std::path::Path;
@@ -45,6 +45,18 @@ impl Trainer for SupernetTrainer {
     }
 
     fn architecture_step(&mut self, _: At, _: &[Vec<u16>], _: &[Option<TwoPaths>]) -> Result<(f64, Vec<PathGradient>)> {
+        match *self {}
+    }
+
+    fn save(&self, _: &[Vec<u16>]) -> Result<Arrays> {
+        match *self {}
+    }
+
+    fn restore(&mut self, _: u64, _: u64, _: &[Vec<u16>], _: &Arrays) -> Result<()> {
+        match *self {}
+    }
+
+    fn data(&self) -> String {
         match *self {}
     }
 

@@ -10,6 +10,7 @@ pub mod norm;
 mod options;
 pub mod score;
 pub mod shim;
+pub mod store;
 mod trainer;
 pub mod unit;
 

@@ -4,12 +4,15 @@ use super::device;
 use super::learner::{cross_entropy, Learner, Loader};
 use super::network::Network;
 use super::norm::Norm;
-use super::score;
+use super::{score, store};
 use crate::arch::Architecture;
 use crate::data::{Dataset, Normalisation, Order};
 use crate::error::{Error, Result};
-use crate::search::{At, Control, PathGradient, Purpose, ScoreOptions, SearchOptions, StepOutcome, Stream, Trainer, TwoPaths};
+use crate::search::{
+    Arrays, At, Control, PathGradient, Purpose, ScoreOptions, SearchOptions, StepOutcome, Stream, Trainer, TwoPaths,
+};
 use crate::space::Space;
+use once_cell::unsync::OnceCell;
 use std::sync::Arc;
 use tch::{no_grad_guard, Device, Kind, Tensor};
 
@@ -29,6 +32,8 @@ pub struct SupernetTrainer {
     /// Weight steps per architecture step.
     interval: u64,
     score: ScoreOptions,
+    /// Computed once.
+    data: OnceCell<String>,
 }
 
 impl SupernetTrainer {
@@ -59,6 +64,7 @@ impl SupernetTrainer {
             batch,
             interval: options.fitness.interval,
             score: options.score.clone(),
+            data: OnceCell::new(),
         })
     }
 
@@ -138,6 +144,20 @@ impl Trainer for SupernetTrainer {
         let products = Vec::<f64>::try_from(Tensor::f_stack(&products, 0)?)?;
         let pairs = products.chunks_exact(2).map(|pair| PathGradient { selected: pair[0], unselected: pair[1] });
         Ok((value, pairs.collect()))
+    }
+
+    fn save(&self, active: &[Vec<u16>]) -> Result<Arrays> {
+        store::save(self.network()?, active)
+    }
+
+    fn restore(&mut self, seed: u64, round: u64, active: &[Vec<u16>], arrays: &Arrays) -> Result<()> {
+        self.begin_round(seed, round, active)?;
+        store::restore(self.network()?, active, arrays)
+    }
+
+    fn data(&self) -> String {
+        let hashes = || format!("train {} held_out {}", self.train.fingerprint(), self.held_out.dataset.fingerprint());
+        self.data.get_or_init(hashes).clone()
     }
 
     fn score(&mut self, seed: u64, round: u64, candidates: &[Architecture], control: &dyn Control) -> Result<Vec<f64>> {

@@ -1,7 +1,7 @@
 //! The file of a checkpoint: what is written comes back, nothing else is ever taken for it, and no failure loses the one before.
 
 use crate::support::cases;
-use nse::checkpoint::{read, write};
+use nse::checkpoint::file::{read, write};
 use nse::search::{Array, Arrays};
 use nse::{Error, Result};
 use proptest::prelude::*;

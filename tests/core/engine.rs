@@ -131,7 +131,7 @@ fn the_objective_pulls_towards_its_target() {
             "candidates": { "count": 5, "extras": 0 }
         });
         let mut options = options(1, everything, rest);
-        options.objective.target = Some(target);
+        options.objective.target = Some(target as f64);
         let mut trainer = Synthetic::new(&space, 1);
         trainer.utility.iter_mut().flatten().for_each(|u| *u = 1e-9);
         let search = finished(&space, options, &mut trainer);
@@ -156,7 +156,9 @@ fn an_unreachable_window_is_refused_before_anything_is_trained() {
     let (least, greatest) = CostTable::new(&space).range();
     for (low, high) in [(1, least.macs - 1), (greatest.macs + 1, greatest.macs + 100)] {
         match Search::new(space.clone(), options(0, Window { low, high }, json!({}))).err() {
-            Some(Error::Unreachable { least: l, greatest: g, .. }) => assert_eq!((l, g), (least.macs, greatest.macs)),
+            Some(Error::Unreachable { least: l, greatest: g, .. }) => {
+                assert_eq!((l, g), (least.macs as f64, greatest.macs as f64))
+            }
             other => panic!("{other:?}"),
         }
     }

@@ -1,7 +1,7 @@
 //! How theta decides: gates are drawn with the latest theta of every operator, and the worst below the threshold leave.
 
 use crate::support::assert_frequencies;
-use crate::synthetic::{options, run, small_space, timeless, window, Synthetic};
+use crate::synthetic::{options, run, small_space, stored_by, timeless, window, Synthetic};
 use nse::arch::Architecture;
 use nse::cost::CostTable;
 use nse::search::fitness::{probability, theta_gradient, Adam, CellFitness};
@@ -112,6 +112,8 @@ impl Trainer for Believer<'_> {
         drop(scores);
         self.inner.architecture_step(at, active, paths)
     }
+
+    stored_by!(inner);
 
     fn score(&mut self, seed: u64, round: u64, candidates: &[Architecture], control: &dyn Control) -> Result<Vec<f64>> {
         self.inner.score(seed, round, candidates, control)
@@ -228,7 +230,7 @@ fn theta_follows_the_published_formulas() {
         "fitness": { "interval": 1, "lr": 0.02, "threshold": -1e6 }
     });
     let mut options = options(9, window(&space, 0.0, 1.0), rest);
-    options.objective.target = Some(400);
+    options.objective.target = Some(400.0);
     let mut search = Search::new(space.clone(), options.clone()).unwrap();
     let mut trainer = Synthetic::new(&space, 9);
     search.step(&mut trainer, &Silent).unwrap();

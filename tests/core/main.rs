@@ -2,8 +2,12 @@
 
 mod arch;
 mod arrow;
+mod branches;
+mod checkpoint;
 mod checkpoint_file;
+mod continued;
 mod cost;
+mod distinct;
 mod engine;
 mod events;
 mod fitness;

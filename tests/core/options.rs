@@ -1,7 +1,8 @@
 //! The options of a search: defaults, strict JSON with pointers, and a schema that documents every key.
 
 use crate::support::{config, with};
-use nse::search::{SearchOptions, Window};
+use nse::cost::Metric;
+use nse::search::{SearchOptions, Window, PRESETS};
 use serde_json::{json, Value};
 
 fn least() -> Value {
@@ -25,6 +26,9 @@ fn set(pointer: &str, value: Value) -> Value {
         if document.get(section).is_none() {
             document[section] = json!({});
         }
+        if section == "checkpoint" {
+            document["checkpoint"] = json!({ "path": "search.nse" });
+        }
         if pointer.starts_with("/train/augment/") {
             document["train"]["augment"] = json!({});
         }
@@ -38,12 +42,12 @@ fn only_the_objective_is_needed() {
     assert_eq!(
         written,
         json!({
-            "seed": 0, "rounds": null, "active": 5,
-            "objective": { "low": 250, "high": 300, "target": null, "alpha": 0.9, "beta": 2 },
+            "preset": null, "seed": 0, "rounds": null, "active": 5, "branches": "multi", "checkpoint": null,
+            "objective": { "cost": "macs", "low": 250.0, "high": 300.0, "target": null, "alpha": 0.9, "beta": 2 },
             "train": { "epochs": 10.0, "batch": 128, "lr": 0.05, "warmup": 0.02, "momentum": 0.9, "weight_decay": 4e-5,
                        "label_smoothing": 0.0, "augment": { "pad": 2, "flip": true } },
-            "fitness": { "interval": 2, "lr": 5e-3, "threshold": -2.0, "preserve": true },
-            "candidates": { "count": 200, "extras": 20, "extra_width": null },
+            "fitness": { "interval": 2, "lr": 5e-3, "threshold": -2.0, "preserve": true, "strict_prev": false },
+            "candidates": { "count": 200, "extras": 20, "extra_width": null, "too_few": "error" },
             "score": { "calibration": 1024, "images": null, "batch": 1024 },
             "held_out": 0.1, "device": "cpu", "threads": null
         })
@@ -54,12 +58,13 @@ fn only_the_objective_is_needed() {
 #[test]
 fn given_values_are_kept() {
     let given = json!({
-        "seed": u64::MAX, "rounds": 3, "active": 7,
-        "objective": { "low": 1, "high": u64::MAX, "target": 5, "alpha": 0.1, "beta": 4 },
+        "preset": null, "seed": u64::MAX, "rounds": 3, "active": 7, "branches": "single",
+        "checkpoint": { "path": "search.nse", "steps": 7, "seconds": 0.5 },
+        "objective": { "cost": "params", "low": 1.0, "high": 1e20, "target": 5.0, "alpha": 0.1, "beta": 4 },
         "train": { "epochs": 0.5, "batch": 64, "lr": 0.1, "warmup": 0.1, "momentum": 0.5, "weight_decay": 0.0,
                    "label_smoothing": 0.1, "augment": { "pad": 0, "flip": false } },
-        "fitness": { "interval": 1, "lr": 0.1, "threshold": -1.0, "preserve": false },
-        "candidates": { "count": 10, "extras": 0, "extra_width": 9 },
+        "fitness": { "interval": 1, "lr": 0.1, "threshold": -1.0, "preserve": false, "strict_prev": true },
+        "candidates": { "count": 10, "extras": 0, "extra_width": 9.0, "too_few": "accept" },
         "score": { "calibration": 10, "images": 20, "batch": 30 },
         "held_out": 0.25, "device": "cuda:1", "threads": 4
     });
@@ -84,6 +89,7 @@ fn unknown_keys_are_pointed_at() {
         "/fitness/intervals",
         "/candidates/number",
         "/score/size",
+        "/checkpoint/every",
     ] {
         let key = at.rsplit('/').next().unwrap();
         assert_refused(&set(at, json!(1)), at, &format!("unknown field `{key}`"));
@@ -96,7 +102,8 @@ fn wrong_types_are_pointed_at() {
         ("/seed", json!(-1)),
         ("/seed", json!("7")),
         ("/active", json!(2.5)),
-        ("/objective/low", json!(1.5)),
+        ("/objective/low", json!("1")),
+        ("/checkpoint/steps", json!("often")),
         ("/train/lr", json!("fast")),
         ("/train", json!(3)),
         ("/train/augment/flip", json!(1)),
@@ -121,6 +128,9 @@ fn values_out_of_range_are_pointed_at() {
         ("/rounds", json!(10_001), "1 to 10000"),
         ("/active", json!(1), "2 to 1000"),
         ("/active", json!(1001), "2 to 1000"),
+        ("/objective/low", json!(-1.0), "0 to 100000000000000000000"),
+        ("/checkpoint/steps", json!(0), "1 to 1000000000"),
+        ("/checkpoint/seconds", json!(-1.0), "0 to 1000000000"),
         ("/objective/alpha", json!(-0.1), "0 to 1000000"),
         ("/objective/beta", json!(1), "2 to 8"),
         ("/objective/beta", json!(10), "2 to 8"),
@@ -154,9 +164,13 @@ fn values_out_of_range_are_pointed_at() {
 fn what_makes_no_sense_together_is_refused() {
     assert_refused(&json!({ "objective": { "low": 301, "high": 300 } }), "/objective/low", "301 is above high, 300");
     assert_refused(&set("/objective/beta", json!(3)), "/objective/beta", "3 is odd");
+    assert_refused(&set("/objective/low", json!(1.5)), "/objective/low", "1.5 MACs are no whole number");
+    assert_refused(&set("/branches", json!("double")), "/branches", "unknown variant `double`");
+    assert_refused(&set("/objective/cost", json!("flops")), "/objective/cost", "unknown variant `flops`");
     assert_refused(&set("/objective/target", json!(0)), "/objective/target", "a target of 0");
     assert_refused(&json!({ "objective": { "low": 0, "high": 0 } }), "/objective/target", "a target of 0");
     read(&json!({ "objective": { "low": 0, "high": 300 } }));
+    read(&json!({ "objective": { "cost": "latency", "low": 1.5, "high": 300.25 } }));
     read(&json!({ "objective": { "low": 300, "high": 300 } }));
 }
 
@@ -174,19 +188,20 @@ fn the_schema_knows_every_key_with_its_default() {
     let schema: Value = serde_json::from_str(&SearchOptions::schema()).unwrap();
     assert!(schema["$schema"].as_str().unwrap().ends_with("/draft/2020-12/schema"));
     assert_eq!(schema["additionalProperties"], false);
-    let written = serde_json::to_value(read(&least())).unwrap();
+    let written = serde_json::to_value(read(&set("/checkpoint/steps", json!(null)))).unwrap();
     let (mut seen, mut required) = (Vec::new(), Vec::new());
     keys(&schema, "", &mut |at, property, needed| {
         seen.push(at.to_string());
         let actual = written.pointer(at).unwrap_or_else(|| panic!("{at} is no option"));
         match property.get("default") {
+            Some(default) if at == "/checkpoint" => assert_eq!(default, &Value::Null),
             Some(default) => assert_eq!(default, actual, "{at}"),
             None if needed => required.push(at.to_string()),
             None => panic!("{at} has no default"),
         }
     });
-    assert_eq!(required, ["/objective", "/objective/high", "/objective/low"]);
-    assert_eq!(seen.len(), 36, "{seen:?}");
+    assert_eq!(required, ["/checkpoint/path", "/objective", "/objective/high", "/objective/low"]);
+    assert_eq!(seen.len(), 45, "{seen:?}");
 }
 
 #[test]
@@ -203,9 +218,9 @@ fn the_extras_lie_just_below_the_window() {
     let objective = |low: u64, high: u64| read(&json!({ "objective": { "low": low, "high": high, "target": 1 } })).objective;
     assert_eq!(objective(300, 350).window(), Window { low: 300, high: 350 });
     assert_eq!(objective(300, 350).below(None), Some(Window { low: 290, high: 299 }), "a fifth of the width");
-    assert_eq!(objective(300, 350).below(Some(20)), Some(Window { low: 280, high: 299 }));
-    assert_eq!(objective(300, 350).below(Some(1000)), Some(Window { low: 0, high: 299 }));
-    assert_eq!(objective(300, 350).below(Some(0)), None);
+    assert_eq!(objective(300, 350).below(Some(20.0)), Some(Window { low: 280, high: 299 }));
+    assert_eq!(objective(300, 350).below(Some(1000.0)), Some(Window { low: 0, high: 299 }));
+    assert_eq!(objective(300, 350).below(Some(0.0)), None);
     assert_eq!(objective(300, 304).below(None), None, "too narrow for a fifth");
     assert_eq!(objective(0, 350).below(None), None, "nothing is below 0");
     let window = Window { low: 3, high: 5 };
@@ -230,4 +245,39 @@ fn the_pull_is_the_derivative_of_the_penalty() {
         assert!((steep.slope(macs) - difference).abs() < 1e-7, "{macs}");
     }
     assert_eq!(read(json!(100), 0.0, 2).slope(1e9), 0.0);
+}
+
+#[test]
+fn a_preset_is_laid_under_the_options() {
+    let published = read(&json!({ "preset": "published-19", "seed": 3, "train": { "batch": 256 } }));
+    assert_eq!((published.seed, published.active, published.train.batch, published.train.epochs), (3, 6, 256, 100.0));
+    assert_eq!((published.objective.low, published.objective.high, published.objective.cost), (66.0, 78.0, Metric::Latency));
+    assert_eq!(published.objective.below(published.candidates.extra_width), Some(Window { low: 64_000_000, high: 65_999_999 }));
+    assert!((published.objective.slope(72.0) - 2.0 * 2e-4 * (72.0 - 66.0)).abs() < 1e-15, "2e-4 (latency - 66)^2");
+
+    let published = read(&json!({ "preset": "published-27" }));
+    assert!((published.objective.slope(320e6) - 2.0 * 1e-5 * 20.0 / 1e6).abs() < 1e-18, "1e-5 (MMACs - 300)^2");
+    assert_eq!((published.candidates.count, published.candidates.extras), (2000, 100));
+    assert_eq!(published.objective.below(published.candidates.extra_width), Some(Window { low: 290_000_000, high: 299_999_999 }));
+    let schedule = published.train.schedule(100);
+    assert_eq!((schedule.at(0), schedule.at(2), schedule.warmup), (0.1, 0.4, 2), "0.1 to 0.4 over 2 of 100 epochs");
+    assert_eq!(read(&json!({ "preset": "published-72" })).rounds, Some(3));
+
+    for preset in &PRESETS {
+        let mut whole = json!({ "preset": preset.name, "objective": { "low": 1, "high": 2 } });
+        assert_eq!(read(&whole).preset.as_deref(), Some(preset.name));
+        whole["objective"] = json!({ "cost": "params", "high": 3e9, "low": 1 });
+        assert_eq!(read(&whole).objective.high, 3e9, "{}: what is given goes before the preset", preset.name);
+        assert!(!preset.description.is_empty());
+    }
+}
+
+#[test]
+fn a_preset_that_does_not_exist_or_does_not_help() {
+    let reason = "\"desktop\" is not a preset; there are published-19, published-27, published-72, one-gpu, laptop";
+    assert_refused(&json!({ "preset": "desktop" }), "/preset", reason);
+    assert_refused(&json!({ "preset": 3 }), "/preset", "invalid type");
+    assert_refused(&json!({ "preset": "laptop" }), "", "missing field `objective`");
+    assert_refused(&json!({ "preset": "published-27", "train": { "epoch": 3 } }), "/train/epoch", "unknown field `epoch`");
+    assert_refused(&json!({ "preset": "published-27", "train": 3 }), "/train", "invalid type");
 }

@@ -1,6 +1,6 @@
 //! A search that is stopped anywhere and stepped again ends as if nothing had happened.
 
-use crate::synthetic::{options, run, small_space, timeless, window, Synthetic};
+use crate::synthetic::{options, run, small_space, stored_by, timeless, window, Synthetic};
 use nse::arch::Architecture;
 use nse::search::*;
 use nse::space::Space;
@@ -81,6 +81,8 @@ impl Trainer for Faulty<'_> {
         self.faults.fail(Some(at))?;
         self.inner.architecture_step(at, active, paths)
     }
+
+    stored_by!(inner);
 
     fn score(&mut self, seed: u64, round: u64, candidates: &[Architecture], control: &dyn Control) -> Result<Vec<f64>> {
         self.faults.fail(None)?;

@@ -38,7 +38,7 @@ impl Watch {
         Watch {
             costs: CostTable::new(search.space()),
             window: search.options().objective.window(),
-            pool: affordable(search.space(), search.options().objective.high),
+            pool: affordable(search.space(), search.options().objective.window().high),
             size: search.options().active,
             preserve: search.options().fitness.preserve,
             seen: RefCell::new(Seen { active, tried, dropped: 0, rounds: 0, front: Vec::new() }),
@@ -210,7 +210,7 @@ fn the_front_of_the_round_before_is_scored_again() {
                 let accuracy = trainer.accuracy(member.architecture.cells()) - 0.001 * round as f64;
                 assert!((member.accuracy - accuracy).abs() < 1e-12, "the score of this round");
                 let old = front.iter().find(|s| s.architecture == member.architecture);
-                assert_eq!(member.found, old.map_or(round, |s| s.found), "found when it was found first");
+                assert_eq!(member.found, old.map_or(round + 1, |s| s.found), "found when it was found first");
             }
             front = search.front().to_vec();
         }
@@ -237,8 +237,9 @@ fn what_is_scored_becomes_the_front() {
         let scored = |a: &Architecture| Scored {
             architecture: a.clone(),
             cost: costs.architecture(a),
+            price: costs.architecture(a).macs,
             accuracy: trainer.accuracy(a.cells()),
-            found: 0,
+            found: 1,
         };
         let (main, extras) = trainer.scored[0].split_at(record.candidates.len());
         let [main, extras]: [Vec<Scored>; 2] = [main, extras].map(|part| part.iter().map(scored).collect());
@@ -259,7 +260,8 @@ fn the_record_of_a_round() {
     assert_eq!((search.rounds(), search.history().len()), ((3, 3), 3));
     for (i, record) in search.history().iter().enumerate() {
         assert_eq!((record.round, record.rounds, record.steps), (i as u64 + 1, 3, 20));
-        assert_eq!(record.window, [window.low, window.high]);
+        assert_eq!(record.window, [window.low, window.high].map(|macs| macs as f64));
+        assert!(record.candidates.iter().all(|p| p.cost == p.macs as f64 && p.params > 0));
         assert!(record.loss > 0.0 && record.loss < 1.0 && (record.loss + record.accuracy - 1.0).abs() < 2e-3);
         for (cell, active) in trainer.begun[i].iter().enumerate() {
             let stayed = record.fitness[cell].iter().map(|f| &f.operator);

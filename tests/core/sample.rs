@@ -3,7 +3,7 @@
 
 use crate::support::{architectures, assert_frequencies, between, chain, choices, everything};
 use nse::arch::Architecture;
-use nse::cost::CostTable;
+use nse::cost::{CostTable, Metric};
 use nse::search::gates::probability;
 use nse::search::{Purpose, Sampler, Stream, Window};
 use nse::space::Space;
@@ -55,7 +55,7 @@ impl Enumerated {
     }
 
     fn sampler(&self, window: Window) -> Result<Sampler> {
-        Sampler::new(&self.costs, &choices(&self.space, &self.active, &self.p), window)
+        Sampler::new(&self.costs.prices(Metric::Macs), &choices(&self.space, &self.active, &self.p), window)
     }
 
     fn draw(&self, window: Window, count: usize) -> Result<Vec<Architecture>> {
@@ -160,8 +160,8 @@ fn the_same_stream_draws_the_same() {
 fn unreachable(result: Result<Vec<Architecture>>, window: Window) -> (u64, u64, Option<u64>, Option<u64>) {
     match result {
         Err(Error::Unreachable { unit: "MACs", low, high, least, greatest, below, above }) => {
-            assert_eq!((low, high), (window.low, window.high));
-            (least, greatest, below, above)
+            assert_eq!((low, high), (window.low as f64, window.high as f64));
+            (least as u64, greatest as u64, below.map(|b| b as u64), above.map(|a| a as u64))
         }
         Err(other) => panic!("{other}"),
         Ok(drawn) => panic!("{} architectures in {window:?}", drawn.len()),
@@ -235,7 +235,7 @@ fn a_cell_without_active_operators() {
     let everywhere = Window { low: 0, high: u64::MAX };
     let draw = |active: [Vec<u16>; 2]| {
         let p = active.clone().map(|a| vec![0.5; a.len()]);
-        let sampler = Sampler::new(&costs, &choices(&space, &active, &p), everywhere)?;
+        let sampler = Sampler::new(&costs.prices(Metric::Macs), &choices(&space, &active, &p), everywhere)?;
         sampler.distinct(&space, 10, &HashSet::new(), &mut stream(6))
     };
     assert_eq!(draw([vec![], vec![0]]).unwrap(), [Architecture::new(&space, vec![vec![], vec![0]]).unwrap()]);
@@ -257,7 +257,7 @@ fn the_published_space_in_a_narrow_window() {
         .collect();
     let p: Vec<Vec<f64>> = active.iter().map(|a| a.iter().map(|_| between(&mut stream, 0.1, 0.9)).collect()).collect();
     let window = Window { low: 290_000_000, high: 310_000_000 };
-    let sampler = Sampler::new(&costs, &choices(&space, &active, &p), window).unwrap();
+    let sampler = Sampler::new(&costs.prices(Metric::Macs), &choices(&space, &active, &p), window).unwrap();
     let drawn = sampler.distinct(&space, 2000, &HashSet::new(), &mut stream).unwrap();
     println!("2,000 architectures of 22 cells x 5 operators in {:.0} ms", started.elapsed().as_secs_f64() * 1e3);
     assert_eq!(drawn.len(), 2000);
@@ -266,6 +266,7 @@ fn the_published_space_in_a_narrow_window() {
     let used = |a: &Architecture| a.cells().iter().zip(&active).all(|(open, active)| open.iter().all(|o| active.contains(o)));
     assert!(drawn.iter().all(used));
 
-    let everywhere = Sampler::new(&costs, &choices(&space, &active, &p), Window { low: 0, high: u64::MAX }).unwrap();
+    let everywhere =
+        Sampler::new(&costs.prices(Metric::Macs), &choices(&space, &active, &p), Window { low: 0, high: u64::MAX }).unwrap();
     assert_eq!(everywhere.distinct(&space, 2000, &HashSet::new(), &mut stream).unwrap().len(), 2000);
 }

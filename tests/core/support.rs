@@ -79,7 +79,7 @@ pub fn gate_vectors(n: usize) -> Vec<Vec<bool>> {
 /// What a sampler draws from; `p` is parallel to `active`.
 pub fn choices<'a>(space: &Space, active: &'a [Vec<u16>], p: &'a [Vec<f64>]) -> Vec<CellChoices<'a>> {
     (space.cells().iter().zip(active).zip(p))
-        .map(|((cell, active), p)| CellChoices { active, p, may_be_skipped: cell.may_be_skipped() })
+        .map(|((cell, active), p)| CellChoices { active, p, may_be_skipped: cell.may_be_skipped(), single: false })
         .collect()
 }
 

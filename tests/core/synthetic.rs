@@ -28,6 +28,11 @@ pub fn window(space: &Space, low: f64, high: f64) -> Window {
 /// Options from their JSON form without the objective.
 pub fn options(seed: u64, window: Window, mut rest: Value) -> SearchOptions {
     rest["seed"] = seed.into();
+    // Some of these spaces are tiny.
+    rest["candidates"].as_object_mut().map(|candidates| candidates.entry("too_few").or_insert("accept".into()));
+    if rest["candidates"].is_null() {
+        rest["candidates"] = serde_json::json!({ "too_few": "accept" });
+    }
     rest["objective"] = serde_json::json!({ "low": window.low, "high": window.high });
     SearchOptions::from_json(&rest.to_string()).unwrap()
 }
@@ -111,7 +116,7 @@ impl Trainer for Synthetic {
         self.active = active.to_vec();
         self.next = Some((round, 0));
         self.begun.push(active.to_vec());
-        self.scored.push(Vec::new());
+        self.scored.resize(round as usize + 1, Vec::new());
         Ok(())
     }
 
@@ -150,6 +155,27 @@ impl Trainer for Synthetic {
         Ok((0.5, (0..active.len()).map(gradient).collect()))
     }
 
+    /// Its only state that matters: round and step of what comes next.
+    fn save(&self, active: &[Vec<u16>]) -> Result<Arrays> {
+        assert!(active.iter().zip(&self.active).all(|(now, begun)| now.iter().all(|o| begun.contains(o))));
+        let (round, step) = self.next.unwrap();
+        Ok(Arrays::from([("next".into(), Array { shape: vec![2], values: vec![round as f32, step as f32] })]))
+    }
+
+    fn restore(&mut self, _: u64, round: u64, active: &[Vec<u16>], arrays: &Arrays) -> Result<()> {
+        let wrong = || Error::Argument { name: "weights", reason: "not those of a synthetic trainer".into() };
+        let next = arrays.get("next").filter(|next| next.values.len() == 2).ok_or_else(wrong)?;
+        assert_eq!(next.values[0] as u64, round);
+        self.next = Some((round, next.values[1] as u64));
+        self.active = active.to_vec();
+        self.scored.resize(round as usize + 1, Vec::new());
+        Ok(())
+    }
+
+    fn data(&self) -> String {
+        format!("{:?}", self.utility)
+    }
+
     fn score(&mut self, _: u64, round: u64, candidates: &[Architecture], control: &dyn Control) -> Result<Vec<f64>> {
         if control.cancelled() {
             return Err(Error::Cancelled);
@@ -159,3 +185,21 @@ impl Trainer for Synthetic {
         Ok(candidates.iter().map(|a| self.accuracy(a.cells()) - self.drift * round as f64).collect())
     }
 }
+
+/// The part of a trainer around another one that is the other's.
+macro_rules! stored_by {
+    ($inner:tt) => {
+        fn save(&self, active: &[Vec<u16>]) -> nse::Result<nse::search::Arrays> {
+            self.$inner.save(active)
+        }
+
+        fn restore(&mut self, seed: u64, round: u64, active: &[Vec<u16>], arrays: &nse::search::Arrays) -> nse::Result<()> {
+            self.$inner.restore(seed, round, active, arrays)
+        }
+
+        fn data(&self) -> String {
+            self.$inner.data()
+        }
+    };
+}
+pub(crate) use stored_by;

@@ -1,9 +1,9 @@
 //! Windows at the limits: what cannot be met is refused at once, and what can be met is met.
 
 use crate::support::{affordable, architectures, chain, choices, config, everything, subsets};
-use crate::synthetic::{options, run, small_space, timeless, window, Synthetic};
+use crate::synthetic::{options, run, small_space, stored_by, timeless, window, Synthetic};
 use nse::arch::Architecture;
-use nse::cost::CostTable;
+use nse::cost::{CostTable, Metric};
 use nse::search::*;
 use nse::space::Space;
 use nse::{Error, Result};
@@ -35,7 +35,7 @@ fn a_narrow_window_still_gives_all_candidates() {
     let active: Vec<Vec<u16>> = space.cells().iter().map(|_| vec![0, 3, 9, 12, 21]).collect();
     let p = vec![vec![0.5; 5]; active.len()];
     let narrow = Window { low: 700_000_000, high: 700_010_000 };
-    let sampler = Sampler::new(&costs, &choices(&space, &active, &p), narrow).unwrap();
+    let sampler = Sampler::new(&costs.prices(Metric::Macs), &choices(&space, &active, &p), narrow).unwrap();
     let drawn = sampler.distinct(&space, 200, &HashSet::new(), &mut Stream::new(1, Purpose::Candidates, 0, 0)).unwrap();
     assert_eq!(drawn.len(), 200);
     assert!(drawn.iter().all(|a| narrow.contains(costs.architecture(a).macs)));
@@ -62,7 +62,7 @@ fn what_is_very_unlikely_is_not_impossible() {
     let (active, p) = (everything(&space), vec![vec![5e-4; 3]; 40]);
     let greatest = costs.range().1.macs;
     let all_open = Window { low: greatest, high: greatest };
-    let sampler = Sampler::new(&costs, &choices(&space, &active, &p), all_open).unwrap();
+    let sampler = Sampler::new(&costs.prices(Metric::Macs), &choices(&space, &active, &p), all_open).unwrap();
     let drawn = sampler.distinct(&space, 1, &HashSet::new(), &mut Stream::new(1, Purpose::Candidates, 0, 0)).unwrap();
     assert_eq!(drawn, [Architecture::new(&space, active).unwrap()]);
 }
@@ -148,6 +148,8 @@ impl Trainer for Miscounts {
     fn architecture_step(&mut self, at: At, active: &[Vec<u16>], paths: &[Option<TwoPaths>]) -> Result<(f64, Vec<PathGradient>)> {
         self.0.architecture_step(at, active, paths)
     }
+    stored_by!(0);
+
     fn score(&mut self, seed: u64, round: u64, candidates: &[Architecture], control: &dyn Control) -> Result<Vec<f64>> {
         let scores = self.0.score(seed, round, candidates, control)?;
         Ok(vec![0.5; scores.len().saturating_add_signed(self.1)])

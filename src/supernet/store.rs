@@ -1,0 +1,73 @@
+//! A network's weights and momenta as named arrays, and back.
+
+use super::network::Network;
+use super::unit::Parameter;
+use crate::error::{Error, Result};
+use crate::search::{Array, Arrays};
+use tch::{no_grad_guard, Device, Tensor};
+
+/// Weights and momenta of stem, tail, classifier and the given operators of every cell.
+pub fn save(network: &Network, operators: &[Vec<u16>]) -> Result<Arrays> {
+    let mut arrays = Arrays::new();
+    for (name, parameter) in named(network, operators) {
+        arrays.insert(format!("{name}.momentum"), array(&parameter.momentum)?);
+        arrays.insert(name, array(&parameter.value)?);
+    }
+    Ok(arrays)
+}
+
+/// Overwrites what [`save`] wrote; nothing may be missing, of another shape, or left over.
+pub fn restore(network: &Network, operators: &[Vec<u16>], arrays: &Arrays) -> Result<()> {
+    let _no_grad = no_grad_guard();
+    let named = named(network, operators);
+    if arrays.len() != 2 * named.len() {
+        return Err(wrong(format!("{} arrays, the network has {}", arrays.len(), 2 * named.len())));
+    }
+    for (name, parameter) in named {
+        overwrite(&parameter.momentum, &format!("{name}.momentum"), arrays)?;
+        overwrite(&parameter.value, &name, arrays)?;
+    }
+    Ok(())
+}
+
+fn named<'a>(network: &'a Network, operators: &[Vec<u16>]) -> Vec<(String, &'a Parameter)> {
+    let (stem, tail, classifier) = network.ends();
+    let mut parts: Vec<(String, Vec<&Parameter>)> = vec![
+        ("stem".into(), stem.parameters().collect()),
+        ("tail".into(), tail.parameters().collect()),
+        ("classifier".into(), classifier.parameters().collect()),
+    ];
+    for (cell, operators) in operators.iter().enumerate() {
+        for operator in operators {
+            let label = network.space().cells()[cell].operators[usize::from(*operator)];
+            for unit in network.units(cell, *operator) {
+                parts.push((format!("cells.{cell}.{label}.{}", unit.shape.name), unit.parameters().collect()));
+            }
+        }
+    }
+    let numbered = |(part, parameters): (String, Vec<&'a Parameter>)| {
+        parameters.into_iter().enumerate().map(move |(i, parameter)| (format!("{part}.{i}"), parameter)).collect::<Vec<_>>()
+    };
+    parts.into_iter().flat_map(numbered).collect()
+}
+
+fn array(tensor: &Tensor) -> Result<Array> {
+    let flat = tensor.f_detach()?.f_to_device(Device::Cpu)?.f_contiguous()?;
+    let mut values = vec![0f32; flat.numel()];
+    flat.f_copy_data(&mut values, flat.numel())?;
+    Ok(Array { shape: tensor.size().iter().map(|n| *n as usize).collect(), values })
+}
+
+fn overwrite(tensor: &Tensor, name: &str, arrays: &Arrays) -> Result<()> {
+    let array = arrays.get(name).ok_or_else(|| wrong(format!("{name} is missing")))?;
+    let shape: Vec<i64> = array.shape.iter().map(|n| *n as i64).collect();
+    if shape != tensor.size() {
+        return Err(wrong(format!("{name} has the shape {shape:?}, the network has {:?}", tensor.size())));
+    }
+    tensor.shallow_clone().f_copy_(&Tensor::f_from_slice(&array.values)?.f_view(shape.as_slice())?)?;
+    Ok(())
+}
+
+fn wrong(reason: String) -> Error {
+    Error::Argument { name: "weights", reason }
+}

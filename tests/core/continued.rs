@@ -1,0 +1,137 @@
+//! A finished search continued in a larger pool: its front is the protected start, and what had its turn does not come again.
+
+use crate::support::chain;
+use crate::synthetic::{options, run, small_space, window, Synthetic};
+use nse::search::*;
+use nse::space::Space;
+use nse::{Error, Result};
+use serde_json::json;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+const OLD: [&str; 7] =
+    ["mbconv_k1_t1", "mbconv_k3_t1", "mbconv_k3_t2", "mbconv_k5_t1", "conv_k3_t1", "rec_k3_t1", "dualconv_k3_t1"];
+
+const NEW: [&str; 5] = ["rec_k5_t1", "mbconv_k7_t1", "conv_k5_t1", "mbconv_k3_t3", "rec_k7_t1"];
+
+/// The cells of `small_space` with more operators, and the old ones in another order.
+fn larger() -> Arc<Space> {
+    let operators: Vec<&str> = NEW.iter().chain(OLD.iter().rev()).copied().collect();
+    Arc::new(chain(1, 2, &[("normal", 0, &operators), ("reduce", 3, &operators), ("normal", 0, &operators)]))
+}
+
+fn rest(rounds: u64) -> serde_json::Value {
+    json!({
+        "active": 3, "rounds": rounds, "train": { "epochs": 2 }, "candidates": { "count": 10, "extras": 3 },
+        "fitness": { "interval": 1, "lr": 0.3, "threshold": -0.5 }
+    })
+}
+
+fn finished(seed: u64) -> Search {
+    let space = small_space();
+    let mut search = Search::new(space.clone(), options(seed, window(&space, 0.0, 0.5), rest(2))).unwrap();
+    run(&mut search, &mut Synthetic::new(&space, seed), &Silent);
+    search
+}
+
+fn continued(old: &Search, space: &Arc<Space>, seed: u64) -> Result<Search> {
+    let window = old.options().objective.window();
+    Search::start(space.clone(), options(seed, window, rest(3)), Start { continued: Some(old), ..Start::default() })
+}
+
+fn names(space: &Space, cells: &[Vec<u16>]) -> Vec<BTreeSet<String>> {
+    let name = |cell: usize, o: &u16| space.cells()[cell].operators[usize::from(*o)].to_string();
+    cells.iter().enumerate().map(|(i, cell)| cell.iter().map(|o| name(i, o)).collect()).collect()
+}
+
+fn sorted(mut cells: Vec<Vec<String>>) -> Vec<Vec<String>> {
+    cells.iter_mut().for_each(|cell| cell.sort());
+    cells
+}
+
+#[test]
+fn the_front_is_the_protected_start() {
+    let space = larger();
+    for seed in 0..30 {
+        let old = finished(seed);
+        let mut search = continued(&old, &space, seed + 100).unwrap();
+        let front = |search: &Search| -> Vec<_> {
+            search.front().iter().map(|s| (sorted(s.architecture.names(search.space())), s.price, s.accuracy)).collect()
+        };
+        assert_eq!(front(&search), front(&old), "it begins with the front that it was given");
+        assert!(search.front().iter().all(|s| s.found == 0));
+        assert_eq!(search.rounds(), (0, 3));
+
+        let mut used = vec![BTreeSet::new(); 3];
+        for (cells, ..) in front(&old) {
+            used.iter_mut().zip(cells).for_each(|(used, cell)| used.extend(cell));
+        }
+        let begun = names(&space, &search.active());
+        for (begun, used) in begun.iter().zip(&used) {
+            assert!(begun.is_superset(used), "what the front uses is active");
+            assert_eq!(begun.len(), used.len().max(3), "filled up to three");
+        }
+
+        let mut trainer = Synthetic::new(&space, seed);
+        search.step(&mut trainer, &Silent).unwrap();
+        let record = &search.history()[0];
+        for (dropped, used) in record.dropped.iter().zip(&used) {
+            assert!(dropped.iter().all(|name| !used.contains(name)), "the front's operators are protected");
+        }
+        let scored: Vec<_> = trainer.scored[0][..old.front().len()].iter().map(|a| sorted(a.names(&space))).collect();
+        assert_eq!(scored, front(&old).into_iter().map(|member| member.0).collect::<Vec<_>>(), "the front is scored again");
+        assert!(run(&mut search, &mut trainer, &Silent).is_empty());
+    }
+}
+
+#[test]
+fn what_had_its_turn_does_not_come_again() {
+    let space = larger();
+    let (mut left, mut old_ones) = (0, 0);
+    for seed in 0..30 {
+        let old = finished(seed);
+        // Everything that was ever active and is not on the front at the end.
+        let mut turned: Vec<BTreeSet<String>> = vec![BTreeSet::new(); 3];
+        for record in old.history() {
+            for cell in 0..3 {
+                turned[cell].extend(record.fitness[cell].iter().map(|f| f.operator.clone()));
+                turned[cell].extend(record.dropped[cell].iter().cloned());
+            }
+        }
+        for member in &old.history().last().unwrap().front {
+            turned.iter_mut().zip(&member.cells).for_each(|(turned, cell)| turned.retain(|o| !cell.contains(o)));
+        }
+        let mut search = continued(&old, &space, seed).unwrap();
+        let mut trainer = Synthetic::new(&space, seed);
+        run(&mut search, &mut trainer, &Silent);
+        for begun in &trainer.begun {
+            for (cell, begun) in names(&space, begun).iter().enumerate() {
+                assert!(begun.is_disjoint(&turned[cell]), "seed {seed}");
+                old_ones += begun.iter().filter(|name| OLD.contains(&name.as_str())).count();
+            }
+        }
+        left += turned.iter().map(BTreeSet::len).sum::<usize>();
+    }
+    assert!(left > 30 && old_ones > 30, "{left} left, {old_ones} of the old pool");
+}
+
+#[test]
+fn what_does_not_fit_is_refused() {
+    let old = finished(1);
+    let refused = |search: Result<Search>| match search.err() {
+        Some(Error::Argument { name: "continued", reason }) => reason,
+        other => panic!("{other:?}"),
+    };
+    let small = small_space();
+    let running = Search::new(small.clone(), options(1, window(&small, 0.0, 0.5), rest(2))).unwrap();
+    assert_eq!(refused(continued(&running, &larger(), 1)), "the search is not finished: 0 of 2 rounds are complete");
+    let shorter = Arc::new(chain(1, 2, &[("normal", 0, &OLD), ("reduce", 3, &OLD)]));
+    assert_eq!(refused(continued(&old, &shorter, 1)), "3 cells, the new space has 2");
+    let wider = Arc::new(chain(1, 2, &[("normal", 0, &OLD), ("reduce", 4, &OLD), ("normal", 0, &OLD)]));
+    assert_eq!(refused(continued(&old, &wider, 1)), "cell 1 has another kind or other shapes in the new space");
+    let without = Arc::new(chain(1, 2, &[("normal", 0, &NEW), ("reduce", 3, &NEW), ("normal", 0, &NEW)]));
+    match continued(&old, &without, 1).err() {
+        Some(Error::Config { reason, .. }) => assert!(reason.ends_with("is not a candidate of this cell"), "{reason}"),
+        other => panic!("{other:?}"),
+    }
+}
