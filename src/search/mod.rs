@@ -26,4 +26,4 @@ pub use pareto::Scored;
 pub use random::{Purpose, Stream};
 pub use sample::{CellChoices, Sampler, Window};
 pub use schedule::Schedule;
-pub use trainer::{At, PathGradient, StepOutcome, Trainer};
+pub use trainer::{Array, Arrays, At, PathGradient, StepOutcome, Trainer};

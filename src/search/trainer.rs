@@ -5,6 +5,7 @@ use super::fitness::TwoPaths;
 use super::observe::Control;
 use crate::arch::Architecture;
 use crate::error::Result;
+use std::collections::BTreeMap;
 
 /// Where in a run something happens; names the random streams and the batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +31,15 @@ pub struct PathGradient {
     pub selected: f64,
     pub unselected: f64,
 }
+
+/// Numbers with a shape, row-major: what a trainer puts into a checkpoint.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Array {
+    pub shape: Vec<usize>,
+    pub values: Vec<f32>,
+}
+
+pub type Arrays = BTreeMap<String, Array>;
 
 pub trait Trainer {
     /// Optimizer steps per epoch over the training images.
