@@ -5,19 +5,22 @@
 //! The method is NSE, Neural Search-space Evolution (Ci et al., ICCV 2021).
 //!
 //! ```text
-//! space     what can be searched: operators, cells, pools, presets, the JSON form         pure
-//! arch      one architecture: operators per cell, canonical form, JSON                    pure
-//! cost      multiply-accumulates and parameters of operators and architectures            pure
-//! search    the round as a state machine; talks to weights only through `search::Trainer` pure
-//! data      images in memory: IDX files, splits, normalisation, augmentation
-//! report    pictures for people
-//! supernet  the weights: the only folder that names `tch` (libtorch)
-//! ffi       the C ABI, `include/nse.h`
+//! space      what can be searched: operators, cells, pools, presets, the JSON form         pure
+//! arch       one architecture: operators per cell, canonical form, JSON                    pure
+//! cost       multiply-accumulates and parameters of operators and architectures            pure
+//! search     the round as a state machine; talks to weights only through `search::Trainer` pure
+//! data       images in memory: IDX files, splits, normalisation, augmentation
+//! checkpoint one file that survives the process: checksummed, replaced whole or not at all
+//! report     pictures for people
+//! supernet   the weights: the only folder that names `tch` (libtorch)
+//! ffi        the C ABI, `include/nse.h`
 //! ```
 //!
-//! The arrow of dependency is `ffi -> search -> {space, arch, cost}`; `supernet` and `data` serve `search` through traits.
+//! The arrow of dependency is `ffi -> search -> {space, arch, cost}`; `supernet`, `data` and `checkpoint` serve `search` through
+//! traits.
 
 pub mod arch;
+pub mod checkpoint;
 pub mod cost;
 pub mod data;
 mod error;

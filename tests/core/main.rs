@@ -2,6 +2,8 @@
 
 mod arch;
 mod arrow;
+mod checkpoint_crash;
+mod checkpoint_file;
 mod cost;
 mod engine;
 mod events;

@@ -1,0 +1,244 @@
+//! The format of a checkpoint: 64 bytes of header, a JSON text (the head), safetensors (the body). All integers little-endian.
+//! Nothing of a file is believed before its lengths and its checksum are right; the checksum finds damage, not malice.
+//!
+//! ```text
+//!  0..8   "nse-ckpt"           8..12  version, now 1          12..16  zero
+//! 16..24  length of the head  24..32  length of the body      32..64  BLAKE3 of bytes 0..32, the head and the body
+//! ```
+
+use super::replace::replace;
+use crate::error::{Error, Result};
+use crate::search::{Array, Arrays};
+use blake3::Hasher;
+use safetensors::tensor::{Dtype, TensorInfo};
+use std::collections::{BTreeMap, TryReserveError};
+use std::fs::OpenOptions;
+use std::io::{self, ErrorKind, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+const MAGIC: [u8; 8] = *b"nse-ckpt";
+const VERSION: u32 = 1;
+const HEADER: u64 = 64;
+
+/// Values turned into bytes at a time.
+const CHUNK: usize = 16 * 1024;
+
+/// Replaces the checkpoint at `path`: when this returns without an error, the new one is on the disk, even if the power fails;
+/// with an error, the one before is untouched. `head` is JSON, which is not checked here.
+///
+/// The new file is first written to `.NAME.partial` beside `path`, all that a kill leaves behind. A symbolic link at `path` is
+/// itself replaced; a directory or a device is refused.
+///
+/// Errors: [`Error::Io`] (also when another call or process is writing the same checkpoint), [`Error::Argument`] for an array
+/// whose shape is not that of its values.
+pub fn write(path: &Path, head: &str, body: &Arrays) -> Result<()> {
+    let content = Content::new(head, body)?;
+    replace(path, |out| content.write_to(out)).map_err(|source| Error::Io { path: path.into(), source })
+}
+
+/// The head and the body of the checkpoint at `path`, as they were written.
+///
+/// Errors: [`Error::Io`] when the file is not there or cannot be read, [`Error::Format`] when it is anything but a whole and
+/// undamaged checkpoint of version 1.
+pub fn read(path: &Path) -> Result<(String, Arrays)> {
+    parse(path).map_err(|failure| match failure {
+        Failure::Io(source) => Error::Io { path: path.into(), source },
+        Failure::Format(reason) => Error::Format { path: path.into(), reason },
+    })
+}
+
+// ---- Writing -----------------------------------------------------------------------------------------------------------
+
+struct Content<'a> {
+    head: &'a str,
+    body: &'a Arrays,
+    /// The safetensors header: for every array its type, shape and place.
+    index: Vec<u8>,
+    /// Length of the body in bytes.
+    length: u64,
+}
+
+impl<'a> Content<'a> {
+    fn new(head: &'a str, body: &'a Arrays) -> Result<Self> {
+        let argument = |reason| Error::Argument { name: "body", reason };
+        let mut infos = BTreeMap::new();
+        let mut end = 0;
+        for (name, Array { shape, values }) in body {
+            let start = end;
+            end += size_of_val(values.as_slice());
+            if bytes_of(shape) != Some(end - start) {
+                return Err(argument(format!("array {name:?} has the shape {shape:?} and {} values", values.len())));
+            }
+            infos.insert(name, TensorInfo { dtype: Dtype::F32, shape: shape.clone(), data_offsets: (start, end) });
+        }
+        let mut index = serde_json::to_vec(&infos).map_err(|error| argument(error.to_string()))?;
+        // Values start at a multiple of 8 in the body, as in the files that the safetensors library writes.
+        index.resize(index.len().next_multiple_of(8), b' ');
+        let length = 8 + index.len() as u64 + end as u64;
+        Ok(Content { head, body, index, length })
+    }
+
+    /// Goes over the values twice, once for the checksum, and keeps no copy of them.
+    fn write_to(&self, out: &mut impl Write) -> io::Result<()> {
+        let mut top = Vec::with_capacity(32);
+        top.extend(MAGIC);
+        top.extend(VERSION.to_le_bytes());
+        top.extend([0; 4]);
+        top.extend((self.head.len() as u64).to_le_bytes());
+        top.extend(self.length.to_le_bytes());
+        let mut hasher = Hasher::new();
+        hasher.update(&top);
+        self.payload(&mut hasher)?;
+        out.write_all(&top)?;
+        out.write_all(hasher.finalize().as_bytes())?;
+        self.payload(out)
+    }
+
+    fn payload(&self, out: &mut impl Write) -> io::Result<()> {
+        out.write_all(self.head.as_bytes())?;
+        out.write_all(&(self.index.len() as u64).to_le_bytes())?;
+        out.write_all(&self.index)?;
+        let mut bytes = Vec::with_capacity(4 * CHUNK);
+        for chunk in self.body.values().flat_map(|array| array.values.chunks(CHUNK)) {
+            bytes.clear();
+            chunk.iter().for_each(|value| bytes.extend_from_slice(&value.to_le_bytes()));
+            out.write_all(&bytes)?;
+        }
+        Ok(())
+    }
+}
+
+/// Bytes of an array, None when no machine could hold it.
+fn bytes_of(shape: &[usize]) -> Option<usize> {
+    shape.iter().try_fold(4, |product: usize, size| product.checked_mul(*size))
+}
+
+// ---- Reading -----------------------------------------------------------------------------------------------------------
+
+enum Failure {
+    Io(io::Error),
+    Format(String),
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Failure::Io(error)
+    }
+}
+
+impl From<TryReserveError> for Failure {
+    fn from(error: TryReserveError) -> Self {
+        Failure::Io(io::Error::new(ErrorKind::OutOfMemory, error))
+    }
+}
+
+type Parsed<T> = std::result::Result<T, Failure>;
+
+fn format<T>(reason: String) -> Parsed<T> {
+    Err(Failure::Format(reason))
+}
+
+fn parse(path: &Path) -> Parsed<(String, Arrays)> {
+    // Without waiting: opening a pipe must not hang.
+    let mut file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path)?;
+    let metadata = file.metadata()?;
+    if !metadata.is_file() {
+        return format("not a checkpoint: not a regular file".into());
+    }
+    let top = bytes(&mut file, HEADER)?;
+    let header = Header::parse(&top)?;
+    let promised = HEADER.checked_add(header.head).and_then(|sum| sum.checked_add(header.body));
+    let (present, promised) = (metadata.len(), promised.unwrap_or(u64::MAX));
+    if present < promised {
+        let Header { head, body, .. } = header;
+        return format(format!("truncated: the header promises {HEADER} + {head} + {body} bytes, there are {present}"));
+    }
+    if present > promised {
+        return format(format!("{} bytes follow the {promised} that the header promises", present - promised));
+    }
+    let head = bytes(&mut file, header.head)?;
+    let body = bytes(&mut file, header.body)?;
+    let mut hasher = Hasher::new();
+    hasher.update(header.checked).update(&head).update(&body);
+    // A file that became shorter since it was opened ends here too.
+    if hasher.finalize() != header.checksum {
+        return format("the file is damaged: its checksum is wrong".into());
+    }
+    let head = String::from_utf8(head).or_else(|error| format(format!("the head is not UTF-8: {}", error.utf8_error())))?;
+    Ok((head, arrays(&body)?))
+}
+
+/// The next `length` bytes, or as many as there are. More than the memory holds is an error.
+fn bytes(file: &mut impl Read, length: u64) -> Parsed<Vec<u8>> {
+    let mut bytes = Vec::new();
+    bytes.try_reserve_exact(usize::try_from(length).unwrap_or(usize::MAX))?;
+    file.take(length).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+struct Header<'a> {
+    /// Lengths in bytes.
+    head: u64,
+    body: u64,
+    /// The part of the header that the checksum covers.
+    checked: &'a [u8],
+    checksum: [u8; 32],
+}
+
+impl<'a> Header<'a> {
+    fn parse(top: &'a [u8]) -> Parsed<Self> {
+        let magic = top.get(..MAGIC.len()).unwrap_or(top);
+        if !MAGIC.starts_with(magic) {
+            return format(format!("not a checkpoint: it starts with \"{}\"", magic.escape_ascii()));
+        }
+        let fields = || {
+            let (checked, checksum) = top.split_at_checked(32)?;
+            let (version, rest) = checked.get(MAGIC.len()..)?.split_first_chunk()?;
+            let (zero, rest) = rest.split_first_chunk()?;
+            let (head, body) = rest.split_first_chunk()?;
+            let (head, body) = (u64::from_le_bytes(*head), u64::from_le_bytes(*body.first_chunk()?));
+            let header = Header { head, body, checked, checksum: *checksum.first_chunk()? };
+            Some((u32::from_le_bytes(*version), u32::from_le_bytes(*zero), header))
+        };
+        match fields() {
+            None => format(format!("truncated: the header takes {HEADER} bytes, there are {}", top.len())),
+            Some((VERSION, 0, header)) => Ok(header),
+            Some((VERSION, reserved, _)) => format(format!("the file is damaged: {reserved:#x} where zero is expected")),
+            Some((version, ..)) => format(format!("version {version}, this library reads version {VERSION}")),
+        }
+    }
+}
+
+/// Stricter than the format: only F32, no metadata, and every byte belongs to an array.
+fn arrays(body: &[u8]) -> Parsed<Arrays> {
+    let wrong = |reason: String| Failure::Format(format!("the body is not safetensors: {reason}"));
+    let (length, rest) = body.split_first_chunk().ok_or_else(|| wrong(format!("it has {} bytes", body.len())))?;
+    let length = u64::from_le_bytes(*length);
+    let split = usize::try_from(length).ok().and_then(|length| rest.split_at_checked(length));
+    let (index, data) = split.ok_or_else(|| wrong(format!("an index of {length} bytes in a body of {}", body.len())))?;
+    let infos: BTreeMap<String, TensorInfo> = serde_json::from_slice(index).map_err(|error| wrong(error.to_string()))?;
+    let mut infos: Vec<_> = infos.into_iter().collect();
+    infos.sort_by_key(|(_, info)| info.data_offsets);
+    let mut arrays = Arrays::new();
+    let mut next = 0;
+    for (name, TensorInfo { dtype, shape, data_offsets: (start, end) }) in infos {
+        if dtype != Dtype::F32 {
+            return format(format!("the body is not F32: array {name:?} is {dtype:?}"));
+        }
+        if start != next || end.checked_sub(start) != bytes_of(&shape) {
+            return Err(wrong(format!("bytes {start} to {end} for array {name:?} of the shape {shape:?}")));
+        }
+        let bytes = data.get(start..end);
+        let bytes = bytes.ok_or_else(|| wrong(format!("array {name:?} ends at byte {end} of {}", data.len())))?;
+        let mut values = Vec::new();
+        values.try_reserve_exact(bytes.len() / 4)?;
+        values.extend(bytes.chunks_exact(4).map(|value| f32::from_le_bytes([value[0], value[1], value[2], value[3]])));
+        arrays.insert(name, Array { shape, values });
+        next = end;
+    }
+    match data.len() - next {
+        0 => Ok(arrays),
+        extra => Err(wrong(format!("{extra} bytes belong to no array"))),
+    }
+}
