@@ -1,4 +1,4 @@
-//! The file of a checkpoint: what is written comes back, nothing else is ever taken for it, and no failure loses the one before.
+//! The file of a checkpoint: what is written comes back, and nothing else is ever taken for it. `checkpoint_crash` is about failures.
 
 use crate::support::cases;
 use nse::checkpoint::file::{read, write};
@@ -6,34 +6,30 @@ use nse::search::{Array, Arrays};
 use nse::{Error, Result};
 use proptest::prelude::*;
 use safetensors::{Dtype, SafeTensors};
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::{symlink, FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 /// An empty folder of one test, and the path of a checkpoint in it.
-struct Folder(PathBuf);
+pub struct Folder(pub PathBuf);
 
 impl Folder {
-    fn new(name: &str) -> Self {
+    pub fn new(name: &str) -> Self {
         let path = std::env::temp_dir().join(format!("nse-checkpoint-{}-{name}", std::process::id()));
         let _ = fs::remove_dir_all(&path);
         fs::create_dir(&path).unwrap();
         Folder(path)
     }
 
-    fn file(&self) -> PathBuf {
+    pub fn file(&self) -> PathBuf {
         self.0.join("run.nse")
     }
 
-    fn partial(&self) -> PathBuf {
+    pub fn partial(&self) -> PathBuf {
         self.0.join(".run.nse.partial")
     }
 
-    fn entries(&self) -> Vec<String> {
+    pub fn entries(&self) -> Vec<String> {
         let mut names: Vec<_> = fs::read_dir(&self.0).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
         names.sort();
         names
@@ -46,31 +42,34 @@ impl Drop for Folder {
     }
 }
 
-fn array(shape: &[usize], values: &[f32]) -> Array {
+pub fn array(shape: &[usize], values: &[f32]) -> Array {
     Array { shape: shape.to_vec(), values: values.to_vec() }
 }
 
-fn small() -> (String, Arrays) {
+pub fn small() -> (String, Arrays) {
     let body = [("a", array(&[2, 2], &[1.0, -0.0, f32::NAN, 4.0])), ("b.c", array(&[0, 3], &[])), ("é", array(&[], &[0.5]))];
     (r#"{"round":3}"#.into(), body.map(|(name, array)| (name.into(), array)).into())
 }
 
 /// A checkpoint of about `n` values, which differs from that of every other number.
-fn numbered(n: usize) -> (String, Arrays) {
+pub fn numbered(n: usize) -> (String, Arrays) {
     (format!("{{\"n\":{n}}}"), [("w".into(), array(&[n], &vec![n as f32; n]))].into())
 }
 
+/// Head, and name, shape and values of every array.
+pub type Bits = (String, Vec<(String, Vec<usize>, Vec<u32>)>);
+
 /// NaN equals NaN, and 0 is not -0.
-fn bits((head, body): &(String, Arrays)) -> (String, Vec<(String, Vec<usize>, Vec<u32>)>) {
+pub fn bits((head, body): &(String, Arrays)) -> Bits {
     let arrays = body.iter().map(|(name, a)| (name.clone(), a.shape.clone(), a.values.iter().map(|v| v.to_bits()).collect()));
     (head.clone(), arrays.collect())
 }
 
-fn write_all(path: &Path, content: &(String, Arrays)) {
+pub fn write_all(path: &Path, content: &(String, Arrays)) {
     write(path, &content.0, &content.1).unwrap();
 }
 
-fn assert_holds(path: &Path, content: &(String, Arrays)) {
+pub fn assert_holds(path: &Path, content: &(String, Arrays)) {
     assert_eq!(bits(&read(path).unwrap()), bits(content));
 }
 
@@ -106,11 +105,17 @@ fn reason(path: &Path) -> String {
     }
 }
 
-fn io_error<T: std::fmt::Debug>(result: Result<T>, path: &Path) -> io::Error {
+pub fn io_error<T: std::fmt::Debug>(result: Result<T>, path: &Path) -> io::Error {
     match result {
         Err(Error::Io { path: named, source }) if named == path => source,
         other => panic!("not an I/O error: {other:?}"),
     }
+}
+
+pub fn pipe(path: &Path) {
+    let name = std::ffi::CString::new(path.to_str().unwrap()).unwrap();
+    // SAFETY: the name ends with a zero byte.
+    assert_eq!(unsafe { libc::mkfifo(name.as_ptr(), 0o600) }, 0);
 }
 
 // ---- What is written comes back ------------------------------------------------------------------------------------------
@@ -292,193 +297,4 @@ fn a_right_checksum_does_not_make_a_wrong_body_right() {
     assert_eq!(reason, "the head is not UTF-8: invalid utf-8 sequence of 1 bytes from index 6");
     fs::write(folder.file(), forged(1, b"{}", &indexed("{}", 0))).unwrap();
     assert_holds(&folder.file(), &("{}".into(), Arrays::new()));
-}
-
-// ---- No failure loses the one before -------------------------------------------------------------------------------------
-
-#[test]
-fn a_checkpoint_is_replaced_whole() {
-    let folder = Folder::new("replaced");
-    for content in [numbered(5000), small(), numbered(7)] {
-        // Left by a kill, longer than what is written now.
-        fs::write(folder.partial(), vec![b'x'; 100_000]).unwrap();
-        write_all(&folder.file(), &content);
-        assert_holds(&folder.file(), &content);
-        assert_eq!(folder.entries(), ["run.nse"]);
-    }
-}
-
-#[test]
-fn a_place_that_cannot_be_written_is_named() {
-    let folder = Folder::new("places");
-    let (head, body) = small();
-    let kind = |path: &Path| io_error(write(path, &head, &body), path).kind();
-    assert_eq!(kind(&folder.0.join("no/such/run.nse")), ErrorKind::NotFound);
-    assert_eq!(kind(Path::new("")), ErrorKind::InvalidInput);
-    assert_eq!(kind(&folder.0.join("..")), ErrorKind::InvalidInput);
-    assert_eq!(kind(&folder.0.join("n".repeat(250))), ErrorKind::InvalidFilename);
-    fs::create_dir(folder.file()).unwrap();
-    assert_eq!(io_error(write(&folder.file(), &head, &body), &folder.file()).raw_os_error(), Some(libc::EISDIR));
-    pipe(&folder.0.join("pipe"));
-    assert_eq!(kind(&folder.0.join("pipe")), ErrorKind::InvalidInput);
-    assert!(folder.0.join("pipe").metadata().unwrap().file_type().is_fifo());
-    assert_eq!(kind(Path::new("/dev/null")), ErrorKind::InvalidInput);
-    assert_eq!(folder.entries(), ["pipe", "run.nse"]);
-}
-
-#[test]
-fn a_folder_without_write_permission_keeps_its_checkpoint() {
-    let folder = Folder::new("permission");
-    write_all(&folder.file(), &small());
-    fs::set_permissions(&folder.0, fs::Permissions::from_mode(0o500)).unwrap();
-    // Root may write everywhere.
-    if File::create(folder.0.join("probe")).is_err() {
-        let (head, body) = numbered(10);
-        let error = io_error(write(&folder.file(), &head, &body), &folder.file());
-        assert_eq!(error.kind(), ErrorKind::PermissionDenied);
-        assert_eq!(folder.entries(), ["run.nse"]);
-    }
-    assert_holds(&folder.file(), &small());
-    fs::set_permissions(&folder.0, fs::Permissions::from_mode(0o700)).unwrap();
-}
-
-#[test]
-fn a_symbolic_link_is_itself_replaced() {
-    let folder = Folder::new("link");
-    let target = folder.0.join("target");
-    write_all(&target, &small());
-    symlink("target", folder.file()).unwrap();
-    assert_holds(&folder.file(), &small());
-    write_all(&folder.file(), &numbered(10));
-    assert!(folder.file().symlink_metadata().unwrap().is_file());
-    assert_holds(&folder.file(), &numbered(10));
-    assert_holds(&target, &small());
-    // Nor is anything written through a link in the place of the partial file.
-    symlink("target", folder.partial()).unwrap();
-    let error = io_error(write(&folder.file(), "{}", &Arrays::new()), &folder.file());
-    assert_eq!(error.raw_os_error(), Some(libc::ELOOP));
-    assert_holds(&target, &small());
-}
-
-#[test]
-fn a_reader_gets_one_of_two_whole_checkpoints() {
-    let folder = Folder::new("reader");
-    let contents = [numbered(20_000), numbered(9)];
-    write_all(&folder.file(), &contents[0]);
-    let done = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
-            (0..200).for_each(|i| write_all(&folder.file(), &contents[i % 2]));
-            done.store(true, Ordering::Release);
-        });
-        while !done.load(Ordering::Acquire) {
-            assert!(contents.contains(&read(&folder.file()).unwrap()));
-        }
-    });
-    assert_eq!(folder.entries(), ["run.nse"]);
-}
-
-#[test]
-fn two_writers_do_not_mix() {
-    let folder = Folder::new("writers");
-    let contents = [numbered(20_000), numbered(9)];
-    write_all(&folder.file(), &contents[0]);
-    std::thread::scope(|scope| {
-        for (head, body) in &contents {
-            scope.spawn(|| {
-                for _ in 0..100 {
-                    if let Err(error) = write(&folder.file(), head, body) {
-                        assert!(error.to_string().ends_with("run.nse: another call or process is writing it"), "{error}");
-                    }
-                    assert!(contents.contains(&read(&folder.file()).unwrap()));
-                }
-            });
-        }
-    });
-    assert_eq!(folder.entries(), ["run.nse"]);
-}
-
-// ---- In a process of its own ---------------------------------------------------------------------------------------------
-
-const ROLE: &str = "NSE_TEST_CHECKPOINT_ROLE";
-const FILE: &str = "NSE_TEST_CHECKPOINT_FILE";
-
-/// Disk full, as the limit on the size of a file, and death.
-#[test]
-#[ignore = "other tests start it in a process of its own"]
-fn child() {
-    let (Ok(role), Some(file)) = (std::env::var(ROLE), std::env::var_os(FILE)) else { return };
-    match role.as_str() {
-        "full" => write_with_too_little_room(Path::new(&file)),
-        _ => (0..).for_each(|i| write_all(Path::new(&file), &numbered(30_000 + i % 2))),
-    }
-}
-
-fn start(role: &str, folder: &Folder) -> Command {
-    let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["--exact", "checkpoint_file::child", "--ignored"]).env(ROLE, role).env(FILE, folder.file());
-    command
-}
-
-#[test]
-fn a_full_disk_keeps_the_checkpoint_before() {
-    let folder = Folder::new("full");
-    write_all(&folder.file(), &small());
-    let output = start("full", &folder).output().unwrap();
-    let text = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success() && text.contains("1 passed"), "{text}{}", String::from_utf8_lossy(&output.stderr));
-    assert_holds(&folder.file(), &numbered(20_000));
-    assert_eq!(folder.entries(), ["run.nse"]);
-}
-
-/// Ends with the first size that is enough.
-fn write_with_too_little_room(file: &Path) {
-    let needed = {
-        let trial = file.with_file_name("trial");
-        write_all(&trial, &numbered(20_000));
-        let length = fs::metadata(&trial).unwrap().len();
-        fs::remove_file(&trial).unwrap();
-        length
-    };
-    // SAFETY: this process does nothing else.
-    unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
-    let (head, body) = numbered(20_000);
-    let stepped = (0..needed).step_by(4099);
-    for room in (0..300).chain(stepped).chain(needed - 100..needed) {
-        let limit = libc::rlimit { rlim_cur: room, rlim_max: libc::RLIM_INFINITY };
-        // SAFETY: the structure lives as long as the call.
-        assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_FSIZE, &limit) }, 0);
-        assert_eq!(io_error(write(file, &head, &body), file).raw_os_error(), Some(libc::EFBIG), "{room} bytes");
-        assert_holds(file, &small());
-        assert_eq!(fs::read_dir(file.parent().unwrap()).unwrap().count(), 1, "{room} bytes");
-    }
-    let limit = libc::rlimit { rlim_cur: needed, rlim_max: libc::RLIM_INFINITY };
-    // SAFETY: the structure lives as long as the call.
-    assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_FSIZE, &limit) }, 0);
-    write(file, &head, &body).unwrap();
-}
-
-#[test]
-fn a_kill_leaves_a_whole_checkpoint_and_at_most_one_partial_file() {
-    let folder = Folder::new("killed");
-    let contents = [small(), numbered(30_000), numbered(30_001)];
-    write_all(&folder.file(), &contents[0]);
-    for i in 0..30 {
-        let mut child = start("forever", &folder).stdout(Stdio::null()).spawn().unwrap();
-        std::thread::sleep(Duration::from_micros(3000 + 1370 * i));
-        child.kill().unwrap();
-        child.wait().unwrap();
-        let found = bits(&read(&folder.file()).unwrap());
-        assert!(contents.iter().any(|content| bits(content) == found));
-        let entries = folder.entries();
-        assert!(entries == ["run.nse"] || entries == [".run.nse.partial", "run.nse"], "{entries:?}");
-    }
-    write_all(&folder.file(), &contents[0]);
-    assert_eq!(folder.entries(), ["run.nse"]);
-}
-
-fn pipe(path: &Path) {
-    let name = std::ffi::CString::new(path.to_str().unwrap()).unwrap();
-    // SAFETY: the name ends with a zero byte.
-    assert_eq!(unsafe { libc::mkfifo(name.as_ptr(), 0o600) }, 0);
 }

@@ -4,6 +4,7 @@ mod arch;
 mod arrow;
 mod branches;
 mod checkpoint;
+mod checkpoint_crash;
 mod checkpoint_file;
 mod continued;
 mod cost;
