@@ -12,7 +12,8 @@ pub enum Error {
     #[error("{name}: {reason}")]
     Argument { name: &'static str, reason: String },
 
-    /// A JSON document that does not parse, has an unknown key or a value out of range. `pointer` is an RFC 6901 pointer.
+    /// A JSON document that does not parse, has an unknown key or a value out of range. `pointer` is an RFC 6901 pointer; in the CSV
+    /// form of a latency table it is "line 3", for example.
     #[error("{document}: {reason} (at {})", if .pointer.is_empty() { "the top" } else { .pointer.as_str() })]
     Config { document: &'static str, pointer: String, reason: String },
 
@@ -25,6 +26,10 @@ pub enum Error {
     /// No architecture of the space costs between `low` and `high`. `below` and `above` are the nearest reachable costs.
     #[error("no architecture costs between {low} and {high} {unit}: the space reaches {least} to {greatest}{}", nearest(.below, .above))]
     Unreachable { unit: &'static str, low: u64, high: u64, least: u64, greatest: u64, below: Option<u64>, above: Option<u64> },
+
+    /// A latency table that does not have all that a space needs. `missing`: rows of its CSV form, without their times.
+    #[error("the latency table lacks {}", listed(.missing))]
+    MissingLatencies { missing: Vec<String> },
 
     #[error("{0}")]
     NotFound(String),
@@ -81,6 +86,7 @@ impl Error {
             Error::Unreachable { unit, low, high, least, greatest, below, above } => json!({
                 "unit": unit, "low": low, "high": high, "least": least, "greatest": greatest, "below": below, "above": above
             }),
+            Error::MissingLatencies { missing } => json!({ "missing": missing }),
             Error::BufferTooSmall { name, capacity, needed } => {
                 json!({ "argument": name, "capacity": capacity, "needed": needed })
             }
@@ -98,4 +104,12 @@ fn nearest(below: &Option<u64>, above: &Option<u64>) -> String {
         (Some(one), None) | (None, Some(one)) => format!(", the nearest is {one}"),
         (None, None) => String::new(),
     }
+}
+
+/// The first three, and how many there are.
+fn listed(missing: &[String]) -> String {
+    let (first, rest) = missing.split_at(missing.len().min(3));
+    let more = if rest.is_empty() { String::new() } else { format!("; and {} more", rest.len()) };
+    let what = if missing.len() == 1 { "entry" } else { "entries" };
+    format!("{} {what}: {}{more}", missing.len(), first.join("; "))
 }

@@ -13,7 +13,8 @@ pub const NSE_DONE: nse_status = 1;
 pub const NSE_ERR_INVALID_ARGUMENT: nse_status = -1;
 /// A handle is NULL, was freed, is of another kind, or never came from this library.
 pub const NSE_ERR_INVALID_HANDLE: nse_status = -2;
-/// A JSON document does not parse, has an unknown key, or a value out of range. The detail has the JSON pointer.
+/// A JSON document does not parse, has an unknown key, or a value out of range. The detail has the JSON pointer, or the line of
+/// a CSV text.
 pub const NSE_ERR_CONFIG: nse_status = -3;
 /// A file could not be read or written.
 pub const NSE_ERR_IO: nse_status = -4;
@@ -45,6 +46,8 @@ pub const NSE_ERR_NOT_FOUND: nse_status = -21;
 pub const NSE_ERR_UNREACHABLE: nse_status = -22;
 /// A loss became infinite or not a number. The state before that step is kept.
 pub const NSE_ERR_DIVERGED: nse_status = -23;
+/// The latency table does not have every entry that the space needs. The detail lists what is missing.
+pub const NSE_ERR_MISSING_LATENCY: nse_status = -25;
 
 pub fn of(error: &Error) -> nse_status {
     match error {
@@ -66,6 +69,7 @@ pub fn of(error: &Error) -> nse_status {
         Error::NotFound(_) => NSE_ERR_NOT_FOUND,
         Error::Unreachable { .. } => NSE_ERR_UNREACHABLE,
         Error::Diverged { .. } => NSE_ERR_DIVERGED,
+        Error::MissingLatencies { .. } => NSE_ERR_MISSING_LATENCY,
     }
 }
 
@@ -95,6 +99,7 @@ pub extern "C" fn nse_status_name(status: nse_status) -> *const std::ffi::c_char
         NSE_ERR_NOT_FOUND => c"NSE_ERR_NOT_FOUND",
         NSE_ERR_UNREACHABLE => c"NSE_ERR_UNREACHABLE",
         NSE_ERR_DIVERGED => c"NSE_ERR_DIVERGED",
+        NSE_ERR_MISSING_LATENCY => c"NSE_ERR_MISSING_LATENCY",
         _ => c"unknown status",
     };
     name.as_ptr()
