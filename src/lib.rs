@@ -7,7 +7,7 @@
 //! ```text
 //! space     what can be searched: operators, cells, pools, presets, the JSON form         pure
 //! arch      one architecture: operators per cell, canonical form, JSON                    pure
-//! cost      multiply-accumulates and parameters of operators and architectures            pure
+//! cost      multiply-accumulates, parameters and latencies of operators and architectures pure
 //! search    the round as a state machine; talks to weights only through `search::Trainer` pure
 //! data      images in memory: IDX files, splits, normalisation, augmentation
 //! report    pictures for people

@@ -4,6 +4,13 @@
 //! convolution, plus in x out of the classifier. Batch-norm, activations, additions and pooling count 0, as in the published code.
 //! Parameters: convolution weights, two per channel of a batch-norm, and the classifier with its bias.
 
+mod latency;
+mod latency_form;
+mod latency_key;
+
+pub use latency::{Latencies, LatencyTable};
+pub use latency_key::{latency_keys, LatencyKey, LatencyKind};
+
 use crate::arch::Architecture;
 use crate::space::{Convolution, Shape, Space};
 use serde::Serialize;

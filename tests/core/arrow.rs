@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 const MAY_NAME: [(&str, &[&str]); 4] = [
     ("space", &["error", "json"]),
     ("arch", &["error", "json", "space"]),
-    ("cost", &["space", "arch"]),
+    ("cost", &["error", "json", "space", "arch"]),
     ("search", &["error", "json", "space", "arch", "cost"]),
 ];
 

@@ -7,6 +7,8 @@ mod engine;
 mod events;
 mod fitness;
 mod gates;
+mod latency;
+mod latency_form;
 mod learning;
 mod operators;
 mod options;
