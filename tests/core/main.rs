@@ -10,6 +10,7 @@ mod gates;
 mod latency;
 mod latency_form;
 mod learning;
+mod measure_options;
 mod operators;
 mod options;
 mod pareto;
