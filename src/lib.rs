@@ -7,10 +7,10 @@
 //! ```text
 //! space      what can be searched: operators, cells, pools, presets, the JSON form         pure
 //! arch       one architecture: operators per cell, canonical form, JSON                    pure
-//! cost       multiply-accumulates and parameters of operators and architectures            pure
+//! cost       multiply-accumulates, parameters, latencies of operators and architectures    pure
 //! search     the round as a state machine; talks to weights only through `search::Trainer` pure
 //! data       images in memory: IDX files, splits, normalisation, augmentation
-//! checkpoint one file that survives the process: checksummed, replaced whole or not at all
+//! checkpoint a search and its weights in one file: checksummed, replaced whole or not at all
 //! report     pictures for people
 //! supernet   the weights: the only folder that names `tch` (libtorch)
 //! ffi        the C ABI, `include/nse.h`

@@ -21,7 +21,8 @@ const (
 	ErrInvalidArgument Code = C.NSE_ERR_INVALID_ARGUMENT
 	// ErrInvalidHandle: an object is nil or closed.
 	ErrInvalidHandle Code = C.NSE_ERR_INVALID_HANDLE
-	// ErrConfig: a JSON document does not parse, has an unknown key, or a value out of range. Detail has the pointer.
+	// ErrConfig: a JSON document does not parse, has an unknown key, or a value out of range. Detail has the pointer, or
+	// the line of a CSV text.
 	ErrConfig Code = C.NSE_ERR_CONFIG
 	// ErrIO: a file could not be read or written. The error is also the operating system's, such as fs.ErrNotExist.
 	ErrIO Code = C.NSE_ERR_IO
@@ -53,6 +54,8 @@ const (
 	ErrUnreachable Code = C.NSE_ERR_UNREACHABLE
 	// ErrDiverged: a loss became infinite or not a number. The state before that step is kept.
 	ErrDiverged Code = C.NSE_ERR_DIVERGED
+	// ErrMissingLatency: the latency table does not have every entry that the space needs. Detail lists what is missing.
+	ErrMissingLatency Code = C.NSE_ERR_MISSING_LATENCY
 )
 
 // Error is the name in C, for example "NSE_ERR_CONFIG".
@@ -73,7 +76,8 @@ type Error struct {
 
 // Detail is an error for programs. Which fields are set depends on the code.
 type Detail struct {
-	// Document and Pointer of ErrConfig: which document, and the place in it as a JSON pointer (RFC 6901).
+	// Document and Pointer of ErrConfig: which document, and the place in it as a JSON pointer (RFC 6901); in a CSV text
+	// "line 3", for example.
 	Document string `json:"document"`
 	Pointer  string `json:"pointer"`
 	// Argument of ErrInvalidArgument and ErrInvalidHandle, by its name in C.
@@ -93,6 +97,8 @@ type Detail struct {
 	// Round and Step of ErrDiverged, from 1.
 	Round uint64 `json:"round"`
 	Step  uint64 `json:"step"`
+	// Missing of ErrMissingLatency: rows of the table's CSV form, without their times.
+	Missing []string `json:"missing"`
 	// Device of ErrDevice.
 	Device string `json:"device"`
 	// Raw is the whole document, with keys that a newer library may have; nil when the library gave none.

@@ -24,11 +24,16 @@ const (
 	// EventFinish: a round, or a stand-alone training, is complete. Never left out; others may be when the callback is
 	// slow.
 	EventFinish EventKind = C.NSE_EVENT_FINISH
+	// EventMeasure: an operator was timed; Step of Steps. Rounds and epochs are 0; Loss, Accuracy and ImagesPerSecond are
+	// NaN.
+	EventMeasure EventKind = C.NSE_EVENT_MEASURE
 )
 
-var kindNames = map[EventKind]string{EventTrain: "train", EventScore: "score", EventFinish: "finish"}
+var kindNames = map[EventKind]string{
+	EventTrain: "train", EventScore: "score", EventFinish: "finish", EventMeasure: "measure",
+}
 
-// String is "train", "score" or "finish".
+// String is "train", "score", "finish" or "measure".
 func (k EventKind) String() string {
 	if name, ok := kindNames[k]; ok {
 		return name

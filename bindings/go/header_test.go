@@ -66,6 +66,7 @@ func TestEveryStatusHasItsCode(t *testing.T) {
 	codes := []Code{
 		ErrInvalidArgument, ErrInvalidHandle, ErrConfig, ErrIO, ErrFormat, ErrBusy, ErrCancelled, ErrDevice, ErrTorch,
 		ErrUnsupported, ErrBufferTooSmall, ErrABI, ErrForked, ErrPoisoned, ErrPanic, ErrNotFound, ErrUnreachable, ErrDiverged,
+		ErrMissingLatency,
 	}
 	named := map[string]Code{}
 	for _, code := range codes {

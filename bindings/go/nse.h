@@ -67,7 +67,8 @@ typedef int32_t nse_status;
 #define NSE_ERR_INVALID_HANDLE (-2)
 
 /**
- * A JSON document does not parse, has an unknown key, or a value out of range. The detail has the JSON pointer.
+ * A JSON document does not parse, has an unknown key, or a value out of range. The detail has the JSON pointer, or the line of
+ * a CSV text.
  */
 #define NSE_ERR_CONFIG (-3)
 
@@ -145,6 +146,11 @@ typedef int32_t nse_status;
  * A loss became infinite or not a number. The state before that step is kept.
  */
 #define NSE_ERR_DIVERGED (-23)
+
+/**
+ * The latency table does not have every entry that the space needs. The detail lists what is missing.
+ */
+#define NSE_ERR_MISSING_LATENCY (-25)
 
 /**
  * Name of a status, for example "NSE_ERR_CONFIG"; "unknown status" for any other number. Static text, never NULL.
@@ -272,6 +278,12 @@ NSE_API nse_status nse_runtime_info(nse_buffer *out, nse_error **err);
  * is slow.
  */
 #define NSE_EVENT_FINISH 3
+
+/**
+ * Kind of an event: an operator was timed; `step` of `steps`. Rounds and epochs are 0; loss, accuracy and images_per_second
+ * are NaN.
+ */
+#define NSE_EVENT_MEASURE 4
 
 /**
  * Progress. Valid during the callback only.

@@ -13,6 +13,9 @@ pub const NSE_EVENT_SCORE: u32 = 2;
 /// Kind of an event: a round, or a stand-alone training, is complete. Never left out; others may be when the callback
 /// is slow.
 pub const NSE_EVENT_FINISH: u32 = 3;
+/// Kind of an event: an operator was timed; `step` of `steps`. Rounds and epochs are 0; loss, accuracy and images_per_second
+/// are NaN.
+pub const NSE_EVENT_MEASURE: u32 = 4;
 
 /// Progress. Valid during the callback only.
 #[repr(C)]
@@ -128,6 +131,7 @@ impl From<&Event> for nse_event {
             EventKind::Train => NSE_EVENT_TRAIN,
             EventKind::Score => NSE_EVENT_SCORE,
             EventKind::Finish => NSE_EVENT_FINISH,
+            EventKind::Measure => NSE_EVENT_MEASURE,
         };
         nse_event {
             struct_size: size_of::<nse_event>() as u32,

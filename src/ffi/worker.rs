@@ -73,7 +73,9 @@ impl<R> Reporter<R> {
         // Nobody listening any more is no reason to stop: the result is kept all the same.
         let _ = match event.kind {
             EventKind::Finish => self.sender.send(Message::Event(*event)).map_err(|_| ()),
-            EventKind::Train | EventKind::Score => self.sender.try_send(Message::Event(*event)).map_err(|_| ()),
+            EventKind::Train | EventKind::Score | EventKind::Measure => {
+                self.sender.try_send(Message::Event(*event)).map_err(|_| ())
+            }
         };
     }
 }

@@ -15,6 +15,8 @@ pub enum EventKind {
     Score,
     /// A round (or a stand-alone training) is complete.
     Finish,
+    /// An operation was timed for a latency table; `step` of `steps`. Rounds and epochs are 0 and what is learnt NaN.
+    Measure,
 }
 
 /// A snapshot of progress. Counters are of finished things, starting at 1 when the first is finished; rounds and epochs are

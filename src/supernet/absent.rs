@@ -1,12 +1,16 @@
 //! Stands in for the supernet in a build without libtorch: the same names, types that no value can have, and "unsupported" from
 //! everything that would make one.
 
+#[path = "measure_options.rs"]
+mod measure_options;
 #[path = "options.rs"]
 mod options;
 
+pub use measure_options::MeasureOptions;
 pub use options::{Evaluation, ModelOptions};
 
 use crate::arch::Architecture;
+use crate::cost::LatencyTable;
 use crate::data::Dataset;
 use crate::error::{Error, Result};
 use crate::search::{Arrays, At, Control, Event, PathGradient, SearchOptions, StepOutcome, Trainer, TwoPaths};
@@ -86,4 +90,8 @@ impl Model {
     pub fn export_torchscript(&self, _: &Path) -> Result<()> {
         match *self {}
     }
+}
+
+pub fn measure_latencies(_: &Space, _: &MeasureOptions, _: &dyn Control, _: &dyn Fn(&Event)) -> Result<LatencyTable> {
+    Err(Error::Unsupported("measuring latencies"))
 }

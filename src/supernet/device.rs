@@ -51,6 +51,22 @@ pub fn set_threads(threads: u32) {
     tch::set_num_threads(threads as i32);
 }
 
+/// Waits for everything that was started on `device`.
+pub fn synchronize(device: Device) -> Result<()> {
+    let Device::Cuda(index) = device else { return Ok(()) };
+    // SAFETY: takes a number; the message is NULL or a NUL-terminated string that is ours to free. tch's own wrapper panics.
+    let message = unsafe {
+        torch_sys::cuda::atc_synchronize(index as i64);
+        torch_sys::get_and_reset_last_err()
+    };
+    if message.is_null() {
+        return Ok(());
+    }
+    let text = unsafe { CStr::from_ptr(message) }.to_string_lossy().lines().next().unwrap_or_default().to_owned();
+    unsafe { libc::free(message.cast()) };
+    Err(Error::Torch(text))
+}
+
 extern "C" {
     /// Version of libtorch as 0xMMmmpp.. (major, minor, patch in the top three bytes); exported by libtorch_cpu.
     fn aoti_torch_abi_version() -> u64;

@@ -4,6 +4,8 @@
 mod device;
 mod export;
 pub mod learner;
+mod measure;
+mod measure_options;
 mod model;
 pub mod network;
 pub mod norm;
@@ -15,6 +17,8 @@ mod trainer;
 pub mod unit;
 
 pub use device::runtime_info;
+pub use measure::measure_latencies;
+pub use measure_options::MeasureOptions;
 pub use model::Model;
 pub use options::{Evaluation, ModelOptions};
 pub use trainer::SupernetTrainer;

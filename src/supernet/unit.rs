@@ -81,7 +81,8 @@ impl Unit {
         Ok(if self.shape.relu { y.f_relu_()? } else { y })
     }
 
-    fn convolve(&self, x: &Tensor) -> Result<Tensor> {
+    /// The convolution alone.
+    pub fn convolve(&self, x: &Tensor) -> Result<Tensor> {
         let c = &self.shape;
         let depthwise = c.groups == c.cin && c.cin == c.cout && c.kernel[0] == c.kernel[1] && c.stride[0] == c.stride[1];
         if depthwise {

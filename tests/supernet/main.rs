@@ -4,6 +4,7 @@ mod depthwise;
 mod export;
 mod forward;
 mod gradient;
+mod measure;
 mod model;
 mod optimizer;
 mod reference;
