@@ -1,5 +1,9 @@
 //! One architecture: for every cell of a space the set of operators on its branches. Canonical: two equal sets compare equal.
 
+mod variant;
+
+pub use variant::{Activation, Variant};
+
 use crate::error::{Error, Result};
 use crate::json;
 use crate::space::{Operator, Space};

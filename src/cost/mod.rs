@@ -4,6 +4,10 @@
 //! convolution, plus in x out of the classifier. Batch-norm, activations, additions and pooling count 0, as in the published code.
 //! Parameters: convolution weights, two per channel of a batch-norm, and the classifier with its bias.
 
+mod variant;
+
+pub use variant::variant_cost;
+
 use crate::arch::Architecture;
 use crate::space::{Convolution, Shape, Space};
 use serde::Serialize;
