@@ -1,10 +1,11 @@
-//! Variants of stand-alone networks: the published costs to the digit, and costs by hand.
+//! Variants of stand-alone networks: the published costs to the digit, costs by hand, strict options.
 
 use crate::cost;
-use crate::support::chain;
+use crate::support::{chain, config};
 use nse::arch::{Activation, Architecture, Variant};
 use nse::cost::{variant_cost, Cost, CostTable};
 use nse::space::Space;
+use nse::supernet::ModelOptions;
 use serde_json::{json, Value};
 
 const PLAIN: Variant = Variant { squeeze_excitation: false, activation: Activation::Relu };
@@ -105,4 +106,44 @@ fn squeeze_excitation_costs_what_one_computes_by_hand() {
     assert_eq!(added([&[2], &[]]), (2 * 6, 2 * 6 + 1 + 6));
     // Width 15 of the second cell; inside 3.
     assert_eq!(added([&[0, 1], &[0]]), (6 + 72 + 90, 10 + 87 + 108));
+}
+
+#[test]
+fn the_options_are_strict() {
+    let read = |text: &str| ModelOptions::from_json(text);
+    assert_eq!(read("{}").unwrap().variant, PLAIN);
+    assert_eq!(read(r#"{"variant": {}}"#).unwrap().variant, PLAIN);
+    let half = read(r#"{"variant": {"activation": "swish"}}"#).unwrap().variant;
+    assert_eq!(half, Variant { activation: Activation::Swish, ..PLAIN });
+    let given = r#"{"variant": {"squeeze_excitation": true, "activation": "swish"}}"#;
+    assert_eq!(read(given).unwrap().variant, EXCITED);
+    let written = serde_json::to_value(read(given).unwrap()).unwrap();
+    assert_eq!(written["variant"], json!({ "squeeze_excitation": true, "activation": "swish" }));
+    for (text, pointer, reason) in [
+        (r#"{"variant": {"squeeze": true}}"#, "/variant/squeeze", "unknown field `squeeze`"),
+        (r#"{"variant": {"activation": "gelu"}}"#, "/variant/activation", "unknown variant `gelu`"),
+        (r#"{"variant": {"activation": "Swish"}}"#, "/variant/activation", "unknown variant `Swish`"),
+        (r#"{"variant": {"activation": null}}"#, "/variant/activation", ""),
+        (r#"{"variant": {"squeeze_excitation": 1}}"#, "/variant/squeeze_excitation", "expected a boolean"),
+        (r#"{"variant": [true, "swish"]}"#, "/variant", "expected an object"),
+        (r#"{"variant": null}"#, "/variant", ""),
+        (r#"{"variant": "swish"}"#, "/variant", "swish"),
+    ] {
+        let (document, at, why) = config(read(text));
+        assert_eq!((document, at.as_str()), ("model options", pointer), "{text}: {why}");
+        assert!(why.contains(reason), "{text}: {why:?} does not say {reason:?}");
+    }
+}
+
+#[test]
+fn the_schema_explains_the_variant() {
+    let schema: Value = serde_json::from_str(&ModelOptions::schema()).unwrap();
+    let variant = &schema["properties"]["variant"];
+    assert_eq!(variant["default"], json!({ "squeeze_excitation": false, "activation": "relu" }));
+    assert_eq!(variant["additionalProperties"], false);
+    for key in ["squeeze_excitation", "activation"] {
+        assert!(variant["properties"][key]["description"].as_str().is_some_and(|d| d.len() > 5), "{key} has no description");
+    }
+    let text = variant["properties"]["activation"].to_string();
+    assert!(text.contains("\"relu\"") && text.contains("\"swish\""), "{text}");
 }
