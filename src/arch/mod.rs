@@ -1,8 +1,10 @@
 //! One architecture: for every cell of a space the set of operators on its branches. Canonical: two equal sets compare equal.
 
 mod published;
+mod variant;
 
 pub use published::presets;
+pub use variant::{Activation, Variant};
 
 use crate::error::{Error, Result};
 use crate::json;

@@ -8,10 +8,12 @@ mod latency;
 mod latency_form;
 mod latency_key;
 mod price;
+mod variant;
 
 pub use latency::{Latencies, LatencyTable};
 pub use latency_key::{latency_keys, LatencyKey, LatencyKind};
 pub use price::{Metric, Prices};
+pub use variant::variant_cost;
 
 use crate::arch::Architecture;
 use crate::space::{Convolution, Shape, Space};

@@ -1,4 +1,4 @@
-//! The shape of one convolution followed by batch normalisation and, unless `linear`, ReLU. All have no bias and "same" padding.
+//! The shape of one convolution followed by batch normalisation and, unless `linear`, an activation. All have no bias and "same" padding.
 
 /// `name` is its place inside an operator and the name of its weights in exported models.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,6 +11,7 @@ pub struct Convolution {
     pub stride: [u32; 2],
     pub dilation: u32,
     pub groups: u32,
+    /// Whether an activation follows: ReLU, unless a stand-alone model has another.
     pub relu: bool,
     pub norm: bool,
 }

@@ -1,10 +1,12 @@
 //! A trained model as a TorchScript archive. The network is written as source text over named parameters, so that the file can be
 //! read (`module.code`), trained on, and run with any batch size, without nse.
 
+use super::excitation::Excitation;
 use super::model::Model;
 use super::norm::EPSILON;
 use super::shim::{self, Named};
-use super::unit::Unit;
+use super::unit::{Linear, Unit};
+use crate::arch::Activation;
 use crate::error::{Error, Result};
 use crate::space::CellKind;
 use serde_json::json;
@@ -14,7 +16,7 @@ use std::path::Path;
 
 impl Model {
     /// Writes the archive to `path`, whole or not at all. Its `forward` takes normalised images [n, channels, height, width] and
-    /// returns logits [n, classes]. The extra file `nse.json` holds space, architecture and normalisation.
+    /// returns logits [n, classes]. The extra file `nse.json` holds space, architecture, variant and normalisation.
     pub fn export_torchscript(&self, path: &Path) -> Result<()> {
         let io = |source| Error::Io { path: path.into(), source };
         let partial = path.with_file_name(format!(
@@ -43,6 +45,7 @@ impl Model {
             "version": 1,
             "space": document(space.to_json()),
             "architecture": document(self.architecture.to_json(space)),
+            "variant": self.network.variant(),
             "normalisation": { "mean": self.normalisation.mean, "std": self.normalisation.std, "scale": 255 },
         })
         .to_string()
@@ -68,9 +71,8 @@ impl<'a> Script<'a> {
         }
         script.unit("x", "x", "tail", tail);
         script.line("x = torch.mean(x, [2, 3])");
-        script.line("return torch.linear(x, self.classifier.weight, self.classifier.bias)");
-        script.tensor("classifier.weight", &classifier.weight.value, false);
-        script.tensor("classifier.bias", &classifier.bias.value, false);
+        let logits = script.linear("x", "classifier", classifier);
+        script.line(&format!("return {logits}"));
         script
     }
 
@@ -116,9 +118,28 @@ impl<'a> Script<'a> {
             self.tensor(&format!("{path}.bn.running_mean"), mean, true);
             self.tensor(&format!("{path}.bn.running_var"), var, true);
         }
-        if c.relu {
-            self.line(&format!("{to} = torch.relu({to})"));
+        if let Some(activation) = unit.activation() {
+            self.line(&format!("{to} = {}({to})", function(activation)));
         }
+        if let Some(excitation) = &unit.excitation {
+            self.excitation(to, path, excitation);
+        }
+    }
+
+    fn excitation(&mut self, to: &str, path: &str, excitation: &Excitation) {
+        self.line(&format!("gate = torch.mean({to}, [2, 3])"));
+        let squeezed = self.linear("gate", &format!("{path}.squeeze"), &excitation.squeeze);
+        self.line(&format!("gate = {}({squeezed})", function(excitation.activation)));
+        let excited = self.linear("gate", &format!("{path}.excite"), &excitation.excite);
+        self.line(&format!("gate = torch.sigmoid({excited})"));
+        self.line(&format!("{to} = {to} * gate.unsqueeze(-1).unsqueeze(-1)"));
+    }
+
+    /// A linear layer of `from`, as an expression.
+    fn linear(&mut self, from: &str, path: &str, layer: &Linear) -> String {
+        self.tensor(&format!("{path}.weight"), &layer.weight.value, false);
+        self.tensor(&format!("{path}.bias"), &layer.bias.value, false);
+        format!("torch.linear({from}, self.{path}.weight, self.{path}.bias)")
     }
 
     fn line(&mut self, text: &str) {
@@ -128,5 +149,12 @@ impl<'a> Script<'a> {
 
     fn tensor(&mut self, name: &str, tensor: &tch::Tensor, buffer: bool) {
         self.tensors.push(Named { name: name.into(), tensor: tensor.shallow_clone(), buffer });
+    }
+}
+
+fn function(activation: Activation) -> &'static str {
+    match activation {
+        Activation::Relu => "torch.relu",
+        Activation::Swish => "torch.silu",
     }
 }

@@ -2,6 +2,7 @@
 //! and exports stand-alone models. Device-generic: the same code runs on CPU and CUDA.
 
 mod device;
+pub mod excitation;
 mod export;
 pub mod learner;
 mod measure;

@@ -42,7 +42,7 @@ impl Model {
             device::set_threads(threads);
         }
         let normalisation = Normalisation::of(dataset);
-        let network = Network::new(space, architecture.cells(), options.seed, 0, device)?;
+        let network = Network::varied(space, architecture.cells(), options.variant, options.seed, 0, device)?;
         let loader = |dataset| Loader::new(dataset, normalisation.clone(), device);
         let mut learner = Learner::new(loader(dataset.clone()), options.train.clone(), options.seed);
         let per_epoch = learner.steps_per_epoch();

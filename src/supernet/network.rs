@@ -3,6 +3,7 @@
 
 use super::norm::Norm;
 use super::unit::{Init, Linear, Parameter, Unit};
+use crate::arch::Variant;
 use crate::error::Result;
 use crate::space::{CellKind, Space};
 use std::collections::BTreeMap;
@@ -11,6 +12,7 @@ use tch::{Device, Tensor};
 
 pub struct Network {
     space: Arc<Space>,
+    variant: Variant,
     stem: Unit,
     /// Per cell, the chain of units of every operator that has weights.
     cells: Vec<BTreeMap<u16, Vec<Unit>>>,
@@ -27,21 +29,40 @@ impl Network {
     /// Fresh weights for the given operators of every cell. The same operator in the same (seed, round) gets the same weights
     /// whatever else is there.
     pub fn new(space: Arc<Space>, operators: &[Vec<u16>], seed: u64, round: u64, device: Device) -> Result<Self> {
+        Self::varied(space, operators, Variant::default(), seed, round, device)
+    }
+
+    /// The same with a variant, whose own weights come last from the stream of every branch: the others do not depend on it.
+    pub fn varied(
+        space: Arc<Space>,
+        operators: &[Vec<u16>],
+        variant: Variant,
+        seed: u64,
+        round: u64,
+        device: Device,
+    ) -> Result<Self> {
+        let unit = |convolution, init: &mut Init| Unit::new(convolution, variant.activation, init);
         let init = |part| Init::new(seed, round, part, device);
-        let branch = |cell: usize, operator: u16| {
+        let branch = |cell: usize, operator: u16| -> Result<Vec<Unit>> {
             let shape = &space.cells()[cell];
             let mut init = init((cell as u64) << 16 | u64::from(operator));
             let chain = shape.operators[usize::from(operator)].convolutions(shape.input.channels, shape.channels, shape.stride());
-            chain.into_iter().map(|convolution| Unit::new(convolution, &mut init)).collect::<Result<Vec<_>>>()
+            let excited = variant.excited(&chain);
+            let mut units = chain.into_iter().map(|convolution| unit(convolution, &mut init)).collect::<Result<Vec<_>>>()?;
+            if let Some(at) = excited {
+                units[at].excite(&mut init)?;
+            }
+            Ok(units)
         };
         let cells = (operators.iter().enumerate())
             .map(|(cell, operators)| operators.iter().map(|o| Ok((*o, branch(cell, *o)?))).collect())
             .collect::<Result<_>>()?;
         Ok(Network {
-            stem: Unit::new(space.stem().clone(), &mut init(STEM))?,
+            variant,
+            stem: unit(space.stem().clone(), &mut init(STEM))?,
             cells,
-            tail: Unit::new(space.tail().clone(), &mut init(TAIL))?,
-            classifier: Linear::new(space.tail().cout, space.classes(), &mut init(CLASSIFIER))?,
+            tail: unit(space.tail().clone(), &mut init(TAIL))?,
+            classifier: Linear::uniform(space.tail().cout, space.classes(), &mut init(CLASSIFIER))?,
             space,
         })
     }
@@ -105,6 +126,10 @@ impl Network {
 
     pub fn space(&self) -> &Arc<Space> {
         &self.space
+    }
+
+    pub fn variant(&self) -> Variant {
+        self.variant
     }
 
     /// The units of one operator, first to last.

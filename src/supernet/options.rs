@@ -1,5 +1,6 @@
 //! The options and results of stand-alone training. No tensors: a build without libtorch has them too.
 
+use crate::arch::Variant;
 use crate::error::Result;
 use crate::json;
 use crate::search::TrainOptions;
@@ -14,6 +15,8 @@ const DOCUMENT: &str = "model options";
 pub struct ModelOptions {
     /// Names every random stream of the run: the same seed, data and options give the same model.
     pub seed: u64,
+    /// Additions to every branch; a search always scores networks without.
+    pub variant: Variant,
     /// Training of the weights.
     pub train: TrainOptions,
     /// Training images that give the final batch-norm statistics.
@@ -28,7 +31,14 @@ pub struct ModelOptions {
 
 impl Default for ModelOptions {
     fn default() -> Self {
-        ModelOptions { seed: 0, train: TrainOptions::default(), calibration: 4096, device: "cpu".into(), threads: None }
+        ModelOptions {
+            seed: 0,
+            variant: Variant::default(),
+            train: TrainOptions::default(),
+            calibration: 4096,
+            device: "cpu".into(),
+            threads: None,
+        }
     }
 }
 

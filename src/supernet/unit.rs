@@ -1,7 +1,9 @@
-//! Parameters, and the two layers that have them: a convolution with its batch-norm, and the linear classifier.
+//! Parameters, and the two layers that have them: a convolution with its batch-norm and activation, and a linear layer.
 
+use super::excitation::Excitation;
 use super::norm::Norm;
 use super::shim;
+use crate::arch::Activation;
 use crate::error::Result;
 use crate::search::{Purpose, Stream};
 use crate::space::Convolution;
@@ -38,15 +40,14 @@ impl Init {
     }
 
     /// Kaiming-normal for ReLU by fan-out (He et al. 2015), as published: std = sqrt(2 / (out channels x kernel)).
-    fn kaiming(&mut self, shape: [u32; 4]) -> Result<Parameter> {
-        let [cout, _, height, width] = shape;
-        let std = (2.0 / f64::from(cout * height * width)).sqrt();
-        let count = shape.iter().map(|n| *n as usize).product::<usize>();
+    fn kaiming(&mut self, shape: &[i64], fan_out: u32) -> Result<Parameter> {
+        let std = (2.0 / f64::from(fan_out)).sqrt();
+        let count = shape.iter().product::<i64>() as usize;
         let mut values = Vec::with_capacity(count + 1);
         while values.len() < count {
             values.extend(self.stream.normals().map(|v| (v * std) as f32));
         }
-        self.parameter(&values[..count], &shape.map(i64::from), true)
+        self.parameter(&values[..count], shape, true)
     }
 
     /// Uniform in +-1 / sqrt(inputs).
@@ -58,19 +59,33 @@ impl Init {
     }
 }
 
-/// Convolution, batch-norm, ReLU, as far as its shape has them.
+/// Convolution, batch-norm and activation, as far as its shape has them, and squeeze-excitation where it was added.
 pub struct Unit {
     pub shape: Convolution,
     pub weight: Parameter,
     /// Scale and shift of the batch-norm.
     pub norm: Option<[Parameter; 2]>,
+    activation: Activation,
+    pub excitation: Option<Excitation>,
 }
 
 impl Unit {
-    pub fn new(shape: Convolution, init: &mut Init) -> Result<Self> {
-        let weight = init.kaiming(shape.weight())?;
+    pub fn new(shape: Convolution, activation: Activation, init: &mut Init) -> Result<Self> {
+        let [cout, _, height, width] = shape.weight();
+        let weight = init.kaiming(&shape.weight().map(i64::from), cout * height * width)?;
         let norm = if shape.norm { Some([init.constant(1.0, shape.cout)?, init.constant(0.0, shape.cout)?]) } else { None };
-        Ok(Unit { shape, weight, norm })
+        Ok(Unit { shape, weight, norm, activation, excitation: None })
+    }
+
+    /// Adds squeeze-excitation behind the activation.
+    pub fn excite(&mut self, init: &mut Init) -> Result<()> {
+        self.excitation = Some(Excitation::new(self.shape.cout, self.activation, init)?);
+        Ok(())
+    }
+
+    /// The activation, if there is one.
+    pub fn activation(&self) -> Option<Activation> {
+        self.shape.relu.then_some(self.activation)
     }
 
     pub fn forward(&self, x: &Tensor, norm: &Norm) -> Result<Tensor> {
@@ -78,7 +93,13 @@ impl Unit {
         if let Some([scale, shift]) = &self.norm {
             y = norm.apply(&y, &scale.value, &shift.value)?;
         }
-        Ok(if self.shape.relu { y.f_relu_()? } else { y })
+        if let Some(activation) = self.activation() {
+            y = activate(y, activation)?;
+        }
+        match &self.excitation {
+            Some(excitation) => excitation.forward(&y),
+            None => Ok(y),
+        }
     }
 
     /// The convolution alone.
@@ -94,21 +115,37 @@ impl Unit {
     }
 
     pub fn parameters(&self) -> impl Iterator<Item = &Parameter> {
-        std::iter::once(&self.weight).chain(self.norm.iter().flatten())
+        let excitation = self.excitation.iter().flat_map(Excitation::parameters);
+        std::iter::once(&self.weight).chain(self.norm.iter().flatten()).chain(excitation)
     }
 }
 
-/// Weight and bias of the classifier.
+/// ReLU happens in place; the gradient of swish needs what it was given.
+pub fn activate(mut x: Tensor, activation: Activation) -> Result<Tensor> {
+    Ok(match activation {
+        Activation::Relu => x.f_relu_()?,
+        Activation::Swish => x.f_silu()?,
+    })
+}
+
+/// Weight [outputs, inputs] and bias.
 pub struct Linear {
     pub weight: Parameter,
     pub bias: Parameter,
 }
 
 impl Linear {
-    pub fn new(inputs: u32, outputs: u32, init: &mut Init) -> Result<Self> {
+    /// PyTorch's default: the classifier.
+    pub fn uniform(inputs: u32, outputs: u32, init: &mut Init) -> Result<Self> {
         let weight = init.uniform(&[i64::from(outputs), i64::from(inputs)], inputs, true)?;
         let bias = init.uniform(&[i64::from(outputs)], inputs, false)?;
         Ok(Linear { weight, bias })
+    }
+
+    /// A 1x1 convolution's weight, no bias yet.
+    pub fn kaiming(inputs: u32, outputs: u32, init: &mut Init) -> Result<Self> {
+        let weight = init.kaiming(&[i64::from(outputs), i64::from(inputs)], outputs)?;
+        Ok(Linear { weight, bias: init.constant(0.0, outputs)? })
     }
 
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {

@@ -32,7 +32,7 @@ fn nsenet27() -> Vec<Vec<u16>> {
     cells.map(Vec::from).into()
 }
 
-fn published(scale: f64) -> (Space, CostTable, Architecture) {
+pub fn published(scale: f64) -> (Space, CostTable, Architecture) {
     let overrides = json!({ "repeats": [1, 2, 2, 2, 2, 3], "scale": scale });
     let space = Space::preset("nse-27", &overrides.to_string()).unwrap();
     let architecture = Architecture::new(&space, nsenet27()).unwrap();

@@ -30,4 +30,5 @@ mod space;
 mod space_errors;
 mod support;
 mod synthetic;
+mod variant;
 mod windows;

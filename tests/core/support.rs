@@ -55,7 +55,7 @@ pub fn affordable(space: &Space, high: u64) -> Vec<Vec<u16>> {
     for cell in space.cells() {
         let nothing = cell.may_be_skipped().then(Vec::new).into_iter();
         let choices: Vec<Vec<u16>> = nothing.chain((0..cell.operators.len() as u16).map(|o| vec![o])).collect();
-        chains = chains.iter().flat_map(|chain| choices.iter().map(|c| [&chain[..], &[c.clone()]].concat())).collect();
+        chains = chains.iter().flat_map(|chain| choices.iter().map(|c| [&chain[..], std::slice::from_ref(c)].concat())).collect();
     }
     let mut found = vec![BTreeSet::new(); space.cells().len()];
     for architecture in chains.into_iter().map(|cells| Architecture::new(space, cells).unwrap()) {

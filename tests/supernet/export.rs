@@ -11,7 +11,7 @@ use nse::Error;
 use std::path::PathBuf;
 use tch::{CModule, Tensor};
 
-fn file(name: &str) -> PathBuf {
+pub fn file(name: &str) -> PathBuf {
     std::env::temp_dir().join(format!("nse-export-{}-{name}", std::process::id()))
 }
 
@@ -76,10 +76,9 @@ fn classifies_as_the_model_does() {
     assert_eq!(right as f64 / 300.0, model.evaluate(&data).unwrap().accuracy);
 }
 
-#[test]
-fn carries_space_architecture_and_normalisation() {
-    let (model, data) = train(&architecture());
-    let path = file("metadata.pt");
+/// The extra file of a model when it is exported; `name` keeps tests apart.
+pub fn metadata(model: &Model, name: &str) -> serde_json::Value {
+    let path = file(name);
     model.export_torchscript(&path).unwrap();
     let bytes = std::fs::read(&path).unwrap();
     std::fs::remove_file(&path).unwrap();
@@ -87,10 +86,17 @@ fn carries_space_architecture_and_normalisation() {
     let text = String::from_utf8_lossy(&bytes);
     let start = text.find("{\"architecture\"").expect("nse.json is in the archive");
     let mut json = serde_json::Deserializer::from_str(&text[start..]).into_iter::<serde_json::Value>();
-    let metadata = json.next().unwrap().unwrap();
+    json.next().unwrap().unwrap()
+}
+
+#[test]
+fn carries_space_architecture_variant_and_normalisation() {
+    let (model, data) = train(&architecture());
+    let metadata = metadata(&model, "metadata.pt");
     let space = nse::space::Space::from_json(&metadata["space"].to_string()).unwrap();
     assert_eq!(space, *small());
     assert_eq!(Architecture::from_json(&space, &metadata["architecture"].to_string()).unwrap(), architecture());
+    assert_eq!(metadata["variant"], serde_json::json!({ "squeeze_excitation": false, "activation": "relu" }));
     let mean = Normalisation::of(&data).mean[0];
     assert!((metadata["normalisation"]["mean"][0].as_f64().unwrap() - f64::from(mean)).abs() < 1e-6);
 }

@@ -9,22 +9,32 @@ use nse::supernet::unit::Unit;
 use std::sync::Arc;
 use tch::{Device, Tensor};
 
-fn all(space: &Space) -> Vec<Vec<u16>> {
+pub fn all(space: &Space) -> Vec<Vec<u16>> {
     space.cells().iter().map(|cell| (0..cell.operators.len() as u16).collect()).collect()
 }
 
-/// The network's weights by export name, with batch-norm scales and shifts moved away from 1 and 0.
-fn weights(space: &Space, network: &Network) -> Weights {
+/// The network's weights by export name, with batch-norm scales and shifts and the biases of squeeze-excitation moved away from 1
+/// and 0.
+pub fn weights(space: &Space, network: &Network) -> Weights {
     let mut weights = Weights::new();
     let mut seed = 100;
+    let mut moved = |value: &Tensor| {
+        seed += 1;
+        let moved = value.detach() + normal(&value.size(), seed) * 0.3;
+        tch::no_grad(|| value.shallow_clone().copy_(&moved));
+        values(&moved)
+    };
     let mut unit = |path: String, unit: &Unit| {
         weights.insert(format!("{path}.weight"), values(&unit.weight.value));
         if let Some(norm) = &unit.norm {
             for (parameter, name) in norm.iter().zip(["weight", "bias"]) {
-                seed += 1;
-                let moved = &parameter.value.detach() + normal(&parameter.value.size(), seed) * 0.3;
-                tch::no_grad(|| parameter.value.shallow_clone().copy_(&moved));
-                weights.insert(format!("{path}.bn.{name}"), values(&moved));
+                weights.insert(format!("{path}.bn.{name}"), moved(&parameter.value));
+            }
+        }
+        if let Some(excitation) = &unit.excitation {
+            for (layer, name) in [(&excitation.squeeze, "squeeze"), (&excitation.excite, "excite")] {
+                weights.insert(format!("{path}.{name}.weight"), values(&layer.weight.value));
+                weights.insert(format!("{path}.{name}.bias"), moved(&layer.bias.value));
             }
         }
     };
@@ -48,9 +58,9 @@ fn map(images: &Tensor) -> Map {
     Map { shape: std::array::from_fn(|i| size[i] as usize), data: values(images) }
 }
 
-fn check(space: &Arc<Space>, network: &Network, weights: &Weights, open: &[Vec<u16>], images: &Tensor) {
+pub fn check(space: &Arc<Space>, network: &Network, weights: &Weights, open: &[Vec<u16>], images: &Tensor) {
     let logits = network.forward(images, open, &Norm::Batch).unwrap();
-    let expected = reference::forward(space, open, weights, &map(images), Kind::Batch);
+    let expected = reference::varied(space, open, network.variant(), weights, &map(images), Kind::Batch);
     for (row, expected) in values(&logits).chunks(space.classes() as usize).zip(&expected) {
         for (got, expected) in row.iter().zip(expected) {
             assert!((got - expected).abs() < 2e-4 * (1.0 + expected.abs()), "{got} instead of {expected} with {open:?} open");

@@ -12,3 +12,4 @@ mod run;
 mod score;
 mod support;
 mod two_path;
+mod variant;

@@ -1,5 +1,6 @@
 //! An independent implementation of the networks in plain loops and 64-bit floats.
 
+use nse::arch::{Activation, Variant};
 use nse::space::{CellKind, Convolution, Space};
 use std::collections::HashMap;
 
@@ -62,6 +63,7 @@ pub fn convolve(x: &Map, c: &Convolution, weight: &[f64]) -> Map {
 fn normalise(x: &mut Map, weights: &Weights, path: &str, norm: Norm) {
     let plane = x.shape[2] * x.shape[3];
     let count = (x.shape[0] * plane) as f64;
+    let part = |name: &str, c: usize| weights[&format!("{path}.bn.{name}")][c];
     for c in 0..x.shape[1] {
         let places: Vec<usize> = (0..x.shape[0])
             .flat_map(|n| (0..plane).map(move |p| (n, p)))
@@ -71,36 +73,89 @@ fn normalise(x: &mut Map, weights: &Weights, path: &str, norm: Norm) {
         let var = places.iter().map(|i| (x.data[*i] - mean).powi(2)).sum::<f64>() / count;
         let (mean, var) = match norm {
             Norm::Batch => (mean, var),
-            Norm::Running => (weights[&format!("{path}.bn.running_mean")][c], weights[&format!("{path}.bn.running_var")][c]),
+            Norm::Running => (part("running_mean", c), part("running_var", c)),
         };
-        let (scale, shift) = (weights[&format!("{path}.bn.weight")][c], weights[&format!("{path}.bn.bias")][c]);
+        let (scale, shift) = (part("weight", c), part("bias", c));
         for i in places {
             x.data[i] = (x.data[i] - mean) / (var + 1e-5).sqrt() * scale + shift;
         }
     }
 }
 
-fn unit(x: &Map, c: &Convolution, weights: &Weights, path: &str, norm: Norm) -> Map {
+fn activate(values: &mut [f64], activation: Activation) {
+    for v in values {
+        *v = match activation {
+            Activation::Relu => v.max(0.0),
+            Activation::Swish => *v / (1.0 + (-*v).exp()),
+        };
+    }
+}
+
+fn unit(x: &Map, c: &Convolution, weights: &Weights, path: &str, norm: Norm, activation: Activation) -> Map {
     let mut y = convolve(x, c, &weights[&format!("{path}.weight")]);
     if c.norm {
         normalise(&mut y, weights, path, norm);
     }
     if c.relu {
-        y.data.iter_mut().for_each(|v| *v = v.max(0.0));
+        activate(&mut y.data, activation);
     }
     y
 }
 
+/// Average of one channel of one image.
+fn average(x: &Map, n: usize, c: usize) -> f64 {
+    let plane = x.shape[2] * x.shape[3];
+    x.data[x.at(n, c, 0, 0)..][..plane].iter().sum::<f64>() / plane as f64
+}
+
+fn linear(x: &[f64], weights: &Weights, path: &str) -> Vec<f64> {
+    let (matrix, bias) = (&weights[&format!("{path}.weight")], &weights[&format!("{path}.bias")]);
+    let row = |k: usize| x.iter().enumerate().map(|(c, v)| matrix[k * x.len() + c] * v).sum::<f64>();
+    bias.iter().enumerate().map(|(k, bias)| bias + row(k)).collect()
+}
+
+/// Squeeze-excitation, when the weights have it at this place.
+fn excite(x: &mut Map, weights: &Weights, path: &str, activation: Activation) {
+    if !weights.contains_key(&format!("{path}.squeeze.weight")) {
+        return;
+    }
+    let ([images, channels, ..], plane) = (x.shape, x.shape[2] * x.shape[3]);
+    for n in 0..images {
+        let averages: Vec<_> = (0..channels).map(|c| average(x, n, c)).collect();
+        let mut inner = linear(&averages, weights, &format!("{path}.squeeze"));
+        assert_eq!(inner.len(), (channels / 4).max(1), "channels inside of {path}");
+        activate(&mut inner, activation);
+        for (c, gate) in linear(&inner, weights, &format!("{path}.excite")).iter().enumerate() {
+            let at = x.at(n, c, 0, 0);
+            x.data[at..][..plane].iter_mut().for_each(|v| *v /= 1.0 + (-gate).exp());
+        }
+    }
+}
+
 /// Logits of a network with the given operators open, image by image.
 pub fn forward(space: &Space, open: &[Vec<u16>], weights: &Weights, images: &Map, norm: Norm) -> Vec<Vec<f64>> {
-    let mut x = unit(images, space.stem(), weights, "stem", norm);
+    varied(space, open, Variant::default(), weights, images, norm)
+}
+
+/// The same with a variant.
+pub fn varied(space: &Space, open: &[Vec<u16>], variant: Variant, weights: &Weights, images: &Map, norm: Norm) -> Vec<Vec<f64>> {
+    let activation = variant.activation;
+    let mut x = unit(images, space.stem(), weights, "stem", norm, activation);
     for (i, cell) in space.cells().iter().enumerate() {
         let mut terms = Vec::new();
         for operator in &open[i] {
             let operator = cell.operators[usize::from(*operator)];
             let mut y = x.clone();
-            for c in operator.convolutions(cell.input.channels, cell.channels, cell.stride()) {
-                y = unit(&y, &c, weights, &format!("cell{i}.{operator}.{}", c.name), norm);
+            let chain = operator.convolutions(cell.input.channels, cell.channels, cell.stride());
+            for (at, c) in chain.iter().enumerate() {
+                let path = format!("cell{i}.{operator}.{}", c.name);
+                y = unit(&y, c, weights, &path, norm, activation);
+                assert_eq!(
+                    weights.contains_key(&format!("{path}.squeeze.weight")),
+                    variant.squeeze_excitation && at + 2 == chain.len(),
+                    "squeeze-excitation of {path}"
+                );
+                excite(&mut y, weights, &path, activation);
             }
             terms.push(y);
         }
@@ -113,15 +168,7 @@ pub fn forward(space: &Space, open: &[Vec<u16>], weights: &Weights, images: &Map
         }
         x = mean;
     }
-    let features = unit(&x, space.tail(), weights, "tail", norm);
-    let (channels, plane) = (features.shape[1], features.shape[2] * features.shape[3]);
-    let pooled = |n: usize, c: usize| features.data[(n * channels + c) * plane..][..plane].iter().sum::<f64>() / plane as f64;
-    let (matrix, bias) = (&weights["classifier.weight"], &weights["classifier.bias"]);
-    (0..images.shape[0])
-        .map(|n| {
-            (0..bias.len())
-                .map(|k| bias[k] + (0..channels).map(|c| matrix[k * channels + c] * pooled(n, c)).sum::<f64>())
-                .collect()
-        })
-        .collect()
+    let features = unit(&x, space.tail(), weights, "tail", norm, activation);
+    let pooled = |n| (0..features.shape[1]).map(|c| average(&features, n, c)).collect::<Vec<_>>();
+    (0..images.shape[0]).map(|n| linear(&pooled(n), weights, "classifier")).collect()
 }

@@ -1,0 +1,24 @@
+//! What a stand-alone network costs with the additions of a variant. The published numbers of NSENet are with squeeze-excitation.
+
+use super::{Cost, CostTable};
+use crate::arch::{Architecture, Variant};
+use crate::space::{Convolution, Space};
+
+/// Cost of one architecture as a stand-alone network. Of a squeeze-excitation module its two linear layers count, once per image;
+/// averaging, sigmoid and scaling count 0, as does any activation.
+pub fn variant_cost(space: &Space, architecture: &Architecture, variant: Variant) -> Cost {
+    let modules = space.cells().iter().zip(architecture.cells()).flat_map(|(cell, operators)| {
+        operators.iter().map(move |operator| {
+            let chain = cell.operators[usize::from(*operator)].convolutions(cell.input.channels, cell.channels, cell.stride());
+            variant.excited(&chain).map_or(Cost::default(), |at| excitation(&chain[at]))
+        })
+    });
+    CostTable::new(space).architecture(architecture) + modules.sum()
+}
+
+/// Two weights of width x squeezed width, each with its bias.
+fn excitation(convolution: &Convolution) -> Cost {
+    let [width, squeezed] = [convolution.cout, Variant::squeezed(convolution.cout)].map(u64::from);
+    let macs = 2 * width * squeezed;
+    Cost { macs, params: macs + squeezed + width }
+}
