@@ -148,6 +148,11 @@ typedef int32_t nse_status;
 #define NSE_ERR_DIVERGED (-23)
 
 /**
+ * Fewer different architectures exist than candidates are wanted. The detail says how many there are.
+ */
+#define NSE_ERR_TOO_FEW (-24)
+
+/**
  * The latency table does not have every entry that the space needs. The detail lists what is missing.
  */
 #define NSE_ERR_MISSING_LATENCY (-25)
@@ -407,14 +412,18 @@ NSE_API nse_status nse_space_to_json(const nse_space *space, nse_buffer *out, ns
 
 /**
  * What a space holds and costs, as JSON: name, cells, operators, most_operators_per_cell, log10_architectures (subsets
- * counted), and the least and greatest macs (multiply-accumulates of one image) and params (trainable numbers) of an
- * architecture.
+ * counted), and {least, greatest} of macs (multiply-accumulates of one image), params (trainable numbers) and, with a
+ * table, latency (in its unit) over all architectures.
  *
- * `out`: [out] to free with nse_buffer_free.
+ * `latency`: [in] may be NULL. `out`: [out] to free with nse_buffer_free.
  *
- * Since 0.1.
+ * NSE_ERR_MISSING_LATENCY: the table lacks something. Since 0.1.
  */
-NSE_API nse_status nse_space_describe(const nse_space *space, nse_buffer *out, nse_error **err);
+NSE_API
+nse_status nse_space_describe(const nse_space *space,
+                              const nse_latency *latency,
+                              nse_buffer *out,
+                              nse_error **err);
 
 /**
  * Names and descriptions of the presets, as JSON: [{"name", "description"}, ...].
@@ -544,6 +553,47 @@ NSE_API nse_status nse_arch_from_json(const nse_space *space, const char *json, 
 NSE_API nse_status nse_arch_uniform(const nse_space *space, const char *operator_name, nse_arch **out, nse_error **err);
 
 /**
+ * A published architecture, in the space it was found in (which nse_arch_space gives).
+ *
+ * `name`: [in] a name of nse_arch_presets. `overrides_json`: [in] changes to the space as for nse_space_preset, for example
+ * {"scale": 1.0} (without, the width is the published one); NULL or "{}" changes nothing.
+ * `out`: [out] to free with nse_arch_free.
+ *
+ * NSE_ERR_INVALID_ARGUMENT: no such architecture, or its cells are not in the changed space. NSE_ERR_CONFIG. Since 0.1.
+ */
+NSE_API nse_status nse_arch_preset(const char *name, const char *overrides_json, nse_arch **out, nse_error **err);
+
+/**
+ * Names and descriptions of the published architectures, as JSON: [{"name", "description"}, ...].
+ *
+ * `out`: [out] to free with nse_buffer_free.
+ *
+ * Since 0.1.
+ */
+NSE_API nse_status nse_arch_presets(nse_buffer *out, nse_error **err);
+
+/**
+ * The space of an architecture.
+ *
+ * `out`: [out] to free with nse_space_free.
+ *
+ * Since 0.1.
+ */
+NSE_API nse_status nse_arch_space(const nse_arch *arch, nse_space **out, nse_error **err);
+
+/**
+ * Costs of an architecture as JSON: space, macs, published_macs (the count of NSE's published code, which adds the outputs
+ * of the average pooling), params, and for every cell kind, channels, height and width of its output, operators, macs
+ * and params.
+ *
+ * `variant_json`: [in] of a stand-alone network: {"squeeze_excitation": true, "activation": "swish"}, both optional; NULL or
+ * "{}": the plain one. The sums are with what it adds, the cells without. `out`: [out] to free with nse_buffer_free.
+ *
+ * NSE_ERR_CONFIG. Since 0.1.
+ */
+NSE_API nse_status nse_arch_describe(const nse_arch *arch, const char *variant_json, nse_buffer *out, nse_error **err);
+
+/**
  * The JSON form; nse_arch_from_json gives the same architecture back.
  *
  * `out`: [out] to free with nse_buffer_free.
@@ -568,6 +618,125 @@ NSE_API nse_status nse_arch_cost(const nse_arch *arch, uint64_t *macs, uint64_t 
  */
 NSE_API void nse_arch_free(nse_arch *arch);
 
+/* ---- Latency ------------------------------------------------------------------------------------------------------- */
+
+/**
+ * A latency look-up table: the time of every operation, by kind, input size, channels, kernel, stride, padding, dilation
+ * and groups. Searches and descriptions use it as it is when they are given it; later changes do not reach them.
+ */
+typedef struct nse_latency nse_latency;
+
+/**
+ * What is to be measured. Start with NSE_MEASURE_DESC_INIT. The library retains what it uses.
+ */
+typedef struct nse_measure_desc {
+    uint32_t struct_size;
+    /**
+     * 0.
+     */
+    uint32_t flags;
+    /**
+     * Every operation that an architecture of this space can need is timed.
+     */
+    const nse_space *space;
+    /**
+     * Options as a JSON object; see nse_measure_options_schema. NULL: all defaults.
+     */
+    const char *options_json;
+    /**
+     * Where progress goes; NULL: nowhere. Used during the measuring only.
+     */
+    const nse_events *events;
+} nse_measure_desc;
+
+/**
+ * An empty table, to fill with nse_latency_set.
+ *
+ * `unit`: [in] what the times are in, for people; NULL: "ms". `out`: [out] to free with nse_latency_free.
+ *
+ * Since 0.1.
+ */
+NSE_API nse_status nse_latency_create(const char *unit, nse_latency **out, nse_error **err);
+
+/**
+ * A table from its text, CSV or JSON (docs/latency.md).
+ *
+ * `text`: [in] the whole document. `out`: [out] to free with nse_latency_free.
+ *
+ * NSE_ERR_CONFIG: the detail has the line of a CSV text, or the JSON pointer. Since 0.1.
+ */
+NSE_API nse_status nse_latency_parse(const char *text, nse_latency **out, nse_error **err);
+
+/**
+ * Sets the time of one operation.
+ *
+ * `key`: [in] the first nine columns of a row of the CSV form, as nse_latency_missing lists them, for example
+ * "conv,28,64,64,3,1,1,1,64". `time`: finite, 0 or more, for one batch, in the unit of the table.
+ *
+ * Since 0.1.
+ */
+NSE_API nse_status nse_latency_set(const nse_latency *latency, const char *key, double time, nse_error **err);
+
+/**
+ * The table as text; nse_latency_parse gives the same table back.
+ *
+ * `format`: [in] "csv" or "json". `out`: [out] to free with nse_buffer_free.
+ *
+ * Since 0.1.
+ */
+NSE_API nse_status nse_latency_to_text(const nse_latency *latency, const char *format, nse_buffer *out, nse_error **err);
+
+/**
+ * What an architecture of a space can need and the table lacks, as a JSON list of keys for nse_latency_set; "[]" when
+ * nothing is missing.
+ *
+ * `out`: [out] to free with nse_buffer_free.
+ *
+ * Since 0.1.
+ */
+NSE_API
+nse_status nse_latency_missing(const nse_latency *latency,
+                               const nse_space *space,
+                               nse_buffer *out,
+                               nse_error **err);
+
+/**
+ * The latency of an architecture: stem, open operators, the additions that join them, tail, pooling and classifier.
+ *
+ * `time`: [out] in the unit of the table; may be NULL.
+ *
+ * NSE_ERR_MISSING_LATENCY: the detail lists what the table lacks. Since 0.1.
+ */
+NSE_API nse_status nse_latency_arch(const nse_latency *latency, const nse_arch *arch, double *time, nse_error **err);
+
+/**
+ * The options of a measuring, as a JSON schema with keys, defaults, ranges and help.
+ *
+ * `out`: [out] to free with nse_buffer_free.
+ *
+ * Since 0.1.
+ */
+NSE_API nse_status nse_measure_options_schema(nse_buffer *out, nse_error **err);
+
+/**
+ * Times every operation that an architecture of a space can need, on the device of the options: the median of several
+ * passes after a warm-up, in milliseconds per batch. Blocks, and delivers NSE_EVENT_MEASURE on this thread; the callback may
+ * cancel.
+ *
+ * `desc`: [in] read during the call only. `out`: [out] to free with nse_latency_free.
+ *
+ * NSE_ERR_CONFIG: options. NSE_ERR_CANCELLED. NSE_ERR_DEVICE. NSE_ERR_TORCH. NSE_ERR_UNSUPPORTED: a build without libtorch.
+ * Since 0.1.
+ */
+NSE_API nse_status nse_latency_measure(const nse_measure_desc *desc, nse_latency **out, nse_error **err);
+
+/**
+ * Frees a latency table. What uses it lives on. NULL is allowed.
+ *
+ * Since 0.1.
+ */
+NSE_API void nse_latency_free(nse_latency *latency);
+
 /* ---- Search -------------------------------------------------------------------------------------------------------- */
 
 /**
@@ -586,7 +755,7 @@ typedef struct nse_search_desc {
      */
     uint32_t flags;
     /**
-     * The space to search.
+     * The space to search. nse_search_load: NULL, or the space of the checkpoint.
      */
     const nse_space *space;
     /**
@@ -598,13 +767,23 @@ typedef struct nse_search_desc {
      */
     const nse_dataset *held_out;
     /**
-     * Options as a JSON object; see nse_search_options_schema. Only "objective" must be there.
+     * Options as a JSON object; see nse_search_options_schema. Only "objective" must be there. nse_search_load: NULL, or the
+     * options of the checkpoint, of which "device", "threads" and "checkpoint" may differ.
      */
     const char *options_json;
     /**
      * Where progress goes; NULL: nowhere. Used until the search is freed.
      */
     const nse_events *events;
+    /**
+     * Latencies, for the objective "latency"; else NULL. nse_search_load: NULL, or the table of the checkpoint.
+     */
+    const nse_latency *latency;
+    /**
+     * A finished search to go on from, in a space with the same cells and other operators: its front is active, protected
+     * and scored again, and what had its turn there does not come again. NULL: none. nse_search_load: NULL.
+     */
+    const nse_search *continued;
 } nse_search_desc;
 
 /**
@@ -617,16 +796,70 @@ typedef struct nse_search_desc {
 NSE_API nse_status nse_search_options_schema(nse_buffer *out, nse_error **err);
 
 /**
+ * Named sets of options, as JSON: [{"name", "description", "options"}, ...]. The option "preset" lays the others over one.
+ *
+ * `out`: [out] to free with nse_buffer_free.
+ *
+ * Since 0.1.
+ */
+NSE_API nse_status nse_search_options_presets(nse_buffer *out, nse_error **err);
+
+/**
  * Makes a search; nothing is trained yet. Starts the thread on which all its tensor work will run.
  *
  * `desc`: [in] read during the call only. `out`: [out] to free with nse_search_free.
  *
  * NSE_ERR_CONFIG: options. NSE_ERR_UNREACHABLE: no architecture lies in the cost window; the detail says what is
  * reachable.
- * NSE_ERR_INVALID_ARGUMENT: the images do not fit the space. NSE_ERR_DEVICE. NSE_ERR_UNSUPPORTED: a build without
- * libtorch. Since 0.1.
+ * NSE_ERR_INVALID_ARGUMENT: the images do not fit the space; `continued` is not finished or has other cells.
+ * NSE_ERR_MISSING_LATENCY. NSE_ERR_BUSY: `continued` is. NSE_ERR_DEVICE. NSE_ERR_UNSUPPORTED: a build without libtorch.
+ * Since 0.1.
  */
 NSE_API nse_status nse_search_create(const nse_search_desc *desc, nse_search **out, nse_error **err);
+
+/**
+ * Makes a search from a checkpoint; it goes on as if it had never stopped, on a CPU with the same number of threads to the
+ * last bit.
+ *
+ * `path`: [in] the file. `desc`: [in] read during the call only; `train` and `held_out` must be the images of the saved search,
+ * and everything else may be NULL. `out`: [out] to free with nse_search_free.
+ *
+ * NSE_ERR_IO. NSE_ERR_FORMAT: no checkpoint, damaged, of another version, space, table or images. NSE_ERR_CONFIG: options that
+ * differ. NSE_ERR_DEVICE. NSE_ERR_UNSUPPORTED: a build without libtorch. Since 0.1.
+ */
+NSE_API
+nse_status nse_search_load(const char *path,
+                           const nse_search_desc *desc,
+                           nse_search **out,
+                           nse_error **err);
+
+/**
+ * Saves a search, with everything that nse_search_load needs to go on: also in the middle of a round, between two steps.
+ * The option "checkpoint" saves while a step runs. Blocks.
+ *
+ * `path`: [in] an existing file is replaced, whole or not at all; its folder must exist.
+ *
+ * NSE_ERR_IO: the file is as it was. NSE_ERR_BUSY: a step is running. Since 0.1.
+ */
+NSE_API nse_status nse_search_save(const nse_search *search, const char *path, nse_error **err);
+
+/**
+ * The space of a search.
+ *
+ * `out`: [out] to free with nse_space_free.
+ *
+ * Since 0.1.
+ */
+NSE_API nse_status nse_search_space(const nse_search *search, nse_space **out, nse_error **err);
+
+/**
+ * All options of a search as a JSON object, defaults and those of a preset included.
+ *
+ * `out`: [out] to free with nse_buffer_free.
+ *
+ * Since 0.1.
+ */
+NSE_API nse_status nse_search_options(const nse_search *search, nse_buffer *out, nse_error **err);
 
 /**
  * Runs one round: train, sample, score, filter, retain, refill. Blocks, and delivers events on this thread. After an
@@ -635,7 +868,9 @@ NSE_API nse_status nse_search_create(const nse_search_desc *desc, nse_search **o
  *
  * Returns NSE_OK: there are more rounds. NSE_DONE: that was the last, or there was none left.
  * NSE_ERR_CANCELLED. NSE_ERR_BUSY: another step of this search is running. NSE_ERR_DIVERGED: the loss is no longer finite.
- * NSE_ERR_UNREACHABLE: what is left of the space misses the cost window. NSE_ERR_TORCH. Since 0.1.
+ * NSE_ERR_UNREACHABLE: what is left of the space misses the cost window. NSE_ERR_TOO_FEW: it has fewer architectures than
+ * candidates are wanted (option candidates.too_few). NSE_ERR_IO: the checkpoint could not be written; the one before is as
+ * it was, and the search goes on with the next call. NSE_ERR_TORCH. Since 0.1.
  */
 NSE_API nse_status nse_search_step(const nse_search *search, nse_error **err);
 
@@ -646,6 +881,15 @@ NSE_API nse_status nse_search_step(const nse_search *search, nse_error **err);
  * Since 0.1.
  */
 NSE_API nse_status nse_search_cancel(const nse_search *search);
+
+/**
+ * Frees a search. A running step is cancelled; the call returns at once. NULL is allowed.
+ *
+ * Since 0.1.
+ */
+NSE_API void nse_search_free(nse_search *search);
+
+/* ---- Results ------------------------------------------------------------------------------------------------------- */
 
 /**
  * Progress as JSON: completed rounds, rounds, done, and the latest event (null before the first). Never waits for a
@@ -716,18 +960,14 @@ nse_status nse_search_front_get(const nse_search *search,
                                 nse_error **err);
 
 /**
- * The most accurate member of the front that costs at most `max_macs` multiply-accumulates. Concurrent.
+ * The most accurate member of the front that costs at most `max_cost`. Concurrent.
  *
+ * `max_cost`: in what the objective counts: multiply-accumulates, parameters, or the unit of the latency table.
  * `arch`: [out] to free with nse_arch_free; NULL: not wanted. `accuracy`: [out] as for nse_search_front_get; may be NULL.
  *
  * NSE_ERR_NOT_FOUND: the front has none so cheap. Since 0.1.
  */
-NSE_API
-nse_status nse_search_best(const nse_search *search,
-                           uint64_t max_macs,
-                           nse_arch **arch,
-                           double *accuracy,
-                           nse_error **err);
+NSE_API nse_status nse_search_best(const nse_search *search, double max_cost, nse_arch **arch, double *accuracy, nse_error **err);
 
 /**
  * The completed rounds, one line of JSON each: fitness, dropped, retained and refilled operators, candidates, front,
@@ -747,13 +987,6 @@ NSE_API nse_status nse_search_history(const nse_search *search, nse_buffer *out,
  * NSE_ERR_INVALID_ARGUMENT: no such format. NSE_ERR_NOT_FOUND: no round is complete. Since 0.1.
  */
 NSE_API nse_status nse_search_report(const nse_search *search, const char *format, nse_buffer *out, nse_error **err);
-
-/**
- * Frees a search. A running step is cancelled; the call returns at once. NULL is allowed.
- *
- * Since 0.1.
- */
-NSE_API void nse_search_free(nse_search *search);
 
 /* ---- Model --------------------------------------------------------------------------------------------------------- */
 
@@ -843,7 +1076,8 @@ NSE_API void nse_model_free(nse_model *model);
 #define NSE_BUFFER_INIT {NULL, 0, NULL}
 #define NSE_EVENTS_INIT {sizeof(nse_events), 0, NULL, NULL, NULL}
 #define NSE_IMAGES_INIT {sizeof(nse_images), 0, 0, 0, 0, 0, NULL, NULL}
-#define NSE_SEARCH_DESC_INIT {sizeof(nse_search_desc), 0, NULL, NULL, NULL, NULL, NULL}
+#define NSE_MEASURE_DESC_INIT {sizeof(nse_measure_desc), 0, NULL, NULL, NULL}
+#define NSE_SEARCH_DESC_INIT {sizeof(nse_search_desc), 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL}
 #define NSE_MODEL_DESC_INIT {sizeof(nse_model_desc), 0, NULL, NULL, NULL, NULL}
 
 #ifdef __cplusplus

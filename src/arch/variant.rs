@@ -2,6 +2,8 @@
 //!
 //! The rule is that of the published code of NSE (`use_se`, `activation`): the same for every branch.
 
+use crate::error::Result;
+use crate::json;
 use crate::space::Convolution;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -28,6 +30,11 @@ pub enum Activation {
 }
 
 impl Variant {
+    /// Reads the JSON form: `{"squeeze_excitation": true, "activation": "swish"}`, both optional.
+    pub fn from_json(text: &str) -> Result<Self> {
+        json::parse("variant", text)
+    }
+
     /// Which convolution of a branch has a squeeze-excitation module behind its activation: the one in front of the projection.
     pub fn excited(self, chain: &[Convolution]) -> Option<usize> {
         chain.len().checked_sub(2).filter(|_| self.squeeze_excitation)

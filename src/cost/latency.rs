@@ -5,7 +5,7 @@ use super::latency_key::{addition, additions, ends, latency_keys, operators, Lat
 use crate::arch::Architecture;
 use crate::error::{Error, Result};
 use crate::space::Space;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The unit when none is named: milliseconds.
 pub const DEFAULT_UNIT: &str = "ms";
@@ -70,6 +70,22 @@ impl LatencyTable {
     /// What an architecture of `space` can need and this table lacks, ascending.
     pub fn missing(&self, space: &Space) -> Vec<LatencyKey> {
         latency_keys(space).into_iter().filter(|key| !self.entries.contains_key(key)).collect()
+    }
+
+    /// The time of one architecture, for which nothing else of its space need be there: ends, open operators, and the additions
+    /// that join them. Error: [`Error::MissingLatencies`].
+    pub fn architecture(&self, space: &Space, architecture: &Architecture) -> Result<f64> {
+        let mut keys = ends(space).to_vec();
+        for (cell, open) in space.cells().iter().zip(architecture.cells()) {
+            let chosen = operators(cell).enumerate().filter(|(i, _)| open.iter().any(|o| usize::from(*o) == *i));
+            keys.extend(chosen.flat_map(|(_, keys)| keys));
+            keys.extend((0..additions(cell.kind, open.len())).map(|_| LatencyKey::addition(cell.output())));
+        }
+        let missing: BTreeSet<_> = keys.iter().filter(|key| self.get(key).is_none()).collect();
+        if !missing.is_empty() {
+            return Err(Error::MissingLatencies { missing: missing.into_iter().map(LatencyKey::to_string).collect() });
+        }
+        Ok(keys.iter().filter_map(|key| self.get(key)).sum())
     }
 
     /// The times of one space. Error: [`Error::MissingLatencies`] with everything that is missing.

@@ -117,6 +117,16 @@ impl LatencyTable {
         Ok(table)
     }
 
+    /// Sets the operation that the first nine columns of a CSV row name, as [`LatencyTable::missing`] lists them.
+    pub fn set_row(&mut self, row: &str, time: f64) -> Result<()> {
+        let wrong = |reason: String| Error::Argument { name: "key", reason };
+        let (key, _) = read_row(&format!("{row},0")).map_err(wrong)?;
+        match key.misfit() {
+            Some(reason) => Err(wrong(reason)),
+            None => self.set(key, time),
+        }
+    }
+
     /// `parse(to_csv(table)) == table`.
     pub fn to_csv(&self) -> String {
         let rows = self.iter().map(|(key, time)| format!("{key},{time:?}\n"));

@@ -4,12 +4,14 @@
 //! convolution, plus in x out of the classifier. Batch-norm, activations, additions and pooling count 0, as in the published code.
 //! Parameters: convolution weights, two per channel of a batch-norm, and the classifier with its bias.
 
+mod describe;
 mod latency;
 mod latency_form;
 mod latency_key;
 mod price;
 mod variant;
 
+pub use describe::{describe, describe_architecture, Description};
 pub use latency::{Latencies, LatencyTable};
 pub use latency_key::{latency_keys, LatencyKey, LatencyKind};
 pub use price::{Metric, Prices};
@@ -125,37 +127,4 @@ fn convolution(c: &Convolution, input: [u32; 2]) -> Cost {
     let positions = c.output(input).map(u64::from).into_iter().product();
     let norm = if c.norm { 2 * u64::from(c.cout) } else { 0 };
     Cost { macs: weights.saturating_mul(positions), params: weights.saturating_add(norm) }
-}
-
-/// What a space holds, for people and programs: `nse_space_describe`.
-#[derive(Debug, Serialize)]
-pub struct Description {
-    pub name: String,
-    pub cells: usize,
-    /// Candidates over all cells.
-    pub operators: usize,
-    pub most_operators_per_cell: usize,
-    /// log10 of the number of architectures, multi-branch subsets included.
-    pub log10_architectures: f64,
-    pub macs: Range,
-    pub params: Range,
-}
-
-#[derive(Debug, Serialize)]
-pub struct Range {
-    pub least: u64,
-    pub greatest: u64,
-}
-
-pub fn describe(space: &Space) -> Description {
-    let (least, greatest) = CostTable::new(space).range();
-    Description {
-        name: space.name().into(),
-        cells: space.cells().len(),
-        operators: space.cells().iter().map(|c| c.operators.len()).sum(),
-        most_operators_per_cell: space.most_operators(),
-        log10_architectures: space.log10_architectures(),
-        macs: Range { least: least.macs, greatest: greatest.macs },
-        params: Range { least: least.params, greatest: greatest.params },
-    }
 }

@@ -103,6 +103,14 @@ impl Prices {
         operators.iter().fold(0, |sum, o| sum.saturating_add(self.operator(cell, *o)))
     }
 
+    /// The lowest and the highest price of an architecture of `space`.
+    pub fn range(&self, space: &Space) -> (u64, u64) {
+        let least = self.operators.iter().zip(space.cells()).filter(|(_, cell)| !cell.may_be_skipped());
+        let least = least.fold(self.fixed, |sum, (prices, _)| sum.saturating_add(prices.iter().copied().min().unwrap_or(0)));
+        let greatest = self.operators.iter().flatten().fold(self.fixed, |sum, price| sum.saturating_add(*price));
+        (least.saturating_sub(self.discount), greatest.saturating_sub(self.discount))
+    }
+
     pub fn architecture(&self, architecture: &Architecture) -> u64 {
         let cells = architecture.cells().iter().enumerate();
         let sum = cells.fold(self.fixed, |sum, (i, operators)| sum.saturating_add(self.branches(i, operators)));

@@ -4,11 +4,12 @@ use super::buffer::{self, nse_buffer};
 use super::error::nse_error;
 use super::space::nse_space;
 use super::status::{nse_status, NSE_OK};
-use super::{boundary, handle, structs, text};
-use crate::arch::Architecture;
-use crate::cost::CostTable;
+use super::{boundary, handle, space, structs, text};
+use crate::arch::{presets, Architecture, Variant};
+use crate::cost::{self, CostTable};
 use crate::error::Error;
 use crate::space::Space;
+use serde_json::json;
 use std::ffi::c_char;
 use std::sync::Arc;
 
@@ -60,6 +61,76 @@ pub extern "C" fn nse_arch_uniform(
         let operator = operator.map_err(|reason| Error::Argument { name: "operator_name", reason })?;
         let architecture = Architecture::uniform(&space, &operator)?;
         Ok(ArchHandle { space, architecture })
+    })
+}
+
+/// A published architecture, in the space it was found in (which nse_arch_space gives).
+///
+/// `name`: [in] a name of nse_arch_presets. `overrides_json`: [in] changes to the space as for nse_space_preset, for example
+/// {"scale": 1.0} (without, the width is the published one); NULL or "{}" changes nothing.
+/// `out`: [out] to free with nse_arch_free.
+///
+/// NSE_ERR_INVALID_ARGUMENT: no such architecture, or its cells are not in the changed space. NSE_ERR_CONFIG. Since 0.1.
+#[no_mangle]
+pub extern "C" fn nse_arch_preset(
+    name: *const c_char,
+    overrides_json: *const c_char,
+    out: *mut *mut nse_arch,
+    err: *mut *mut nse_error,
+) -> nse_status {
+    boundary::make(out, err, || {
+        let overrides = text::optional("overrides_json", overrides_json)?.unwrap_or("{}");
+        let (space, architecture) = Architecture::preset(text::required("name", name)?, overrides)?;
+        Ok(ArchHandle { space: Arc::new(space), architecture })
+    })
+}
+
+/// Names and descriptions of the published architectures, as JSON: [{"name", "description"}, ...].
+///
+/// `out`: [out] to free with nse_buffer_free.
+///
+/// Since 0.1.
+#[no_mangle]
+pub extern "C" fn nse_arch_presets(out: *mut nse_buffer, err: *mut *mut nse_error) -> nse_status {
+    boundary::guard(err, || {
+        let list: Vec<_> = presets().map(|(name, text)| json!({ "name": name, "description": text })).collect();
+        buffer::write("out", out, json!(list).to_string())
+    })
+}
+
+/// The space of an architecture.
+///
+/// `out`: [out] to free with nse_space_free.
+///
+/// Since 0.1.
+#[no_mangle]
+pub extern "C" fn nse_arch_space(arch: *const nse_arch, out: *mut *mut nse_space, err: *mut *mut nse_error) -> nse_status {
+    structs::clear(out);
+    boundary::guard(err, || {
+        let arch = handle::get::<ArchHandle>("arch", arch)?;
+        space::hand_out(&arch.space, out)
+    })
+}
+
+/// Costs of an architecture as JSON: space, macs, published_macs (the count of NSE's published code, which adds the outputs
+/// of the average pooling), params, and for every cell kind, channels, height and width of its output, operators, macs
+/// and params.
+///
+/// `variant_json`: [in] of a stand-alone network: {"squeeze_excitation": true, "activation": "swish"}, both optional; NULL or
+/// "{}": the plain one. The sums are with what it adds, the cells without. `out`: [out] to free with nse_buffer_free.
+///
+/// NSE_ERR_CONFIG. Since 0.1.
+#[no_mangle]
+pub extern "C" fn nse_arch_describe(
+    arch: *const nse_arch,
+    variant_json: *const c_char,
+    out: *mut nse_buffer,
+    err: *mut *mut nse_error,
+) -> nse_status {
+    boundary::guard(err, || {
+        let arch = handle::get::<ArchHandle>("arch", arch)?;
+        let variant = Variant::from_json(text::optional("variant_json", variant_json)?.unwrap_or("{}"))?;
+        buffer::write("out", out, cost::describe_architecture(&arch.space, &arch.architecture, variant).to_string())
     })
 }
 

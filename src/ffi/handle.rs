@@ -4,6 +4,7 @@
 
 use super::arch::ArchHandle;
 use super::error::ErrorObject;
+use super::latency::LatencyHandle;
 use super::model::ModelHandle;
 use super::search::SearchHandle;
 use crate::data::Dataset;
@@ -21,6 +22,7 @@ pub enum Object {
     Arch(Arc<ArchHandle>),
     Search(Arc<SearchHandle>),
     Model(Arc<ModelHandle>),
+    Latency(Arc<LatencyHandle>),
 }
 
 /// A Rust type that C sees as a pointer to the incomplete struct `C`.
@@ -66,6 +68,7 @@ handles! {
     0x54 "architecture" Arch(ArchHandle) as super::arch::nse_arch;
     0x55 "search" Search(SearchHandle) as super::search::nse_search;
     0x56 "model" Model(ModelHandle) as super::model::nse_model;
+    0x57 "latency table" Latency(LatencyHandle) as super::latency::nse_latency;
 }
 
 slotmap::new_key_type! { struct Slot; }

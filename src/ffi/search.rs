@@ -1,26 +1,27 @@
 //! Section "search".
 
-use super::arch::{nse_arch, ArchHandle};
 use super::buffer::{self, nse_buffer};
 use super::callback::{nse_events, Events};
 use super::dataset::nse_dataset;
 use super::error::nse_error;
-use super::space::nse_space;
+use super::latency::{nse_latency, LatencyHandle};
+use super::space::{self, nse_space};
 use super::status::{nse_status, NSE_DONE, NSE_OK};
 use super::structs::Sized32;
-use super::view::{Shared, View, Watch};
+use super::view::{Shared, Watch};
 use super::worker::{Reporter, Worker};
 use super::{boundary, handle, structs, text};
+use crate::checkpoint::{self, Expected, Keeper};
 use crate::cost::Metric;
 use crate::data::Dataset;
 use crate::error::{Error, Result};
-use crate::report;
-use crate::search::{json_lines, pareto, Scored, Search, SearchOptions, Status};
+use crate::search::{Search, SearchOptions, Start, Status, PRESETS};
 use crate::space::Space;
 use crate::supernet::SupernetTrainer;
 use serde_json::json;
 use std::ffi::c_char;
 use std::mem::size_of;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// A search under way: its space, its supernet and what it has found.
@@ -36,16 +37,22 @@ pub struct nse_search_desc {
     pub struct_size: u32,
     /// 0.
     pub flags: u32,
-    /// The space to search.
+    /// The space to search. nse_search_load: NULL, or the space of the checkpoint.
     pub space: *const nse_space,
     /// Training images.
     pub train: *const nse_dataset,
     /// Images for architecture steps and scoring; NULL: a part of `train` is held out for them (option held_out).
     pub held_out: *const nse_dataset,
-    /// Options as a JSON object; see nse_search_options_schema. Only "objective" must be there.
+    /// Options as a JSON object; see nse_search_options_schema. Only "objective" must be there. nse_search_load: NULL, or the
+    /// options of the checkpoint, of which "device", "threads" and "checkpoint" may differ.
     pub options_json: *const c_char,
     /// Where progress goes; NULL: nowhere. Used until the search is freed.
     pub events: *const nse_events,
+    /// Latencies, for the objective "latency"; else NULL. nse_search_load: NULL, or the table of the checkpoint.
+    pub latency: *const nse_latency,
+    /// A finished search to go on from, in a space with the same cells and other operators: its front is active, protected
+    /// and scored again, and what had its turn there does not come again. NULL: none. nse_search_load: NULL.
+    pub continued: *const nse_search,
 }
 
 // SAFETY: starts with its size; zero is NULL and no flags.
@@ -54,62 +61,115 @@ unsafe impl Sized32 for nse_search_desc {
 }
 
 pub struct SearchHandle {
-    space: Arc<Space>,
-    metric: Metric,
+    pub space: Arc<Space>,
+    pub metric: Metric,
+    pub shared: Arc<Shared>,
+    options: SearchOptions,
     worker: Worker<State>,
-    shared: Arc<Shared>,
     events: Events,
 }
 
 struct State {
     search: Search,
     trainer: SupernetTrainer,
+    keeper: Option<Keeper>,
+}
+
+/// What a description says, apart from options.
+struct Described {
+    space: Option<Arc<Space>>,
+    train: Arc<Dataset>,
+    held_out: Option<Arc<Dataset>>,
+}
+
+impl Described {
+    fn read(desc: &nse_search_desc) -> Result<Self> {
+        if desc.flags != 0 {
+            return Err(Error::Argument { name: "desc", reason: format!("flags {:#x} are not known", desc.flags) });
+        }
+        let held_out = || handle::get::<Dataset>("desc.held_out", desc.held_out);
+        Ok(Described {
+            space: if desc.space.is_null() { None } else { Some(handle::get::<Space>("desc.space", desc.space)?) },
+            train: handle::get::<Dataset>("desc.train", desc.train)?,
+            held_out: if desc.held_out.is_null() { None } else { Some(held_out()?) },
+        })
+    }
+
+    fn trainer(&self, space: &Arc<Space>, options: &SearchOptions) -> Result<SupernetTrainer> {
+        SupernetTrainer::new(space.clone(), &self.train, self.held_out.as_deref(), options)
+    }
 }
 
 impl SearchHandle {
     fn new(desc: &nse_search_desc, events: Events) -> Result<Self> {
-        if desc.flags != 0 {
-            return Err(Error::Argument { name: "desc", reason: format!("flags {:#x} are not known", desc.flags) });
-        }
+        let described = Described::read(desc)?;
         let space = handle::get::<Space>("desc.space", desc.space)?;
-        let train = handle::get::<Dataset>("desc.train", desc.train)?;
-        let held_out = if desc.held_out.is_null() { None } else { Some(handle::get::<Dataset>("desc.held_out", desc.held_out)?) };
         let options = SearchOptions::from_json(text::optional("desc.options_json", desc.options_json)?.unwrap_or("{}"))?;
-        let search = Search::new(space.clone(), options)?;
-        let shared = Shared::default();
-        shared.publish(&search, None);
-        let metric = search.metric();
-        let for_trainer = space.clone();
+        let latency = LatencyHandle::optional("desc.latency", desc.latency)?;
+        let search = if desc.continued.is_null() {
+            Search::start(space, options, Start { latency, continued: None })?
+        } else {
+            // The old search lives on its own thread.
+            let old = handle::get::<SearchHandle>("desc.continued", desc.continued)?;
+            let job = move |state: &mut State, _: &Reporter<Search>| {
+                Search::start(space, options, Start { latency, continued: Some(&state.search) })
+            };
+            old.worker.run(job, &Events::none())?
+        };
+        Self::start(events, search.space().clone(), search.options().clone(), move || {
+            let trainer = described.trainer(search.space(), search.options())?;
+            Ok((search, trainer))
+        })
+    }
+
+    fn load(path: &Path, desc: &nse_search_desc, events: Events) -> Result<Self> {
+        let described = Described::read(desc)?;
+        if !desc.continued.is_null() {
+            return Err(Error::Argument { name: "desc.continued", reason: "must be NULL to load a checkpoint".into() });
+        }
+        let latency = LatencyHandle::optional("desc.latency", desc.latency)?;
+        let options = text::optional("desc.options_json", desc.options_json)?;
+        let expected = Expected { space: described.space.as_deref(), options, latency: latency.as_deref() };
+        let checkpoint = checkpoint::load(path, &expected)?;
+        let (space, options) = (checkpoint.search().space().clone(), checkpoint.search().options().clone());
+        Self::start(events, space, options, move || {
+            let mut trainer = described.trainer(checkpoint.search().space(), checkpoint.search().options())?;
+            Ok((checkpoint.resume(&mut trainer)?, trainer))
+        })
+    }
+
+    /// Starts the thread and makes search and supernet there.
+    fn start(
+        events: Events,
+        space: Arc<Space>,
+        options: SearchOptions,
+        make: impl FnOnce() -> Result<(Search, SupernetTrainer)> + Send + 'static,
+    ) -> Result<Self> {
+        let shared = Arc::<Shared>::default();
+        let publish = shared.clone();
+        let keeper = options.checkpoint.clone().map(Keeper::new);
         let worker = Worker::start("search", move || {
-            let trainer = SupernetTrainer::new(for_trainer, &train, held_out.as_deref(), search.options())?;
-            Ok(State { search, trainer })
+            let (search, trainer) = make()?;
+            publish.publish(&search, None);
+            Ok(State { search, trainer, keeper })
         })?;
-        Ok(SearchHandle { space, metric, worker, shared: Arc::new(shared), events })
+        Ok(SearchHandle { space, metric: options.objective.cost, shared, options, worker, events })
     }
 
     fn step(&self) -> Result<Status> {
         let shared = self.shared.clone();
         let job = move |state: &mut State, reporter: &Reporter<Status>| {
-            let result = state.search.step(&mut state.trainer, &Watch { shared: &shared, reporter });
+            let watch = Watch { shared: &shared, reporter, keeper: state.keeper.as_ref() };
+            let result = state.search.step(&mut state.trainer, &watch);
             shared.publish(&state.search, None);
             result
         };
         self.worker.run(job, &self.events)
     }
 
-    fn arch(&self, scored: &Scored) -> Result<*mut nse_arch> {
-        handle::insert(ArchHandle { space: self.space.clone(), architecture: scored.architecture.clone() })
-    }
-
-    /// Row-major cells x most operators; `missing` where a cell has fewer.
-    fn table<T: Copy>(&self, missing: T, value: impl Fn(&View, usize, u16) -> T) -> (Vec<T>, u32, u32) {
-        let (view, width) = (self.shared.view(), self.space.most_operators());
-        let mut table = Vec::with_capacity(self.space.cells().len() * width);
-        for (i, cell) in self.space.cells().iter().enumerate() {
-            let known = cell.operators.len();
-            table.extend((0..width).map(|o| if o < known { value(&view, i, o as u16) } else { missing }));
-        }
-        (table, self.space.cells().len() as u32, width as u32)
+    fn save(&self, path: PathBuf) -> Result<()> {
+        let job = move |state: &mut State, _: &Reporter<()>| checkpoint::save(&path, &state.search, &state.trainer);
+        self.worker.run(job, &Events::none())
     }
 }
 
@@ -123,14 +183,29 @@ pub extern "C" fn nse_search_options_schema(out: *mut nse_buffer, err: *mut *mut
     boundary::guard(err, || buffer::write("out", out, SearchOptions::schema()))
 }
 
+/// Named sets of options, as JSON: [{"name", "description", "options"}, ...]. The option "preset" lays the others over one.
+///
+/// `out`: [out] to free with nse_buffer_free.
+///
+/// Since 0.1.
+#[no_mangle]
+pub extern "C" fn nse_search_options_presets(out: *mut nse_buffer, err: *mut *mut nse_error) -> nse_status {
+    boundary::guard(err, || {
+        let entry =
+            |p: &crate::search::OptionsPreset| json!({ "name": p.name, "description": p.description, "options": p.options() });
+        buffer::write("out", out, json!(PRESETS.iter().map(entry).collect::<Vec<_>>()).to_string())
+    })
+}
+
 /// Makes a search; nothing is trained yet. Starts the thread on which all its tensor work will run.
 ///
 /// `desc`: [in] read during the call only. `out`: [out] to free with nse_search_free.
 ///
 /// NSE_ERR_CONFIG: options. NSE_ERR_UNREACHABLE: no architecture lies in the cost window; the detail says what is
 /// reachable.
-/// NSE_ERR_INVALID_ARGUMENT: the images do not fit the space. NSE_ERR_DEVICE. NSE_ERR_UNSUPPORTED: a build without
-/// libtorch. Since 0.1.
+/// NSE_ERR_INVALID_ARGUMENT: the images do not fit the space; `continued` is not finished or has other cells.
+/// NSE_ERR_MISSING_LATENCY. NSE_ERR_BUSY: `continued` is. NSE_ERR_DEVICE. NSE_ERR_UNSUPPORTED: a build without libtorch.
+/// Since 0.1.
 #[no_mangle]
 pub extern "C" fn nse_search_create(
     desc: *const nse_search_desc,
@@ -143,13 +218,75 @@ pub extern "C" fn nse_search_create(
     boundary::make(out, err, || SearchHandle::new(&desc?, events?))
 }
 
+/// Makes a search from a checkpoint; it goes on as if it had never stopped, on a CPU with the same number of threads to the
+/// last bit.
+///
+/// `path`: [in] the file. `desc`: [in] read during the call only; `train` and `held_out` must be the images of the saved search,
+/// and everything else may be NULL. `out`: [out] to free with nse_search_free.
+///
+/// NSE_ERR_IO. NSE_ERR_FORMAT: no checkpoint, damaged, of another version, space, table or images. NSE_ERR_CONFIG: options that
+/// differ. NSE_ERR_DEVICE. NSE_ERR_UNSUPPORTED: a build without libtorch. Since 0.1.
+#[no_mangle]
+pub extern "C" fn nse_search_load(
+    path: *const c_char,
+    desc: *const nse_search_desc,
+    out: *mut *mut nse_search,
+    err: *mut *mut nse_error,
+) -> nse_status {
+    // Outside, so that user_free runs whatever fails.
+    let desc = structs::read("desc", desc);
+    let events = Events::of(&desc, |desc| desc.events);
+    boundary::make(out, err, || SearchHandle::load(Path::new(text::required("path", path)?), &desc?, events?))
+}
+
+/// Saves a search, with everything that nse_search_load needs to go on: also in the middle of a round, between two steps.
+/// The option "checkpoint" saves while a step runs. Blocks.
+///
+/// `path`: [in] an existing file is replaced, whole or not at all; its folder must exist.
+///
+/// NSE_ERR_IO: the file is as it was. NSE_ERR_BUSY: a step is running. Since 0.1.
+#[no_mangle]
+pub extern "C" fn nse_search_save(search: *const nse_search, path: *const c_char, err: *mut *mut nse_error) -> nse_status {
+    boundary::guard(err, || {
+        let search = handle::get::<SearchHandle>("search", search)?;
+        search.save(PathBuf::from(text::required("path", path)?))?;
+        Ok(NSE_OK)
+    })
+}
+
+/// The space of a search.
+///
+/// `out`: [out] to free with nse_space_free.
+///
+/// Since 0.1.
+#[no_mangle]
+pub extern "C" fn nse_search_space(search: *const nse_search, out: *mut *mut nse_space, err: *mut *mut nse_error) -> nse_status {
+    structs::clear(out);
+    boundary::guard(err, || space::hand_out(&handle::get::<SearchHandle>("search", search)?.space, out))
+}
+
+/// All options of a search as a JSON object, defaults and those of a preset included.
+///
+/// `out`: [out] to free with nse_buffer_free.
+///
+/// Since 0.1.
+#[no_mangle]
+pub extern "C" fn nse_search_options(search: *const nse_search, out: *mut nse_buffer, err: *mut *mut nse_error) -> nse_status {
+    boundary::guard(err, || {
+        let search = handle::get::<SearchHandle>("search", search)?;
+        buffer::write("out", out, json!(search.options).to_string())
+    })
+}
+
 /// Runs one round: train, sample, score, filter, retain, refill. Blocks, and delivers events on this thread. After an
 /// error, a cancel included, the next call goes on from the last finished step and ends with the same result as an
 /// undisturbed round.
 ///
 /// Returns NSE_OK: there are more rounds. NSE_DONE: that was the last, or there was none left.
 /// NSE_ERR_CANCELLED. NSE_ERR_BUSY: another step of this search is running. NSE_ERR_DIVERGED: the loss is no longer finite.
-/// NSE_ERR_UNREACHABLE: what is left of the space misses the cost window. NSE_ERR_TORCH. Since 0.1.
+/// NSE_ERR_UNREACHABLE: what is left of the space misses the cost window. NSE_ERR_TOO_FEW: it has fewer architectures than
+/// candidates are wanted (option candidates.too_few). NSE_ERR_IO: the checkpoint could not be written; the one before is as
+/// it was, and the search goes on with the next call. NSE_ERR_TORCH. Since 0.1.
 #[no_mangle]
 pub extern "C" fn nse_search_step(search: *const nse_search, err: *mut *mut nse_error) -> nse_status {
     boundary::guard(err, || {
@@ -169,193 +306,6 @@ pub extern "C" fn nse_search_cancel(search: *const nse_search) -> nse_status {
     boundary::guard(std::ptr::null_mut(), || {
         handle::get::<SearchHandle>("search", search)?.worker.cancel();
         Ok(NSE_OK)
-    })
-}
-
-/// Progress as JSON: completed rounds, rounds, done, and the latest event (null before the first). Never waits for a
-/// step. Concurrent.
-///
-/// `out`: [out] to free with nse_buffer_free.
-///
-/// Since 0.1.
-#[no_mangle]
-pub extern "C" fn nse_search_status(search: *const nse_search, out: *mut nse_buffer, err: *mut *mut nse_error) -> nse_status {
-    boundary::guard(err, || {
-        let view = handle::get::<SearchHandle>("search", search)?.shared.view();
-        let (completed, rounds) = view.rounds;
-        let status = json!({ "completed": completed, "rounds": rounds, "done": view.done, "event": view.event });
-        buffer::write("out", out, status.to_string())
-    })
-}
-
-/// The learnt fitness theta of every operator of every cell, as of about now: sigmoid(theta) is about the probability
-/// that the operator is of use. NaN for an operator that no architecture step has met yet. Never waits for a step. Concurrent.
-///
-/// `out`: [out] cells x operators, row by row, padded with NaN where a cell has fewer; NULL: only the sizes are wanted.
-/// `capacity`: values that fit. `cells`, `operators`: [out] the sizes; may be NULL.
-///
-/// NSE_ERR_BUFFER_TOO_SMALL. Since 0.1.
-#[no_mangle]
-pub extern "C" fn nse_search_scores(
-    search: *const nse_search,
-    out: *mut f64,
-    capacity: usize,
-    cells: *mut u32,
-    operators: *mut u32,
-    err: *mut *mut nse_error,
-) -> nse_status {
-    boundary::guard(err, || {
-        let search = handle::get::<SearchHandle>("search", search)?;
-        let theta = |view: &View, cell: usize, operator: u16| {
-            view.scores.get(cell).and_then(|scores| scores.get(usize::from(operator))).copied().unwrap_or(f64::NAN)
-        };
-        let (table, height, width) = search.table(f64::NAN, theta);
-        structs::fill("out", out, capacity, &table)?;
-        structs::put(cells, height);
-        structs::put(operators, width);
-        Ok(NSE_OK)
-    })
-}
-
-/// Which operators have weights at the moment. Never waits for a step. Concurrent.
-///
-/// `out`: [out] cells x operators, row by row, 1 for an active operator, else 0; NULL: only the sizes are wanted.
-/// `capacity`: values that fit. `cells`, `operators`: [out] the sizes; may be NULL.
-///
-/// NSE_ERR_BUFFER_TOO_SMALL. Since 0.1.
-#[no_mangle]
-pub extern "C" fn nse_search_active(
-    search: *const nse_search,
-    out: *mut u8,
-    capacity: usize,
-    cells: *mut u32,
-    operators: *mut u32,
-    err: *mut *mut nse_error,
-) -> nse_status {
-    boundary::guard(err, || {
-        let search = handle::get::<SearchHandle>("search", search)?;
-        let is_active = |view: &View, cell: usize, operator: u16| {
-            u8::from(view.active.get(cell).is_some_and(|active| active.binary_search(&operator).is_ok()))
-        };
-        let (table, height, width) = search.table(0, is_active);
-        structs::fill("out", out, capacity, &table)?;
-        structs::put(cells, height);
-        structs::put(operators, width);
-        Ok(NSE_OK)
-    })
-}
-
-/// Number of architectures on the Pareto front of the last completed round; 0 before the first. Concurrent.
-///
-/// `count`: [out] may be NULL.
-///
-/// Since 0.1.
-#[no_mangle]
-pub extern "C" fn nse_search_front_count(search: *const nse_search, count: *mut usize, err: *mut *mut nse_error) -> nse_status {
-    boundary::guard(err, || {
-        structs::put(count, handle::get::<SearchHandle>("search", search)?.shared.view().front.len());
-        Ok(NSE_OK)
-    })
-}
-
-/// One member of the Pareto front, cheapest first. Concurrent; while a step runs, the front may be replaced between two
-/// calls.
-///
-/// `index`: below nse_search_front_count. `arch`: [out] to free with nse_arch_free; NULL: not wanted. `accuracy`: [out]
-/// held-out top-1 with the supernet's weights, 0 to 1; may be NULL.
-///
-/// NSE_ERR_NOT_FOUND: no such index. Since 0.1.
-#[no_mangle]
-pub extern "C" fn nse_search_front_get(
-    search: *const nse_search,
-    index: usize,
-    arch: *mut *mut nse_arch,
-    accuracy: *mut f64,
-    err: *mut *mut nse_error,
-) -> nse_status {
-    structs::clear(arch);
-    boundary::guard(err, || {
-        let search = handle::get::<SearchHandle>("search", search)?;
-        let front = search.shared.view().front.clone();
-        let missing = || Error::NotFound(format!("index: {index} is not below {}, the size of the front", front.len()));
-        give(&search, front.get(index).ok_or_else(missing)?, arch, accuracy)
-    })
-}
-
-/// The most accurate member of the front that costs at most `max_cost`. Concurrent.
-///
-/// `max_cost`: in what the objective counts: multiply-accumulates, parameters, or the unit of the latency table.
-/// `arch`: [out] to free with nse_arch_free; NULL: not wanted. `accuracy`: [out] as for nse_search_front_get; may be NULL.
-///
-/// NSE_ERR_NOT_FOUND: the front has none so cheap. Since 0.1.
-#[no_mangle]
-pub extern "C" fn nse_search_best(
-    search: *const nse_search,
-    max_cost: f64,
-    arch: *mut *mut nse_arch,
-    accuracy: *mut f64,
-    err: *mut *mut nse_error,
-) -> nse_status {
-    structs::clear(arch);
-    boundary::guard(err, || {
-        let search = handle::get::<SearchHandle>("search", search)?;
-        let front = search.shared.view().front.clone();
-        if max_cost.is_nan() {
-            return Err(Error::Argument { name: "max_cost", reason: "NaN is not a cost".into() });
-        }
-        let metric = search.metric;
-        let missing = || {
-            Error::NotFound(match front.first() {
-                Some(cheapest) => {
-                    format!("max_cost: {max_cost} is below {}, the cheapest of the front", metric.amount(cheapest.price))
-                }
-                None => "the front is empty: no round is complete".into(),
-            })
-        };
-        give(&search, pareto::best(&front, metric.price(max_cost)).ok_or_else(missing)?, arch, accuracy)
-    })
-}
-
-fn give(search: &SearchHandle, scored: &Scored, arch: *mut *mut nse_arch, accuracy: *mut f64) -> Result<nse_status> {
-    if !arch.is_null() {
-        structs::put(arch, search.arch(scored)?);
-    }
-    structs::put(accuracy, scored.accuracy);
-    Ok(NSE_OK)
-}
-
-/// The completed rounds, one line of JSON each: fitness, dropped, retained and refilled operators, candidates, front,
-/// times. Concurrent.
-///
-/// `out`: [out] to free with nse_buffer_free.
-///
-/// Since 0.1.
-#[no_mangle]
-pub extern "C" fn nse_search_history(search: *const nse_search, out: *mut nse_buffer, err: *mut *mut nse_error) -> nse_status {
-    boundary::guard(err, || {
-        let view = handle::get::<SearchHandle>("search", search)?.shared.view();
-        buffer::write("out", out, json_lines(&view.history))
-    })
-}
-
-/// A picture of the completed rounds. `format` "svg": candidates and fronts, cost against accuracy. Concurrent.
-///
-/// `out`: [out] the file's content, to free with nse_buffer_free.
-///
-/// NSE_ERR_INVALID_ARGUMENT: no such format. NSE_ERR_NOT_FOUND: no round is complete. Since 0.1.
-#[no_mangle]
-pub extern "C" fn nse_search_report(
-    search: *const nse_search,
-    format: *const c_char,
-    out: *mut nse_buffer,
-    err: *mut *mut nse_error,
-) -> nse_status {
-    boundary::guard(err, || {
-        let view = handle::get::<SearchHandle>("search", search)?.shared.view();
-        match text::required("format", format)? {
-            "svg" => buffer::write("out", out, report::front_svg(&view.history)?),
-            other => Err(Error::Argument { name: "format", reason: format!("{other:?} is not known; there is \"svg\"") }),
-        }
     })
 }
 

@@ -2,12 +2,15 @@
 
 use super::buffer::{self, nse_buffer};
 use super::error::nse_error;
-use super::status::nse_status;
-use super::{boundary, handle, text};
+use super::latency::{nse_latency, LatencyHandle};
+use super::status::{nse_status, NSE_OK};
+use super::{boundary, handle, structs, text};
 use crate::cost;
+use crate::error::{Error, Result};
 use crate::space::{presets, Space};
 use serde_json::json;
 use std::ffi::c_char;
+use std::sync::Arc;
 
 /// A search space. Immutable.
 pub struct nse_space {
@@ -56,16 +59,22 @@ pub extern "C" fn nse_space_to_json(space: *const nse_space, out: *mut nse_buffe
 }
 
 /// What a space holds and costs, as JSON: name, cells, operators, most_operators_per_cell, log10_architectures (subsets
-/// counted), and the least and greatest macs (multiply-accumulates of one image) and params (trainable numbers) of an
-/// architecture.
+/// counted), and {least, greatest} of macs (multiply-accumulates of one image), params (trainable numbers) and, with a
+/// table, latency (in its unit) over all architectures.
 ///
-/// `out`: [out] to free with nse_buffer_free.
+/// `latency`: [in] may be NULL. `out`: [out] to free with nse_buffer_free.
 ///
-/// Since 0.1.
+/// NSE_ERR_MISSING_LATENCY: the table lacks something. Since 0.1.
 #[no_mangle]
-pub extern "C" fn nse_space_describe(space: *const nse_space, out: *mut nse_buffer, err: *mut *mut nse_error) -> nse_status {
+pub extern "C" fn nse_space_describe(
+    space: *const nse_space,
+    latency: *const nse_latency,
+    out: *mut nse_buffer,
+    err: *mut *mut nse_error,
+) -> nse_status {
     boundary::guard(err, || {
-        let description = cost::describe(handle::get::<Space>("space", space)?.as_ref());
+        let table = LatencyHandle::optional("latency", latency)?;
+        let description = cost::describe(handle::get::<Space>("space", space)?.as_ref(), table.as_deref())?;
         buffer::write("out", out, json!(description).to_string())
     })
 }
@@ -81,6 +90,15 @@ pub extern "C" fn nse_space_presets(out: *mut nse_buffer, err: *mut *mut nse_err
         let list: Vec<_> = presets().map(|(name, text)| json!({ "name": name, "description": text })).collect();
         buffer::write("out", out, json!(list).to_string())
     })
+}
+
+/// A new handle of a space that something else holds.
+pub fn hand_out(space: &Arc<Space>, out: *mut *mut nse_space) -> Result<nse_status> {
+    if out.is_null() {
+        return Err(Error::Argument { name: "out", reason: "NULL is not a place for a handle".into() });
+    }
+    structs::put(out, handle::insert::<Space>(space.clone())?);
+    Ok(NSE_OK)
 }
 
 /// Frees a space. What was made from it lives on. NULL is allowed.

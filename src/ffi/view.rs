@@ -1,7 +1,9 @@
 //! What the getters of a search read while a step runs; they never wait for it.
 
 use super::worker::Reporter;
-use crate::search::{Control, Event, EventKind, Observer, RoundRecord, Scored, Search};
+use crate::checkpoint::Keeper;
+use crate::error::Result;
+use crate::search::{Control, Event, EventKind, Observer, RoundRecord, Scored, Search, Trainer};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -55,6 +57,7 @@ impl Shared {
 pub struct Watch<'a, R> {
     pub shared: &'a Shared,
     pub reporter: &'a Reporter<R>,
+    pub keeper: Option<&'a Keeper>,
 }
 
 impl<R> Control for Watch<'_, R> {
@@ -67,5 +70,9 @@ impl<R> Observer for Watch<'_, R> {
     fn event(&self, event: &Event, search: &Search) {
         self.shared.publish(search, Some(event));
         self.reporter.event(event);
+    }
+
+    fn keep(&self, search: &Search, trainer: &dyn Trainer) -> Result<()> {
+        self.keeper.map_or(Ok(()), |keeper| keeper.keep(search, trainer))
     }
 }

@@ -4,6 +4,7 @@
 use super::device;
 use super::measure_options::MeasureOptions;
 use super::unit::{Init, Linear, Unit};
+use crate::arch::Activation;
 use crate::cost::{latency_keys, LatencyKey, LatencyKind, LatencyTable};
 use crate::error::{Error, Result};
 use crate::search::{Control, Event, EventKind, Meter};
@@ -57,7 +58,7 @@ fn operation(key: &LatencyKey, batch: u32, device: Device) -> Result<Operation> 
         LatencyKind::Conv => {
             let shape = Convolution::kernel("measured", key.cin, key.cout, key.kernel).without_norm().linear();
             let shape = shape.stride(key.stride).dilation(key.dilation).groups(key.groups);
-            let (unit, x) = (Unit::new(shape, &mut init)?, map()?);
+            let (unit, x) = (Unit::new(shape, Activation::Relu, &mut init)?, map()?);
             Box::new(move || unit.convolve(&x))
         }
         LatencyKind::Add => {
@@ -69,7 +70,7 @@ fn operation(key: &LatencyKey, batch: u32, device: Device) -> Result<Operation> 
             Box::new(move || Ok(x.f_mean_dim([2i64, 3].as_slice(), false, None)?))
         }
         LatencyKind::Linear => {
-            let (linear, x) = (Linear::new(key.cin, key.cout, &mut init)?, input(&[images, channels])?);
+            let (linear, x) = (Linear::uniform(key.cin, key.cout, &mut init)?, input(&[images, channels])?);
             Box::new(move || linear.forward(&x))
         }
     })

@@ -14,7 +14,9 @@ const SECTIONS: &[(&str, &str)] = &[
     ("Search space", "space"),
     ("Dataset", "dataset"),
     ("Architecture", "arch"),
+    ("Latency", "latency"),
     ("Search", "search"),
+    ("Results", "result"),
     ("Model", "model"),
 ];
 

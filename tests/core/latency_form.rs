@@ -206,7 +206,7 @@ fn a_wrong_json_value_is_pointed_at() {
         ("/unit", json!(1), "invalid type"),
         ("/unit", json!("m\ns"), "\"m\\ns\" is not a unit"),
         ("/entries", json!({}), "invalid type"),
-        ("/entries/0", json!([]), "invalid length 0"),
+        ("/entries/0", json!([]), "expected an object, not a list"),
         ("/entries/0/name", json!("a"), "unknown field `name`"),
         ("/entries/0/kind", json!("pool"), "unknown variant `pool`, expected one of `conv`, `add`, `avgpool`, `linear`"),
         ("/entries/0/in_channels", json!(-1), "invalid value"),

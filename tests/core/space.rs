@@ -212,7 +212,7 @@ fn the_number_of_architectures_counts_subsets() {
     let space = preset("nse-27", json!({ "operators": ["rec_k5_t2", "rec_k5_t4", "conv_k3_t1"] }));
     // 16 cells with 8 subsets each, 6 that must not be empty with 7.
     assert!((space.log10_architectures() - (16.0 * 8f64.log10() + 6.0 * 7f64.log10())).abs() < 1e-9);
-    let described = describe(&preset("nse-27", json!({})));
+    let described = describe(&preset("nse-27", json!({})), None).unwrap();
     assert_eq!((described.cells, described.operators, described.most_operators_per_cell), (22, 594, 27));
     assert!((described.log10_architectures - 594.0 * 2f64.log10()).abs() < 1e-6);
 }

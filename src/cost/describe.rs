@@ -1,0 +1,81 @@
+//! What a space and an architecture hold and cost, for people and programs.
+
+use super::{variant_cost, CostTable, LatencyTable, Metric, Prices};
+use crate::arch::{Architecture, Variant};
+use crate::error::Result;
+use crate::space::Space;
+use serde::Serialize;
+use serde_json::{json, Value};
+
+#[derive(Debug, Serialize)]
+pub struct Description {
+    pub name: String,
+    pub cells: usize,
+    /// Candidates over all cells.
+    pub operators: usize,
+    pub most_operators_per_cell: usize,
+    /// log10 of the number of architectures, multi-branch subsets included.
+    pub log10_architectures: f64,
+    pub macs: Range,
+    pub params: Range,
+    /// In the unit of the table; only with one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub latency: Option<Range>,
+}
+
+/// Of one cost over all architectures; by itself, not together with the other costs.
+#[derive(Debug, Serialize)]
+pub struct Range {
+    #[serde(serialize_with = "whole")]
+    pub least: f64,
+    #[serde(serialize_with = "whole")]
+    pub greatest: f64,
+}
+
+/// A count is written without a fraction.
+fn whole<S: serde::Serializer>(value: &f64, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+    if value.fract() == 0.0 && *value < 1e15 {
+        serializer.serialize_u64(*value as u64)
+    } else {
+        serializer.serialize_f64(*value)
+    }
+}
+
+/// Fails only when the latency table lacks something.
+pub fn describe(space: &Space, latency: Option<&LatencyTable>) -> Result<Description> {
+    let costs = CostTable::new(space);
+    let range = |prices: &Prices| {
+        let (least, greatest) = prices.range(space);
+        Range { least: prices.metric.amount(least), greatest: prices.metric.amount(greatest) }
+    };
+    let timed = latency.map(|table| table.resolve(space)).transpose()?;
+    Ok(Description {
+        name: space.name().into(),
+        cells: space.cells().len(),
+        operators: space.cells().iter().map(|c| c.operators.len()).sum(),
+        most_operators_per_cell: space.most_operators(),
+        log10_architectures: space.log10_architectures(),
+        macs: range(&costs.prices(Metric::Macs)),
+        params: range(&costs.prices(Metric::Params)),
+        latency: timed.map(|latencies| range(&Prices::timed(space, &latencies))),
+    })
+}
+
+/// Costs of an architecture as a stand-alone network of some variant, as a whole and cell by cell (the cells without what the
+/// variant adds). `published_macs` is the count of NSE's published code.
+pub fn describe_architecture(space: &Space, architecture: &Architecture, variant: Variant) -> Value {
+    let costs = CostTable::new(space);
+    let names = architecture.names(space);
+    let cells = space.cells().iter().zip(architecture.cells()).enumerate().map(|(i, (cell, open))| {
+        let cost = costs.branches(i, open);
+        json!({
+            "kind": cell.kind, "channels": cell.channels, "height": cell.output().height, "width": cell.output().width,
+            "operators": names[i], "macs": cost.macs, "params": cost.params
+        })
+    });
+    let cost = variant_cost(space, architecture, variant);
+    json!({
+        "space": space.name(), "macs": cost.macs, "published_macs": costs.published_macs(cost), "params": cost.params,
+        "cells": cells.collect::<Vec<_>>()
+    })
+}

@@ -1,0 +1,218 @@
+//! Section "results": what a search has found so far. None of these waits for a step.
+
+use super::arch::{nse_arch, ArchHandle};
+use super::buffer::{self, nse_buffer};
+use super::error::nse_error;
+use super::search::{nse_search, SearchHandle};
+use super::status::{nse_status, NSE_OK};
+use super::view::View;
+use super::{boundary, handle, structs, text};
+use crate::error::{Error, Result};
+use crate::report;
+use crate::search::{json_lines, pareto, Scored};
+use serde_json::json;
+use std::ffi::c_char;
+
+impl SearchHandle {
+    fn arch(&self, scored: &Scored) -> Result<*mut nse_arch> {
+        handle::insert(ArchHandle { space: self.space.clone(), architecture: scored.architecture.clone() })
+    }
+
+    /// Row-major cells x most operators; `missing` where a cell has fewer.
+    fn table<T: Copy>(&self, missing: T, value: impl Fn(&View, usize, u16) -> T) -> (Vec<T>, u32, u32) {
+        let (view, width) = (self.shared.view(), self.space.most_operators());
+        let mut table = Vec::with_capacity(self.space.cells().len() * width);
+        for (i, cell) in self.space.cells().iter().enumerate() {
+            let known = cell.operators.len();
+            table.extend((0..width).map(|o| if o < known { value(&view, i, o as u16) } else { missing }));
+        }
+        (table, self.space.cells().len() as u32, width as u32)
+    }
+}
+
+/// Progress as JSON: completed rounds, rounds, done, and the latest event (null before the first). Never waits for a
+/// step. Concurrent.
+///
+/// `out`: [out] to free with nse_buffer_free.
+///
+/// Since 0.1.
+#[no_mangle]
+pub extern "C" fn nse_search_status(search: *const nse_search, out: *mut nse_buffer, err: *mut *mut nse_error) -> nse_status {
+    boundary::guard(err, || {
+        let view = handle::get::<SearchHandle>("search", search)?.shared.view();
+        let (completed, rounds) = view.rounds;
+        let status = json!({ "completed": completed, "rounds": rounds, "done": view.done, "event": view.event });
+        buffer::write("out", out, status.to_string())
+    })
+}
+
+/// The learnt fitness theta of every operator of every cell, as of about now: sigmoid(theta) is about the probability
+/// that the operator is of use. NaN for an operator that no architecture step has met yet. Never waits for a step. Concurrent.
+///
+/// `out`: [out] cells x operators, row by row, padded with NaN where a cell has fewer; NULL: only the sizes are wanted.
+/// `capacity`: values that fit. `cells`, `operators`: [out] the sizes; may be NULL.
+///
+/// NSE_ERR_BUFFER_TOO_SMALL. Since 0.1.
+#[no_mangle]
+pub extern "C" fn nse_search_scores(
+    search: *const nse_search,
+    out: *mut f64,
+    capacity: usize,
+    cells: *mut u32,
+    operators: *mut u32,
+    err: *mut *mut nse_error,
+) -> nse_status {
+    boundary::guard(err, || {
+        let search = handle::get::<SearchHandle>("search", search)?;
+        let theta = |view: &View, cell: usize, operator: u16| {
+            view.scores.get(cell).and_then(|scores| scores.get(usize::from(operator))).copied().unwrap_or(f64::NAN)
+        };
+        let (table, height, width) = search.table(f64::NAN, theta);
+        structs::fill("out", out, capacity, &table)?;
+        structs::put(cells, height);
+        structs::put(operators, width);
+        Ok(NSE_OK)
+    })
+}
+
+/// Which operators have weights at the moment. Never waits for a step. Concurrent.
+///
+/// `out`: [out] cells x operators, row by row, 1 for an active operator, else 0; NULL: only the sizes are wanted.
+/// `capacity`: values that fit. `cells`, `operators`: [out] the sizes; may be NULL.
+///
+/// NSE_ERR_BUFFER_TOO_SMALL. Since 0.1.
+#[no_mangle]
+pub extern "C" fn nse_search_active(
+    search: *const nse_search,
+    out: *mut u8,
+    capacity: usize,
+    cells: *mut u32,
+    operators: *mut u32,
+    err: *mut *mut nse_error,
+) -> nse_status {
+    boundary::guard(err, || {
+        let search = handle::get::<SearchHandle>("search", search)?;
+        let is_active = |view: &View, cell: usize, operator: u16| {
+            u8::from(view.active.get(cell).is_some_and(|active| active.binary_search(&operator).is_ok()))
+        };
+        let (table, height, width) = search.table(0, is_active);
+        structs::fill("out", out, capacity, &table)?;
+        structs::put(cells, height);
+        structs::put(operators, width);
+        Ok(NSE_OK)
+    })
+}
+
+/// Number of architectures on the Pareto front of the last completed round; 0 before the first. Concurrent.
+///
+/// `count`: [out] may be NULL.
+///
+/// Since 0.1.
+#[no_mangle]
+pub extern "C" fn nse_search_front_count(search: *const nse_search, count: *mut usize, err: *mut *mut nse_error) -> nse_status {
+    boundary::guard(err, || {
+        structs::put(count, handle::get::<SearchHandle>("search", search)?.shared.view().front.len());
+        Ok(NSE_OK)
+    })
+}
+
+/// One member of the Pareto front, cheapest first. Concurrent; while a step runs, the front may be replaced between two
+/// calls.
+///
+/// `index`: below nse_search_front_count. `arch`: [out] to free with nse_arch_free; NULL: not wanted. `accuracy`: [out]
+/// held-out top-1 with the supernet's weights, 0 to 1; may be NULL.
+///
+/// NSE_ERR_NOT_FOUND: no such index. Since 0.1.
+#[no_mangle]
+pub extern "C" fn nse_search_front_get(
+    search: *const nse_search,
+    index: usize,
+    arch: *mut *mut nse_arch,
+    accuracy: *mut f64,
+    err: *mut *mut nse_error,
+) -> nse_status {
+    structs::clear(arch);
+    boundary::guard(err, || {
+        let search = handle::get::<SearchHandle>("search", search)?;
+        let front = search.shared.view().front.clone();
+        let missing = || Error::NotFound(format!("index: {index} is not below {}, the size of the front", front.len()));
+        give(&search, front.get(index).ok_or_else(missing)?, arch, accuracy)
+    })
+}
+
+/// The most accurate member of the front that costs at most `max_cost`. Concurrent.
+///
+/// `max_cost`: in what the objective counts: multiply-accumulates, parameters, or the unit of the latency table.
+/// `arch`: [out] to free with nse_arch_free; NULL: not wanted. `accuracy`: [out] as for nse_search_front_get; may be NULL.
+///
+/// NSE_ERR_NOT_FOUND: the front has none so cheap. Since 0.1.
+#[no_mangle]
+pub extern "C" fn nse_search_best(
+    search: *const nse_search,
+    max_cost: f64,
+    arch: *mut *mut nse_arch,
+    accuracy: *mut f64,
+    err: *mut *mut nse_error,
+) -> nse_status {
+    structs::clear(arch);
+    boundary::guard(err, || {
+        let search = handle::get::<SearchHandle>("search", search)?;
+        let front = search.shared.view().front.clone();
+        if max_cost.is_nan() {
+            return Err(Error::Argument { name: "max_cost", reason: "NaN is not a cost".into() });
+        }
+        let metric = search.metric;
+        let missing = || {
+            Error::NotFound(match front.first() {
+                Some(cheapest) => {
+                    format!("max_cost: {max_cost} is below {}, the cheapest of the front", metric.amount(cheapest.price))
+                }
+                None => "the front is empty: no round is complete".into(),
+            })
+        };
+        give(&search, pareto::best(&front, metric.price(max_cost)).ok_or_else(missing)?, arch, accuracy)
+    })
+}
+
+fn give(search: &SearchHandle, scored: &Scored, arch: *mut *mut nse_arch, accuracy: *mut f64) -> Result<nse_status> {
+    if !arch.is_null() {
+        structs::put(arch, search.arch(scored)?);
+    }
+    structs::put(accuracy, scored.accuracy);
+    Ok(NSE_OK)
+}
+
+/// The completed rounds, one line of JSON each: fitness, dropped, retained and refilled operators, candidates, front,
+/// times. Concurrent.
+///
+/// `out`: [out] to free with nse_buffer_free.
+///
+/// Since 0.1.
+#[no_mangle]
+pub extern "C" fn nse_search_history(search: *const nse_search, out: *mut nse_buffer, err: *mut *mut nse_error) -> nse_status {
+    boundary::guard(err, || {
+        let view = handle::get::<SearchHandle>("search", search)?.shared.view();
+        buffer::write("out", out, json_lines(&view.history))
+    })
+}
+
+/// A picture of the completed rounds. `format` "svg": candidates and fronts, cost against accuracy. Concurrent.
+///
+/// `out`: [out] the file's content, to free with nse_buffer_free.
+///
+/// NSE_ERR_INVALID_ARGUMENT: no such format. NSE_ERR_NOT_FOUND: no round is complete. Since 0.1.
+#[no_mangle]
+pub extern "C" fn nse_search_report(
+    search: *const nse_search,
+    format: *const c_char,
+    out: *mut nse_buffer,
+    err: *mut *mut nse_error,
+) -> nse_status {
+    boundary::guard(err, || {
+        let view = handle::get::<SearchHandle>("search", search)?.shared.view();
+        match text::required("format", format)? {
+            "svg" => buffer::write("out", out, report::front_svg(&view.history)?),
+            other => Err(Error::Argument { name: "format", reason: format!("{other:?} is not known; there is \"svg\"") }),
+        }
+    })
+}
