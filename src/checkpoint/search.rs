@@ -27,8 +27,8 @@ struct Head {
     search: Value,
 }
 
-/// Options that may differ from those of the checkpoint: they change no result, or only by rounding.
-const FREE: [&str; 3] = ["device", "threads", "checkpoint"];
+/// Options that may differ from those of the checkpoint: they change nothing (or only the rounding) of what is done already.
+const FREE: [&str; 4] = ["device", "threads", "checkpoint", "candidates"];
 
 /// Writes the search to `path`, whole or not at all.
 pub fn save(path: &Path, search: &Search, trainer: &dyn Trainer) -> Result<()> {
@@ -59,7 +59,7 @@ pub struct Checkpoint {
 pub struct Expected<'a> {
     /// Must be the space of the checkpoint.
     pub space: Option<&'a Space>,
-    /// Options as JSON: device, threads and checkpoint replace those of the checkpoint, all others must be the same.
+    /// Options as JSON: device, threads, checkpoint and candidates replace those of the checkpoint, all others must be the same.
     pub options: Option<&'a str>,
     /// Must be the table of the checkpoint.
     pub latency: Option<&'a LatencyTable>,

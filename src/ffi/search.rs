@@ -44,7 +44,7 @@ pub struct nse_search_desc {
     /// Images for architecture steps and scoring; NULL: a part of `train` is held out for them (option held_out).
     pub held_out: *const nse_dataset,
     /// Options as a JSON object; see nse_search_options_schema. Only "objective" must be there. nse_search_load: NULL, or the
-    /// options of the checkpoint, of which "device", "threads" and "checkpoint" may differ.
+    /// options of the checkpoint, of which "device", "threads", "checkpoint" and "candidates" may differ.
     pub options_json: *const c_char,
     /// Where progress goes; NULL: nowhere. Used until the search is freed.
     pub events: *const nse_events,
@@ -202,7 +202,7 @@ pub extern "C" fn nse_search_options_presets(out: *mut nse_buffer, err: *mut *mu
 /// `desc`: [in] read during the call only. `out`: [out] to free with nse_search_free.
 ///
 /// NSE_ERR_CONFIG: options. NSE_ERR_UNREACHABLE: no architecture lies in the cost window; the detail says what is
-/// reachable.
+/// reachable. NSE_ERR_TOO_FEW: fewer lie there than candidates are wanted (option candidates.too_few).
 /// NSE_ERR_INVALID_ARGUMENT: the images do not fit the space; `continued` is not finished or has other cells.
 /// NSE_ERR_MISSING_LATENCY. NSE_ERR_BUSY: `continued` is. NSE_ERR_DEVICE. NSE_ERR_UNSUPPORTED: a build without libtorch.
 /// Since 0.1.

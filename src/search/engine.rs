@@ -87,8 +87,8 @@ pub struct Start<'a> {
 }
 
 impl Search {
-    /// Fails when an option is out of range, and when no architecture of the space lies in the cost window; the error then says
-    /// what is reachable.
+    /// Fails when an option is out of range, and when no architecture of the space lies in the cost window, or fewer than
+    /// candidates are wanted; the error then says what is reachable, or how many there are.
     pub fn new(space: Arc<Space>, options: SearchOptions) -> Result<Self> {
         Self::start(space, options, Start::default())
     }
@@ -122,7 +122,10 @@ impl Search {
             steps: 0,
             seconds: Seconds::default(),
         };
-        Ok(Search { space, latency: start.latency, options, costs, prices, run })
+        let search = Search { space, latency: start.latency, options, costs, prices, run };
+        // What the first active subset does not have, it will not have after its training.
+        search.candidates(&mut Stream::new(search.options.seed, Purpose::Probe, 0, 1))?;
+        Ok(search)
     }
 
     /// A search as it was when its `state` was taken; the error says what does not fit.
@@ -223,18 +226,7 @@ impl Search {
     fn sample(&mut self) -> Result<()> {
         let options = &self.options.candidates;
         let mut stream = Stream::new(self.options.seed, Purpose::Candidates, self.run.round, 0);
-        // Without `preserve` a member may have lost an operator; it leaves with it.
-        let active = self.run.evolution.active();
-        let whole =
-            |a: &Architecture| a.cells().iter().zip(&active).all(|(open, active)| open.iter().all(|o| active.contains(o)));
-        let mut candidates: Vec<_> = self.run.front.iter().map(|s| s.architecture.clone()).filter(whole).collect();
-        let known: HashSet<_> = candidates.iter().cloned().collect();
-        let sampler = self.run.evolution.sampler(&self.prices, self.options.objective.window())?;
-        let new = sampler.distinct(&self.space, options.count, &known, &mut stream)?;
-        if new.len() < options.count && options.too_few == TooFew::Error {
-            return Err(Error::TooFew { wanted: options.count, found: new.len(), known: known.len() });
-        }
-        candidates.extend(new);
+        let mut candidates = self.candidates(&mut stream)?;
         let main = candidates.len();
         if let Some(below) = self.options.objective.below(options.extra_width) {
             // Nothing below the window is no failure: then its edge needs no guard.
@@ -245,6 +237,24 @@ impl Search {
         }
         self.run.phase = Phase::Score { candidates, main, accuracies: Vec::new() };
         Ok(())
+    }
+
+    /// The last front and then new architectures inside the window.
+    fn candidates(&self, stream: &mut Stream) -> Result<Vec<Architecture>> {
+        let options = &self.options.candidates;
+        // Without `preserve` a member may have lost an operator; it leaves with it.
+        let active = self.run.evolution.active();
+        let whole =
+            |a: &Architecture| a.cells().iter().zip(&active).all(|(open, active)| open.iter().all(|o| active.contains(o)));
+        let mut candidates: Vec<_> = self.run.front.iter().map(|s| s.architecture.clone()).filter(whole).collect();
+        let known: HashSet<_> = candidates.iter().cloned().collect();
+        let sampler = self.run.evolution.sampler(&self.prices, self.options.objective.window())?;
+        let new = sampler.distinct(&self.space, options.count, &known, stream)?;
+        if new.len() < options.count && options.too_few == TooFew::Error {
+            return Err(Error::TooFew { wanted: options.count, found: new.len(), known: known.len() });
+        }
+        candidates.extend(new);
+        Ok(candidates)
     }
 
     fn score(&mut self, trainer: &mut dyn Trainer, observer: &dyn Observer) -> Result<()> {

@@ -119,17 +119,13 @@ fn too_few_candidates_are_an_error_unless_accepted() {
     let space = small_space();
     let narrow = window(&space, 0.05, 0.06);
     let rest = |too_few: &str| json!({ "active": 2, "rounds": 2, "train": { "epochs": 0.2 }, "candidates": { "count": 500, "extras": 3, "too_few": too_few } });
-    let mut search = Search::new(space.clone(), options(3, narrow, rest("error"))).unwrap();
-    let mut trainer = Synthetic::new(&space, 3);
-    let active = search.active();
+    let active = Search::new(space.clone(), options(3, narrow, rest("accept"))).unwrap().active();
     let costs = CostTable::new(&space);
     let there = architectures(&space, &active).iter().filter(|a| narrow.contains(costs.architecture(a).macs)).count();
     assert!((1..500).contains(&there), "{there} in the window");
-    for _ in 0..2 {
-        match search.step(&mut trainer, &Silent).err() {
-            Some(Error::TooFew { wanted: 500, found, known: 0 }) => assert_eq!(found, there),
-            other => panic!("{other:?}"),
-        }
+    match Search::new(space.clone(), options(3, narrow, rest("error"))).err() {
+        Some(Error::TooFew { wanted: 500, found, known: 0 }) => assert_eq!(found, there, "said before anything is trained"),
+        other => panic!("{other:?}"),
     }
     let error = Error::TooFew { wanted: 500, found: there, known: 2 };
     assert_eq!(
@@ -143,4 +139,37 @@ fn too_few_candidates_are_an_error_unless_accepted() {
     let mut search = Search::new(space.clone(), options(3, narrow, rest("accept"))).unwrap();
     search.step(&mut Synthetic::new(&space, 3), &Silent).unwrap();
     assert_eq!(search.history()[0].candidates.len(), there);
+}
+
+/// What is lost while a round is trained is known only afterwards; nothing else is lost, and a checkpoint may be loaded with other
+/// options for its candidates.
+#[test]
+fn too_few_candidates_after_training() {
+    let space = small_space();
+    let everywhere = window(&space, 0.0, 1.0);
+    let rest = |count: u64| {
+        json!({ "active": 3, "rounds": 1, "train": { "epochs": 9 }, "fitness": { "interval": 1, "lr": 0.5, "threshold": -0.1 },
+                "candidates": { "count": count, "extras": 0, "too_few": "error" } })
+    };
+    let active = Search::new(space.clone(), options(3, everywhere, rest(1))).unwrap().active();
+    let all = architectures(&space, &active).len();
+    let mut search = Search::new(space.clone(), options(3, everywhere, rest(all as u64))).unwrap();
+    let mut trainer = Synthetic::new(&space, 3);
+    for _ in 0..2 {
+        match search.step(&mut trainer, &Silent).err() {
+            Some(Error::TooFew { found, .. }) => assert_eq!(found, architectures(&space, &search.active()).len()),
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(trainer.opened.len(), 90, "trained once");
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("search.nse");
+    nse::checkpoint::save(&path, &search, &trainer).unwrap();
+    let mut changed = search.options().clone();
+    changed.candidates.too_few = TooFew::Accept;
+    let text = serde_json::to_string(&changed).unwrap();
+    let expected = nse::checkpoint::Expected { options: Some(&text), ..Default::default() };
+    let mut search = nse::checkpoint::load(&path, &expected).unwrap().resume(&mut trainer).unwrap();
+    assert_eq!(search.step(&mut trainer, &Silent).unwrap(), Status::Done);
+    assert!(!search.front().is_empty());
 }
