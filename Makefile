@@ -11,7 +11,7 @@ LIB   = $(CURDIR)/target/release
 OUT   = $(CURDIR)/target/programs
 LINK  = -Iinclude -L$(LIB) -lnse -Wl,-rpath,$(LIB)
 
-.PHONY: build demo test test-core test-supernet test-c test-cpp test-go test-examples header lint clean
+.PHONY: build demo test test-core test-supernet test-c test-cpp test-go test-examples ablation header lint clean
 
 build:
 	@$(torch) $(CARGO) build --release
@@ -53,6 +53,10 @@ test-examples: build | $(OUT)
 header:
 	@NSE_UPDATE_HEADER=1 $(CARGO) test --release --no-default-features --target-dir target/pure --test abi
 	@cp include/nse.h bindings/go/nse.h
+
+# What each part of NSE is worth: four methods, three seeds each, an hour or so. Goes on where it was stopped.
+ablation:
+	@$(torch) OMP_NUM_THREADS=1 $(CARGO) bench --quiet --bench ablation -- "$$(tools/dataset.sh)" target/ablation
 
 lint:
 	@$(CARGO) fmt --check
