@@ -39,6 +39,44 @@
 extern "C" {
 #endif
 
+/* ---- Handles ------------------------------------------------------------------------------------------------------- */
+
+/**
+ * An error: status, one line of text, and details as JSON. Made by a failing call, owned by the caller.
+ */
+typedef struct nse_error nse_error;
+
+/**
+ * A search space. Immutable.
+ */
+typedef struct nse_space nse_space;
+
+/**
+ * Labelled images in memory. Immutable; views of the same images share them.
+ */
+typedef struct nse_dataset nse_dataset;
+
+/**
+ * One architecture of a space. Immutable.
+ */
+typedef struct nse_arch nse_arch;
+
+/**
+ * A latency look-up table: the time of every operation, by kind, input size, channels, kernel, stride, padding, dilation
+ * and groups. Searches and descriptions use it as it is when they are given it; later changes do not reach them.
+ */
+typedef struct nse_latency nse_latency;
+
+/**
+ * A search under way: its space, its supernet and what it has found.
+ */
+typedef struct nse_search nse_search;
+
+/**
+ * A trained stand-alone network.
+ */
+typedef struct nse_model nse_model;
+
 /* ---- Status -------------------------------------------------------------------------------------------------------- */
 
 /**
@@ -190,11 +228,6 @@ typedef struct nse_buffer {
 NSE_API void nse_buffer_free(nse_buffer *buffer);
 
 /* ---- Errors -------------------------------------------------------------------------------------------------------- */
-
-/**
- * An error: status, one line of text, and details as JSON. Made by a failing call, owned by the caller.
- */
-typedef struct nse_error nse_error;
 
 /**
  * The status of an error, or NSE_ERR_INVALID_HANDLE when `error` is not one. Concurrent.
@@ -376,11 +409,6 @@ typedef struct nse_events {
 /* ---- Search space -------------------------------------------------------------------------------------------------- */
 
 /**
- * A search space. Immutable.
- */
-typedef struct nse_space nse_space;
-
-/**
  * A named space.
  *
  * `name`: [in] a name of nse_space_presets. `overrides_json`: [in] a JSON object that changes some of input {channels,
@@ -442,11 +470,6 @@ NSE_API nse_status nse_space_presets(nse_buffer *out, nse_error **err);
 NSE_API void nse_space_free(nse_space *space);
 
 /* ---- Dataset ------------------------------------------------------------------------------------------------------- */
-
-/**
- * Labelled images in memory. Immutable; views of the same images share them.
- */
-typedef struct nse_dataset nse_dataset;
 
 /**
  * Images in the caller's memory. Start with NSE_IMAGES_INIT.
@@ -527,11 +550,6 @@ NSE_API nse_status nse_dataset_info(const nse_dataset *dataset, nse_buffer *out,
 NSE_API void nse_dataset_free(nse_dataset *dataset);
 
 /* ---- Architecture -------------------------------------------------------------------------------------------------- */
-
-/**
- * One architecture of a space. Immutable.
- */
-typedef struct nse_arch nse_arch;
 
 /**
  * Reads an architecture: {"space": name, "cells": [[operator names of cell 0], ...]}. `space` may be left out; an
@@ -619,12 +637,6 @@ NSE_API nse_status nse_arch_cost(const nse_arch *arch, uint64_t *macs, uint64_t 
 NSE_API void nse_arch_free(nse_arch *arch);
 
 /* ---- Latency ------------------------------------------------------------------------------------------------------- */
-
-/**
- * A latency look-up table: the time of every operation, by kind, input size, channels, kernel, stride, padding, dilation
- * and groups. Searches and descriptions use it as it is when they are given it; later changes do not reach them.
- */
-typedef struct nse_latency nse_latency;
 
 /**
  * What is to be measured. Start with NSE_MEASURE_DESC_INIT. The library retains what it uses.
@@ -740,11 +752,6 @@ NSE_API void nse_latency_free(nse_latency *latency);
 /* ---- Search -------------------------------------------------------------------------------------------------------- */
 
 /**
- * A search under way: its space, its supernet and what it has found.
- */
-typedef struct nse_search nse_search;
-
-/**
  * What a search is made of. Start with NSE_SEARCH_DESC_INIT. The library retains what it uses; everything may be freed
  * at once.
  */
@@ -768,7 +775,7 @@ typedef struct nse_search_desc {
     const nse_dataset *held_out;
     /**
      * Options as a JSON object; see nse_search_options_schema. Only "objective" must be there. nse_search_load: NULL, or the
-     * options of the checkpoint, of which "device", "threads" and "checkpoint" may differ.
+     * options of the checkpoint, of which "device", "threads", "checkpoint" and "candidates" may differ.
      */
     const char *options_json;
     /**
@@ -810,7 +817,7 @@ NSE_API nse_status nse_search_options_presets(nse_buffer *out, nse_error **err);
  * `desc`: [in] read during the call only. `out`: [out] to free with nse_search_free.
  *
  * NSE_ERR_CONFIG: options. NSE_ERR_UNREACHABLE: no architecture lies in the cost window; the detail says what is
- * reachable.
+ * reachable. NSE_ERR_TOO_FEW: fewer lie there than candidates are wanted (option candidates.too_few).
  * NSE_ERR_INVALID_ARGUMENT: the images do not fit the space; `continued` is not finished or has other cells.
  * NSE_ERR_MISSING_LATENCY. NSE_ERR_BUSY: `continued` is. NSE_ERR_DEVICE. NSE_ERR_UNSUPPORTED: a build without libtorch.
  * Since 0.1.
@@ -989,11 +996,6 @@ NSE_API nse_status nse_search_history(const nse_search *search, nse_buffer *out,
 NSE_API nse_status nse_search_report(const nse_search *search, const char *format, nse_buffer *out, nse_error **err);
 
 /* ---- Model --------------------------------------------------------------------------------------------------------- */
-
-/**
- * A trained stand-alone network.
- */
-typedef struct nse_model nse_model;
 
 /**
  * What a stand-alone training is made of. Start with NSE_MODEL_DESC_INIT. The library retains what it uses.

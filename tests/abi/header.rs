@@ -28,17 +28,34 @@ fn generate(root: &Path) -> String {
         "{rules}\n\n#ifndef NSE_H\n#define NSE_H\n\n#include <stddef.h>\n#include <stdint.h>\n\n{macros}\n\n\
          #ifdef __cplusplus\nextern \"C\" {{\n#endif\n"
     );
+    let (mut handles, mut sections) = (String::new(), String::new());
     for (title, file) in SECTIONS {
         let source = root.join("src/ffi").join(file).with_extension("rs");
         let bindings = Builder::new().with_config(config.clone()).with_src(source).generate().expect("the section parses");
         let mut text = Vec::new();
         bindings.write(&mut text);
         let text = String::from_utf8(text).expect("cbindgen writes UTF-8");
-        let text = text.lines().map(polished).collect::<Vec<_>>().join("\n");
-        let rule = "-".repeat(110 - title.len());
-        write!(header, "\n/* ---- {title} {rule} */\n\n{}\n", text.trim()).expect("writing to a string");
+        let (own, rest) = opaque(&text.lines().map(polished).collect::<Vec<_>>().join("\n"));
+        handles.push_str(&own);
+        write!(sections, "\n{}\n\n{}\n", rule(title), rest.trim()).expect("writing to a string");
     }
-    header + "\n" + &inits + "\n\n#ifdef __cplusplus\n}\n#endif\n\n#endif /* NSE_H */\n"
+    write!(header, "\n{}\n\n{}\n", rule("Handles"), handles.trim()).expect("writing to a string");
+    header + &sections + "\n" + &inits + "\n\n#ifdef __cplusplus\n}\n#endif\n\n#endif /* NSE_H */\n"
+}
+
+fn rule(title: &str) -> String {
+    format!("/* ---- {title} {} */", "-".repeat(110 - title.len()))
+}
+
+/// Incomplete structs with their comments, and the rest: sections use each other's handles, so all of them come first.
+fn opaque(text: &str) -> (String, String) {
+    let blocks = text.split("\n\n");
+    let is_handle = |block: &&str| {
+        let declares = block.lines().last().is_some_and(|line| line.starts_with("typedef struct nse_") && line.ends_with(';'));
+        declares && !block.contains('{')
+    };
+    let (handles, rest): (Vec<_>, Vec<_>) = blocks.partition(is_handle);
+    (handles.iter().map(|block| format!("{}\n\n", block.trim())).collect(), rest.join("\n\n"))
 }
 
 /// Every struct is a typedef too, and a negative constant in parentheses survives any expression.

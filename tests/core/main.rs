@@ -20,6 +20,7 @@ mod measure_options;
 mod operators;
 mod options;
 mod pareto;
+mod price;
 mod published;
 mod random;
 mod resume;
