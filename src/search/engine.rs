@@ -5,9 +5,9 @@
 
 use super::evolve::{Beginning, Evolution};
 use super::fitness::Adam;
-use super::history::{FrontMember, OperatorFitness, Point, RoundRecord, Seconds};
+use super::history::{FrontMember, RoundRecord, Seconds};
 use super::meter::Meter;
-use super::observe::{Event, EventKind, Observer};
+use super::observe::{EventKind, Observer};
 use super::options::{SearchOptions, TooFew};
 use super::pareto::{self, Scored};
 use super::random::{Purpose, Stream};
@@ -18,7 +18,7 @@ use crate::error::{Error, Result};
 use crate::space::Space;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -52,12 +52,12 @@ pub(super) enum Phase {
 }
 
 pub struct Search {
-    space: Arc<Space>,
-    latency: Option<Arc<LatencyTable>>,
-    options: SearchOptions,
+    pub(super) space: Arc<Space>,
+    pub(super) latency: Option<Arc<LatencyTable>>,
+    pub(super) options: SearchOptions,
     costs: CostTable,
-    prices: Prices,
-    run: Run,
+    pub(super) prices: Prices,
+    pub(super) run: Run,
 }
 
 /// What changes while a search runs: with the weights, all that a checkpoint needs.
@@ -99,7 +99,8 @@ impl Search {
         options.check()?;
         let costs = CostTable::new(&space);
         let prices = prices(&space, &costs, &options, start.latency.as_deref())?;
-        let before = start.continued.map(|search| search.handed_over(&space, &costs, &prices)).transpose()?;
+        let window = options.objective.window();
+        let before = start.continued.map(|search| search.handed_over(&space, &costs, &prices, window)).transpose()?;
         let beginning = Beginning {
             size: options.active,
             seed: options.seed,
@@ -108,7 +109,7 @@ impl Search {
             front: before.as_ref().map(|before| before.used.as_slice()),
             left: before.as_ref().map_or(&[], |before| &before.left),
         };
-        let evolution = Evolution::new(&space, &prices, &beginning, options.objective.window())?;
+        let evolution = Evolution::new(&space, &prices, &beginning, window)?;
         let all = (evolution.most_operators() as u64).saturating_sub(1) / (options.active as u64 - 1);
         let run = Run {
             rounds: options.rounds.unwrap_or(all).max(1),
@@ -213,7 +214,10 @@ impl Search {
         let options = &self.options.fitness;
         let mut stream = Stream::new(at.seed, Purpose::ArchitectureGates, at.round, at.step);
         let paths = self.run.evolution.draw_two(options.strict_prev, &mut stream);
-        let (_, gradients) = trainer.architecture_step(at, &self.run.evolution.active(), &paths)?;
+        let (loss, gradients) = trainer.architecture_step(at, &self.run.evolution.active(), &paths)?;
+        if gradients.iter().any(|g| !(g.selected.is_finite() && g.unselected.is_finite())) {
+            return Err(Error::Diverged { loss, round: at.round + 1, step: at.step + 1 });
+        }
         let adam = Adam { lr: options.lr, beta1: 0.0, beta2: 0.999 };
         self.run.evolution.learn(&self.prices, &self.options.objective, &adam, &paths, &gradients);
         let window = self.options.objective.window();
@@ -314,127 +318,6 @@ impl Search {
         if self.run.round < self.run.rounds {
             self.run.phase = Phase::Begin;
         }
-    }
-
-    fn event(&self, kind: EventKind, step: u64, steps: u64, trainer: &dyn Trainer) -> Event {
-        let per_round = (self.options.candidates.count + self.options.candidates.extras) as u64;
-        let per_epoch = trainer.steps_per_epoch().max(1);
-        let (train_left, score_left, epoch, accuracy) = match &self.run.phase {
-            Phase::Train { step, .. } => (self.run.steps - step, per_round, step / per_epoch + 1, self.run.meter.accuracy()),
-            Phase::Score { candidates, main, accuracies } => {
-                let best = accuracies.iter().take(*main).copied().fold(0.0, f64::max);
-                (0, (candidates.len() - accuracies.len()) as u64, self.run.steps.div_ceil(per_epoch), best)
-            }
-            Phase::Sample => (0, per_round, self.run.steps.div_ceil(per_epoch), self.run.meter.accuracy()),
-            Phase::Begin | Phase::Done => {
-                (0, 0, self.run.steps.div_ceil(per_epoch), self.run.front.iter().map(|s| s.accuracy).fold(0.0, f64::max))
-            }
-        };
-        let under_way = u64::from(kind != EventKind::Finish);
-        let rounds_after = self.run.rounds - self.run.round - under_way;
-        Event {
-            kind,
-            round: self.run.round + under_way,
-            rounds: self.run.rounds,
-            epoch,
-            epochs: self.run.steps.div_ceil(per_epoch),
-            step,
-            steps,
-            loss: self.run.meter.loss(),
-            accuracy,
-            images_per_second: self.run.meter.images_per_second(),
-            seconds: self.run.meter.seconds(),
-            seconds_left: self.run.meter.seconds_left(
-                train_left + rounds_after * self.run.steps,
-                score_left + rounds_after * per_round,
-                trainer.steps_per_candidate(),
-            ),
-        }
-    }
-
-    fn names(&self, cell: usize, operators: &[u16]) -> Vec<String> {
-        operators.iter().map(|o| self.space.cells()[cell].operators[usize::from(*o)].to_string()).collect()
-    }
-
-    /// What is known of the round before its front is.
-    fn record(&self, main: &[Scored], extras: &[Scored]) -> RoundRecord {
-        let cells = 0..self.space.cells().len();
-        let active = self.run.evolution.active();
-        let fitness = |cell: usize| {
-            let names = self.names(cell, &active[cell]).into_iter();
-            names
-                .zip(self.run.evolution.theta(cell))
-                .map(|(operator, theta)| OperatorFitness { operator, theta: *theta })
-                .collect()
-        };
-        let (window, metric) = (self.options.objective.window(), self.prices.metric);
-        RoundRecord {
-            round: self.run.round + 1,
-            rounds: self.run.rounds,
-            fitness: cells.clone().map(fitness).collect(),
-            dropped: cells.map(|cell| self.names(cell, &self.run.dropped[cell])).collect(),
-            retained: Vec::new(),
-            refilled: Vec::new(),
-            steps: self.run.steps,
-            loss: self.run.meter.loss(),
-            accuracy: self.run.meter.accuracy(),
-            metric,
-            window: [window.low, window.high].map(|price| metric.amount(price)),
-            candidates: main.iter().map(|s| Point::new(metric, s)).collect(),
-            extras: extras.iter().map(|s| Point::new(metric, s)).collect(),
-            front: Vec::new(),
-            seconds: self.run.seconds,
-        }
-    }
-
-    pub fn space(&self) -> &Arc<Space> {
-        &self.space
-    }
-
-    pub fn options(&self) -> &SearchOptions {
-        &self.options
-    }
-
-    pub fn latency(&self) -> Option<&Arc<LatencyTable>> {
-        self.latency.as_ref()
-    }
-
-    /// What the objective counts in.
-    pub fn metric(&self) -> Metric {
-        self.prices.metric
-    }
-
-    /// Rounds completed, and rounds in total.
-    pub fn rounds(&self) -> (u64, u64) {
-        (self.run.round, self.run.rounds)
-    }
-
-    pub fn done(&self) -> bool {
-        matches!(self.run.phase, Phase::Done)
-    }
-
-    /// Operators per cell that had their turn and left.
-    pub(super) fn left(&self) -> Vec<BTreeSet<u16>> {
-        self.run.evolution.left()
-    }
-
-    /// Active operators per cell, ascending.
-    pub fn active(&self) -> Vec<Vec<u16>> {
-        self.run.evolution.active()
-    }
-
-    /// Latest theta of every operator of every cell; NaN for one that no architecture step has met yet.
-    pub fn scores(&self) -> &[Vec<f64>] {
-        self.run.evolution.learnt()
-    }
-
-    /// The Pareto front of the last completed round, cheapest first; before the first, that of the search it continues.
-    pub fn front(&self) -> &[Scored] {
-        &self.run.front
-    }
-
-    pub fn history(&self) -> &[RoundRecord] {
-        &self.run.history
     }
 }
 

@@ -3,13 +3,14 @@
 use super::engine::Search;
 use super::evolve::used;
 use super::pareto::Scored;
+use super::sample::Window;
 use crate::arch::Architecture;
 use crate::cost::{CostTable, Prices};
 use crate::error::{Error, Result};
 use crate::space::Space;
 use std::collections::BTreeSet;
 
-/// In indices of the new space.
+/// In indices of the new space. The front is that inside the new window.
 pub(super) struct Handover {
     pub front: Vec<Scored>,
     /// Operators per cell that the front uses.
@@ -19,7 +20,7 @@ pub(super) struct Handover {
 }
 
 impl Search {
-    pub(super) fn handed_over(&self, space: &Space, costs: &CostTable, prices: &Prices) -> Result<Handover> {
+    pub(super) fn handed_over(&self, space: &Space, costs: &CostTable, prices: &Prices, window: Window) -> Result<Handover> {
         let wrong = |reason: String| Err(Error::Argument { name: "continued", reason });
         if !self.done() {
             let (round, rounds) = self.rounds();
@@ -34,7 +35,7 @@ impl Search {
         if let Some(cell) = (0..old.len()).find(other) {
             return wrong(format!("cell {cell} has another kind or other shapes in the new space"));
         }
-        let front = (self.front().iter())
+        let mut front = (self.front().iter())
             .map(|scored| {
                 let architecture = Architecture::from_operators(space, scored.architecture.operators(self.space()))?;
                 Ok(Scored {
@@ -49,10 +50,9 @@ impl Search {
         let moved = |(cell, operators): (usize, BTreeSet<u16>)| {
             operators.into_iter().filter_map(|o| new[cell].find(&old[cell].operators[usize::from(o)])).collect()
         };
-        Ok(Handover {
-            used: used(front.iter().map(|s| &s.architecture), new.len()),
-            left: self.left().into_iter().enumerate().map(moved).collect(),
-            front,
-        })
+        let used = used(front.iter().map(|s| &s.architecture), new.len());
+        // In another window they leave their operators, but are no candidates.
+        front.retain(|s| window.contains(s.price));
+        Ok(Handover { used, left: self.left().into_iter().enumerate().map(moved).collect(), front })
     }
 }

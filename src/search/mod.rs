@@ -18,6 +18,7 @@ mod random;
 mod sample;
 mod schedule;
 mod state;
+mod telling;
 mod trainer;
 
 pub use engine::{Search, Start, Status};

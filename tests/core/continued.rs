@@ -84,6 +84,28 @@ fn the_front_is_the_protected_start() {
     }
 }
 
+/// In another window the front's operators are protected all the same, but its members outside are no candidates.
+#[test]
+fn another_window_keeps_only_the_members_inside() {
+    let space = larger();
+    let mut outside = 0;
+    for seed in 0..30 {
+        let old = finished(seed);
+        let window = window(&small_space(), 0.06, 0.5);
+        let mut search =
+            Search::start(space.clone(), options(seed, window, rest(1)), Start { continued: Some(&old), ..Start::default() })
+                .unwrap();
+        let inside = old.front().iter().filter(|s| window.contains(s.price)).count();
+        outside += old.front().len() - inside;
+        assert_eq!(search.front().len(), inside);
+        let used = |search: &Search| search.active().iter().map(Vec::len).sum::<usize>();
+        assert!(used(&search) >= 9);
+        run(&mut search, &mut Synthetic::new(&space, seed), &Silent);
+        assert!(search.history()[0].candidates.iter().all(|p| window.contains(p.macs)));
+    }
+    assert!(outside > 5, "{outside} members outside");
+}
+
 #[test]
 fn what_had_its_turn_does_not_come_again() {
     let space = larger();

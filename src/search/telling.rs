@@ -1,0 +1,135 @@
+//! What a search tells: events while it runs, the record of a round, and what it knows at any time.
+
+use super::engine::{Phase, Search};
+use super::history::{OperatorFitness, Point, RoundRecord};
+use super::observe::{Event, EventKind};
+use super::options::SearchOptions;
+use super::pareto::Scored;
+use super::trainer::Trainer;
+use crate::cost::{LatencyTable, Metric};
+use crate::space::Space;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+impl Search {
+    pub(super) fn event(&self, kind: EventKind, step: u64, steps: u64, trainer: &dyn Trainer) -> Event {
+        let per_round = (self.options.candidates.count + self.options.candidates.extras) as u64;
+        let per_epoch = trainer.steps_per_epoch().max(1);
+        let (train_left, score_left, epoch, accuracy) = match &self.run.phase {
+            Phase::Train { step, .. } => (self.run.steps - step, per_round, step / per_epoch + 1, self.run.meter.accuracy()),
+            Phase::Score { candidates, main, accuracies } => {
+                let best = accuracies.iter().take(*main).copied().fold(0.0, f64::max);
+                (0, (candidates.len() - accuracies.len()) as u64, self.run.steps.div_ceil(per_epoch), best)
+            }
+            Phase::Sample => (0, per_round, self.run.steps.div_ceil(per_epoch), self.run.meter.accuracy()),
+            Phase::Begin | Phase::Done => {
+                (0, 0, self.run.steps.div_ceil(per_epoch), self.run.front.iter().map(|s| s.accuracy).fold(0.0, f64::max))
+            }
+        };
+        let under_way = u64::from(kind != EventKind::Finish);
+        let rounds_after = self.run.rounds - self.run.round - under_way;
+        Event {
+            kind,
+            round: self.run.round + under_way,
+            rounds: self.run.rounds,
+            epoch,
+            epochs: self.run.steps.div_ceil(per_epoch),
+            step,
+            steps,
+            loss: self.run.meter.loss(),
+            accuracy,
+            images_per_second: self.run.meter.images_per_second(),
+            seconds: self.run.meter.seconds(),
+            seconds_left: self.run.meter.seconds_left(
+                train_left + rounds_after * self.run.steps,
+                score_left + rounds_after * per_round,
+                trainer.steps_per_candidate(),
+            ),
+        }
+    }
+
+    pub(super) fn names(&self, cell: usize, operators: &[u16]) -> Vec<String> {
+        operators.iter().map(|o| self.space.cells()[cell].operators[usize::from(*o)].to_string()).collect()
+    }
+
+    /// What is known of the round before its front is.
+    pub(super) fn record(&self, main: &[Scored], extras: &[Scored]) -> RoundRecord {
+        let cells = 0..self.space.cells().len();
+        let active = self.run.evolution.active();
+        let fitness = |cell: usize| {
+            let names = self.names(cell, &active[cell]).into_iter();
+            names
+                .zip(self.run.evolution.theta(cell))
+                .map(|(operator, theta)| OperatorFitness { operator, theta: *theta })
+                .collect()
+        };
+        let (window, metric) = (self.options.objective.window(), self.prices.metric);
+        RoundRecord {
+            round: self.run.round + 1,
+            rounds: self.run.rounds,
+            fitness: cells.clone().map(fitness).collect(),
+            dropped: cells.map(|cell| self.names(cell, &self.run.dropped[cell])).collect(),
+            retained: Vec::new(),
+            refilled: Vec::new(),
+            steps: self.run.steps,
+            loss: self.run.meter.loss(),
+            accuracy: self.run.meter.accuracy(),
+            metric,
+            window: [window.low, window.high].map(|price| metric.amount(price)),
+            candidates: main.iter().map(|s| Point::new(metric, s)).collect(),
+            extras: extras.iter().map(|s| Point::new(metric, s)).collect(),
+            front: Vec::new(),
+            seconds: self.run.seconds,
+        }
+    }
+
+    pub fn space(&self) -> &Arc<Space> {
+        &self.space
+    }
+
+    pub fn options(&self) -> &SearchOptions {
+        &self.options
+    }
+
+    pub fn latency(&self) -> Option<&Arc<LatencyTable>> {
+        self.latency.as_ref()
+    }
+
+    /// What the objective counts in.
+    pub fn metric(&self) -> Metric {
+        self.prices.metric
+    }
+
+    /// Rounds completed, and rounds in total.
+    pub fn rounds(&self) -> (u64, u64) {
+        (self.run.round, self.run.rounds)
+    }
+
+    pub fn done(&self) -> bool {
+        matches!(self.run.phase, Phase::Done)
+    }
+
+    /// Operators per cell that had their turn and left.
+    pub(super) fn left(&self) -> Vec<BTreeSet<u16>> {
+        self.run.evolution.left()
+    }
+
+    /// Active operators per cell, ascending.
+    pub fn active(&self) -> Vec<Vec<u16>> {
+        self.run.evolution.active()
+    }
+
+    /// Latest theta of every operator of every cell; NaN for one that no architecture step has met yet.
+    pub fn scores(&self) -> &[Vec<f64>] {
+        self.run.evolution.learnt()
+    }
+
+    /// The Pareto front of the last completed round, cheapest first; before the first, that of the search it continues.
+    pub fn front(&self) -> &[Scored] {
+        &self.run.front
+    }
+
+    pub fn history(&self) -> &[RoundRecord] {
+        &self.run.history
+    }
+}
