@@ -791,6 +791,15 @@ typedef struct nse_search_desc {
      * and scored again, and what had its turn there does not come again. NULL: none. nse_search_load: NULL.
      */
     const nse_search *continued;
+    /**
+     * Instead: architectures to begin with, as if they were the front of such a search, in this space or another with the same
+     * cells (then what that space has and none of them uses does not come again). NULL: none. nse_search_load: NULL.
+     */
+    const nse_arch *const *start;
+    /**
+     * How many architectures `start` has.
+     */
+    size_t start_count;
 } nse_search_desc;
 
 /**
@@ -1079,7 +1088,7 @@ NSE_API void nse_model_free(nse_model *model);
 #define NSE_EVENTS_INIT {sizeof(nse_events), 0, NULL, NULL, NULL}
 #define NSE_IMAGES_INIT {sizeof(nse_images), 0, 0, 0, 0, 0, NULL, NULL}
 #define NSE_MEASURE_DESC_INIT {sizeof(nse_measure_desc), 0, NULL, NULL, NULL}
-#define NSE_SEARCH_DESC_INIT {sizeof(nse_search_desc), 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL}
+#define NSE_SEARCH_DESC_INIT {sizeof(nse_search_desc), 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0}
 #define NSE_MODEL_DESC_INIT {sizeof(nse_model_desc), 0, NULL, NULL, NULL, NULL}
 
 #ifdef __cplusplus

@@ -1,5 +1,6 @@
 //! Section "search".
 
+use super::arch::{nse_arch, ArchHandle};
 use super::buffer::{self, nse_buffer};
 use super::callback::{nse_events, Events};
 use super::dataset::nse_dataset;
@@ -11,6 +12,7 @@ use super::structs::Sized32;
 use super::view::{Shared, Watch};
 use super::worker::{Reporter, Worker};
 use super::{boundary, handle, structs, text};
+use crate::arch::Architecture;
 use crate::checkpoint::{self, Expected, Keeper};
 use crate::cost::Metric;
 use crate::data::Dataset;
@@ -53,6 +55,11 @@ pub struct nse_search_desc {
     /// A finished search to go on from, in a space with the same cells and other operators: its front is active, protected
     /// and scored again, and what had its turn there does not come again. NULL: none. nse_search_load: NULL.
     pub continued: *const nse_search,
+    /// Instead: architectures to begin with, as if they were the front of such a search, in this space or another with the same
+    /// cells (then what that space has and none of them uses does not come again). NULL: none. nse_search_load: NULL.
+    pub start: *const *const nse_arch,
+    /// How many architectures `start` has.
+    pub start_count: usize,
 }
 
 // SAFETY: starts with its size; zero is NULL and no flags.
@@ -107,12 +114,13 @@ impl SearchHandle {
         let options = SearchOptions::from_json(text::optional("desc.options_json", desc.options_json)?.unwrap_or("{}"))?;
         let latency = LatencyHandle::optional("desc.latency", desc.latency)?;
         let search = if desc.continued.is_null() {
-            Search::start(space, options, Start { latency, continued: None })?
+            let front = start(desc)?;
+            Search::start(space, options, Start { latency, front, continued: None })?
         } else {
             // The old search lives on its own thread.
-            let old = handle::get::<SearchHandle>("desc.continued", desc.continued)?;
+            let (old, front) = (handle::get::<SearchHandle>("desc.continued", desc.continued)?, start(desc)?);
             let job = move |state: &mut State, _: &Reporter<Search>| {
-                Search::start(space, options, Start { latency, continued: Some(&state.search) })
+                Search::start(space, options, Start { latency, front, continued: Some(&state.search) })
             };
             old.worker.run(job, &Events::none())?
         };
@@ -124,8 +132,9 @@ impl SearchHandle {
 
     fn load(path: &Path, desc: &nse_search_desc, events: Events) -> Result<Self> {
         let described = Described::read(desc)?;
-        if !desc.continued.is_null() {
-            return Err(Error::Argument { name: "desc.continued", reason: "must be NULL to load a checkpoint".into() });
+        if !desc.continued.is_null() || !desc.start.is_null() {
+            let reason = "continued and start must be NULL to load a checkpoint".into();
+            return Err(Error::Argument { name: "desc", reason });
         }
         let latency = LatencyHandle::optional("desc.latency", desc.latency)?;
         let options = text::optional("desc.options_json", desc.options_json)?;
@@ -171,6 +180,24 @@ impl SearchHandle {
         let job = move |state: &mut State, _: &Reporter<()>| checkpoint::save(&path, &state.search, &state.trainer);
         self.worker.run(job, &Events::none())
     }
+}
+
+/// The architectures to begin with, each with its space.
+fn start(desc: &nse_search_desc) -> Result<Vec<(Arc<Space>, Architecture)>> {
+    if desc.start.is_null() {
+        return Ok(Vec::new());
+    }
+    if desc.start_count > 1 << 20 {
+        let reason = format!("start_count {} is not in 0 to {}", desc.start_count, 1 << 20);
+        return Err(Error::Argument { name: "desc", reason });
+    }
+    // SAFETY: not NULL; the caller says that so many handles are there.
+    let handles = unsafe { std::slice::from_raw_parts(desc.start, desc.start_count) };
+    let part = |arch: &*const nse_arch| {
+        let arch = handle::get::<ArchHandle>("desc.start", *arch)?;
+        Ok((arch.space.clone(), arch.architecture.clone()))
+    };
+    handles.iter().map(part).collect()
 }
 
 /// The options of a search, as a JSON schema with keys, defaults, ranges and help.

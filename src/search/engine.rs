@@ -5,6 +5,7 @@
 
 use super::evolve::{Beginning, Evolution};
 use super::fitness::Adam;
+use super::handover::Target;
 use super::history::{FrontMember, RoundRecord, Seconds};
 use super::meter::Meter;
 use super::observe::{EventKind, Observer};
@@ -84,6 +85,9 @@ pub struct Start<'a> {
     /// A finished search in a space with the same cells. Its front is where this one begins: active, protected as any front is,
     /// and scored again. Operators that had their turn there do not come again.
     pub continued: Option<&'a Search>,
+    /// Instead: architectures in spaces with the same cells, as if they were the front of a search; their accuracies are 0 until
+    /// they are scored in the first round. What their space has and none of them uses does not come again, unless it is this one.
+    pub front: Vec<(Arc<Space>, Architecture)>,
 }
 
 impl Search {
@@ -100,7 +104,16 @@ impl Search {
         let costs = CostTable::new(&space);
         let prices = prices(&space, &costs, &options, start.latency.as_deref())?;
         let window = options.objective.window();
-        let before = start.continued.map(|search| search.handed_over(&space, &costs, &prices, window)).transpose()?;
+        let target = Target { space: &space, costs: &costs, prices: &prices, window };
+        let before = match (start.continued, start.front.as_slice()) {
+            (None, []) => None,
+            (Some(search), []) => Some(target.after(search)?),
+            (None, front) => Some(target.from(front)?),
+            (Some(_), _) => {
+                let reason = "a search begins with another search or with architectures, not with both".into();
+                return Err(Error::Argument { name: "start", reason });
+            }
+        };
         let beginning = Beginning {
             size: options.active,
             seed: options.seed,

@@ -2,6 +2,7 @@
 
 use crate::support::chain;
 use crate::synthetic::{options, run, small_space, window, Synthetic};
+use nse::arch::Architecture;
 use nse::search::*;
 use nse::space::Space;
 use nse::{Error, Result};
@@ -148,12 +149,69 @@ fn what_does_not_fit_is_refused() {
     let running = Search::new(small.clone(), options(1, window(&small, 0.0, 0.5), rest(2))).unwrap();
     assert_eq!(refused(continued(&running, &larger(), 1)), "the search is not finished: 0 of 2 rounds are complete");
     let shorter = Arc::new(chain(1, 2, &[("normal", 0, &OLD), ("reduce", 3, &OLD)]));
-    assert_eq!(refused(continued(&old, &shorter, 1)), "3 cells, the new space has 2");
+    assert_eq!(refused(continued(&old, &shorter, 1)), "3 cells, the space to be searched has 2");
     let wider = Arc::new(chain(1, 2, &[("normal", 0, &OLD), ("reduce", 4, &OLD), ("normal", 0, &OLD)]));
-    assert_eq!(refused(continued(&old, &wider, 1)), "cell 1 has another kind or other shapes in the new space");
+    assert_eq!(refused(continued(&old, &wider, 1)), "cell 1 has another kind or other shapes in the space to be searched");
     let without = Arc::new(chain(1, 2, &[("normal", 0, &NEW), ("reduce", 3, &NEW), ("normal", 0, &NEW)]));
     match continued(&old, &without, 1).err() {
         Some(Error::Config { reason, .. }) => assert!(reason.ends_with("is not a candidate of this cell"), "{reason}"),
         other => panic!("{other:?}"),
     }
+}
+
+/// The published second search: a front written down by hand, in a pool of 27 operators, continued in one of 72.
+#[test]
+fn architectures_as_a_start() {
+    let first = Arc::new(Space::preset("nse-27", "{}").unwrap());
+    let second = Arc::new(Space::preset("nse-72", "{}").unwrap());
+    let front: Vec<_> = [
+        // Two of the published front.
+        "[] [6] [3] [0] [] [16,13] [] [9] [9] [11,17] [9] [15] [12] [1,6] [12] [] [9] [17,14] [21] [19] [13] [19,3,14]",
+        "[0] [6,9] [3,0] [] [] [16] [3] [] [9] [11,17] [9,2] [15] [] [1,6] [12] [] [0,9] [17,13,14] [21] [19] [13] [19,3,14]",
+    ]
+    .iter()
+    .map(|cells| serde_json::from_str(&format!("[{}]", cells.replace(' ', ","))).unwrap())
+    .map(|cells| (first.clone(), Architecture::new(&first, cells).unwrap()))
+    .collect();
+    let options = SearchOptions::from_json(r#"{"preset": "published-72", "objective": {"low": 250000000}}"#).unwrap();
+    let start = Start { front, ..Start::default() };
+    let search = Search::start(second.clone(), options.clone(), start.clone()).unwrap();
+    assert_eq!(search.rounds(), (0, 3));
+    assert_eq!(search.front().len(), 2);
+    assert!(search.front().iter().all(|s| s.accuracy == 0.0 && s.found == 0 && (250_000_000..=350_000_000).contains(&s.price)));
+    let used: [&[u16]; 22] = [
+        &[0],
+        &[6, 9],
+        &[0, 3],
+        &[0],
+        &[],
+        &[13, 16],
+        &[3],
+        &[9],
+        &[9],
+        &[11, 17],
+        &[2, 9],
+        &[15],
+        &[12],
+        &[1, 6],
+        &[12],
+        &[],
+        &[0, 9],
+        &[13, 14, 17],
+        &[21],
+        &[19],
+        &[13],
+        &[3, 14, 19],
+    ];
+    for (active, used) in search.active().iter().zip(used) {
+        assert_eq!(active[..used.len()], *used, "the union of the front");
+        assert_eq!(active.len(), 5);
+        assert!(active[used.len()..].iter().all(|o| *o >= 27), "then only what the first pool did not have: {active:?}");
+    }
+    // In the same space nothing had its turn.
+    let again = Search::start(first.clone(), options.clone(), start.clone()).unwrap();
+    assert!(again.active().iter().any(|active| active.len() == 5));
+    let old = finished(1);
+    let both = Start { continued: Some(&old), ..start };
+    assert!(matches!(Search::start(second, options, both), Err(Error::Argument { name: "start", .. })));
 }

@@ -83,7 +83,7 @@ fn search(space: &Arc<Space>, objective: Value, latency: Option<LatencyTable>) -
         "objective": objective, "active": 3, "rounds": 2, "train": { "epochs": 2 },
         "fitness": { "interval": 1, "lr": 0.2, "threshold": -1.0 }, "candidates": { "count": 9, "extras": 3, "too_few": "accept" }
     });
-    let start = Start { latency: latency.map(Arc::new), continued: None };
+    let start = Start { latency: latency.map(Arc::new), ..Start::default() };
     Search::start(space.clone(), SearchOptions::from_json(&options.to_string()).unwrap(), start)
 }
 
@@ -151,7 +151,7 @@ fn a_latency_needs_its_table() {
         other => panic!("{other:?}"),
     }
     let by_macs = window(&space, 0.0, 0.5);
-    let unused = Start { latency: Some(Arc::new(LatencyTable::default())), continued: None };
+    let unused = Start { latency: Some(Arc::new(LatencyTable::default())), ..Start::default() };
     assert!(Search::start(space.clone(), options(1, by_macs, json!({})), unused).is_ok(), "not asked for, not needed");
 }
 
