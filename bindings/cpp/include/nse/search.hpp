@@ -150,8 +150,8 @@ class Search : public detail::Handle<nse_search, nse_search_free> {
     /// 1 for every operator that has weights at the moment, else 0.
     [[nodiscard]] Matrix<std::uint8_t> active() const { return matrix<std::uint8_t>(nse_search_active); }
 
-    /// The Pareto front of the last completed round, cheapest first; empty before the first. While another thread steps, members
-    /// of two rounds may be mixed.
+    /// The Pareto front of the last completed round, cheapest first; before the first that of the search that is continued, else
+    /// empty. While another thread steps, members of two rounds may be mixed.
     [[nodiscard]] std::vector<Scored> front() const {
         std::size_t count = 0;
         detail::call(nse_search_front_count, get(), &count);
