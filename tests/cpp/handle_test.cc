@@ -10,8 +10,8 @@ using support::contains;
 template <class T> constexpr bool move_only = std::is_nothrow_move_constructible_v<T> && std::is_nothrow_move_assignable_v<T> &&
                                               !std::is_copy_constructible_v<T> && !std::is_copy_assignable_v<T> &&
                                               std::is_nothrow_default_constructible_v<T>;
-static_assert(move_only<nse::Space> && move_only<nse::Dataset> && move_only<nse::Arch> && move_only<nse::Search> &&
-              move_only<nse::Model>);
+static_assert(move_only<nse::Space> && move_only<nse::Dataset> && move_only<nse::Arch> && move_only<nse::Latency> &&
+              move_only<nse::Search> && move_only<nse::Model>);
 static_assert(std::is_base_of_v<std::runtime_error, nse::Error> && std::is_nothrow_copy_constructible_v<nse::Error>);
 static_assert(!std::is_convertible_v<nse_space *, nse::Space>, "ownership is never taken silently");
 
@@ -123,6 +123,7 @@ TEST(Handle, EveryCallOfAnEmptyObjectThrows) {
     const nse::Space space;
     const nse::Dataset dataset;
     const nse::Arch arch;
+    nse::Latency latency;
     nse::Search search;
     const nse::Model model;
     EXPECT_ERROR(NSE_ERR_INVALID_HANDLE, (void)space.to_json());
@@ -133,8 +134,21 @@ TEST(Handle, EveryCallOfAnEmptyObjectThrows) {
     EXPECT_ERROR(NSE_ERR_INVALID_HANDLE, (void)nse::Arch::uniform(space, "mbconv_k3_t1"));
     EXPECT_ERROR(NSE_ERR_INVALID_HANDLE, (void)arch.to_json());
     EXPECT_ERROR(NSE_ERR_INVALID_HANDLE, (void)arch.cost());
+    EXPECT_ERROR(NSE_ERR_INVALID_HANDLE, (void)arch.space());
+    EXPECT_ERROR(NSE_ERR_INVALID_HANDLE, (void)arch.describe());
+    EXPECT_ERROR(NSE_ERR_INVALID_HANDLE, latency.set("linear,1,24,3,0,0,0,0,0", 1));
+    EXPECT_ERROR(NSE_ERR_INVALID_HANDLE, (void)latency.to_text("csv"));
+    EXPECT_ERROR(NSE_ERR_INVALID_HANDLE, (void)latency.missing(support::space()));
+    EXPECT_ERROR(NSE_ERR_INVALID_HANDLE, (void)latency.arch(nse::Arch::preset("nsenet-27")));
+    EXPECT_ERROR(NSE_ERR_INVALID_HANDLE, (void)nse::Latency::create().missing(space));
+    EXPECT_ERROR(NSE_ERR_INVALID_HANDLE, (void)nse::Latency::create().arch(arch));
+    EXPECT_ERROR(NSE_ERR_INVALID_HANDLE, (void)nse::Latency::measure(space));
     EXPECT_ERROR(NSE_ERR_INVALID_HANDLE, search.step());
     EXPECT_ERROR(NSE_ERR_INVALID_HANDLE, search.cancel());
+    EXPECT_ERROR(NSE_ERR_INVALID_HANDLE, search.save("nowhere.nse"));
+    EXPECT_ERROR(NSE_ERR_INVALID_HANDLE, (void)search.space());
+    EXPECT_ERROR(NSE_ERR_INVALID_HANDLE, (void)search.options());
+    EXPECT_ERROR(NSE_ERR_INVALID_HANDLE, (void)nse::Search::load("nowhere.nse", dataset));
     EXPECT_ERROR(NSE_ERR_INVALID_HANDLE, (void)search.status());
     EXPECT_ERROR(NSE_ERR_INVALID_HANDLE, (void)search.scores());
     EXPECT_ERROR(NSE_ERR_INVALID_HANDLE, (void)search.active());
@@ -164,6 +178,38 @@ TEST(Handle, AnEmptyHeldOutSetIsNotTakenForNone) {
     const nse::Dataset none;
     ASSERT_ERROR(error, NSE_ERR_INVALID_HANDLE, nse::Search(support::space(), support::dataset(), none, support::search_options()));
     EXPECT_TRUE(contains(error->detail(), "desc.held_out")) << error->detail();
+    EXPECT_ERROR(NSE_ERR_INVALID_HANDLE, (void)nse::Search::load("nowhere.nse", support::dataset(), none));
+}
+
+TEST(Handle, AnEmptyTableOrSearchIsNotTakenForNone) {
+    nse::Latency table = nse::Latency::create();
+    nse::Search old = support::search(1, 1);
+    const nse::Latency kept_table = std::move(table);
+    const nse::Search kept_old = std::move(old);
+    ASSERT_ERROR(described, NSE_ERR_INVALID_HANDLE, (void)support::space().describe(table)); // NOLINT
+    EXPECT_EQ(described->detail(), R"({"argument":"latency"})");
+    ASSERT_ERROR(timed, NSE_ERR_INVALID_HANDLE, nse::SearchParts().latency(table));
+    EXPECT_EQ(timed->detail(), R"({"argument":"desc.latency"})");
+    ASSERT_ERROR(continued, NSE_ERR_INVALID_HANDLE, nse::SearchParts().continued(old)); // NOLINT
+    EXPECT_EQ(continued->detail(), R"({"argument":"desc.continued"})");
+}
+
+TEST(Handle, AStaleHandleThrows) {
+    nse::Latency latency = support::latency(support::space());
+    nse_latency *const raw = latency.release();
+    latency.reset(raw);
+    latency.reset();
+    nse::Latency stale(raw);
+    EXPECT_ERROR(NSE_ERR_INVALID_HANDLE, (void)stale.to_text("csv"));
+    EXPECT_ERROR(NSE_ERR_INVALID_HANDLE, (void)support::space().describe(stale));
+    nse::Search search = support::search();
+    nse::Search stale_search(search.get());
+    search.reset();
+    EXPECT_ERROR(NSE_ERR_INVALID_HANDLE, stale_search.save("nowhere.nse"));
+    ASSERT_ERROR(error, NSE_ERR_INVALID_HANDLE,
+                 nse::Search(support::space(), support::dataset(), nse::SearchParts().latency(stale).continued(stale_search),
+                             support::search_options()));
+    EXPECT_TRUE(contains(error->what(), "desc.latency")) << error->what();
 }
 
 } // namespace

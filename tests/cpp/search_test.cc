@@ -13,11 +13,6 @@ constexpr auto model_options =
     R"({"seed": 3, "train": {"epochs": 15, "batch": 16, "lr": 0.1, "augment": {"pad": 0, "flip": false}},
         "calibration": 96, "threads": 1})";
 
-std::string file_content(const std::string &path) {
-    std::ifstream file(path, std::ios::binary);
-    return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-}
-
 TEST(Library, SaysWhatItIs) {
     EXPECT_EQ(nse::version(), nse_version_string());
     EXPECT_EQ(nse::version_number(), nse_version_number());
@@ -81,6 +76,49 @@ TEST(Arch, HasJsonAndCost) {
     EXPECT_GT(more.macs, more.params) << "a weight is used at more than one place, so this is no mere number of parameters";
 }
 
+TEST(Arch, PublishedOnesCostWhatWasPublished) {
+    const nse::Arch arch = nse::Arch::preset("nsenet-27");
+    EXPECT_EQ(arch.cost().macs, 326325200u);
+    EXPECT_EQ(arch.cost().params, 4570464u);
+    // The sums stand behind the list of the cells.
+    const auto sums = [&](const std::string &json) { return json.substr(json.rfind(']')); };
+    const std::string plain = sums(arch.describe());
+    EXPECT_EQ(support::number(plain, "macs"), 326325200);
+    EXPECT_EQ(support::number(plain, "published_macs"), 326326224);
+    EXPECT_EQ(support::number(plain, "params"), 4570464);
+    EXPECT_TRUE(contains(plain, R"("space":"nse-27")")) << plain;
+    const std::string variant = sums(arch.describe(R"({"squeeze_excitation": true, "activation": "swish"})"));
+    EXPECT_EQ(support::number(variant, "macs"), 328334608);
+    EXPECT_GT(support::number(variant, "params"), 4570464);
+
+    for (const std::string name : {"nsenet-27", "nsenet", "nsenet-gpu"}) {
+        EXPECT_TRUE(contains(nse::Arch::presets(), R"("name":")" + name + '"')) << nse::Arch::presets();
+        EXPECT_GT(nse::Arch::preset(name).cost().macs, nse::Arch::preset(name, R"({"scale": 0.5})").cost().macs);
+    }
+}
+
+TEST(Arch, HasASpaceThatOutlivesIt) {
+    nse::Arch arch = nse::Arch::preset("nsenet-27");
+    const nse::Space space = arch.space();
+    const std::string json = arch.to_json();
+    const nse::Cost cost = arch.cost();
+    arch.reset();
+    const nse::Arch again = nse::Arch::from_json(space, json);
+    EXPECT_EQ(again.to_json(), json);
+    EXPECT_EQ(again.cost().macs, cost.macs);
+    EXPECT_EQ(again.space().to_json(), space.to_json());
+}
+
+TEST(Arch, WhatIsNotPublishedIsRefused) {
+    ASSERT_ERROR(name, NSE_ERR_INVALID_ARGUMENT, (void)nse::Arch::preset("nsenet-28"));
+    EXPECT_EQ(name->detail(), R"({"argument":"name"})");
+    EXPECT_ERROR(NSE_ERR_INVALID_ARGUMENT, (void)nse::Arch::preset("nsenet-27", R"({"repeats": [1, 1, 1, 1, 1, 1]})"));
+    ASSERT_ERROR(overrides, NSE_ERR_CONFIG, (void)nse::Arch::preset("nsenet-27", R"({"depth": 3})"));
+    EXPECT_TRUE(contains(overrides->detail(), R"("pointer":"/depth")")) << overrides->detail();
+    ASSERT_ERROR(variant, NSE_ERR_CONFIG, (void)nse::Arch::preset("nsenet-27").describe(R"({"activation": "none"})"));
+    EXPECT_TRUE(contains(variant->detail(), R"("pointer":"/activation")")) << variant->detail();
+}
+
 TEST(Matrix, ChecksItsIndices) {
     const nse::Matrix<int> matrix{2, 3, {1, 2, 3, 4, 5, 6}};
     EXPECT_EQ(matrix.at(0, 2), 3);
@@ -136,11 +174,12 @@ TEST(Search, FromSpaceToExportedModel) {
         EXPECT_LT(front[i - 1].arch.cost().macs, front[i].arch.cost().macs);
         EXPECT_LT(front[i - 1].accuracy, front[i].accuracy);
     }
-    const nse::Scored best = search.best(), cheapest = search.best(front.front().arch.cost().macs);
+    const nse::Scored best = search.best(), cheapest = search.best(static_cast<double>(front.front().arch.cost().macs));
     EXPECT_EQ(best.arch.to_json(), front.back().arch.to_json());
     EXPECT_EQ(best.accuracy, front.back().accuracy);
     EXPECT_EQ(cheapest.arch.to_json(), front.front().arch.to_json());
-    EXPECT_ERROR(NSE_ERR_NOT_FOUND, (void)search.best(front.front().arch.cost().macs - 1));
+    EXPECT_ERROR(NSE_ERR_NOT_FOUND, (void)search.best(static_cast<double>(front.front().arch.cost().macs) - 1));
+    EXPECT_ERROR(NSE_ERR_INVALID_ARGUMENT, (void)search.best(std::nan("")));
 
     const std::string history = search.history(), picture = search.report("svg");
     EXPECT_EQ(std::count(history.begin(), history.end(), '\n'), 2) << history;
@@ -160,14 +199,62 @@ TEST(Search, FromSpaceToExportedModel) {
     const support::Folder folder;
     const std::string path = folder.file("model.pt");
     model.export_to("torchscript", path);
-    const std::string archive = file_content(path);
+    const std::string archive = support::content(path);
     EXPECT_EQ(archive.substr(0, 2), "PK");
     EXPECT_TRUE(contains(archive, "nse.json"));
     EXPECT_ERROR(NSE_ERR_INVALID_ARGUMENT, model.export_to("onnx-1", path));
     EXPECT_ERROR(NSE_ERR_INVALID_ARGUMENT, model.export_to("torchscript", std::string_view("a\0b", 3)));
     EXPECT_ERROR(NSE_ERR_IO, model.export_to("torchscript", folder.file("no/such/folder.pt")));
-    EXPECT_EQ(file_content(path), archive) << "a failed export touched the file";
+    EXPECT_EQ(support::content(path), archive) << "a failed export touched the file";
     EXPECT_ERROR(NSE_ERR_INVALID_ARGUMENT, (void)model.evaluate(nse::Dataset::from_memory({1, 1, 1}, {0, 1}, {0, 1})));
+}
+
+TEST(Search, HasItsSpaceAndItsOptions) {
+    nse::Search search = support::search(2);
+    const nse::Space space = search.space();
+    const std::string options = search.options();
+    search.reset();
+    EXPECT_EQ(space.to_json(), support::space().to_json());
+    EXPECT_EQ(support::number(options, "seed"), 7);
+    EXPECT_EQ(support::number(options, "momentum"), 0.9) << "a default is not there: " << options;
+    EXPECT_EQ(nse::Search(space, support::dataset(), options).options(), options);
+}
+
+TEST(Search, OptionsLieOverAPreset) {
+    for (const std::string name : {"published-19", "published-27", "published-72", "one-gpu", "laptop"}) {
+        EXPECT_TRUE(contains(nse::Search::options_presets(), R"("name":")" + name + '"')) << nse::Search::options_presets();
+    }
+    nse::Search search(support::space(), support::dataset(), R"({
+        "preset": "laptop", "rounds": 1, "active": 3, "objective": {"low": 1, "high": 100000000},
+        "train": {"batch": 16}, "candidates": {"count": 6}, "score": {"calibration": 48, "images": 9}, "threads": 1})");
+    const std::string options = search.options();
+    EXPECT_TRUE(contains(options, R"("preset":"laptop")")) << options;
+    EXPECT_EQ(support::number(options, "epochs"), 1) << "not that of the preset: " << options;
+    EXPECT_EQ(support::number(options, "extras"), 10) << "not that of the preset: " << options;
+    EXPECT_EQ(support::number(options, "count"), 6) << "the preset hides an option: " << options;
+    EXPECT_FALSE(search.step());
+    EXPECT_FALSE(search.front().empty());
+    ASSERT_ERROR(error, NSE_ERR_CONFIG, nse::Search(support::space(), support::dataset(), R"({"preset": "desktop"})"));
+    EXPECT_TRUE(contains(error->detail(), R"("pointer":"/preset")")) << error->detail();
+}
+
+TEST(Search, TooFewCandidatesAreAnErrorOrAccepted) {
+    const auto search = [](const std::string &too_few) {
+        std::string options = support::search_options(1, 1);
+        const std::string active = R"("active": 3)", count = R"("count": 6)";
+        options.replace(options.find(active), active.size(), R"("active": 2)");
+        options.replace(options.find(count), count.size(), R"("count": 100, "too_few": ")" + too_few + '"');
+        return nse::Search(support::space(), support::dataset(), options);
+    };
+    nse::Search strict = search("error");
+    ASSERT_ERROR(error, NSE_ERR_TOO_FEW, strict.step());
+    EXPECT_STREQ(error->name(), "NSE_ERR_TOO_FEW");
+    EXPECT_EQ(support::number(error->detail(), "wanted"), 100);
+    // One or both of two operators in every cell; the first may be skipped.
+    EXPECT_EQ(support::number(error->detail(), "found"), 4 * 3 * 3);
+    nse::Search lenient = search("accept");
+    EXPECT_FALSE(lenient.step());
+    EXPECT_FALSE(lenient.front().empty());
 }
 
 TEST(Search, TheSameSeedGivesTheSameFront) {

@@ -6,10 +6,12 @@
 
 #include <gtest/gtest.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <limits>
 #include <optional>
 #include <string>
@@ -98,6 +100,35 @@ inline double number(const std::string &json, const std::string &key) {
     return at == std::string::npos ? std::numeric_limits<double>::quiet_NaN() : std::atof(json.c_str() + at + key.size() + 3);
 }
 
+/// The texts of a JSON list of texts.
+inline std::vector<std::string> texts(const std::string &json) {
+    std::vector<std::string> texts;
+    for (std::size_t from = json.find('"'); from != std::string::npos; from = json.find('"', from)) {
+        const std::size_t to = json.find('"', from + 1);
+        texts.push_back(json.substr(from + 1, to - from - 1));
+        from = to + 1;
+    }
+    return texts;
+}
+
+/// A table in which every operation that `space` can need takes the same time.
+inline nse::Latency latency(const nse::Space &space, double time = 1) {
+    nse::Latency latency = nse::Latency::create();
+    for (const std::string &key : texts(latency.missing(space))) {
+        latency.set(key, time);
+    }
+    return latency;
+}
+
+/// A history without its times, which are never the same twice.
+inline std::string without_seconds(std::string history) {
+    const std::string_view start = R"("seconds":{)";
+    for (std::size_t at = history.find(start); at != std::string::npos; at = history.find(start, at)) {
+        history.erase(at, history.find('}', at) + 1 - at);
+    }
+    return history;
+}
+
 /// A front as text, to compare.
 inline std::string text(const std::vector<nse::Scored> &front) {
     std::string text;
@@ -105,6 +136,11 @@ inline std::string text(const std::vector<nse::Scored> &front) {
         text += member.arch.to_json() + ' ' + std::to_string(member.accuracy) + '\n';
     }
     return text;
+}
+
+inline std::string content(const std::string &path) {
+    std::ifstream file(path, std::ios::binary);
+    return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
 }
 
 /// A folder that goes away with the test.

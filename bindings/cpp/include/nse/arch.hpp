@@ -33,7 +33,21 @@ class Arch : public detail::Handle<nse_arch, nse_arch_free> {
     [[nodiscard]] static Arch uniform(const Space &space, std::string_view operator_name) {
         return detail::make<Arch>(nse_arch_uniform, space.get(), detail::Text("operator_name", operator_name).c_str());
     }
+    /// A published architecture, in its space, which `overrides` change as for Space::preset. NSE_ERR_INVALID_ARGUMENT: no such
+    /// architecture, or its cells are not in the changed space. NSE_ERR_CONFIG.
+    [[nodiscard]] static Arch preset(std::string_view name, std::string_view overrides = "{}") {
+        return detail::make<Arch>(nse_arch_preset, detail::Text("name", name).c_str(),
+                                  detail::Text("overrides_json", overrides).c_str());
+    }
+    /// Names and descriptions of the published architectures, as JSON: [{"name", "description"}, ...].
+    [[nodiscard]] static std::string presets() { return detail::read(nse_arch_presets); }
 
+    [[nodiscard]] Space space() const { return detail::make<Space>(nse_arch_space, get()); }
+    /// Costs as a whole and cell by cell, as JSON; see nse_arch_describe. `variant`: a JSON object with what the stand-alone
+    /// network has besides: squeeze_excitation, activation. NSE_ERR_CONFIG.
+    [[nodiscard]] std::string describe(std::string_view variant = "{}") const {
+        return detail::read(nse_arch_describe, get(), detail::Text("variant_json", variant).c_str());
+    }
     /// The JSON form, for `from_json`.
     [[nodiscard]] std::string to_json() const { return detail::read(nse_arch_to_json, get()); }
     [[nodiscard]] Cost cost() const {

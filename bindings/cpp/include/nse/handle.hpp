@@ -1,9 +1,10 @@
-// Owner of one C handle: what Space, Dataset, Arch, Search and Model have in common.
+// Owner of one C handle: what Space, Dataset, Arch, Latency, Search and Model have in common.
 #ifndef NSE_HANDLE_HPP
 #define NSE_HANDLE_HPP
 
 #include <nse/call.hpp>
 
+#include <string>
 #include <utility>
 
 namespace nse {
@@ -48,6 +49,15 @@ template <class Noun, class Function, class... Args> [[nodiscard]] Noun make(Fun
     Noun noun;
     call(function, args..., noun.out());
     return noun;
+}
+
+/// The C handle of an object where NULL would mean "none" in C, which an empty object does not.
+template <class Noun> [[nodiscard]] auto *given(const char *argument, const Noun &noun) {
+    if (!noun) {
+        throw Error(NSE_ERR_INVALID_HANDLE, std::string(argument) + ": this object is empty",
+                    std::string(R"({"argument":")") + argument + R"("})");
+    }
+    return noun.get();
 }
 
 } // namespace detail

@@ -15,6 +15,7 @@
 #include <nse/dataset.hpp>
 #include <nse/error.hpp>
 #include <nse/event.hpp>
+#include <nse/latency.hpp>
 #include <nse/library.hpp>
 #include <nse/model.hpp>
 #include <nse/search.hpp>

@@ -5,6 +5,7 @@
 #include <nse/arch.hpp>
 #include <nse/dataset.hpp>
 #include <nse/event.hpp>
+#include <nse/latency.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -39,6 +40,37 @@ struct Scored {
     double accuracy = 0;
 };
 
+class Search;
+
+/// What a search can be made of besides space, training images and options. It only points at what it is given: make it where
+/// it is used, as in `Search(space, train, SearchParts().latency(table), options)`. NSE_ERR_INVALID_HANDLE: an empty object,
+/// which is not taken for none.
+class SearchParts {
+  public:
+    SearchParts() noexcept = default;
+    /// Nothing but held-out images, so that a dataset will do where parts are wanted.
+    SearchParts(const Dataset &images) { held_out(images); } // NOLINT: not explicit
+
+    /// Images of their own for architecture steps and scoring; without them a part of the training images is held out.
+    SearchParts &held_out(const Dataset &images) {
+        desc_.held_out = detail::given("desc.held_out", images);
+        return *this;
+    }
+    /// Latencies, for the objective "latency".
+    SearchParts &latency(const Latency &latency) {
+        desc_.latency = detail::given("desc.latency", latency);
+        return *this;
+    }
+    /// A finished search to go on from, in a space with the same cells and other operators; not for `Search::load`.
+    SearchParts &continued(const Search &finished);
+
+    /// The C struct, in which everything else is still to be set.
+    [[nodiscard]] nse_search_desc desc() const noexcept { return desc_; }
+
+  private:
+    nse_search_desc desc_ = NSE_SEARCH_DESC_INIT;
+};
+
 /// A search under way: its space, its supernet and what it has found.
 class Search : public detail::Handle<nse_search, nse_search_free> {
   public:
@@ -50,23 +82,54 @@ class Search : public detail::Handle<nse_search, nse_search_free> {
     /// kept until the search has ended. NSE_ERR_CONFIG. NSE_ERR_UNREACHABLE: no architecture lies in the cost window.
     /// NSE_ERR_INVALID_ARGUMENT: the images do not fit the space. NSE_ERR_DEVICE. NSE_ERR_UNSUPPORTED.
     template <class F = detail::Silent>
-    Search(const Space &space, const Dataset &train, std::string_view options, F &&on_event = {}) {
-        create(space, train, nullptr, options, std::forward<F>(on_event));
-    }
-    /// With images of their own for architecture steps and scoring; otherwise a part of `train` is held out.
+    Search(const Space &space, const Dataset &train, std::string_view options, F &&on_event = {})
+        : Search(space, train, SearchParts(), options, std::forward<F>(on_event)) {}
+    /// With held-out images, latencies, or a search to go on from. NSE_ERR_MISSING_LATENCY. NSE_ERR_INVALID_ARGUMENT: that
+    /// search is not finished or has other cells. NSE_ERR_BUSY: it is.
     template <class F = detail::Silent>
-    Search(const Space &space, const Dataset &train, const Dataset &held_out, std::string_view options, F &&on_event = {}) {
-        if (!held_out) { // which would mean "no such images" in C
-            throw Error(NSE_ERR_INVALID_HANDLE, "held_out: this dataset is empty", R"({"argument":"desc.held_out"})");
-        }
-        create(space, train, held_out.get(), options, std::forward<F>(on_event));
+    Search(const Space &space, const Dataset &train, const SearchParts &parts, std::string_view options, F &&on_event = {}) {
+        const detail::Text json("desc.options_json", options);
+        nse_search_desc desc = parts.desc();
+        desc.space = space.get();
+        desc.train = train.get();
+        desc.options_json = json.c_str();
+        detail::with_events(std::forward<F>(on_event), [&](const nse_events *events) {
+            desc.events = events;
+            detail::call(nse_search_create, static_cast<const nse_search_desc *>(&desc), out());
+        });
+    }
+    /// Makes a search from a file that `save`, or the option "checkpoint", has written; it goes on as if it had never stopped.
+    /// The images must be those of the saved search. `options`: "", or those of that search, of which device, threads and
+    /// checkpoint may differ. NSE_ERR_IO. NSE_ERR_FORMAT: no checkpoint, damaged, or of other images. NSE_ERR_CONFIG: options
+    /// that differ. NSE_ERR_DEVICE. NSE_ERR_UNSUPPORTED.
+    template <class F = detail::Silent>
+    [[nodiscard]] static Search load(std::string_view path, const Dataset &train, std::string_view options = {},
+                                     F &&on_event = {}) {
+        return load(path, train, SearchParts(), options, std::forward<F>(on_event));
+    }
+    /// With the held-out images of the saved search; a latency table, if given, must be that of the saved search.
+    template <class F = detail::Silent>
+    [[nodiscard]] static Search load(std::string_view path, const Dataset &train, const SearchParts &parts,
+                                     std::string_view options = {}, F &&on_event = {}) {
+        const detail::Text file("path", path), json("desc.options_json", options);
+        nse_search_desc desc = parts.desc();
+        desc.train = train.get();
+        desc.options_json = options.empty() ? nullptr : json.c_str();
+        Search search;
+        detail::with_events(std::forward<F>(on_event), [&](const nse_events *events) {
+            desc.events = events;
+            detail::call(nse_search_load, file.c_str(), static_cast<const nse_search_desc *>(&desc), search.out());
+        });
+        return search;
     }
     /// The options, as a JSON schema with keys, defaults, ranges and help.
     [[nodiscard]] static std::string options_schema() { return detail::read(nse_search_options_schema); }
+    /// Sets of options for the option "preset", as JSON: [{"name", "description", "options"}, ...].
+    [[nodiscard]] static std::string options_presets() { return detail::read(nse_search_options_presets); }
 
     /// Runs one round, or the rest of one that was cut short; true while more follow. After any exception the next call goes
     /// on from the last finished optimizer step. NSE_ERR_CANCELLED. NSE_ERR_BUSY. NSE_ERR_DIVERGED. NSE_ERR_UNREACHABLE.
-    /// NSE_ERR_TORCH.
+    /// NSE_ERR_TOO_FEW. NSE_ERR_IO: the checkpoint could not be written. NSE_ERR_TORCH.
     bool step() { return detail::call(nse_search_step, get()) != NSE_DONE; }
 
     /// Asks a running step to stop: it throws NSE_ERR_CANCELLED. Without one it does nothing. Never waits.
@@ -74,6 +137,12 @@ class Search : public detail::Handle<nse_search, nse_search_free> {
         detail::call([](const nse_search *search, nse_error **) { return nse_search_cancel(search); }, get());
     }
 
+    /// Writes a file for `load`, whole or not at all; an existing one is replaced. NSE_ERR_IO. NSE_ERR_BUSY: a step is running.
+    void save(std::string_view path) const { detail::call(nse_search_save, get(), detail::Text("path", path).c_str()); }
+
+    [[nodiscard]] Space space() const { return detail::make<Space>(nse_search_space, get()); }
+    /// All options as a JSON object, defaults and those of a preset included.
+    [[nodiscard]] std::string options() const { return detail::read(nse_search_options, get()); }
     /// As JSON: completed, rounds, done, event (the latest, or null).
     [[nodiscard]] std::string status() const { return detail::read(nse_search_status, get()); }
     /// The learnt fitness theta of every operator; NaN where it was never active, and where a cell has fewer.
@@ -81,8 +150,8 @@ class Search : public detail::Handle<nse_search, nse_search_free> {
     /// 1 for every operator that has weights at the moment, else 0.
     [[nodiscard]] Matrix<std::uint8_t> active() const { return matrix<std::uint8_t>(nse_search_active); }
 
-    /// The Pareto front of the last completed round, cheapest first; empty before the first. While another thread steps, members
-    /// of two rounds may be mixed.
+    /// The Pareto front of the last completed round, cheapest first; before the first that of the search that is continued, else
+    /// empty. While another thread steps, members of two rounds may be mixed.
     [[nodiscard]] std::vector<Scored> front() const {
         std::size_t count = 0;
         detail::call(nse_search_front_count, get(), &count);
@@ -99,10 +168,11 @@ class Search : public detail::Handle<nse_search, nse_search_free> {
         }
         return front;
     }
-    /// The most accurate member of the front that costs at most `max_macs`. NSE_ERR_NOT_FOUND: none is so cheap.
-    [[nodiscard]] Scored best(std::uint64_t max_macs = std::numeric_limits<std::uint64_t>::max()) const {
+    /// The most accurate member of the front that costs at most `max_cost`, in what the objective counts. NSE_ERR_NOT_FOUND:
+    /// none is so cheap.
+    [[nodiscard]] Scored best(double max_cost = std::numeric_limits<double>::infinity()) const {
         Scored best;
-        detail::call(nse_search_best, get(), max_macs, best.arch.out(), &best.accuracy);
+        detail::call(nse_search_best, get(), max_cost, best.arch.out(), &best.accuracy);
         return best;
     }
 
@@ -115,20 +185,6 @@ class Search : public detail::Handle<nse_search, nse_search_free> {
     }
 
   private:
-    template <class F>
-    void create(const Space &space, const Dataset &train, const nse_dataset *held_out, std::string_view options, F &&on_event) {
-        const detail::Text json("desc.options_json", options);
-        nse_search_desc desc = NSE_SEARCH_DESC_INIT;
-        desc.space = space.get();
-        desc.train = train.get();
-        desc.held_out = held_out;
-        desc.options_json = json.c_str();
-        detail::with_events(std::forward<F>(on_event), [&](const nse_events *events) {
-            desc.events = events;
-            detail::call(nse_search_create, static_cast<const nse_search_desc *>(&desc), out());
-        });
-    }
-
     template <class T, class Function> [[nodiscard]] Matrix<T> matrix(Function function) const {
         Matrix<T> matrix;
         T *const only_sizes = nullptr;
@@ -138,6 +194,11 @@ class Search : public detail::Handle<nse_search, nse_search_free> {
         return matrix;
     }
 };
+
+inline SearchParts &SearchParts::continued(const Search &finished) {
+    desc_.continued = detail::given("desc.continued", finished);
+    return *this;
+}
 
 } // namespace v1
 } // namespace nse

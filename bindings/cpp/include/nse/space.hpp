@@ -10,6 +10,8 @@
 namespace nse {
 inline namespace v1 {
 
+class Latency;
+
 /// A search space. Immutable.
 class Space : public detail::Handle<nse_space, nse_space_free> {
   public:
@@ -32,7 +34,12 @@ class Space : public detail::Handle<nse_space, nse_space_free> {
     /// The canonical JSON form, for `from_json`.
     [[nodiscard]] std::string to_json() const { return detail::read(nse_space_to_json, get()); }
     /// Size of the space, and the least and greatest cost of an architecture, as JSON.
-    [[nodiscard]] std::string describe() const { return detail::read(nse_space_describe, get()); }
+    [[nodiscard]] std::string describe() const {
+        const nse_latency *const none = nullptr;
+        return detail::read(nse_space_describe, get(), none);
+    }
+    /// With the least and greatest latency, in the unit of the table. NSE_ERR_MISSING_LATENCY.
+    [[nodiscard]] std::string describe(const Latency &latency) const; // in latency.hpp
 };
 
 /// Same as Space::presets.
