@@ -577,7 +577,8 @@ NSE_API nse_status nse_arch_uniform(const nse_space *space, const char *operator
  * {"scale": 1.0} (without, the width is the published one); NULL or "{}" changes nothing.
  * `out`: [out] to free with nse_arch_free.
  *
- * NSE_ERR_INVALID_ARGUMENT: no such architecture, or its cells are not in the changed space. NSE_ERR_CONFIG. Since 0.1.
+ * NSE_ERR_INVALID_ARGUMENT: no such architecture, or the changed space has fewer cells than it uses. NSE_ERR_CONFIG: overrides,
+ * or an operator that the changed space lacks. Since 0.1.
  */
 NSE_API nse_status nse_arch_preset(const char *name, const char *overrides_json, nse_arch **out, nse_error **err);
 
@@ -951,7 +952,8 @@ nse_status nse_search_active(const nse_search *search,
                              nse_error **err);
 
 /**
- * Number of architectures on the Pareto front of the last completed round; 0 before the first. Concurrent.
+ * Number of architectures on the Pareto front of the last completed round; before the first, of what the search began
+ * with, if anything. Concurrent.
  *
  * `count`: [out] may be NULL.
  *

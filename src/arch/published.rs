@@ -90,7 +90,7 @@ impl Architecture {
         let used = chain.iter().filter(|cell| !cell.is_empty()).count();
         if used != published.cells() {
             let reason = format!("the chain holds {used} of the {} cells of {name}", published.cells());
-            return Err(Error::Argument { name: "overrides", reason });
+            return Err(Error::Argument { name: "overrides_json", reason });
         }
         let cells = chain.into_iter().map(chosen).collect();
         let architecture = Architecture::from_operators(&space, cells)?;

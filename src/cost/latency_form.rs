@@ -120,6 +120,10 @@ impl LatencyTable {
     /// Sets the operation that the first nine columns of a CSV row name, as [`LatencyTable::missing`] lists them.
     pub fn set_row(&mut self, row: &str, time: f64) -> Result<()> {
         let wrong = |reason: String| Error::Argument { name: "key", reason };
+        let columns = row.split(',').count();
+        if columns != HEADER.split(',').count() - 1 {
+            return Err(wrong(format!("{} has {columns} columns, a key has {}", shown(row), HEADER.split(',').count() - 1)));
+        }
         let (key, _) = read_row(&format!("{row},0")).map_err(wrong)?;
         match key.misfit() {
             Some(reason) => Err(wrong(reason)),

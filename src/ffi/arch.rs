@@ -70,7 +70,8 @@ pub extern "C" fn nse_arch_uniform(
 /// {"scale": 1.0} (without, the width is the published one); NULL or "{}" changes nothing.
 /// `out`: [out] to free with nse_arch_free.
 ///
-/// NSE_ERR_INVALID_ARGUMENT: no such architecture, or its cells are not in the changed space. NSE_ERR_CONFIG. Since 0.1.
+/// NSE_ERR_INVALID_ARGUMENT: no such architecture, or the changed space has fewer cells than it uses. NSE_ERR_CONFIG: overrides,
+/// or an operator that the changed space lacks. Since 0.1.
 #[no_mangle]
 pub extern "C" fn nse_arch_preset(
     name: *const c_char,

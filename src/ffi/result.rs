@@ -103,7 +103,8 @@ pub extern "C" fn nse_search_active(
     })
 }
 
-/// Number of architectures on the Pareto front of the last completed round; 0 before the first. Concurrent.
+/// Number of architectures on the Pareto front of the last completed round; before the first, of what the search began
+/// with, if anything. Concurrent.
 ///
 /// `count`: [out] may be NULL.
 ///

@@ -73,7 +73,7 @@ fn what_does_not_fit_is_refused() {
         other => panic!("{other}"),
     }
     match refused("nsenet-27", json!({ "repeats": [1, 1, 2, 2, 2, 3] })) {
-        Error::Argument { name: "overrides", reason } => {
+        Error::Argument { name: "overrides_json", reason } => {
             assert_eq!(reason, "the chain holds 17 of the 18 cells of nsenet-27");
         }
         other => panic!("{other}"),
