@@ -71,8 +71,9 @@ func SearchOptionsPresets() ([]OptionsPreset, error) {
 // NewSearch makes a search; nothing is trained yet.
 //
 // ErrConfig: options. ErrUnreachable: no architecture lies in the cost window; the detail says what is reachable.
-// ErrInvalidArgument: the images do not fit the space; Continued is not finished or has other cells. ErrMissingLatency.
-// ErrBusy: Continued is. ErrDevice. ErrUnsupported: a library without libtorch.
+// ErrInvalidArgument: the images do not fit the space; the objective is a latency and Latency is nil; Continued is not
+// finished or has other cells. ErrMissingLatency. ErrBusy: Continued is. ErrDevice. ErrUnsupported: a library without
+// libtorch.
 func NewSearch(config SearchConfig) (*Search, error) {
 	return config.open(func(options *C.char, listener C.uintptr_t, out **C.nse_search, e **C.nse_error) C.nse_status {
 		return C.nsego_search_create(config.Space.handle(), config.Train.handle(), config.HeldOut.handle(), options,
