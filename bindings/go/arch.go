@@ -47,7 +47,7 @@ func ArchFromJSON(space *Space, document any) (*Arch, error) {
 // UniformArch has the same operator, alone, in every cell, for example "mbconv_k3_t6": a network as one would design it
 // by hand.
 //
-// ErrConfig: not an operator, or not a candidate of some cell.
+// ErrInvalidArgument: not an operator. ErrConfig: not a candidate of some cell.
 func UniformArch(space *Space, operator string) (*Arch, error) {
 	defer runtime.KeepAlive(space)
 	if err := ready(); err != nil {
@@ -63,6 +63,99 @@ func UniformArch(space *Space, operator string) (*Arch, error) {
 		return nil, err
 	}
 	return newArch(ptr), nil
+}
+
+// ArchPreset is a published architecture, in the space it was found in (which Arch.Space gives). Overrides change that
+// space as those of SpacePreset do, for example {"scale": 1.0}; without, the width is the published one.
+//
+// ErrInvalidArgument: no such architecture, or its cells are not in the changed space. ErrConfig: overrides.
+func ArchPreset(name string, overrides any) (*Arch, error) {
+	if err := ready(); err != nil {
+		return nil, err
+	}
+	cName, err := cText("name", name)
+	if err != nil {
+		return nil, err
+	}
+	cOverrides, err := cJSON("overrides", overrides)
+	if err != nil {
+		return nil, err
+	}
+	var ptr *C.nse_arch
+	var e *C.nse_error
+	if err := check(C.nse_arch_preset(cName, cOverrides, &ptr, &e), &e); err != nil {
+		return nil, err
+	}
+	return newArch(ptr), nil
+}
+
+// ArchPresets lists the published architectures, which [ArchPreset] knows.
+func ArchPresets() ([]Preset, error) {
+	var presets []Preset
+	raw, err := readText(func(out *C.nse_buffer, e **C.nse_error) C.nse_status { return C.nse_arch_presets(out, e) })
+	if err == nil {
+		err = decode(raw, &presets)
+	}
+	return presets, err
+}
+
+// Space of the architecture, which the caller closes.
+func (a *Arch) Space() (*Space, error) {
+	defer runtime.KeepAlive(a)
+	var ptr *C.nse_space
+	var e *C.nse_error
+	if err := check(C.nse_arch_space(a.handle(), &ptr, &e), &e); err != nil {
+		return nil, err
+	}
+	return newSpace(ptr), nil
+}
+
+// ArchDescription is what an architecture costs, as a whole and cell by cell.
+type ArchDescription struct {
+	// Space is the name of its space.
+	Space string `json:"space"`
+	// MACs: multiply-accumulates for one image, of convolutions and classifier.
+	MACs uint64 `json:"macs"`
+	// PublishedMACs is the count of NSE's published code, which adds the outputs of the average pooling.
+	PublishedMACs uint64 `json:"published_macs"`
+	// Params: trainable numbers.
+	Params uint64 `json:"params"`
+	// Cells without what a variant adds.
+	Cells []CellDescription `json:"cells"`
+}
+
+// CellDescription is one cell of an architecture.
+type CellDescription struct {
+	// Kind is "normal" or "reduce", for example.
+	Kind string `json:"kind"`
+	// The shape of its output.
+	Channels int `json:"channels"`
+	Height   int `json:"height"`
+	Width    int `json:"width"`
+	// Operators on its branches; none when it is skipped.
+	Operators []string `json:"operators"`
+	MACs      uint64   `json:"macs"`
+	Params    uint64   `json:"params"`
+}
+
+// Describe says what the architecture costs as a stand-alone network. The variant has what is added to it:
+// {"squeeze_excitation": true, "activation": "swish"}, both optional; nil is the plain one.
+//
+// ErrConfig: variant.
+func (a *Arch) Describe(variant any) (ArchDescription, error) {
+	defer runtime.KeepAlive(a)
+	var description ArchDescription
+	cVariant, err := cJSON("variant", variant)
+	if err != nil {
+		return description, err
+	}
+	raw, err := readText(func(out *C.nse_buffer, e **C.nse_error) C.nse_status {
+		return C.nse_arch_describe(a.handle(), cVariant, out, e)
+	})
+	if err == nil {
+		err = decode(raw, &description)
+	}
+	return description, err
 }
 
 // JSON is the JSON form; ArchFromJSON gives the same architecture back.

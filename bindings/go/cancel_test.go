@@ -117,7 +117,8 @@ func TestACancelAtAnyMoment(t *testing.T) {
 }
 
 func TestALateCancelSparesTheNextStep(t *testing.T) {
-	search := newSearch(t, with(with(options(1), "rounds", 200), "candidates", map[string]any{"count": 1, "extras": 0}), nil)
+	few := map[string]any{"count": 1, "extras": 0, "too_few": "accept"}
+	search := newSearch(t, with(with(options(1), "rounds", 200), "candidates", few), nil)
 	for ended := 0; ended < 20; {
 		ctx, cancel := context.WithCancel(t.Context())
 		timer := time.AfterFunc(time.Duration(rand.IntN(40))*time.Millisecond, cancel)

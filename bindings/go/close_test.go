@@ -2,42 +2,79 @@ package nse
 
 import (
 	"errors"
+	"io"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 )
 
-// everything makes one object of each kind, trained as little as possible.
-func everything(t *testing.T) (*Space, *Dataset, *Arch, *Search, *Model) {
-	t.Helper()
-	space, dataset, search := tinySpace(t), tinyDataset(t), newSearch(t, options(1), nil)
-	arch, err := UniformArch(space, "conv_k3_t1")
-	if err != nil {
-		t.Fatal(err)
-	}
-	model, err := TrainModel(t.Context(), TrainConfig{Arch: arch, Train: dataset, Options: modelOptions(1)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return space, dataset, arch, search, model
+// objects are one of each kind.
+type objects struct {
+	space   *Space
+	dataset *Dataset
+	arch    *Arch
+	latency *Latency
+	search  *Search
+	model   *Model
 }
 
-// uses is every way to use the five objects.
-func uses(t *testing.T, space *Space, dataset *Dataset, arch *Arch, search *Search, model *Model) map[string]func() error {
+// all of them, in an order that suits no one.
+func (o objects) all() []io.Closer {
+	return []io.Closer{o.search, o.model, o.arch, o.space, o.latency, o.dataset}
+}
+
+// everything makes one object of each kind, trained as little as possible.
+func everything(t *testing.T) objects {
+	t.Helper()
+	o := objects{space: tinySpace(t), dataset: tinyDataset(t), latency: newLatencies(t), search: newSearch(t, options(1), nil)}
+	var err error
+	if o.arch, err = UniformArch(o.space, "conv_k3_t1"); err != nil {
+		t.Fatal(err)
+	}
+	o.model, err = TrainModel(t.Context(), TrainConfig{Arch: o.arch, Train: o.dataset, Options: modelOptions(1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return o
+}
+
+// uses is every way to use the objects.
+func uses(t *testing.T, o objects) map[string]func() error {
 	ctx := t.Context()
-	good, images := tinySpace(t), tinyDataset(t)
+	space, dataset, arch, latency, search, model := o.space, o.dataset, o.arch, o.latency, o.search, o.model
+	good, images, table, uniform := tinySpace(t), tinyDataset(t), newLatencies(t), tinyArch(t)
+	saved := filepath.Join(t.TempDir(), "saved")
+	if err := newSearch(t, options(1), nil).Save(saved); err != nil {
+		t.Fatal(err)
+	}
 	arg := func(config SearchConfig) error { config.Options = options(1); _, err := NewSearch(config); return err }
+	load := func(config SearchConfig) error { _, err := LoadSearch(saved, config); return err }
 	fit := func(config TrainConfig) error { _, err := TrainModel(ctx, config); return err }
 	return map[string]func() error{
 		"Space.JSON":          func() error { _, err := space.JSON(); return err },
-		"Space.Describe":      func() error { _, err := space.Describe(); return err },
+		"Space.Describe":      func() error { _, err := space.Describe(nil); return err },
 		"ArchFromJSON":        func() error { _, err := ArchFromJSON(space, "{}"); return err },
 		"UniformArch":         func() error { _, err := UniformArch(space, "conv_k3_t1"); return err },
 		"Dataset.Info":        func() error { _, err := dataset.Info(); return err },
 		"Dataset.Split":       func() error { _, _, err := dataset.Split(0.5, 0); return err },
 		"Arch.JSON":           func() error { _, err := arch.JSON(); return err },
 		"Arch.Cost":           func() error { _, err := arch.Cost(); return err },
+		"Arch.Space":          func() error { _, err := arch.Space(); return err },
+		"Arch.Describe":       func() error { _, err := arch.Describe(nil); return err },
+		"Latency.Set":         func() error { return latency.Set("conv,28,64,64,3,1,1,1,64", 1) },
+		"Latency.CSV":         func() error { _, err := latency.CSV(); return err },
+		"Latency.JSON":        func() error { _, err := latency.JSON(); return err },
+		"Latency.Missing":     func() error { _, err := latency.Missing(good); return err },
+		"Latency.Arch":        func() error { _, err := latency.Arch(uniform); return err },
+		"of Latency.Missing":  func() error { _, err := table.Missing(space); return err },
+		"of Latency.Arch":     func() error { _, err := table.Arch(arch); return err },
+		"MeasureConfig.Space": func() error { _, err := MeasureLatency(ctx, MeasureConfig{Space: space}); return err },
+		"Search.Save":         func() error { return search.Save(t.TempDir() + "/checkpoint") },
+		"Search.Space":        func() error { _, err := search.Space(); return err },
+		"Search.Options":      func() error { _, err := search.Options(); return err },
+		"LoadSearch.Train":    func() error { return load(SearchConfig{Train: dataset}) },
 		"Search.Step":         func() error { _, err := search.Step(ctx); return err },
 		"Search.Cancel":       func() error { return search.Cancel() },
 		"Search.Status":       func() error { _, err := search.Status(); return err },
@@ -58,15 +95,29 @@ func uses(t *testing.T, space *Space, dataset *Dataset, arch *Arch, search *Sear
 }
 
 func TestClosedObjectsSaySo(t *testing.T) {
-	space, dataset, arch, search, model := everything(t)
-	all := uses(t, space, dataset, arch, search, model)
-	// A nil HeldOut means that there is none; a closed one is a mistake.
-	all["SearchConfig.HeldOut"] = func() error {
-		_, err := NewSearch(SearchConfig{Space: tinySpace(t), Train: tinyDataset(t), HeldOut: dataset, Options: options(1)})
+	o := everything(t)
+	all := uses(t, o)
+	// A nil HeldOut means that there is none; a closed one is a mistake. So it is with others.
+	for name, change := range map[string]func(*SearchConfig){
+		"HeldOut":   func(config *SearchConfig) { config.HeldOut = o.dataset },
+		"Latency":   func(config *SearchConfig) { config.Latency = o.latency },
+		"Continued": func(config *SearchConfig) { config.Continued = o.search },
+	} {
+		config := SearchConfig{Space: tinySpace(t), Train: tinyDataset(t), Options: options(1)}
+		change(&config)
+		all["SearchConfig."+name] = func() error { _, err := NewSearch(config); return err }
+	}
+	all["LoadSearch.Space"] = func() error {
+		_, err := LoadSearch("any", SearchConfig{Space: o.space, Train: tinyDataset(t)})
 		return err
 	}
+	all["LoadSearch.Latency"] = func() error {
+		_, err := LoadSearch("any", SearchConfig{Train: tinyDataset(t), Latency: o.latency})
+		return err
+	}
+	all["of Space.Describe"] = func() error { _, err := tinySpace(t).Describe(o.latency); return err }
 	for range 2 {
-		for _, object := range []interface{ Close() error }{space, dataset, arch, search, model} {
+		for _, object := range o.all() {
 			if err := object.Close(); err != nil {
 				t.Errorf("%T: %v", object, err)
 			}
@@ -82,20 +133,15 @@ func TestClosedObjectsSaySo(t *testing.T) {
 }
 
 func TestNilObjectsSaySo(t *testing.T) {
-	var (
-		space   *Space
-		dataset *Dataset
-		arch    *Arch
-		search  *Search
-		model   *Model
-	)
-	for name, use := range uses(t, space, dataset, arch, search, model) {
+	var none objects
+	zero := objects{&Space{}, &Dataset{}, &Arch{}, &Latency{}, &Search{}, &Model{}}
+	for name, use := range uses(t, none) {
 		t.Run(name, func(t *testing.T) { fails(t, use(), ErrInvalidHandle) })
 	}
-	for name, use := range uses(t, &Space{}, &Dataset{}, &Arch{}, &Search{}, &Model{}) {
+	for name, use := range uses(t, zero) {
 		t.Run("zero "+name, func(t *testing.T) { fails(t, use(), ErrInvalidHandle) })
 	}
-	for _, object := range []interface{ Close() error }{space, dataset, arch, search, model, &Space{}, &Search{}} {
+	for _, object := range append(none.all(), zero.all()...) {
 		if err := object.Close(); err != nil {
 			t.Errorf("%T: %v", object, err)
 		}
@@ -104,23 +150,40 @@ func TestNilObjectsSaySo(t *testing.T) {
 
 // What is made from an object does not need it any more.
 func TestAnyOrderOfClosing(t *testing.T) {
-	space, dataset, arch, search, model := everything(t)
-	first, second, err := dataset.Split(0.25, 1)
+	o := everything(t)
+	first, second, err := o.dataset.Split(0.25, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer first.Close()
 	defer second.Close()
-	space.Close()
-	dataset.Close()
-	if _, err := arch.Cost(); err != nil {
+	inner, err := o.search.Space()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer inner.Close()
+	o.space.Close()
+	o.dataset.Close()
+	if _, err := o.arch.Cost(); err != nil {
 		t.Error(err)
 	}
-	arch.Close()
-	if _, err := model.Evaluate(t.Context(), second); err != nil {
+	outer, err := o.arch.Space()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer outer.Close()
+	o.arch.Close()
+	if _, err := outer.Describe(nil); err != nil {
 		t.Error(err)
 	}
-	if _, err := search.Step(t.Context()); err != nil {
+	if _, err := o.model.Evaluate(t.Context(), second); err != nil {
+		t.Error(err)
+	}
+	if _, err := o.search.Step(t.Context()); err != nil {
+		t.Error(err)
+	}
+	o.search.Close()
+	if _, err := inner.Describe(nil); err != nil {
 		t.Error(err)
 	}
 }
@@ -128,9 +191,9 @@ func TestAnyOrderOfClosing(t *testing.T) {
 // Closing from other goroutines, again and again, while everything is in use.
 func TestCloseWhileInUse(t *testing.T) {
 	for range 5 {
-		space, dataset, arch, search, model := everything(t)
+		o := everything(t)
 		var group sync.WaitGroup
-		for name, use := range uses(t, space, dataset, arch, search, model) {
+		for name, use := range uses(t, o) {
 			group.Add(1)
 			go func() {
 				defer group.Done()
@@ -139,7 +202,8 @@ func TestCloseWhileInUse(t *testing.T) {
 					if errors.Is(err, ErrInvalidHandle) {
 						return
 					}
-					if err != nil && !errors.Is(err, ErrNotFound) && !errors.Is(err, ErrCancelled) && !errors.Is(err, ErrBusy) && !errors.Is(err, ErrConfig) {
+					if err != nil && !errors.Is(err, ErrNotFound) && !errors.Is(err, ErrCancelled) && !errors.Is(err, ErrBusy) &&
+						!errors.Is(err, ErrConfig) && !errors.Is(err, ErrMissingLatency) {
 						t.Errorf("%s: %v", name, err)
 						return
 					}
@@ -152,7 +216,7 @@ func TestCloseWhileInUse(t *testing.T) {
 			group.Add(1)
 			go func() {
 				defer group.Done()
-				for _, object := range []interface{ Close() error }{search, model, arch, space, dataset} {
+				for _, object := range o.all() {
 					object.Close()
 				}
 			}()

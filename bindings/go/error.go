@@ -54,6 +54,8 @@ const (
 	ErrUnreachable Code = C.NSE_ERR_UNREACHABLE
 	// ErrDiverged: a loss became infinite or not a number. The state before that step is kept.
 	ErrDiverged Code = C.NSE_ERR_DIVERGED
+	// ErrTooFew: fewer different architectures exist than candidates are wanted. Detail says how many there are.
+	ErrTooFew Code = C.NSE_ERR_TOO_FEW
 	// ErrMissingLatency: the latency table does not have every entry that the space needs. Detail lists what is missing.
 	ErrMissingLatency Code = C.NSE_ERR_MISSING_LATENCY
 )
@@ -87,17 +89,21 @@ type Detail struct {
 	OSError int    `json:"os_error"`
 	// The window of ErrUnreachable, what the space reaches, and the nearest costs, nil where there is none.
 	// Unit is "macs", for example.
-	Unit     string  `json:"unit"`
-	Low      uint64  `json:"low"`
-	High     uint64  `json:"high"`
-	Least    uint64  `json:"least"`
-	Greatest uint64  `json:"greatest"`
-	Below    *uint64 `json:"below"`
-	Above    *uint64 `json:"above"`
+	Unit     string   `json:"unit"`
+	Low      float64  `json:"low"`
+	High     float64  `json:"high"`
+	Least    float64  `json:"least"`
+	Greatest float64  `json:"greatest"`
+	Below    *float64 `json:"below"`
+	Above    *float64 `json:"above"`
 	// Round and Step of ErrDiverged, from 1.
 	Round uint64 `json:"round"`
 	Step  uint64 `json:"step"`
-	// Missing of ErrMissingLatency: rows of the table's CSV form, without their times.
+	// Wanted candidates of ErrTooFew, those Found, and those Known besides: the front of the round before.
+	Wanted int `json:"wanted"`
+	Found  int `json:"found"`
+	Known  int `json:"known"`
+	// Missing of ErrMissingLatency: keys for Latency.Set.
 	Missing []string `json:"missing"`
 	// Device of ErrDevice.
 	Device string `json:"device"`

@@ -82,7 +82,7 @@ func TestMissingFile(t *testing.T) {
 
 func TestUnreachableWindowSaysWhatIsReachable(t *testing.T) {
 	space := tinySpace(t)
-	description, err := space.Describe()
+	description, err := space.Describe(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,6 +97,25 @@ func TestUnreachableWindowSaysWhatIsReachable(t *testing.T) {
 	}
 	if detail.Below == nil || *detail.Below != detail.Greatest || detail.Above != nil {
 		t.Errorf("nearest are %v and %v", detail.Below, detail.Above)
+	}
+}
+
+func TestTooFewArchitecturesSayHowManyThereAre(t *testing.T) {
+	many := map[string]any{"count": 5000, "extras": 0}
+	_, err := newSearch(t, with(options(1), "candidates", many), nil).Step(t.Context())
+	detail := fails(t, err, ErrTooFew).Detail()
+	if detail.Wanted != 5000 || detail.Found < 8 || detail.Found >= 5000 || detail.Known != 0 {
+		t.Errorf("%+v", detail)
+	}
+	// Whoever wants to can go on with those.
+	last := Event{}
+	accepting := newSearch(t, with(options(1), "candidates", with(many, "too_few", "accept")), func(event Event) {
+		if event.Kind == EventScore {
+			last = event
+		}
+	})
+	if _, err := accepting.Step(t.Context()); err != nil || last.Steps != detail.Found {
+		t.Errorf("%+v, %v, expected %d candidates", last, err, detail.Found)
 	}
 }
 
@@ -127,6 +146,12 @@ func TestArguments(t *testing.T) {
 		"fraction":        func() error { _, _, err := tinyDataset(t).Split(1, 0); return err }(),
 		"NUL in a name":   nul(func() error { _, err := SpacePreset("n\x00", nil); return err }()),
 		"NUL in JSON":     nul(func() error { _, err := SpaceFromJSON("{\x00"); return err }()),
+		"no operator":     func() error { _, err := UniformArch(space, "conv_k4_t1"); return err }(),
+		"no such arch":    func() error { _, err := ArchPreset("nsenet-28", nil); return err }(),
+		"NUL in an arch":  nul(func() error { _, err := ArchPreset("n\x00", nil); return err }()),
+		"NUL in a unit":   nul(func() error { _, err := NewLatency("m\x00s"); return err }()),
+		"NUL in a table":  nul(func() error { _, err := ParseLatency("{\x00"); return err }()),
+		"NUL in a path":   nul(func() error { _, err := LoadSearch("/\x00", SearchConfig{}); return err }()),
 		"NUL in operator": nul(func() error { _, err := UniformArch(space, "c\x00onv_k3_t1"); return err }()),
 	} {
 		t.Run(name, func(t *testing.T) { fails(t, err, ErrInvalidArgument) })

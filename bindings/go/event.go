@@ -57,7 +57,7 @@ type Event struct {
 	Accuracy float64
 	// ImagesPerSecond in training, lately.
 	ImagesPerSecond float64
-	// Seconds since the search, or the training, began in this process.
+	// Seconds since the search, the training or the measuring began in this process.
 	Seconds float64
 	// SecondsLeft estimates the whole rest; NaN while unknown.
 	SecondsLeft float64

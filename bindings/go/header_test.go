@@ -66,7 +66,7 @@ func TestEveryStatusHasItsCode(t *testing.T) {
 	codes := []Code{
 		ErrInvalidArgument, ErrInvalidHandle, ErrConfig, ErrIO, ErrFormat, ErrBusy, ErrCancelled, ErrDevice, ErrTorch,
 		ErrUnsupported, ErrBufferTooSmall, ErrABI, ErrForked, ErrPoisoned, ErrPanic, ErrNotFound, ErrUnreachable, ErrDiverged,
-		ErrMissingLatency,
+		ErrTooFew, ErrMissingLatency,
 	}
 	named := map[string]Code{}
 	for _, code := range codes {
@@ -106,16 +106,24 @@ func TestEveryBeginningChecksTheABI(t *testing.T) {
 	defer func() { ready = before }()
 	ready = sync.OnceValue(func() error { return abiCheck(ABI + 1) })
 	for name, begin := range map[string]func() error{
-		"Runtime":             func() error { _, err := Runtime(); return err },
-		"Presets":             func() error { _, err := Presets(); return err },
-		"SearchOptionsSchema": func() error { _, err := SearchOptionsSchema(); return err },
-		"ModelOptionsSchema":  func() error { _, err := ModelOptionsSchema(); return err },
-		"SpacePreset":         func() error { _, err := SpacePreset("nse-27", nil); return err },
-		"SpaceFromJSON":       func() error { _, err := SpaceFromJSON(tiny); return err },
-		"OpenDataset":         func() error { _, err := OpenDataset("{}"); return err },
-		"DatasetFromMemory":   func() error { _, err := DatasetFromMemory(stripes(3)); return err },
-		"ArchFromJSON":        func() error { _, err := ArchFromJSON(space, "{}"); return err },
-		"UniformArch":         func() error { _, err := UniformArch(space, "conv_k3_t1"); return err },
+		"ArchPresets":          func() error { _, err := ArchPresets(); return err },
+		"ArchPreset":           func() error { _, err := ArchPreset("nsenet", nil); return err },
+		"NewLatency":           func() error { _, err := NewLatency("ms"); return err },
+		"ParseLatency":         func() error { _, err := ParseLatency("{}"); return err },
+		"MeasureOptionsSchema": func() error { _, err := MeasureOptionsSchema(); return err },
+		"MeasureLatency":       func() error { _, err := MeasureLatency(t.Context(), MeasureConfig{Space: space}); return err },
+		"SearchOptionsPresets": func() error { _, err := SearchOptionsPresets(); return err },
+		"LoadSearch":           func() error { _, err := LoadSearch("any", SearchConfig{Train: dataset}); return err },
+		"Runtime":              func() error { _, err := Runtime(); return err },
+		"Presets":              func() error { _, err := Presets(); return err },
+		"SearchOptionsSchema":  func() error { _, err := SearchOptionsSchema(); return err },
+		"ModelOptionsSchema":   func() error { _, err := ModelOptionsSchema(); return err },
+		"SpacePreset":          func() error { _, err := SpacePreset("nse-27", nil); return err },
+		"SpaceFromJSON":        func() error { _, err := SpaceFromJSON(tiny); return err },
+		"OpenDataset":          func() error { _, err := OpenDataset("{}"); return err },
+		"DatasetFromMemory":    func() error { _, err := DatasetFromMemory(stripes(3)); return err },
+		"ArchFromJSON":         func() error { _, err := ArchFromJSON(space, "{}"); return err },
+		"UniformArch":          func() error { _, err := UniformArch(space, "conv_k3_t1"); return err },
 		"NewSearch": func() error {
 			_, err := NewSearch(SearchConfig{Space: space, Train: dataset, Options: options(1)})
 			return err

@@ -18,12 +18,12 @@ import (
 // The net: a forgotten object is freed by the garbage collector. A second value with the same handle, which holds
 // nothing, sees it.
 func TestForgottenObjectsAreFreed(t *testing.T) {
-	freed := func(space *Space, dataset *Dataset, arch *Arch, search *Search, model *Model) map[string]func() error {
-		spy := uses(t, &Space{ptr: space.ptr}, &Dataset{ptr: dataset.ptr}, &Arch{ptr: arch.ptr}, &Search{ptr: search.ptr},
-			&Model{ptr: model.ptr})
+	freed := func(o objects) map[string]func() error {
+		spy := uses(t, objects{&Space{ptr: o.space.ptr}, &Dataset{ptr: o.dataset.ptr}, &Arch{ptr: o.arch.ptr},
+			&Latency{ptr: o.latency.ptr}, &Search{ptr: o.search.ptr}, &Model{ptr: o.model.ptr}})
 		return map[string]func() error{
 			"Space": spy["Space.Describe"], "Dataset": spy["Dataset.Info"], "Arch": spy["Arch.Cost"],
-			"Search": spy["Search.Status"], "Model": spy["Model.Evaluate"],
+			"Latency": spy["Latency.CSV"], "Search": spy["Search.Status"], "Model": spy["Model.Evaluate"],
 		}
 	}
 	// Not those of everything(), which the end of the test would close.
@@ -40,6 +40,10 @@ func TestForgottenObjectsAreFreed(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		latency, err := NewLatency("ms")
+		if err != nil {
+			t.Fatal(err)
+		}
 		search, err := NewSearch(SearchConfig{Space: space, Train: dataset, Options: options(1)})
 		if err != nil {
 			t.Fatal(err)
@@ -48,13 +52,14 @@ func TestForgottenObjectsAreFreed(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		spies := freed(space, dataset, arch, search, model)
+		o := objects{space, dataset, arch, latency, search, model}
+		spies := freed(o)
 		for name, spy := range spies {
 			if err := spy(); err != nil {
 				t.Fatalf("%s, in use: %v", name, err)
 			}
 		}
-		runtime.KeepAlive([]any{space, dataset, arch, search, model})
+		runtime.KeepAlive(o)
 		return spies
 	}()
 	for name, spy := range spies {
@@ -62,7 +67,7 @@ func TestForgottenObjectsAreFreed(t *testing.T) {
 	}
 }
 
-// The callback is given back: by Close, by the collector, when a search cannot be made, after a training. And a callback
+// The callback is given back: by Close, by the collector, when a search cannot be made, after a training or a measuring. And a callback
 // that uses its own search does not keep it alive.
 func TestCallbacksAreGivenBack(t *testing.T) {
 	isFreed := func(handle cgo.Handle) (freed bool) {
@@ -114,6 +119,20 @@ func TestCallbacksAreGivenBack(t *testing.T) {
 	defer model.Close()
 	if !isFreed(last + 2) {
 		t.Error("not freed after a training")
+	}
+	latency, err := MeasureLatency(t.Context(), MeasureConfig{Space: tinySpace(t), Options: measureOptions})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer latency.Close()
+	if !isFreed(last + 3) {
+		t.Error("not freed after a measuring")
+	}
+	if _, err := LoadSearch("", SearchConfig{Train: tinyDataset(t)}); !errors.Is(err, ErrIO) {
+		t.Fatal(err)
+	}
+	if !isFreed(last + 4) {
+		t.Error("not freed when a search could not be loaded")
 	}
 }
 

@@ -10,13 +10,13 @@
 //
 // # Objects
 //
-// [Space], [Dataset], [Arch], [Search] and [Model] are made by functions of this package. They hold memory that the
-// garbage collector does not see: call Close when done. An object that was forgotten is freed some time after it became
-// unreachable. Objects keep alive what they use, so Close works in any order and at any time, also while another
+// [Space], [Dataset], [Arch], [Latency], [Search] and [Model] are made by functions of this package. They hold memory
+// that the garbage collector does not see: call Close when done. An object that was forgotten is freed some time after it
+// became unreachable. Objects keep alive what they use, so Close works in any order and at any time, also while another
 // goroutine uses the object. A closed object answers with an error that is [ErrInvalidHandle].
 //
-// All methods may be called from several goroutines. Of [Search.Step] one runs at a time on a search, and of
-// [Model.Evaluate] and [Model.Export] one on a model; a second one gets [ErrBusy].
+// All methods may be called from several goroutines. Of [Search.Step] and [Search.Save] one runs at a time on a search, and
+// of [Model.Evaluate] and [Model.Export] one on a model; a second one gets [ErrBusy].
 //
 // # Errors
 //
@@ -106,7 +106,7 @@ func Runtime() (RuntimeInfo, error) {
 	return info, err
 }
 
-// Preset is a named space.
+// Preset is a name of [SpacePreset] or [ArchPreset].
 type Preset struct {
 	Name        string `json:"name"`
 	Description string `json:"description"`

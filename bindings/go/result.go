@@ -86,8 +86,8 @@ type Candidate struct {
 	Accuracy float64
 }
 
-// Front is the Pareto front of the last completed round, cheapest first; empty before the first. It does not wait for a
-// step.
+// Front is the Pareto front of the last completed round, cheapest first. Before the first it is that of the search which
+// this one continues, if any, else empty. It does not wait for a step.
 func (s *Search) Front() ([]Candidate, error) {
 	return s.settled(s.members)
 }
@@ -136,16 +136,16 @@ func (s *Search) members() ([]Candidate, error) {
 	return front, nil
 }
 
-// Best is the most accurate member of the front that costs at most maxMACs multiply-accumulates. It does not wait for a
-// step.
+// Best is the most accurate member of the front that costs at most maxCost, in what the objective counts:
+// multiply-accumulates, parameters, or the unit of the latency table. It does not wait for a step.
 //
 // ErrNotFound: the front has none so cheap.
-func (s *Search) Best(maxMACs uint64) (Candidate, error) {
+func (s *Search) Best(maxCost float64) (Candidate, error) {
 	defer runtime.KeepAlive(s)
 	var ptr *C.nse_arch
 	var accuracy C.double
 	var e *C.nse_error
-	if err := check(C.nse_search_best(s.handle(), C.uint64_t(maxMACs), &ptr, &accuracy, &e), &e); err != nil {
+	if err := check(C.nse_search_best(s.handle(), C.double(maxCost), &ptr, &accuracy, &e), &e); err != nil {
 		return Candidate{}, err
 	}
 	return Candidate{newArch(ptr), float64(accuracy)}, nil

@@ -22,14 +22,20 @@ var _ io.Closer = (*Search)(nil)
 
 // SearchConfig is what a search is made of. The search keeps what it uses; everything may be closed at once.
 type SearchConfig struct {
-	// Space to search.
+	// Space to search. LoadSearch: nil, or the space of the checkpoint.
 	Space *Space
-	// Train has the training images.
+	// Train has the training images. LoadSearch: those of the saved search, as in HeldOut.
 	Train *Dataset
 	// HeldOut has images for architecture steps and scoring; nil: a part of Train is held out for them.
 	HeldOut *Dataset
-	// Options, see SearchOptionsSchema. Only "objective" must be there.
+	// Options, see SearchOptionsSchema. Only "objective" must be there. LoadSearch: nil, or the options of the checkpoint,
+	// of which "device", "threads" and "checkpoint" may differ.
 	Options any
+	// Latency has the times for the objective "latency", else nil. LoadSearch: nil, or the table of the checkpoint.
+	Latency *Latency
+	// Continued is a finished search to go on from, in a space with the same cells and other operators: its front is
+	// active, protected and scored again, and what had its turn there does not come again. nil: none. LoadSearch: nil.
+	Continued *Search
 	// OnEvent is told progress, on the goroutine that called Step; may be nil. It may use the search, except Step, which
 	// is ErrBusy. When it panics, the step is cancelled and Step panics with the same value; the search can go on. It
 	// must not end its goroutine (runtime.Goexit, which the FailNow of a test uses).
@@ -43,28 +49,74 @@ func SearchOptionsSchema() (json.RawMessage, error) {
 	})
 }
 
+// OptionsPreset is a named set of options.
+type OptionsPreset struct {
+	Name        string          `json:"name"`
+	Description string          `json:"description"`
+	Options     json.RawMessage `json:"options"`
+}
+
+// SearchOptionsPresets lists the sets of options that the option "preset" knows; it lays the others over one.
+func SearchOptionsPresets() ([]OptionsPreset, error) {
+	var presets []OptionsPreset
+	raw, err := readText(func(out *C.nse_buffer, e **C.nse_error) C.nse_status {
+		return C.nse_search_options_presets(out, e)
+	})
+	if err == nil {
+		err = decode(raw, &presets)
+	}
+	return presets, err
+}
+
 // NewSearch makes a search; nothing is trained yet.
 //
 // ErrConfig: options. ErrUnreachable: no architecture lies in the cost window; the detail says what is reachable.
-// ErrInvalidArgument: the images do not fit the space. ErrDevice. ErrUnsupported: a library without libtorch.
+// ErrInvalidArgument: the images do not fit the space; the objective is a latency and Latency is nil; Continued is not
+// finished or has other cells. ErrMissingLatency. ErrBusy: Continued is. ErrDevice. ErrUnsupported: a library without
+// libtorch.
 func NewSearch(config SearchConfig) (*Search, error) {
-	defer runtime.KeepAlive(config)
+	return config.open(func(options *C.char, listener C.uintptr_t, out **C.nse_search, e **C.nse_error) C.nse_status {
+		return C.nsego_search_create(config.Space.handle(), config.Train.handle(), config.HeldOut.handle(), options,
+			config.Latency.handle(), config.Continued.handle(), listener, out, e)
+	})
+}
+
+// LoadSearch makes a search from the checkpoint that Save, or the option "checkpoint", wrote to path. It goes on as if it
+// had never stopped, on a CPU with the same number of threads to the last bit. Of the config only Train must be there,
+// and HeldOut when the saved search had one.
+//
+// ErrIO. ErrFormat: no checkpoint, damaged, of another version, space, table or images. ErrConfig: options that differ.
+// ErrDevice. ErrUnsupported: a library without libtorch.
+func LoadSearch(path string, config SearchConfig) (*Search, error) {
+	cPath, err := cText("path", path)
+	if err != nil {
+		return nil, err
+	}
+	return config.open(func(options *C.char, listener C.uintptr_t, out **C.nse_search, e **C.nse_error) C.nse_status {
+		return C.nsego_search_load(cPath, config.Space.handle(), config.Train.handle(), config.HeldOut.handle(), options,
+			config.Latency.handle(), config.Continued.handle(), listener, out, e)
+	})
+}
+
+// open is what NewSearch and LoadSearch have in common.
+func (c SearchConfig) open(
+	call func(options *C.char, listener C.uintptr_t, out **C.nse_search, e **C.nse_error) C.nse_status,
+) (*Search, error) {
+	defer runtime.KeepAlive(c)
 	if err := ready(); err != nil {
 		return nil, err
 	}
-	options, err := cJSON("search options", config.Options)
+	options, err := cJSON("search options", c.Options)
 	if err != nil {
 		return nil, err
 	}
 	l := newListener()
 	var ptr *C.nse_search
 	var e *C.nse_error
-	status := C.nsego_search_create(config.Space.handle(), config.Train.handle(), config.HeldOut.handle(), options,
-		C.uintptr_t(l.handle), &ptr, &e)
-	if err := check(status, &e); err != nil {
+	if err := check(call(options, C.uintptr_t(l.handle), &ptr, &e), &e); err != nil {
 		return nil, err
 	}
-	s := &Search{ptr: ptr, onEvent: config.OnEvent, listener: l}
+	s := &Search{ptr: ptr, onEvent: c.OnEvent, listener: l}
 	s.net = runtime.AddCleanup(s, func(ptr *C.nse_search) { C.nse_search_free(ptr) }, ptr)
 	return s, nil
 }
@@ -76,8 +128,10 @@ func NewSearch(config SearchConfig) (*Search, error) {
 // When ctx ends, the step stops after its current batch with an error that is both ErrCancelled and ctx.Err(). A ctx that
 // has ended already starts nothing.
 //
-// ErrCancelled: also by Cancel or Close. ErrBusy: another Step of this search is running. ErrDiverged: the loss is no
-// longer finite. ErrUnreachable: what is left of the space misses the cost window. ErrTorch.
+// ErrCancelled: also by Cancel or Close. ErrBusy: another Step of this search is running, or a Save. ErrDiverged: the loss
+// is no longer finite. ErrUnreachable: what is left of the space misses the cost window. ErrTooFew: it has fewer
+// architectures than candidates are wanted (option candidates.too_few). ErrIO: the checkpoint could not be written; the
+// one before is as it was, and the search goes on with the next Step. ErrTorch.
 func (s *Search) Step(ctx context.Context) (done bool, err error) {
 	defer runtime.KeepAlive(s)
 	if s.handle() == nil {
@@ -117,6 +171,39 @@ func (s *Search) Cancel() error {
 		return nil
 	}
 	return failureOf(Code(status))
+}
+
+// Save writes everything that LoadSearch needs to go on: also in the middle of a round, between two steps. An existing file
+// is replaced, whole or not at all; its folder must exist. The option "checkpoint" saves while a step runs.
+//
+// ErrIO: the file is as it was. ErrBusy: a Step is running.
+func (s *Search) Save(path string) error {
+	defer runtime.KeepAlive(s)
+	cPath, err := cText("path", path)
+	if err != nil {
+		return err
+	}
+	var e *C.nse_error
+	return check(C.nse_search_save(s.handle(), cPath, &e), &e)
+}
+
+// Space of the search, which the caller closes.
+func (s *Search) Space() (*Space, error) {
+	defer runtime.KeepAlive(s)
+	var ptr *C.nse_space
+	var e *C.nse_error
+	if err := check(C.nse_search_space(s.handle(), &ptr, &e), &e); err != nil {
+		return nil, err
+	}
+	return newSpace(ptr), nil
+}
+
+// Options has all options of the search as a JSON object, defaults and those of a preset included.
+func (s *Search) Options() (json.RawMessage, error) {
+	defer runtime.KeepAlive(s)
+	return readText(func(out *C.nse_buffer, e **C.nse_error) C.nse_status {
+		return C.nse_search_options(s.handle(), out, e)
+	})
 }
 
 // Close frees the search and does not wait. A running Step is cancelled. Always nil; a second Close does nothing.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"math"
 	"reflect"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -95,8 +96,11 @@ func checkFront(t *testing.T, search *Search) {
 		t.Fatalf("%s, %v", history, err)
 	}
 	var round struct {
-		Round int
-		Front []struct {
+		Round  int
+		Metric string
+		Window [2]float64
+		Front  []struct {
+			Cost     float64
 			MACs     uint64
 			Accuracy float64
 			Cells    [][]string
@@ -105,10 +109,13 @@ func checkFront(t *testing.T, search *Search) {
 	if err := json.Unmarshal(history[1], &round); err != nil || round.Round != 2 || len(round.Front) != len(front) {
 		t.Fatalf("%+v, %v", round, err)
 	}
+	if round.Metric != "macs" || round.Window != [2]float64{12_000, 100_000} {
+		t.Errorf("%+v", round)
+	}
 	for i, candidate := range front {
 		defer candidate.Arch.Close()
 		cost, err := candidate.Arch.Cost()
-		if err != nil || cost.MACs != round.Front[i].MACs || candidate.Accuracy != round.Front[i].Accuracy {
+		if err != nil || cost.MACs != round.Front[i].MACs || float64(cost.MACs) != round.Front[i].Cost || candidate.Accuracy != round.Front[i].Accuracy {
 			t.Errorf("%+v, %v, %v, in the history %+v", candidate, cost, err, round.Front[i])
 		}
 		var document struct{ Cells [][]string }
@@ -116,7 +123,7 @@ func checkFront(t *testing.T, search *Search) {
 			t.Errorf("%s, %v, in the history %v", text, err, round.Front[i].Cells)
 		}
 		// A front rises: its most accurate member within its own cost is itself.
-		best, err := search.Best(cost.MACs)
+		best, err := search.Best(float64(cost.MACs))
 		if err != nil || best.Accuracy != candidate.Accuracy {
 			t.Errorf("%+v, %v, expected %+v", best, err, candidate)
 			continue
@@ -130,6 +137,49 @@ func checkFront(t *testing.T, search *Search) {
 	fails(t, err, ErrNotFound)
 	if accuracy := front[len(front)-1].Accuracy; accuracy < 0.5 || accuracy > 1 {
 		t.Errorf("patterns that a child can tell apart: %v", accuracy)
+	}
+}
+
+// The options are laid over those of the preset, key by key.
+func TestPresetsOfOptions(t *testing.T) {
+	presets, err := SearchOptionsPresets()
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := slices.IndexFunc(presets, func(preset OptionsPreset) bool { return preset.Name == "laptop" })
+	if len(presets) != 5 || at < 0 || presets[at].Description == "" {
+		t.Fatalf("%+v", presets)
+	}
+	type chosen struct {
+		Preset string
+		Active int
+		Train  struct {
+			Batch int
+			LR    float64
+		}
+	}
+	var named, all chosen
+	if err := json.Unmarshal(presets[at].Options, &named); err != nil || named.Active < 2 || named.Train.LR <= 0 {
+		t.Errorf("%s, %v", presets[at].Options, err)
+	}
+	search := newSearch(t, map[string]any{
+		"preset": "laptop", "seed": 3, "rounds": 1, "threads": 1, "objective": options(1)["objective"],
+		"train": map[string]any{"batch": 8}, "candidates": map[string]any{"count": 8, "extras": 0},
+	}, nil)
+	text, err := search.Options()
+	if err != nil || json.Unmarshal(text, &all) != nil {
+		t.Fatalf("%s, %v", text, err)
+	}
+	named.Preset, named.Train.Batch = "laptop", 8
+	if all != named {
+		t.Errorf("%+v, expected %+v", all, named)
+	}
+	if done, err := search.Step(t.Context()); err != nil || !done {
+		t.Errorf("%v, %v", done, err)
+	}
+	_, err = NewSearch(SearchConfig{Space: tinySpace(t), Train: tinyDataset(t), Options: `{"preset": "desktop"}`})
+	if e := fails(t, err, ErrConfig); e.Detail().Pointer != "/preset" || !strings.Contains(e.Message, "laptop") {
+		t.Errorf("%v: %+v", e, e.Detail())
 	}
 }
 

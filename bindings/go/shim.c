@@ -36,16 +36,44 @@ nse_status nsego_dataset_from_memory(uint32_t channels, uint32_t height, uint32_
     return nse_dataset_from_memory(&images, out, err);
 }
 
-nse_status nsego_search_create(const nse_space *space, const nse_dataset *train, const nse_dataset *held_out,
-                               const char *options_json, uintptr_t listener, nse_search **out, nse_error **err) {
+nse_status nsego_latency_measure(const nse_space *space, const char *options_json, uintptr_t listener, nse_latency **out,
+                                 nse_error **err) {
     nse_events events = events_for(listener);
+    nse_measure_desc desc = NSE_MEASURE_DESC_INIT;
+    desc.space = space;
+    desc.options_json = options_json;
+    desc.events = &events;
+    return nse_latency_measure(&desc, out, err);
+}
+
+static nse_search_desc search_desc(const nse_space *space, const nse_dataset *train, const nse_dataset *held_out,
+                                   const char *options_json, const nse_latency *latency, const nse_search *continued,
+                                   const nse_events *events) {
     nse_search_desc desc = NSE_SEARCH_DESC_INIT;
     desc.space = space;
     desc.train = train;
     desc.held_out = held_out;
     desc.options_json = options_json;
-    desc.events = &events;
+    desc.events = events;
+    desc.latency = latency;
+    desc.continued = continued;
+    return desc;
+}
+
+nse_status nsego_search_create(const nse_space *space, const nse_dataset *train, const nse_dataset *held_out,
+                               const char *options_json, const nse_latency *latency, const nse_search *continued,
+                               uintptr_t listener, nse_search **out, nse_error **err) {
+    nse_events events = events_for(listener);
+    nse_search_desc desc = search_desc(space, train, held_out, options_json, latency, continued, &events);
     return nse_search_create(&desc, out, err);
+}
+
+nse_status nsego_search_load(const char *path, const nse_space *space, const nse_dataset *train, const nse_dataset *held_out,
+                             const char *options_json, const nse_latency *latency, const nse_search *continued,
+                             uintptr_t listener, nse_search **out, nse_error **err) {
+    nse_events events = events_for(listener);
+    nse_search_desc desc = search_desc(space, train, held_out, options_json, latency, continued, &events);
+    return nse_search_load(path, &desc, out, err);
 }
 
 nse_status nsego_model_train(const nse_arch *arch, const nse_dataset *train, const char *options_json, uintptr_t listener,

@@ -11,8 +11,16 @@
 nse_status nsego_dataset_from_memory(uint32_t channels, uint32_t height, uint32_t width, uint32_t count, uint32_t classes,
                                      const uint8_t *pixels, const uint32_t *labels, nse_dataset **out, nse_error **err);
 
+nse_status nsego_latency_measure(const nse_space *space, const char *options_json, uintptr_t listener, nse_latency **out,
+                                 nse_error **err);
+
 nse_status nsego_search_create(const nse_space *space, const nse_dataset *train, const nse_dataset *held_out,
-                               const char *options_json, uintptr_t listener, nse_search **out, nse_error **err);
+                               const char *options_json, const nse_latency *latency, const nse_search *continued,
+                               uintptr_t listener, nse_search **out, nse_error **err);
+
+nse_status nsego_search_load(const char *path, const nse_space *space, const nse_dataset *train, const nse_dataset *held_out,
+                             const char *options_json, const nse_latency *latency, const nse_search *continued,
+                             uintptr_t listener, nse_search **out, nse_error **err);
 
 nse_status nsego_model_train(const nse_arch *arch, const nse_dataset *train, const char *options_json, uintptr_t listener,
                              nse_model **out, nse_error **err);

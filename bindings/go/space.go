@@ -87,20 +87,25 @@ type SpaceDescription struct {
 	MACs Range `json:"macs"`
 	// Params of an architecture: trainable numbers.
 	Params Range `json:"params"`
+	// Latency of an architecture, in the unit of the table; nil without one.
+	Latency *Range `json:"latency"`
 }
 
-// Range is from Least to Greatest, both included.
+// Range of a cost: from Least to Greatest, both included.
 type Range struct {
-	Least    uint64 `json:"least"`
-	Greatest uint64 `json:"greatest"`
+	Least    float64 `json:"least"`
+	Greatest float64 `json:"greatest"`
 }
 
-// Describe says what the space holds and costs.
-func (s *Space) Describe() (SpaceDescription, error) {
+// Describe says what the space holds and costs: with a latency table, which may be nil, also in time.
+//
+// ErrMissingLatency: the table lacks something.
+func (s *Space) Describe(latency *Latency) (SpaceDescription, error) {
 	defer runtime.KeepAlive(s)
+	defer runtime.KeepAlive(latency)
 	var description SpaceDescription
 	raw, err := readText(func(out *C.nse_buffer, e **C.nse_error) C.nse_status {
-		return C.nse_space_describe(s.handle(), out, e)
+		return C.nse_space_describe(s.handle(), latency.handle(), out, e)
 	})
 	if err == nil {
 		err = decode(raw, &description)
