@@ -69,6 +69,39 @@ func TestContinuedInALargerSpace(t *testing.T) {
 	}
 }
 
+// Architectures of another space, or of the same one, are a start too.
+func TestArchitecturesAsAStart(t *testing.T) {
+	small, err := SpaceFromJSON(with(tiny, "operators", []string{"mbconv_k3_t1", "conv_k3_t1"}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer small.Close()
+	arch, err := UniformArch(small, "mbconv_k3_t1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer arch.Close()
+	config := SearchConfig{Space: tinySpace(t), Train: tinyDataset(t), Options: with(options(1), "objective",
+		map[string]any{"low": 0, "high": 1_000_000}), Start: []*Arch{arch}}
+	search, err := NewSearch(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer search.Close()
+	front := members(t, search)
+	if len(front) != 1 {
+		t.Fatalf("%v", front)
+	}
+	checkActive(t, search, front)
+	finish(t, search)
+	config.Start = []*Arch{arch, nil}
+	_, err = NewSearch(config)
+	fails(t, err, ErrInvalidHandle)
+	config.Start, config.Continued = config.Start[:1], search
+	_, err = NewSearch(config)
+	fails(t, err, ErrInvalidArgument)
+}
+
 // checkActive sees that all operators of a front have weights.
 func checkActive(t *testing.T, search *Search, front []member) {
 	t.Helper()

@@ -102,7 +102,7 @@ func TestUnreachableWindowSaysWhatIsReachable(t *testing.T) {
 
 func TestTooFewArchitecturesSayHowManyThereAre(t *testing.T) {
 	many := map[string]any{"count": 5000, "extras": 0}
-	_, err := newSearch(t, with(options(1), "candidates", many), nil).Step(t.Context())
+	_, err := NewSearch(SearchConfig{Space: tinySpace(t), Train: tinyDataset(t), Options: with(options(1), "candidates", many)})
 	detail := fails(t, err, ErrTooFew).Detail()
 	if detail.Wanted != 5000 || detail.Found < 8 || detail.Found >= 5000 || detail.Known != 0 {
 		t.Errorf("%+v", detail)

@@ -794,11 +794,11 @@ typedef struct nse_search_desc {
     const nse_search *continued;
     /**
      * Instead: architectures to begin with, as if they were the front of such a search, in this space or another with the same
-     * cells (then what that space has and none of them uses does not come again). NULL: none. nse_search_load: NULL.
+     * cells (then what that space has and none of them uses does not come again).
      */
     const nse_arch *const *start;
     /**
-     * How many architectures `start` has.
+     * How many architectures `start` has. nse_search_load: 0.
      */
     size_t start_count;
 } nse_search_desc;
@@ -828,7 +828,8 @@ NSE_API nse_status nse_search_options_presets(nse_buffer *out, nse_error **err);
  *
  * NSE_ERR_CONFIG: options. NSE_ERR_UNREACHABLE: no architecture lies in the cost window; the detail says what is
  * reachable. NSE_ERR_TOO_FEW: fewer lie there than candidates are wanted (option candidates.too_few).
- * NSE_ERR_INVALID_ARGUMENT: the images do not fit the space; `continued` is not finished or has other cells.
+ * NSE_ERR_INVALID_ARGUMENT: the images do not fit the space; the objective is a latency and there is no table; `continued` is
+ * not finished, or it or `start` has other cells.
  * NSE_ERR_MISSING_LATENCY. NSE_ERR_BUSY: `continued` is. NSE_ERR_DEVICE. NSE_ERR_UNSUPPORTED: a build without libtorch.
  * Since 0.1.
  */

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"io"
 	"runtime"
+	"unsafe"
 )
 
 // Search is a search under way: its space, its supernet and what it has found.
@@ -29,13 +30,16 @@ type SearchConfig struct {
 	// HeldOut has images for architecture steps and scoring; nil: a part of Train is held out for them.
 	HeldOut *Dataset
 	// Options, see SearchOptionsSchema. Only "objective" must be there. LoadSearch: nil, or the options of the checkpoint,
-	// of which "device", "threads" and "checkpoint" may differ.
+	// of which "device", "threads", "checkpoint" and "candidates" may differ.
 	Options any
 	// Latency has the times for the objective "latency", else nil. LoadSearch: nil, or the table of the checkpoint.
 	Latency *Latency
 	// Continued is a finished search to go on from, in a space with the same cells and other operators: its front is
 	// active, protected and scored again, and what had its turn there does not come again. nil: none. LoadSearch: nil.
 	Continued *Search
+	// Start has, instead, architectures to begin with, as if they were the front of such a search, in this space or another
+	// with the same cells: then what that space has and none of them uses does not come again. LoadSearch: nil.
+	Start []*Arch
 	// OnEvent is told progress, on the goroutine that called Step; may be nil. It may use the search, except Step, which
 	// is ErrBusy. When it panics, the step is cancelled and Step panics with the same value; the search can go on. It
 	// must not end its goroutine (runtime.Goexit, which the FailNow of a test uses).
@@ -75,9 +79,10 @@ func SearchOptionsPresets() ([]OptionsPreset, error) {
 // finished or has other cells. ErrMissingLatency. ErrBusy: Continued is. ErrDevice. ErrUnsupported: a library without
 // libtorch.
 func NewSearch(config SearchConfig) (*Search, error) {
+	start, count := config.start()
 	return config.open(func(options *C.char, listener C.uintptr_t, out **C.nse_search, e **C.nse_error) C.nse_status {
 		return C.nsego_search_create(config.Space.handle(), config.Train.handle(), config.HeldOut.handle(), options,
-			config.Latency.handle(), config.Continued.handle(), listener, out, e)
+			config.Latency.handle(), config.Continued.handle(), start, count, listener, out, e)
 	})
 }
 
@@ -92,10 +97,20 @@ func LoadSearch(path string, config SearchConfig) (*Search, error) {
 	if err != nil {
 		return nil, err
 	}
+	start, count := config.start()
 	return config.open(func(options *C.char, listener C.uintptr_t, out **C.nse_search, e **C.nse_error) C.nse_status {
 		return C.nsego_search_load(cPath, config.Space.handle(), config.Train.handle(), config.HeldOut.handle(), options,
-			config.Latency.handle(), config.Continued.handle(), listener, out, e)
+			config.Latency.handle(), config.Continued.handle(), start, count, listener, out, e)
 	})
+}
+
+// start has the handles of Start, in memory that lives as long as what it returns.
+func (c SearchConfig) start() (**C.nse_arch, C.size_t) {
+	handles := make([]*C.nse_arch, len(c.Start))
+	for i, arch := range c.Start {
+		handles[i] = arch.handle()
+	}
+	return unsafe.SliceData(handles), C.size_t(len(handles))
 }
 
 // open is what NewSearch and LoadSearch have in common.

@@ -48,7 +48,7 @@ nse_status nsego_latency_measure(const nse_space *space, const char *options_jso
 
 static nse_search_desc search_desc(const nse_space *space, const nse_dataset *train, const nse_dataset *held_out,
                                    const char *options_json, const nse_latency *latency, const nse_search *continued,
-                                   const nse_events *events) {
+                                   const nse_arch *const *start, size_t start_count, const nse_events *events) {
     nse_search_desc desc = NSE_SEARCH_DESC_INIT;
     desc.space = space;
     desc.train = train;
@@ -57,22 +57,24 @@ static nse_search_desc search_desc(const nse_space *space, const nse_dataset *tr
     desc.events = events;
     desc.latency = latency;
     desc.continued = continued;
+    desc.start = start;
+    desc.start_count = start_count;
     return desc;
 }
 
 nse_status nsego_search_create(const nse_space *space, const nse_dataset *train, const nse_dataset *held_out,
                                const char *options_json, const nse_latency *latency, const nse_search *continued,
-                               uintptr_t listener, nse_search **out, nse_error **err) {
+                               const nse_arch *const *start, size_t start_count, uintptr_t listener, nse_search **out, nse_error **err) {
     nse_events events = events_for(listener);
-    nse_search_desc desc = search_desc(space, train, held_out, options_json, latency, continued, &events);
+    nse_search_desc desc = search_desc(space, train, held_out, options_json, latency, continued, start, start_count, &events);
     return nse_search_create(&desc, out, err);
 }
 
 nse_status nsego_search_load(const char *path, const nse_space *space, const nse_dataset *train, const nse_dataset *held_out,
                              const char *options_json, const nse_latency *latency, const nse_search *continued,
-                             uintptr_t listener, nse_search **out, nse_error **err) {
+                             const nse_arch *const *start, size_t start_count, uintptr_t listener, nse_search **out, nse_error **err) {
     nse_events events = events_for(listener);
-    nse_search_desc desc = search_desc(space, train, held_out, options_json, latency, continued, &events);
+    nse_search_desc desc = search_desc(space, train, held_out, options_json, latency, continued, start, start_count, &events);
     return nse_search_load(path, &desc, out, err);
 }
 

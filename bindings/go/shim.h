@@ -16,11 +16,11 @@ nse_status nsego_latency_measure(const nse_space *space, const char *options_jso
 
 nse_status nsego_search_create(const nse_space *space, const nse_dataset *train, const nse_dataset *held_out,
                                const char *options_json, const nse_latency *latency, const nse_search *continued,
-                               uintptr_t listener, nse_search **out, nse_error **err);
+                               const nse_arch *const *start, size_t start_count, uintptr_t listener, nse_search **out, nse_error **err);
 
 nse_status nsego_search_load(const char *path, const nse_space *space, const nse_dataset *train, const nse_dataset *held_out,
                              const char *options_json, const nse_latency *latency, const nse_search *continued,
-                             uintptr_t listener, nse_search **out, nse_error **err);
+                             const nse_arch *const *start, size_t start_count, uintptr_t listener, nse_search **out, nse_error **err);
 
 nse_status nsego_model_train(const nse_arch *arch, const nse_dataset *train, const char *options_json, uintptr_t listener,
                              nse_model **out, nse_error **err);

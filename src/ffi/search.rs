@@ -56,9 +56,9 @@ pub struct nse_search_desc {
     /// and scored again, and what had its turn there does not come again. NULL: none. nse_search_load: NULL.
     pub continued: *const nse_search,
     /// Instead: architectures to begin with, as if they were the front of such a search, in this space or another with the same
-    /// cells (then what that space has and none of them uses does not come again). NULL: none. nse_search_load: NULL.
+    /// cells (then what that space has and none of them uses does not come again).
     pub start: *const *const nse_arch,
-    /// How many architectures `start` has.
+    /// How many architectures `start` has. nse_search_load: 0.
     pub start_count: usize,
 }
 
@@ -132,8 +132,8 @@ impl SearchHandle {
 
     fn load(path: &Path, desc: &nse_search_desc, events: Events) -> Result<Self> {
         let described = Described::read(desc)?;
-        if !desc.continued.is_null() || !desc.start.is_null() {
-            let reason = "continued and start must be NULL to load a checkpoint".into();
+        if !desc.continued.is_null() || desc.start_count > 0 {
+            let reason = "continued and start must be empty to load a checkpoint".into();
             return Err(Error::Argument { name: "desc", reason });
         }
         let latency = LatencyHandle::optional("desc.latency", desc.latency)?;
@@ -184,8 +184,11 @@ impl SearchHandle {
 
 /// The architectures to begin with, each with its space.
 fn start(desc: &nse_search_desc) -> Result<Vec<(Arc<Space>, Architecture)>> {
-    if desc.start.is_null() {
+    if desc.start_count == 0 {
         return Ok(Vec::new());
+    }
+    if desc.start.is_null() {
+        return Err(Error::Argument { name: "desc", reason: format!("start is NULL, start_count {}", desc.start_count) });
     }
     if desc.start_count > 1 << 20 {
         let reason = format!("start_count {} is not in 0 to {}", desc.start_count, 1 << 20);
@@ -230,7 +233,8 @@ pub extern "C" fn nse_search_options_presets(out: *mut nse_buffer, err: *mut *mu
 ///
 /// NSE_ERR_CONFIG: options. NSE_ERR_UNREACHABLE: no architecture lies in the cost window; the detail says what is
 /// reachable. NSE_ERR_TOO_FEW: fewer lie there than candidates are wanted (option candidates.too_few).
-/// NSE_ERR_INVALID_ARGUMENT: the images do not fit the space; `continued` is not finished or has other cells.
+/// NSE_ERR_INVALID_ARGUMENT: the images do not fit the space; the objective is a latency and there is no table; `continued` is
+/// not finished, or it or `start` has other cells.
 /// NSE_ERR_MISSING_LATENCY. NSE_ERR_BUSY: `continued` is. NSE_ERR_DEVICE. NSE_ERR_UNSUPPORTED: a build without libtorch.
 /// Since 0.1.
 #[no_mangle]

@@ -91,4 +91,25 @@ TEST(Continued, ASearchThatIsAtWorkIsBusy) {
     EXPECT_GT(looked, 0);
 }
 
+TEST(Continued, ArchitecturesAreAStartToo) {
+    const nse::Space small = nse::Space::from_json(support::space_json()), space = larger_space();
+    const nse::Search old = finished();
+    const std::vector<nse::Scored> front = old.front();
+    nse::SearchParts parts;
+    for (const nse::Scored &member : front) {
+        parts.start(member.arch);
+    }
+    nse::Search search(space, support::dataset(), parts, support::search_options(2));
+    ASSERT_EQ(search.front().size(), front.size());
+    for (std::size_t i = 0; i < front.size(); ++i) {
+        EXPECT_EQ(search.front()[i].accuracy, 0.0);
+        EXPECT_EQ(search.front()[i].arch.cost().macs, front[i].arch.cost().macs);
+    }
+    EXPECT_TRUE(search.step());
+    nse::Arch empty = nse::Arch::uniform(small, "mbconv_k5_t1");
+    empty.reset();
+    EXPECT_THROW(nse::SearchParts().start(empty), nse::Error);
+    EXPECT_THROW(nse::Search(space, support::dataset(), parts.continued(old), support::search_options(2)), nse::Error);
+}
+
 } // namespace

@@ -63,12 +63,24 @@ class SearchParts {
     }
     /// A finished search to go on from, in a space with the same cells and other operators; not for `Search::load`.
     SearchParts &continued(const Search &finished);
+    /// Instead: an architecture to begin with, one of as many as are given, as if they were the front of such a search, in this
+    /// space or another with the same cells (then what that space has and none of them uses does not come again).
+    SearchParts &start(const Arch &arch) {
+        start_.push_back(detail::given("desc.start", arch));
+        return *this;
+    }
 
     /// The C struct, in which everything else is still to be set.
-    [[nodiscard]] nse_search_desc desc() const noexcept { return desc_; }
+    [[nodiscard]] nse_search_desc desc() const noexcept {
+        nse_search_desc desc = desc_;
+        desc.start = start_.empty() ? nullptr : start_.data();
+        desc.start_count = start_.size();
+        return desc;
+    }
 
   private:
     nse_search_desc desc_ = NSE_SEARCH_DESC_INIT;
+    std::vector<const nse_arch *> start_;
 };
 
 /// A search under way: its space, its supernet and what it has found.
