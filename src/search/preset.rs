@@ -60,7 +60,7 @@ pub static PRESETS: [OptionsPreset; 5] = [
         options: || {
             json!({
                 "active": 4,
-                "train": { "epochs": 1, "batch": 64, "lr": 0.1 },
+                "train": { "epochs": 3, "batch": 64, "lr": 0.1 },
                 "fitness": { "lr": 0.02 },
                 "candidates": { "count": 50, "extras": 10 },
                 "score": { "calibration": 512, "images": 1000, "batch": 500 },
