@@ -18,6 +18,7 @@ const SECTIONS: &[(&str, &str)] = &[
     ("Search", "search"),
     ("Results", "result"),
     ("Model", "model"),
+    ("Operation", "op"),
 ];
 
 fn generate(root: &Path) -> String {
