@@ -34,7 +34,7 @@ static void all_refuse(void *handle, nse_status expected) {
         if (out != UNTOUCHED) assert_null(out);                                                                                  \
     } while (0)
     REFUSED(nse_space_to_json(handle, &buffer, &error));
-    REFUSED(nse_space_describe(handle, &buffer, &error));
+    REFUSED(nse_space_describe(handle, NULL, &buffer, &error));
     REFUSED(nse_dataset_info(handle, &buffer, &error));
     REFUSED(nse_dataset_split(handle, 0.5, 0, (nse_dataset **)&out, (nse_dataset **)&second, &error));
     assert_null(second);

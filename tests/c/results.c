@@ -31,7 +31,7 @@ static void spaces(void **state) {
     assert_string_equal(buffer.data, again.data);
     nse_buffer_free(&buffer);
     nse_buffer_free(&again);
-    assert_int_equal(nse_space_describe(space, &buffer, NULL), NSE_OK);
+    assert_int_equal(nse_space_describe(space, NULL, &buffer, NULL), NSE_OK);
     assert_non_null(strstr(buffer.data, "\"cells\":3,"));
     assert_non_null(strstr(buffer.data, "\"operators\":12,"));
     nse_buffer_free(&buffer);
