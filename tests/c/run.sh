@@ -24,9 +24,10 @@ build() {
 
 # Tiny networks gain nothing from more threads.
 export OMP_NUM_THREADS=1
-for test in handles input events results latency measure checkpoint damage; do
+for test in handles input events results latency measure checkpoint damage continued; do
     build "tests/c/$test.c" "c-$test" "$NSE_LIB"
     "$OUT/c-$test"
 done
 build tests/c/unsupported.c c-unsupported "$PURE_LIB"
-"$OUT/c-unsupported"
+"$OUT/c-checkpoint" make "$OUT/c-checkpoint.saved"
+"$OUT/c-unsupported" "$OUT/c-checkpoint.saved"
