@@ -334,11 +334,14 @@ static void *use(void *table) {
             nse_latency_missing(table, shared_space, &missing, NULL),  nse_latency_arch(table, shared_arch, &time, NULL),
             nse_space_describe(shared_space, table, &described, NULL),
         };
+        int wrong = 0, freed = 0;
         for (size_t k = 0; k < sizeof statuses / sizeof *statuses; ++k) {
-            if (statuses[k] != NSE_OK) return statuses[k] == NSE_ERR_INVALID_HANDLE ? NULL : (void *)1;
+            freed |= statuses[k] == NSE_ERR_INVALID_HANDLE;
+            wrong |= statuses[k] != NSE_OK && statuses[k] != NSE_ERR_INVALID_HANDLE;
         }
-        if (text.len < 100 || strcmp(missing.data, "[]") != 0 || !(time > 0)) return (void *)1;
+        wrong |= !freed && (text.len < 100 || strcmp(missing.data, "[]") != 0 || !(time > 0));
         nse_buffer_free(&text), nse_buffer_free(&missing), nse_buffer_free(&described);
+        if (wrong || freed) return wrong ? (void *)1 : NULL;
     }
     return NULL;
 }
