@@ -172,7 +172,11 @@ fn an_architecture_needs_only_its_own_entries() {
         own.set_row(row, whole.get(&key).unwrap()).unwrap();
     }
     assert!((own.architecture(&space, &architecture).unwrap() - time).abs() < 1e-12);
-    for (row, reason) in [("conv,1", "\"conv,1\" has 2 columns, a key has 9"), ("relu,1,1,1,1,1,1,1,1", "kind"), ("add,1,1,1,3,0,0,0,0", "written as")] {
+    for (row, reason) in [
+        ("conv,1", "\"conv,1\" has 2 columns, a key has 9"),
+        ("relu,1,1,1,1,1,1,1,1", "kind"),
+        ("add,1,1,1,3,0,0,0,0", "written as"),
+    ] {
         match own.set_row(row, 1.0) {
             Err(Error::Argument { name: "key", reason: why }) => assert!(why.contains(reason), "{why}"),
             other => panic!("{other:?}"),
@@ -199,4 +203,17 @@ fn an_architecture_described() {
     );
     assert_eq!(of(r#"{"squeeze_excitation": true}"#)["macs"], 328_334_608);
     assert_eq!(of(r#"{"activation": "swish"}"#), plain);
+}
+
+#[test]
+fn a_budget_is_never_exceeded() {
+    assert_eq!([Metric::Macs, Metric::Params].map(|metric| metric.at_most(100.9)), [100, 100]);
+    assert_eq!((Metric::Macs.at_most(-1.0), Metric::Macs.at_most(f64::INFINITY)), (0, u64::MAX));
+    for price in [1, 66_182_500_000, 123_456_789_012_345] {
+        assert_eq!(
+            Metric::Latency.at_most(Metric::Latency.amount(price)),
+            price,
+            "an amount that was a price is that price again"
+        );
+    }
 }
