@@ -171,7 +171,7 @@ pub extern "C" fn nse_search_best(
                 None => "the front is empty: no round is complete".into(),
             })
         };
-        give(&search, pareto::best(&front, metric.price(max_cost)).ok_or_else(missing)?, arch, accuracy)
+        give(&search, pareto::best(&front, metric.at_most(max_cost)).ok_or_else(missing)?, arch, accuracy)
     })
 }
 

@@ -327,6 +327,21 @@ fn numbers(value: &Value, at: String, places: &mut Vec<String>) {
     }
 }
 
+#[test]
+fn rounds_that_cannot_be_are_refused() {
+    let space = small_space();
+    let (search, _) = begun(&space);
+    for (rounds, round) in [(0u64, 0u64), (3, 3), (3, 4), (10_001, 0), (1 << 63, 0)] {
+        let mut state = search.state();
+        state["rounds"] = rounds.into();
+        state["round"] = round.into();
+        let result = Search::restore(space.clone(), search.options().clone(), None, state);
+        assert!(
+            matches!(result, Err(Error::Config { reason, .. }) if reason == format!("of another space: round {round} of {rounds}"))
+        );
+    }
+}
+
 /// The state holds architectures as plain lists; they are held against the space.
 #[test]
 fn an_architecture_of_a_state_must_be_one_of_the_space() {

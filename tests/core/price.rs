@@ -204,3 +204,16 @@ fn an_architecture_described() {
     assert_eq!(of(r#"{"squeeze_excitation": true}"#)["macs"], 328_334_608);
     assert_eq!(of(r#"{"activation": "swish"}"#), plain);
 }
+
+#[test]
+fn a_budget_is_never_exceeded() {
+    assert_eq!([Metric::Macs, Metric::Params].map(|metric| metric.at_most(100.9)), [100, 100]);
+    assert_eq!((Metric::Macs.at_most(-1.0), Metric::Macs.at_most(f64::INFINITY)), (0, u64::MAX));
+    for price in [1, 66_182_500_000, 123_456_789_012_345] {
+        assert_eq!(
+            Metric::Latency.at_most(Metric::Latency.amount(price)),
+            price,
+            "an amount that was a price is that price again"
+        );
+    }
+}
