@@ -11,7 +11,7 @@ use super::space::{self, nse_space};
 use super::status::{nse_status, NSE_DONE, NSE_OK};
 use super::structs::Sized32;
 use super::view::{Shared, Watch};
-use super::worker::{Reporter, Ticket, Worker};
+use super::worker::{Reporter, Worker};
 use super::{boundary, handle, structs, text};
 use crate::arch::Architecture;
 use crate::checkpoint::{self, Expected, Keeper};
@@ -166,15 +166,15 @@ impl SearchHandle {
         Ok(SearchHandle { space, metric: options.objective.cost, shared, options, worker, events: Arc::new(events) })
     }
 
-    fn step(&self) -> Result<Ticket<Status>> {
+    /// What a step does on the thread of the search.
+    fn round(&self) -> impl FnOnce(&mut State, &Reporter<Status>) -> Result<Status> + Send + 'static {
         let shared = self.shared.clone();
-        let job = move |state: &mut State, reporter: &Reporter<Status>| {
+        move |state: &mut State, reporter: &Reporter<Status>| {
             let watch = Watch { shared: &shared, reporter, keeper: state.keeper.as_ref() };
             let result = state.search.step(&mut state.trainer, &watch);
             shared.publish(&state.search, None);
             result
-        };
-        self.worker.submit(job, &self.events)
+        }
     }
 
     fn save(&self, path: PathBuf) -> Result<()> {
@@ -323,8 +323,7 @@ pub extern "C" fn nse_search_options(search: *const nse_search, out: *mut nse_bu
 pub extern "C" fn nse_search_step(search: *const nse_search, err: *mut *mut nse_error) -> nse_status {
     boundary::guard(err, || {
         let search = handle::get::<SearchHandle>("search", search)?;
-        let result = search.step()?.wait(None, &search.events);
-        result.unwrap_or(Err(Error::Cancelled)).map(status_of)
+        search.worker.run(search.round(), &search.events).map(status_of)
     })
 }
 
@@ -349,7 +348,8 @@ pub extern "C" fn nse_search_step_async(
 ) -> nse_status {
     boundary::make(out, err, || {
         let search = handle::get::<SearchHandle>("search", search)?;
-        Ok(OpHandle::new(search.step()?, search.events.clone(), status_of))
+        let ticket = search.worker.submit(search.round(), &search.events)?;
+        Ok(OpHandle::new(ticket, search.events.clone(), status_of))
     })
 }
 

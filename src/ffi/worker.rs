@@ -192,12 +192,22 @@ impl<S: 'static> Worker<S> {
         self.turn.retire();
     }
 
-    /// Begins `job` on the thread. One at a time: a second caller is told so. Events go to `events` as it wants: at once, from the
-    /// thread of the job, or when the ticket is waited for.
+    /// Begins `job` on the thread. One at a time: a second caller is told so until the job has ended. Events go to `events` as it
+    /// wants: at once, from the thread of the job, or when the ticket is waited for.
     pub fn submit<R: Send + 'static>(
         &self,
         job: impl FnOnce(&mut S, &Reporter<R>) -> Result<R> + Send + 'static,
         events: &Arc<Events>,
+    ) -> Result<Ticket<R>> {
+        self.send(job, events, true)
+    }
+
+    /// The turn ends with the job, or when the caller says so.
+    fn send<R: Send + 'static>(
+        &self,
+        job: impl FnOnce(&mut S, &Reporter<R>) -> Result<R> + Send + 'static,
+        events: &Arc<Events>,
+        ends: bool,
     ) -> Result<Ticket<R>> {
         if self.poisoned.load(Ordering::Acquire) {
             return Err(Error::Poisoned(self.name));
@@ -213,8 +223,10 @@ impl<S: 'static> Worker<S> {
             if matches!(result, Err(Error::Panic(_))) {
                 poisoned.store(true, Ordering::Release);
             }
-            // Before the result: whoever has it may begin the next job.
-            reporter.turn.end();
+            if ends {
+                // Before the result: whoever has it may begin the next job.
+                reporter.turn.end();
+            }
             let _ = reporter.sender.send(Message::Done(result));
         }));
         if sent.is_err() {
@@ -224,13 +236,23 @@ impl<S: 'static> Worker<S> {
         Ok(Ticket { messages, queued, turn: self.turn.clone(), job: number, deaf: false })
     }
 
-    /// Runs `job` on the thread and waits for it.
+    /// Runs `job` on the thread and waits for it; until this returns, callbacks included, no other can begin.
     pub fn run<R: Send + 'static>(
         &self,
         job: impl FnOnce(&mut S, &Reporter<R>) -> Result<R> + Send + 'static,
         events: &Arc<Events>,
     ) -> Result<R> {
-        self.submit(job, events)?.wait(None, events).unwrap_or_else(|| Err(ended()))
+        let mut ticket = self.send(job, events, false)?;
+        let _end = End(&self.turn);
+        ticket.wait(None, events).unwrap_or_else(|| Err(ended()))
+    }
+}
+
+struct End<'a>(&'a Turn);
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        self.0.end();
     }
 }
 
