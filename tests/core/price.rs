@@ -94,9 +94,8 @@ fn a_search_by_latency_and_one_by_parameters() {
     let costs = CostTable::new(&space);
     let latency = |a: &Architecture| table.architecture(&space, a).unwrap();
     let params = |a: &Architecture| costs.architecture(a).params as f64;
-    let cases: [(&str, &dyn Fn(&Architecture) -> f64, f64, f64); 2] =
-        [("latency", &latency, 40.5, 80.25), ("params", &params, 120.0, 300.0)];
-    for (cost, value, low, high) in cases {
+    for (cost, low, high) in [("latency", 40.5, 80.25), ("params", 120.0, 300.0)] {
+        let value = |a: &Architecture| if cost == "latency" { latency(a) } else { params(a) };
         let objective = json!({ "cost": cost, "low": low, "high": high });
         let mut search = search(&space, objective, Some(table.clone())).unwrap();
         let mut trainer = Synthetic::new(&space, 1);
