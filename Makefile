@@ -8,13 +8,15 @@ CXX   ?= c++
 # Expanded when a recipe runs, not when make starts: `make clean` fetches nothing.
 torch = LIBTORCH="$$(tools/libtorch.sh)" LIBTORCH_CXX11_ABI="$${LIBTORCH_CXX11_ABI:-1}"
 LIB   = $(CURDIR)/target/release
+PURE  = $(CURDIR)/target/pure/release
 OUT   = $(CURDIR)/target/programs
 LINK  = -Iinclude -L$(LIB) -lnse -Wl,-rpath,$(LIB)
 
-.PHONY: build demo test test-core test-supernet test-c test-cpp test-go test-examples ablation header lint clean
+.PHONY: build demo test test-core test-supernet test-abi test-host test-c test-cpp test-go test-examples ablation header lint clean
 
 build:
 	@$(torch) $(CARGO) build --release
+	@tools/link.sh "$(LIB)" "$$(tools/libtorch.sh)"
 
 $(OUT):
 	@mkdir -p $@
@@ -24,19 +26,27 @@ demo: build | $(OUT)
 	@mkdir -p demo-out
 	@$(OUT)/demo "$$(tools/dataset.sh)" demo-out
 
-test: build test-core test-supernet test-c test-cpp test-go test-examples
+test: build test-core test-supernet test-abi test-host test-c test-cpp test-go test-examples
 	@echo "nse: all tests passed"
 
 # The pure part and the whole ABI, in a build without libtorch.
 test-core:
 	@$(CARGO) build --release --no-default-features --target-dir target/pure
+	@tools/link.sh "$(PURE)"
 	@$(CARGO) test --release --no-default-features --target-dir target/pure
 
 test-supernet:
 	@$(torch) OMP_NUM_THREADS=1 $(CARGO) test --release --test supernet
 
+# test-core holds the library without libtorch against the lists in tests/abi; this does so for the other.
+test-abi: build
+	@$(torch) $(CARGO) test --release --test abi
+
+test-host: build | $(OUT)
+	@NSE_LIB="$(LIB)" OUT="$(OUT)" CC="$(CC)" tests/host/run.sh
+
 test-c: build test-core | $(OUT)
-	@NSE_LIB="$(LIB)" PURE_LIB="$(CURDIR)/target/pure/release" OUT="$(OUT)" CC="$(CC)" CMOCKA="$$(tools/debian.sh libcmocka-dev libcmocka0)" \
+	@NSE_LIB="$(LIB)" PURE_LIB="$(PURE)" OUT="$(OUT)" CC="$(CC)" CMOCKA="$$(tools/debian.sh libcmocka-dev libcmocka0)" \
 		tests/c/run.sh
 
 test-cpp: build | $(OUT)
@@ -51,7 +61,7 @@ test-examples: build | $(OUT)
 
 # Writes include/nse.h anew from the documentation in src/ffi.
 header:
-	@NSE_UPDATE_HEADER=1 $(CARGO) test --release --no-default-features --target-dir target/pure --test abi
+	@NSE_UPDATE_HEADER=1 $(CARGO) test --release --no-default-features --target-dir target/pure --test abi header_is_fresh
 	@cp include/nse.h bindings/go/nse.h
 
 # What each part of NSE is worth: four methods, three seeds each, an hour or so. Goes on where it was stopped.

@@ -2,8 +2,6 @@
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
-    // A Rust library that was loaded cannot be unloaded safely: dlclose becomes a no-op.
-    println!("cargo:rustc-cdylib-link-arg=-Wl,-z,nodelete");
     #[cfg(feature = "torch")]
     torch();
 }
@@ -25,13 +23,14 @@ fn torch() {
         .std("c++20")
         .warnings(false)
         .flag("-ffp-contract=fast")
+        // libnse.so exports what is called nse_* and not hidden.
+        .flag("-fvisibility=hidden")
         .define("_GLIBCXX_USE_CXX11_ABI", abi.as_str())
         .include(root.join("include"))
         .include(root.join("include/torch/csrc/api/include"))
         .files(sources)
         .compile("nse_shim");
-    // Beside the library first (an installed tree), then where it was built. libtorch.so carries CUDA in a CUDA set.
-    println!("cargo:rustc-cdylib-link-arg=-Wl,-rpath,$ORIGIN");
+    // For the tests and benches; libnse.so is linked by tools/link.sh. libtorch.so carries CUDA in a CUDA set.
     println!("cargo:rustc-link-arg=-Wl,-rpath,{}", lib.display());
     println!("cargo:rustc-link-arg=-Wl,--no-as-needed,-l:libtorch.so,--as-needed");
 }

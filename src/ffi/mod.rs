@@ -29,3 +29,17 @@ mod structs;
 mod text;
 mod view;
 mod worker;
+
+/// What the tests hold against the header; everything else of the ABI is reached by its C name.
+#[doc(hidden)]
+pub mod layout {
+    pub use super::{
+        buffer::nse_buffer,
+        callback::{nse_event, nse_events},
+        dataset::nse_images,
+        latency::nse_measure_desc,
+        library::NSE_ABI_VERSION,
+        model::nse_model_desc,
+        search::nse_search_desc,
+    };
+}

@@ -1,3 +1,5 @@
 //! The shape of the C ABI, held against files that are checked in.
 
 mod header;
+mod layout;
+mod library;
