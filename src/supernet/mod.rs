@@ -2,6 +2,7 @@
 //! and exports stand-alone models. Device-generic: the same code runs on CPU and CUDA.
 
 mod device;
+pub mod download;
 pub mod excitation;
 mod export;
 pub mod learner;
@@ -18,6 +19,7 @@ mod trainer;
 pub mod unit;
 
 pub use device::runtime_info;
+pub use download::download;
 pub use measure::measure_latencies;
 pub use measure_options::MeasureOptions;
 pub use model::Model;

@@ -24,9 +24,11 @@ build() {
 
 # Tiny networks gain nothing from more threads.
 export OMP_NUM_THREADS=1
-for test in handles input events results; do
+for test in handles input events results source; do
     build "tests/c/$test.c" "c-$test" "$NSE_LIB"
     "$OUT/c-$test"
 done
-build tests/c/unsupported.c c-unsupported "$PURE_LIB"
-"$OUT/c-unsupported"
+for test in unsupported source; do
+    build "tests/c/$test.c" "c-pure-$test" "$PURE_LIB"
+    "$OUT/c-pure-$test"
+done

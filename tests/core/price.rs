@@ -172,7 +172,11 @@ fn an_architecture_needs_only_its_own_entries() {
         own.set_row(row, whole.get(&key).unwrap()).unwrap();
     }
     assert!((own.architecture(&space, &architecture).unwrap() - time).abs() < 1e-12);
-    for (row, reason) in [("conv,1", "\"conv,1\" has 2 columns, a key has 9"), ("relu,1,1,1,1,1,1,1,1", "kind"), ("add,1,1,1,3,0,0,0,0", "written as")] {
+    for (row, reason) in [
+        ("conv,1", "\"conv,1\" has 2 columns, a key has 9"),
+        ("relu,1,1,1,1,1,1,1,1", "kind"),
+        ("add,1,1,1,3,0,0,0,0", "written as"),
+    ] {
         match own.set_row(row, 1.0) {
             Err(Error::Argument { name: "key", reason: why }) => assert!(why.contains(reason), "{why}"),
             other => panic!("{other:?}"),

@@ -1,6 +1,7 @@
 //! The weights, held against hand computations: every operator, every gradient, every statistic.
 
 mod depthwise;
+mod download;
 mod export;
 mod forward;
 mod gradient;
