@@ -379,7 +379,8 @@ typedef struct nse_event {
 } nse_event;
 
 /**
- * Called with progress. Not 0: cancel; it is not called again in this call then. Must return normally: no exception, no
+ * Called with progress. Not 0: cancel; it is not called again in this call then. At NSE_EVENT_FINISH there is nothing left to
+ * cancel. Must return normally: no exception, no
  * longjmp, no thread exit. From inside, getters and nse_search_cancel may be called on the object at work; calls that work
  * on it answer NSE_ERR_BUSY.
  */

@@ -236,7 +236,7 @@ int main(int argc, char **argv) {
     nse_dataset *train = open_dataset(argv[1], "train"), *test = open_dataset(argv[1], "t10k");
     nse_space *space = make_space(1);
     nse_buffer description = NSE_BUFFER_INIT;
-    check(nse_space_describe(space, &description, &error));
+    check(nse_space_describe(space, NULL, &description, &error));
     printf("space: %s\n", description.data);
     nse_buffer_free(&description);
 

@@ -105,7 +105,7 @@ impl LatencyTable {
 
 /// Why `time` cannot be one, if it cannot.
 pub(super) fn time_fault(time: f64) -> Option<String> {
-    (!time.is_finite() || time < 0.0).then(|| format!("{time} is not a finite time of 0 or more"))
+    (time != 0.0 && !(1e-9..=1e6).contains(&time)).then(|| format!("{time} is not 0 and not in 1e-9 to 1e6 units"))
 }
 
 /// Why `unit` cannot stand in every form of a table, if it cannot.

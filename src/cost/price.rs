@@ -20,11 +20,11 @@ pub enum Metric {
 }
 
 impl Metric {
-    /// Price units per unit that a caller counts in: a latency is priced in millionths of the table's unit.
+    /// Price units per unit that a caller counts in: a latency is priced in billionths of the table's unit.
     pub fn scale(self) -> f64 {
         match self {
             Metric::Macs | Metric::Params => 1.0,
-            Metric::Latency => 1e6,
+            Metric::Latency => 1e9,
         }
     }
 
@@ -36,6 +36,15 @@ impl Metric {
     /// The nearest price; beyond 64 bits the greatest.
     pub fn price(self, amount: f64) -> u64 {
         (amount * self.scale()).round() as u64
+    }
+
+    /// The highest price that costs no more than `amount`.
+    pub fn at_most(self, amount: f64) -> u64 {
+        match self {
+            Metric::Macs | Metric::Params => amount as u64,
+            // The nearest: an amount that was a price before is that price again.
+            Metric::Latency => self.price(amount),
+        }
     }
 
     /// For messages and pictures.

@@ -46,7 +46,8 @@ pub struct nse_event {
     pub seconds_left: f64,
 }
 
-/// Called with progress. Not 0: cancel; it is not called again in this call then. Must return normally: no exception, no
+/// Called with progress. Not 0: cancel; it is not called again in this call then. At NSE_EVENT_FINISH there is nothing left to
+/// cancel. Must return normally: no exception, no
 /// longjmp, no thread exit. From inside, getters and nse_search_cancel may be called on the object at work; calls that work
 /// on it answer NSE_ERR_BUSY.
 pub type nse_event_fn = Option<unsafe extern "C-unwind" fn(user: *mut c_void, event: *const nse_event) -> i32>;

@@ -46,6 +46,20 @@ pub extern "C" fn nse_search_status(search: *const nse_search, out: *mut nse_buf
     })
 }
 
+/// A table and its sizes to the caller's array and places.
+fn give_table<T: Copy>(
+    (table, height, width): (Vec<T>, u32, u32),
+    out: *mut T,
+    capacity: usize,
+    cells: *mut u32,
+    operators: *mut u32,
+) -> Result<nse_status> {
+    structs::fill("out", out, capacity, &table)?;
+    structs::put(cells, height);
+    structs::put(operators, width);
+    Ok(NSE_OK)
+}
+
 /// The learnt fitness theta of every operator of every cell, as of about now: sigmoid(theta) is about the probability
 /// that the operator is of use. NaN for an operator that no architecture step has met yet. Never waits for a step. Concurrent.
 ///
@@ -67,11 +81,7 @@ pub extern "C" fn nse_search_scores(
         let theta = |view: &View, cell: usize, operator: u16| {
             view.scores.get(cell).and_then(|scores| scores.get(usize::from(operator))).copied().unwrap_or(f64::NAN)
         };
-        let (table, height, width) = search.table(f64::NAN, theta);
-        structs::fill("out", out, capacity, &table)?;
-        structs::put(cells, height);
-        structs::put(operators, width);
-        Ok(NSE_OK)
+        give_table(search.table(f64::NAN, theta), out, capacity, cells, operators)
     })
 }
 
@@ -95,11 +105,7 @@ pub extern "C" fn nse_search_active(
         let is_active = |view: &View, cell: usize, operator: u16| {
             u8::from(view.active.get(cell).is_some_and(|active| active.binary_search(&operator).is_ok()))
         };
-        let (table, height, width) = search.table(0, is_active);
-        structs::fill("out", out, capacity, &table)?;
-        structs::put(cells, height);
-        structs::put(operators, width);
-        Ok(NSE_OK)
+        give_table(search.table(0, is_active), out, capacity, cells, operators)
     })
 }
 
@@ -171,7 +177,7 @@ pub extern "C" fn nse_search_best(
                 None => "the front is empty: no round is complete".into(),
             })
         };
-        give(&search, pareto::best(&front, metric.price(max_cost)).ok_or_else(missing)?, arch, accuracy)
+        give(&search, pareto::best(&front, metric.at_most(max_cost)).ok_or_else(missing)?, arch, accuracy)
     })
 }
 

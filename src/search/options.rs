@@ -86,7 +86,7 @@ pub struct Objective {
     /// Least cost of a candidate (inclusive).
     #[schemars(range(min = 0.0, max = 1e20))]
     pub low: f64,
-    /// Greatest cost of a candidate (inclusive): the budget. Latencies count in millionths of the table's unit.
+    /// Greatest cost of a candidate (inclusive): the budget. Latencies count in billionths of the table's unit.
     #[schemars(range(min = 0.0, max = 1e20))]
     pub high: f64,
     /// Cost that the fitness is pulled to, above 0. Default: `low`, as published, or `high` when `low` is 0.
@@ -303,6 +303,10 @@ impl SearchOptions {
             if let Some(part) = value.filter(|value| !whole(*value)) {
                 return wrong(&format!("/objective/{key}"), format!("{part} {} are no whole number", self.objective.cost.unit()));
             }
+        }
+        let path = self.checkpoint.as_ref().map(|checkpoint| checkpoint.path.as_os_str().as_encoded_bytes());
+        if path.is_some_and(|path| path.is_empty() || path.contains(&0)) {
+            return wrong("/checkpoint/path", "not the name of a file".into());
         }
         if low > high {
             return wrong("/objective/low", format!("{low} is above high, {high}"));

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 pub struct Scored {
     pub architecture: Architecture,
     pub cost: Cost,
-    /// What the objective counts: multiply-accumulates, parameters, or millionths of a latency unit.
+    /// What the objective counts: multiply-accumulates, parameters, or billionths of a latency unit.
     pub price: u64,
     /// Held-out top-1 with the supernet's weights, 0 to 1.
     pub accuracy: f64,

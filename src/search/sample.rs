@@ -19,7 +19,7 @@ const REPORT_BINS: usize = 1 << 13;
 /// Draws in a row outside the exact window before a sampler gives up.
 pub(super) const PATIENCE: u32 = 50_000;
 
-/// Inclusive bounds of the price of the whole network (multiply-accumulates, parameters, or millionths of a latency unit).
+/// Inclusive bounds of the price of the whole network (multiply-accumulates, parameters, or billionths of a latency unit).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Window {
     pub low: u64,

@@ -24,8 +24,12 @@ impl Run {
                 return Err(format!("operator {o} of cell {i}"));
             }
         }
-        if self.rounds == 0 || self.round > self.rounds {
+        let done = matches!(self.phase, Phase::Done);
+        if !(1..=10_000).contains(&self.rounds) || self.round > self.rounds || done != (self.round == self.rounds) {
             return Err(format!("round {} of {}", self.round, self.rounds));
+        }
+        if self.steps > 1 << 50 {
+            return Err(format!("{} steps in a round", self.steps));
         }
         let mut architectures: Vec<&Architecture> = self.front.iter().map(|s| &s.architecture).collect();
         if let Phase::Score { candidates, main, accuracies } = &self.phase {

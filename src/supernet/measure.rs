@@ -12,9 +12,6 @@ use crate::space::{Convolution, Space};
 use std::time::Instant;
 use tch::{no_grad_guard, Device, Kind, Tensor};
 
-/// Every input has this value everywhere: neither zero nor subnormal, which some machines compute at another speed.
-const INPUT: f64 = 0.5;
-
 /// Milliseconds per batch (median of `options.repeats` passes) of everything an architecture of `space` can need. Batch-norm and
 /// activations are not timed, as in the published tables. `watch` is told after every operation; cancelling in between gives
 /// [`Error::Cancelled`] and no table.
@@ -46,10 +43,11 @@ pub fn measure_latencies(
 
 type Operation = Box<dyn Fn() -> Result<Tensor>>;
 
-/// The operation with its inputs and weights in place.
+/// The operation with its inputs and weights in place. Inputs are 1 everywhere: neither zero nor subnormal, which some machines compute
+/// at another speed.
 fn operation(key: &LatencyKey, batch: u32, device: Device) -> Result<Operation> {
     let [height, width] = key.input.map(i64::from);
-    let input = |shape: &[i64]| Tensor::f_full(shape, INPUT, (Kind::Float, device));
+    let input = |shape: &[i64]| Tensor::f_ones(shape, (Kind::Float, device));
     let (images, channels) = (i64::from(batch), i64::from(key.cin));
     let map = || input(&[images, channels, height, width]);
     // Any weights do; these are the same in every run.

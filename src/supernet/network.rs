@@ -103,7 +103,8 @@ impl Network {
         for term in terms {
             sum = sum.f_add(term)?;
         }
-        Ok(sum.f_div_scalar(count as f64)?)
+        // A tensor and not a number: tch panics when it drops a number after libtorch has failed.
+        Ok(sum.f_div(&Tensor::f_from_slice(&[count as f32])?.f_view::<&[i64]>(&[])?)?)
     }
 
     /// Tail convolution, average pooling, classifier.

@@ -32,20 +32,6 @@ static nse_events events_of(listener *l) {
     return events;
 }
 
-/* History without the wall-clock times, which are the last field of every line. */
-static char *timeless(nse_search *search) {
-    nse_buffer buffer = NSE_BUFFER_INIT;
-    assert_int_equal(nse_search_history(search, &buffer, NULL), NSE_OK);
-    char *text = strdup(buffer.data), *from = text, *to = text;
-    nse_buffer_free(&buffer);
-    while (*from != '\0') {
-        if (strncmp(from, "\"seconds\"", 9) == 0) from = strchr(from, '\n');
-        *to++ = *from++;
-    }
-    *to = '\0';
-    return text;
-}
-
 static void progress(void **state) {
     (void)state;
     listener l = {0};

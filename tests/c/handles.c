@@ -8,6 +8,7 @@ static nse_space *space;
 static nse_arch *arch;
 static nse_search *search;
 static nse_model *model;
+static nse_latency *latency;
 
 /* Calls every function with `handle` in the place of each of its handles; good ones elsewhere. */
 static void all_refuse(void *handle, nse_status expected) {
@@ -21,6 +22,7 @@ static void all_refuse(void *handle, nse_status expected) {
     void *out, *second = UNTOUCHED;
     nse_search_desc desc = NSE_SEARCH_DESC_INIT;
     nse_model_desc recipe = NSE_MODEL_DESC_INIT;
+    nse_measure_desc measure = NSE_MEASURE_DESC_INIT;
 #define REFUSED(call)                                                                                                            \
     do {                                                                                                                         \
         error = UNTOUCHED;                                                                                                       \
@@ -34,7 +36,8 @@ static void all_refuse(void *handle, nse_status expected) {
         if (out != UNTOUCHED) assert_null(out);                                                                                  \
     } while (0)
     REFUSED(nse_space_to_json(handle, &buffer, &error));
-    REFUSED(nse_space_describe(handle, &buffer, &error));
+    REFUSED(nse_space_describe(handle, NULL, &buffer, &error));
+    REFUSED(nse_space_describe(handle, latency, &buffer, &error));
     REFUSED(nse_dataset_info(handle, &buffer, &error));
     REFUSED(nse_dataset_split(handle, 0.5, 0, (nse_dataset **)&out, (nse_dataset **)&second, &error));
     assert_null(second);
@@ -42,6 +45,16 @@ static void all_refuse(void *handle, nse_status expected) {
     REFUSED(nse_arch_uniform(handle, "mbconv_k3_t3", (nse_arch **)&out, &error));
     REFUSED(nse_arch_to_json(handle, &buffer, &error));
     REFUSED(nse_arch_cost(handle, &macs, &params, &error));
+    REFUSED(nse_arch_space(handle, (nse_space **)&out, &error));
+    REFUSED(nse_arch_describe(handle, NULL, &buffer, &error));
+    REFUSED(nse_latency_set(handle, "add,7,8,8,0,0,0,0,0", 1, &error));
+    REFUSED(nse_latency_to_text(handle, "csv", &buffer, &error));
+    REFUSED(nse_latency_missing(handle, space, &buffer, &error));
+    REFUSED(nse_latency_missing(latency, handle, &buffer, &error));
+    REFUSED(nse_latency_arch(handle, arch, &number, &error));
+    REFUSED(nse_latency_arch(latency, handle, &number, &error));
+    measure.space = handle;
+    REFUSED(nse_latency_measure(&measure, (nse_latency **)&out, &error));
     REFUSED(nse_search_step(handle, &error));
     REFUSED(nse_search_status(handle, &buffer, &error));
     REFUSED(nse_search_scores(handle, table, 64, &cells, &operators, &error));
@@ -51,6 +64,9 @@ static void all_refuse(void *handle, nse_status expected) {
     REFUSED(nse_search_best(handle, 1, (nse_arch **)&out, &number, &error));
     REFUSED(nse_search_history(handle, &buffer, &error));
     REFUSED(nse_search_report(handle, "svg", &buffer, &error));
+    REFUSED(nse_search_save(handle, "/tmp/nse-never", &error));
+    REFUSED(nse_search_space(handle, (nse_space **)&out, &error));
+    REFUSED(nse_search_options(handle, &buffer, &error));
     REFUSED(nse_model_evaluate(handle, images, &number, &number, &error));
     REFUSED(nse_model_evaluate(model, handle, &number, &number, &error));
     REFUSED(nse_model_export(handle, "torchscript", "/tmp/never.pt", &error));
@@ -59,9 +75,20 @@ static void all_refuse(void *handle, nse_status expected) {
     desc.space = space, desc.train = handle;
     REFUSED(nse_search_create(&desc, (nse_search **)&out, &error));
     if (handle != NULL) { /* NULL is allowed here */
+        REFUSED(nse_space_describe(space, handle, &buffer, &error));
         desc.train = images, desc.held_out = handle;
         REFUSED(nse_search_create(&desc, (nse_search **)&out, &error));
+        REFUSED(nse_search_load("/tmp/nse-never", &desc, (nse_search **)&out, &error));
+        desc.held_out = NULL, desc.latency = handle;
+        REFUSED(nse_search_create(&desc, (nse_search **)&out, &error));
+        REFUSED(nse_search_load("/tmp/nse-never", &desc, (nse_search **)&out, &error));
+        desc.latency = NULL, desc.continued = handle;
+        REFUSED(nse_search_create(&desc, (nse_search **)&out, &error));
+        desc.continued = NULL, desc.space = handle;
+        REFUSED(nse_search_load("/tmp/nse-never", &desc, (nse_search **)&out, &error));
     }
+    desc.space = NULL, desc.train = handle;
+    REFUSED(nse_search_load("/tmp/nse-never", &desc, (nse_search **)&out, &error));
     recipe.arch = handle, recipe.train = images;
     REFUSED(nse_model_train(&recipe, (nse_model **)&out, &error));
     recipe.arch = arch, recipe.train = handle;
@@ -81,6 +108,7 @@ static void all_refuse(void *handle, nse_status expected) {
     nse_arch_free(handle);
     nse_search_free(handle);
     nse_model_free(handle);
+    nse_latency_free(handle);
 }
 
 static void null(void **state) {
@@ -106,6 +134,7 @@ static void freed(void **state) {
     nse_arch *a = make_arch();
     nse_search *r = make_search(SEARCH_JSON, NULL);
     nse_model *m = make_model();
+    nse_latency *l = make_table(space);
     nse_error *e = NULL;
     nse_space_from_json("{", &s, &e);
     assert_non_null(e);
@@ -113,9 +142,10 @@ static void freed(void **state) {
     nse_arch_free(a);
     nse_search_free(r);
     nse_model_free(m);
+    nse_latency_free(l);
     nse_error_free(e);
-    void *all[] = {d, a, r, m, e};
-    for (size_t i = 0; i < 5; ++i) all_refuse(all[i], NSE_ERR_INVALID_HANDLE);
+    void *all[] = {d, a, r, m, l, e};
+    for (size_t i = 0; i < sizeof all / sizeof *all; ++i) all_refuse(all[i], NSE_ERR_INVALID_HANDLE);
 }
 
 /* A handle of each kind where another kind is wanted, and still good afterwards. */
@@ -130,6 +160,12 @@ static void wrong_kind(void **state) {
     expect_error(nse_search_step((nse_search *)arch, &error), NSE_ERR_INVALID_HANDLE, &error, "an architecture, not of a search", "{");
     expect_error(nse_model_evaluate((nse_model *)search, images, NULL, NULL, &error), NSE_ERR_INVALID_HANDLE, &error,
                  "a search, not of a model", "{");
+    expect_error(nse_latency_to_text((nse_latency *)space, "csv", &buffer, &error), NSE_ERR_INVALID_HANDLE, &error,
+                 "a space, not of a latency table", "\"argument\":\"latency\"");
+    expect_error(nse_latency_arch(latency, (nse_arch *)latency, NULL, &error), NSE_ERR_INVALID_HANDLE, &error,
+                 "a latency table, not of an architecture", "\"argument\":\"arch\"");
+    nse_latency_free((nse_latency *)model);
+    nse_arch_free((nse_arch *)latency);
     nse_space_free((nse_space *)images);
     nse_model_free((nse_model *)space);
     assert_int_equal(nse_dataset_info(images, &buffer, NULL), NSE_OK);
@@ -156,7 +192,15 @@ static void freed_in_any_order(void **state) {
     assert_int_equal(nse_search_step(free_standing, NULL), NSE_OK);
     nse_arch *best = NULL;
     assert_int_equal(nse_search_best(free_standing, 90000, &best, NULL, NULL), NSE_OK);
+    nse_space *its_space = NULL, *of_best = NULL;
+    assert_int_equal(nse_search_space(free_standing, &its_space, NULL), NSE_OK);
     nse_search_free(free_standing);
+    assert_int_equal(nse_arch_space(best, &of_best, NULL), NSE_OK);
+    assert_ptr_not_equal(its_space, of_best); /* one space, a handle each */
+    nse_space_free(its_space);
+    assert_int_equal(nse_space_to_json(of_best, &buffer, NULL), NSE_OK);
+    nse_buffer_free(&buffer);
+    nse_space_free(of_best);
     assert_int_equal(nse_arch_to_json(best, &buffer, NULL), NSE_OK);
     nse_buffer_free(&buffer);
     nse_arch_free(best);
@@ -167,11 +211,13 @@ static void freed_in_any_order(void **state) {
 static int setup(void **state) {
     (void)state;
     images = make_images(96), space = make_space(), arch = make_arch(), search = make_search(SEARCH_JSON, NULL), model = make_model();
+    latency = make_table(space);
     return 0;
 }
 
 static int teardown(void **state) {
     (void)state;
+    nse_latency_free(latency);
     nse_model_free(model);
     nse_search_free(search);
     nse_arch_free(arch);

@@ -11,7 +11,7 @@ static void space_json(void **state) {
         const char *json, *text, *pointer;
     } cases[] = {
         {"{\"name\": ", "EOF", "\"pointer\":\"/name\""},
-        {"[]", "invalid", "\"pointer\":\"\""},
+        {"[]", "expected an object", "\"pointer\":\"\""},
         {"{\"name\": \"x\", \"colour\": 1}", "unknown field `colour`", "\"pointer\":\"/colour\""},
         {"{\"name\": \"x\"}", "missing field", "\"document\":\"space\""},
         {"{\"name\": \"x\", \"input\": {\"channels\": \"one\"}}", "invalid type", "\"pointer\":\"/input/channels\""},

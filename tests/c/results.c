@@ -1,5 +1,6 @@
 /* What a search and a model give back. */
 #include "support.h"
+#include <math.h>
 
 static void library(void **state) {
     (void)state;
@@ -31,7 +32,7 @@ static void spaces(void **state) {
     assert_string_equal(buffer.data, again.data);
     nse_buffer_free(&buffer);
     nse_buffer_free(&again);
-    assert_int_equal(nse_space_describe(space, &buffer, NULL), NSE_OK);
+    assert_int_equal(nse_space_describe(space, NULL, &buffer, NULL), NSE_OK);
     assert_non_null(strstr(buffer.data, "\"cells\":3,"));
     assert_non_null(strstr(buffer.data, "\"operators\":12,"));
     nse_buffer_free(&buffer);
@@ -71,6 +72,97 @@ static void architecture(void **state) {
     nse_space_free(space);
 }
 
+static void expect_in(const nse_buffer *json, const char *text) {
+    if (strstr(json->data, text) == NULL) fail_msg("%s is not in %s", text, json->data);
+}
+
+/* The published networks at their published costs. */
+static void published(void **state) {
+    (void)state;
+    nse_error *error = NULL;
+    nse_arch *arch = NULL, *wider = NULL, *again = NULL;
+    nse_space *space = NULL;
+    nse_buffer buffer = NSE_BUFFER_INIT;
+    uint64_t macs, params, more;
+    assert_int_equal(nse_arch_presets(&buffer, NULL), NSE_OK);
+    expect_in(&buffer, "\"name\":\"nsenet-27\"");
+    nse_buffer_free(&buffer);
+    assert_int_equal(nse_arch_preset("nsenet-27", NULL, &arch, NULL), NSE_OK);
+    assert_int_equal(nse_arch_cost(arch, &macs, &params, NULL), NSE_OK);
+    assert_true(macs == 326325200 && params == 4570464);
+    assert_int_equal(nse_arch_describe(arch, NULL, &buffer, NULL), NSE_OK);
+    expect_in(&buffer, "\"macs\":326325200,\"params\":4570464,\"published_macs\":326326224,\"space\":\"nse-27\"}");
+    expect_in(&buffer, "{\"cells\":[{\"channels\":");
+    nse_buffer_free(&buffer);
+    assert_int_equal(nse_arch_describe(arch, "{\"squeeze_excitation\": true}", &buffer, NULL), NSE_OK);
+    expect_in(&buffer, "\"macs\":328334608,");
+    nse_buffer_free(&buffer);
+    assert_int_equal(nse_arch_describe(arch, "{\"activation\": \"swish\"}", &buffer, NULL), NSE_OK);
+    expect_in(&buffer, "\"macs\":326325200,");
+    nse_buffer_free(&buffer);
+    expect_error(nse_arch_describe(arch, "{\"activation\": \"gelu\"}", &buffer, &error), NSE_ERR_CONFIG, &error, "gelu", "\"/activation\"");
+    expect_error(nse_arch_describe(arch, "{\"se\": true}", &buffer, &error), NSE_ERR_CONFIG, &error, "unknown field `se`", "\"/se\"");
+    expect_error(nse_arch_describe(arch, "[]", &buffer, &error), NSE_ERR_CONFIG, &error, "expected an object", "variant");
+    expect_error(nse_arch_describe(arch, "{}", NULL, &error), NSE_ERR_INVALID_ARGUMENT, &error, "out: NULL", "out");
+    /* Its space takes it back. */
+    assert_int_equal(nse_arch_space(arch, &space, NULL), NSE_OK);
+    assert_int_equal(nse_arch_to_json(arch, &buffer, NULL), NSE_OK);
+    assert_int_equal(nse_arch_from_json(space, buffer.data, &again, NULL), NSE_OK);
+    nse_buffer_free(&buffer);
+    assert_int_equal(nse_arch_cost(again, &more, NULL, NULL), NSE_OK);
+    assert_int_equal(more, macs);
+    assert_int_equal(nse_arch_preset("nsenet-27", "{\"scale\": 1.5, \"classes\": 10}", &wider, NULL), NSE_OK);
+    assert_int_equal(nse_arch_cost(wider, &more, NULL, NULL), NSE_OK);
+    assert_true(more > macs);
+    nse_arch_free(arch), nse_arch_free(again), nse_arch_free(wider);
+    expect_error(nse_arch_preset("nsenet-28", "{}", &arch, &error), NSE_ERR_INVALID_ARGUMENT, &error, "nsenet-27", "\"name\"");
+    assert_null(arch);
+    expect_error(nse_arch_preset(NULL, NULL, &arch, &error), NSE_ERR_INVALID_ARGUMENT, &error, "name: NULL", "\"name\"");
+    expect_error(nse_arch_preset("nsenet-27", "{\"scale\": 0}", &arch, &error), NSE_ERR_CONFIG, &error, "0 is not in", "\"/scale\"");
+    expect_error(nse_arch_preset("nsenet-27", "{\"repeats\": [1, 1, 1, 1, 1, 1]}", &arch, &error), NSE_ERR_INVALID_ARGUMENT, &error, "cells of nsenet-27",
+                 "overrides");
+    expect_error(nse_arch_preset("nsenet-27", NULL, NULL, &error), NSE_ERR_INVALID_ARGUMENT, &error, "out: NULL", "out");
+    expect_error(nse_arch_space(wider, NULL, &error), NSE_ERR_INVALID_HANDLE, &error, "was freed", "arch");
+    expect_error(nse_arch_presets(NULL, &error), NSE_ERR_INVALID_ARGUMENT, &error, "out: NULL", "out");
+    nse_space_free(space);
+}
+
+/* Options as they are with all defaults, and named sets of them. */
+static void options(void **state) {
+    (void)state;
+    nse_error *error = NULL;
+    nse_buffer buffer = NSE_BUFFER_INIT;
+    nse_space *space = NULL;
+    assert_int_equal(nse_search_options_presets(&buffer, NULL), NSE_OK);
+    const char *names[] = {"published-19", "published-27", "published-72", "one-gpu", "laptop"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; ++i) expect_in(&buffer, names[i]);
+    nse_buffer_free(&buffer);
+    nse_search *search = make_search("{\"preset\": \"laptop\", \"objective\": {\"low\": 30000, \"high\": 90000}, \"train\": {\"lr\": 0.25},"
+                                     " \"held_out\": 0.25, \"active\": 3, \"candidates\": {\"count\": 4}}",
+                                     NULL);
+    assert_int_equal(nse_search_options(search, &buffer, NULL), NSE_OK);
+    expect_in(&buffer, "\"lr\":0.25");         /* what was given */
+    expect_in(&buffer, "\"calibration\":512"); /* what the preset has */
+    expect_in(&buffer, "\"momentum\":0.9");    /* a default */
+    char *all = strdup(buffer.data);
+    nse_buffer_free(&buffer);
+    nse_search *same = make_search(all, NULL); /* they are options themselves */
+    assert_int_equal(nse_search_options(same, &buffer, NULL), NSE_OK);
+    assert_string_equal(buffer.data, all);
+    free(all);
+    nse_buffer_free(&buffer);
+    nse_search_free(same);
+    assert_int_equal(nse_search_space(search, &space, NULL), NSE_OK);
+    assert_int_equal(nse_space_to_json(space, &buffer, NULL), NSE_OK);
+    expect_in(&buffer, "\"name\": \"tiny\"");
+    nse_buffer_free(&buffer);
+    nse_space_free(space);
+    expect_error(nse_search_space(search, NULL, &error), NSE_ERR_INVALID_ARGUMENT, &error, "out: NULL", "out");
+    expect_error(nse_search_options(search, NULL, &error), NSE_ERR_INVALID_ARGUMENT, &error, "out: NULL", "out");
+    expect_error(nse_search_options_presets(NULL, &error), NSE_ERR_INVALID_ARGUMENT, &error, "out: NULL", "out");
+    nse_search_free(search);
+}
+
 static void search(void **state) {
     (void)state;
     nse_search *search = make_search(SEARCH_JSON, NULL);
@@ -80,6 +172,7 @@ static void search(void **state) {
     uint32_t cells, operators;
     size_t count;
     uint64_t macs, cheapest = 0, last = 0;
+    nse_error *error = NULL;
     int finite = 0, ones = 0;
     assert_int_equal(nse_search_active(search, active, 12, &cells, &operators, NULL), NSE_OK);
     for (int i = 0; i < 12; ++i) ones += active[i];
@@ -104,8 +197,15 @@ static void search(void **state) {
     assert_int_equal(nse_search_best(search, 90000, &best, &best_accuracy, NULL), NSE_OK);
     assert_true(best_accuracy == accuracy);
     nse_arch_free(best);
-    assert_int_equal(nse_search_best(search, cheapest - 1, &best, NULL, NULL), NSE_ERR_NOT_FOUND);
-    assert_null(best);
+    assert_int_equal(nse_search_best(search, INFINITY, NULL, &best_accuracy, NULL), NSE_OK);
+    assert_true(best_accuracy == accuracy);
+    assert_int_equal(nse_search_best(search, (double)cheapest, NULL, &best_accuracy, NULL), NSE_OK);
+    const double too_little[] = {(double)cheapest - 1, 0, -0.0, -1, -1e300, -INFINITY};
+    for (size_t i = 0; i < sizeof too_little / sizeof *too_little; ++i) {
+        expect_error(nse_search_best(search, too_little[i], &best, NULL, &error), NSE_ERR_NOT_FOUND, &error, "max_cost: ", "{");
+        assert_null(best);
+    }
+    expect_error(nse_search_best(search, NAN, &best, NULL, &error), NSE_ERR_INVALID_ARGUMENT, &error, "NaN", "max_cost");
     assert_int_equal(nse_search_history(search, &buffer, NULL), NSE_OK);
     assert_non_null(strstr(buffer.data, "\n{\"round\":2,"));
     nse_buffer_free(&buffer);
@@ -160,8 +260,9 @@ static void model(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(library), cmocka_unit_test(spaces),          cmocka_unit_test(schemas), cmocka_unit_test(architecture),
-        cmocka_unit_test(search),  cmocka_unit_test(held_out_images), cmocka_unit_test(model),
+        cmocka_unit_test(library),   cmocka_unit_test(spaces),  cmocka_unit_test(schemas), cmocka_unit_test(architecture),
+        cmocka_unit_test(published), cmocka_unit_test(options), cmocka_unit_test(search),  cmocka_unit_test(held_out_images),
+        cmocka_unit_test(model),
     };
     return cmocka_run_group_tests_name("results", tests, NULL, NULL);
 }

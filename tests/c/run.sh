@@ -19,16 +19,18 @@ done
 # build SOURCE PROGRAM LIBRARY-FOLDER
 build() {
     ${CC:-cc} -std=gnu11 -O1 -g -Wall -Wextra -Werror -I"$root/include" -isystem "$CMOCKA/usr/include" "$root/$1" -o "$OUT/$2" \
-        -L"$3" -lnse -Wl,-rpath,"$3" -L"$cmocka" -lcmocka -Wl,-rpath,"$cmocka" -pthread
+        -L"$3" -lnse -Wl,-rpath,"$3" -L"$cmocka" -lcmocka -Wl,-rpath,"$cmocka" -lm -pthread
 }
 
 # Tiny networks gain nothing from more threads.
 export OMP_NUM_THREADS=1
-for test in handles input events results source; do
+for test in handles input events results source latency measure checkpoint damage continued; do
     build "tests/c/$test.c" "c-$test" "$NSE_LIB"
     "$OUT/c-$test"
 done
 for test in unsupported source; do
     build "tests/c/$test.c" "c-pure-$test" "$PURE_LIB"
-    "$OUT/c-pure-$test"
 done
+"$OUT/c-checkpoint" make "$OUT/c-checkpoint.saved"
+"$OUT/c-pure-unsupported" "$OUT/c-checkpoint.saved"
+"$OUT/c-pure-source"

@@ -83,6 +83,35 @@ static inline nse_model *make_model(void) {
     return model;
 }
 
+/* A time for everything that a space needs, in quarters: sums of them are exact. */
+static inline nse_latency *make_table(const nse_space *space) {
+    nse_latency *table = NULL;
+    nse_buffer missing = NSE_BUFFER_INIT;
+    double time = 0;
+    assert_int_equal(nse_latency_create(NULL, &table, NULL), NSE_OK);
+    assert_int_equal(nse_latency_missing(table, space, &missing, NULL), NSE_OK);
+    for (char *key = strtok(missing.data, "[\"]"); key != NULL; key = strtok(NULL, "[\"]")) { /* keys, and commas between them */
+        if (*key != ',') assert_int_equal(nse_latency_set(table, key, time += 0.25, NULL), NSE_OK);
+    }
+    assert_true(time > 4);
+    nse_buffer_free(&missing);
+    return table;
+}
+
+/* History without the wall-clock times, which are the last field of every line. */
+static inline char *timeless(const nse_search *search) {
+    nse_buffer buffer = NSE_BUFFER_INIT;
+    assert_int_equal(nse_search_history(search, &buffer, NULL), NSE_OK);
+    char *text = strdup(buffer.data), *from = text, *to = text;
+    nse_buffer_free(&buffer);
+    while (*from != '\0') {
+        if (strncmp(from, "\"seconds\"", 9) == 0) from = strchr(from, '\n');
+        *to++ = *from++;
+    }
+    *to = '\0';
+    return text;
+}
+
 /* The call failed with `status`, and `error` says so with a text and a detail that contain what they should. Frees the error. */
 static inline void expect_error(nse_status got, nse_status status, nse_error **error, const char *text, const char *detail) {
     nse_buffer json = NSE_BUFFER_INIT;

@@ -116,9 +116,9 @@ fn what_had_its_turn_does_not_come_again() {
         // Everything that was ever active and is not on the front at the end.
         let mut turned: Vec<BTreeSet<String>> = vec![BTreeSet::new(); 3];
         for record in old.history() {
-            for cell in 0..3 {
-                turned[cell].extend(record.fitness[cell].iter().map(|f| f.operator.clone()));
-                turned[cell].extend(record.dropped[cell].iter().cloned());
+            for (turned, (fitness, dropped)) in turned.iter_mut().zip(record.fitness.iter().zip(&record.dropped)) {
+                turned.extend(fitness.iter().map(|f| f.operator.clone()));
+                turned.extend(dropped.iter().cloned());
             }
         }
         for member in &old.history().last().unwrap().front {

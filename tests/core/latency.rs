@@ -166,9 +166,9 @@ fn the_latency_of_every_architecture() {
 fn what_cannot_be_is_not_set() {
     let mut table = LatencyTable::new("us").unwrap();
     let good = latency_keys(&by_hand())[0].clone();
-    for (time, shown) in [(-1.0, "-1"), (f64::NAN, "NaN"), (f64::INFINITY, "inf")] {
+    for (time, shown) in [(-1.0, "-1"), (f64::NAN, "NaN"), (f64::INFINITY, "inf"), (9e-10, "0.0000000009"), (1.1e6, "1100000")] {
         let error = table.set(good.clone(), time).unwrap_err().to_string();
-        assert_eq!(error, format!("time: {shown} is not a finite time of 0 or more, for conv,4x3,12,12,1,1,0,1,1"));
+        assert_eq!(error, format!("time: {shown} is not 0 and not in 1e-9 to 1e6 units, for conv,4x3,12,12,1,1,0,1,1"));
     }
     let error = table.set(LatencyKey { groups: 5, ..good.clone() }, 1.0).unwrap_err().to_string();
     assert_eq!(error, "key: conv,4x3,12,12,1,1,0,1,5: the channels do not divide into 5 groups");

@@ -165,6 +165,8 @@ fn what_makes_no_sense_together_is_refused() {
     assert_refused(&json!({ "objective": { "low": 301, "high": 300 } }), "/objective/low", "301 is above high, 300");
     assert_refused(&set("/objective/beta", json!(3)), "/objective/beta", "3 is odd");
     assert_refused(&set("/objective/low", json!(1.5)), "/objective/low", "1.5 MACs are no whole number");
+    assert_refused(&set("/checkpoint/path", json!("")), "/checkpoint/path", "not the name of a file");
+    assert_refused(&set("/checkpoint/path", json!("a\0b")), "/checkpoint/path", "not the name of a file");
     assert_refused(&set("/branches", json!("double")), "/branches", "unknown variant `double`");
     assert_refused(&set("/objective/cost", json!("flops")), "/objective/cost", "unknown variant `flops`");
     assert_refused(&set("/objective/target", json!(0)), "/objective/target", "a target of 0");
@@ -252,7 +254,10 @@ fn a_preset_is_laid_under_the_options() {
     let published = read(&json!({ "preset": "published-19", "seed": 3, "train": { "batch": 256 } }));
     assert_eq!((published.seed, published.active, published.train.batch, published.train.epochs), (3, 6, 256, 100.0));
     assert_eq!((published.objective.low, published.objective.high, published.objective.cost), (66.0, 78.0, Metric::Latency));
-    assert_eq!(published.objective.below(published.candidates.extra_width), Some(Window { low: 64_000_000, high: 65_999_999 }));
+    assert_eq!(
+        published.objective.below(published.candidates.extra_width),
+        Some(Window { low: 64_000_000_000, high: 65_999_999_999 })
+    );
     assert!((published.objective.slope(72.0) - 2.0 * 2e-4 * (72.0 - 66.0)).abs() < 1e-15, "2e-4 (latency - 66)^2");
 
     let published = read(&json!({ "preset": "published-27" }));

@@ -94,9 +94,8 @@ fn a_search_by_latency_and_one_by_parameters() {
     let costs = CostTable::new(&space);
     let latency = |a: &Architecture| table.architecture(&space, a).unwrap();
     let params = |a: &Architecture| costs.architecture(a).params as f64;
-    let cases: [(&str, &dyn Fn(&Architecture) -> f64, f64, f64); 2] =
-        [("latency", &latency, 40.5, 80.25), ("params", &params, 120.0, 300.0)];
-    for (cost, value, low, high) in cases {
+    for (cost, low, high) in [("latency", 40.5, 80.25), ("params", 120.0, 300.0)] {
+        let value = |a: &Architecture| if cost == "latency" { latency(a) } else { params(a) };
         let objective = json!({ "cost": cost, "low": low, "high": high });
         let mut search = search(&space, objective, Some(table.clone())).unwrap();
         let mut trainer = Synthetic::new(&space, 1);
@@ -203,4 +202,17 @@ fn an_architecture_described() {
     );
     assert_eq!(of(r#"{"squeeze_excitation": true}"#)["macs"], 328_334_608);
     assert_eq!(of(r#"{"activation": "swish"}"#), plain);
+}
+
+#[test]
+fn a_budget_is_never_exceeded() {
+    assert_eq!([Metric::Macs, Metric::Params].map(|metric| metric.at_most(100.9)), [100, 100]);
+    assert_eq!((Metric::Macs.at_most(-1.0), Metric::Macs.at_most(f64::INFINITY)), (0, u64::MAX));
+    for price in [1, 66_182_500_000, 123_456_789_012_345] {
+        assert_eq!(
+            Metric::Latency.at_most(Metric::Latency.amount(price)),
+            price,
+            "an amount that was a price is that price again"
+        );
+    }
 }

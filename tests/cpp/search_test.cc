@@ -229,7 +229,7 @@ TEST(Search, OptionsLieOverAPreset) {
         "train": {"batch": 16}, "candidates": {"count": 6}, "score": {"calibration": 48, "images": 9}, "threads": 1})");
     const std::string options = search.options();
     EXPECT_TRUE(contains(options, R"("preset":"laptop")")) << options;
-    EXPECT_EQ(support::number(options, "epochs"), 1) << "not that of the preset: " << options;
+    EXPECT_EQ(support::number(options, "epochs"), 3) << "not that of the preset: " << options;
     EXPECT_EQ(support::number(options, "extras"), 10) << "not that of the preset: " << options;
     EXPECT_EQ(support::number(options, "count"), 6) << "the preset hides an option: " << options;
     EXPECT_FALSE(search.step());

@@ -1,9 +1,9 @@
 //! Measured latencies: everything that a space needs, with progress, and an end when told. What the times are is not tested.
 
-use crate::support::all_operators;
+use crate::support::{all_operators, After};
 use nse::arch::Architecture;
 use nse::cost::{latency_keys, LatencyKind};
-use nse::search::{Control, Event, EventKind, Silent};
+use nse::search::{Event, EventKind, Silent};
 use nse::supernet::{measure_latencies, MeasureOptions};
 use nse::Error;
 use std::cell::{Cell, RefCell};
@@ -50,15 +50,6 @@ fn every_operation_is_reported() {
     }
     assert!(events.windows(2).all(|pair| pair[0].seconds <= pair[1].seconds));
     assert_eq!(events[events.len() - 1].seconds_left, 0.0);
-}
-
-struct After(Cell<u32>);
-
-impl Control for After {
-    fn cancelled(&self) -> bool {
-        self.0.set(self.0.get().saturating_sub(1));
-        self.0.get() == 0
-    }
 }
 
 #[test]

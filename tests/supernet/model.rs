@@ -1,8 +1,8 @@
 //! Stand-alone models: they learn, repeat themselves, report progress and stop when told.
 
-use crate::support::{small, stripes};
+use crate::support::{small, stripes, After};
 use nse::arch::Architecture;
-use nse::search::{Control, Event, EventKind, Silent};
+use nse::search::{Event, EventKind, Silent};
 use nse::supernet::{Model, ModelOptions};
 use nse::Error;
 use std::cell::{Cell, RefCell};
@@ -40,15 +40,6 @@ fn every_step_is_reported() {
     assert!(events[..18].iter().enumerate().all(|(i, e)| e.step == i as u64 + 1 && e.epoch == i as u64 / 3 + 1 && e.steps == 18));
     assert_eq!(events[18].kind, EventKind::Finish);
     assert!(events[17].loss < events[0].loss);
-}
-
-struct After(Cell<u32>);
-
-impl Control for After {
-    fn cancelled(&self) -> bool {
-        self.0.set(self.0.get().saturating_sub(1));
-        self.0.get() == 0
-    }
 }
 
 #[test]

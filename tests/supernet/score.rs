@@ -1,9 +1,9 @@
 //! Re-calibration and scoring: exact statistics, independence of order, no trace left behind.
 
-use crate::support::{small, stripes, values};
+use crate::support::{small, stripes, values, After};
 use nse::arch::Architecture;
 use nse::data::Normalisation;
-use nse::search::{At, Control, SearchOptions, Silent, Trainer};
+use nse::search::{At, SearchOptions, Silent, Trainer};
 use nse::supernet::learner::Loader;
 use nse::supernet::network::Network;
 use nse::supernet::norm::Norm;
@@ -102,15 +102,6 @@ fn a_score_depends_on_nothing_but_the_candidate() {
     assert_eq!(forwards, backwards.into_iter().rev().collect::<Vec<_>>());
     assert_eq!(forwards, alone);
     assert!(forwards.iter().all(|a| (0.0..=1.0).contains(a)) && forwards.iter().any(|a| *a != forwards[0]), "{forwards:?}");
-}
-
-struct After(Cell<u32>);
-
-impl Control for After {
-    fn cancelled(&self) -> bool {
-        self.0.set(self.0.get().saturating_sub(1));
-        self.0.get() == 0
-    }
 }
 
 #[test]

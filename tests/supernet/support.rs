@@ -1,8 +1,9 @@
 //! Small spaces and images that the tests make themselves.
 
 use nse::data::Dataset;
-use nse::search::{Purpose, Stream};
+use nse::search::{Control, Purpose, Stream};
 use nse::space::{Shape, Space};
+use std::cell::Cell;
 use std::sync::Arc;
 use tch::{Device, Kind, Tensor};
 
@@ -66,4 +67,14 @@ pub fn distance(a: &Tensor, b: &Tensor) -> f64 {
 
 pub fn values(tensor: &Tensor) -> Vec<f64> {
     Vec::<f64>::try_from(tensor.detach().to_kind(Kind::Double).contiguous().view([-1])).unwrap()
+}
+
+/// Cancels at this question, and not before.
+pub struct After(pub Cell<u32>);
+
+impl Control for After {
+    fn cancelled(&self) -> bool {
+        self.0.set(self.0.get().saturating_sub(1));
+        self.0.get() == 0
+    }
 }

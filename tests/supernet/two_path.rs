@@ -84,7 +84,7 @@ fn theta_gradient_equals_autograd_of_the_published_formula() {
     }
     let loss = cross_entropy(&network.head(&x, &Norm::Batch).unwrap(), &labels, 0.0).unwrap();
     assert!((loss.double_value(&[]) - value).abs() < 1e-6);
-    let target = options.objective.low as f64;
+    let target = options.objective.low;
     let total = loss.to_kind(Kind::Double) + (resource / target - 1.0).square() * options.objective.alpha;
     let autograd = Tensor::run_backward(&[total.sum(None)], &variables, false, false);
     for (cell, (ours, autograd)) in ours.iter().zip(&autograd).enumerate() {
