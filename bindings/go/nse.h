@@ -578,7 +578,7 @@ NSE_API void nse_dataset_free(nse_dataset *dataset);
 /* ---- Images of the host -------------------------------------------------------------------------------------------- */
 
 /**
- * Flag: use the pixels of a tensor where they are, if they lie as the library needs them: on the CPU, compact.
+ * Flag: use the pixels of a tensor where they are, if they lie as the library needs them: compact.
  */
 #define NSE_BORROW 1
 
@@ -638,23 +638,23 @@ NSE_API nse_status nse_dataset_from_source(const nse_source *source, nse_dataset
  * tensors of NumPy, PyTorch, JAX and others. Any strides and byte offset. A tensor that is read-only will do: nothing is
  * written.
  *
- * Both tensors are the library's from here on, also when the call fails: it calls each deleter (NULL: there is none) exactly
- * once. That happens before the call returns, but for the images with NSE_BORROW: then when nothing needs them any more,
- * neither a dataset, nor a part of one, nor a search that was given one, from any thread; until then they must not change.
+ * Both tensors are the library's from here on, also when the call fails: it calls each deleter exactly once (NULL: there is none
+ * to call, and what is borrowed must stay for good). That happens before the call returns, but for images that are borrowed: then
+ * when nothing needs them any more, neither a dataset, nor a part of one, nor a search that was given one, from any thread; until
+ * then they must not change.
+ *
  * The major version decides what is touched: 1 is read; of 2 to 255 the deleter is called and nothing else read, which every
  * version of DLPack allows; with any other it is no DLManagedTensorVersioned (the older DLManagedTensor, perhaps), so nothing
  * else is read and no deleter called.
  *
  * `images`: uint8, [count, channels, height, width]. `labels`: int64, int32, uint32 or uint8, [count]; always copied.
  * `classes`: labels are below this; 0: the greatest label + 1.
- * `flags`: 0 or NSE_BORROW. Images that are not compact, or on a CUDA device, are copied all the same.
+ * `flags`: 0 or NSE_BORROW. Images that are not compact are copied all the same.
  * `out`: [out] to free with nse_dataset_free.
  *
- * Tensors on a CUDA device are copied; what is in them must be complete for the legacy default stream of that device.
- *
  * NSE_ERR_INVALID_ARGUMENT: a tensor is NULL, of another version, element type or rank, has sizes or strides that are negative
- * where they must not or beyond memory, or a label out of range. NSE_ERR_DEVICE: on a device that the library cannot use.
- * NSE_ERR_TORCH. Since 0.1.
+ * where they must not or beyond memory, or a label out of range. NSE_ERR_DEVICE: not in memory that the CPU can read (a tensor
+ * on a CUDA device, for example: copy it first). Since 0.1.
  */
 NSE_API
 nse_status nse_dataset_from_dlpack(struct DLManagedTensorVersioned *images,

@@ -89,13 +89,13 @@ func DatasetFromSource(source Source) (*Dataset, error) {
 
 // DatasetFromDLPack takes over images, uint8 [count, channels, height, width], and labels, whole numbers [count]: pointers to
 // DLManagedTensorVersioned in C memory, as other libraries give them. Classes: labels are below this; 0 stands for the greatest
-// label + 1. With borrow the images are used where they are, if they are compact and on the CPU, and must not change until
+// label + 1. With borrow the images are used where they are, if they are compact, and must not change until
 // nothing needs them any more; else they are copied.
 //
 // The library calls both deleters, each once, also when this fails (but not for ErrABI: then nothing was taken), and from any
 // thread. See nse_dataset_from_dlpack in nse.h.
 //
-// ErrInvalidArgument, ErrDevice, ErrTorch.
+// ErrInvalidArgument. ErrDevice: not in memory of the CPU.
 func DatasetFromDLPack(images, labels unsafe.Pointer, classes int, borrow bool) (*Dataset, error) {
 	if err := ready(); err != nil {
 		return nil, err

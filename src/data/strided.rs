@@ -17,9 +17,6 @@ pub struct Strided {
     elements: usize,
 }
 
-// SAFETY: an address and numbers. Reading is unsafe: who does it vouches for the memory, on that thread.
-unsafe impl Send for Strided {}
-
 impl Strided {
     /// `first` is the place of element 0, 0, ...; without `strides` the array is compact. Errors are about the argument `name`.
     pub fn new(name: &'static str, first: *const u8, element: usize, shape: &[i64], strides: Option<&[i64]>) -> Result<Self> {
@@ -80,11 +77,6 @@ impl Strided {
         &self.shape
     }
 
-    /// In elements.
-    pub fn strides(&self) -> &[isize] {
-        &self.strides
-    }
-
     /// Whether the elements lie one behind the other, the last index running fastest.
     pub fn is_compact(&self) -> bool {
         let wanted = compact(&self.shape);
@@ -94,7 +86,7 @@ impl Strided {
     /// The bytes of all elements, the last index running fastest.
     ///
     /// # Safety
-    /// Every element is readable, by this thread, and does not change meanwhile.
+    /// Every element is readable and does not change meanwhile.
     pub unsafe fn gather(&self) -> Result<Vec<u8>> {
         let mut out = reserve(self.name, self.bytes())?;
         let strides: Vec<isize> = self.strides.iter().map(|stride| stride.wrapping_mul(self.element as isize)).collect();

@@ -1,11 +1,8 @@
 //! Tensors of other libraries, as DLPack 1 describes them (dlpack.h of github.com/dmlc/dlpack): taken over, checked, read, given
 //! back. Nothing is written to them, so a read-only tensor is as good as any.
 
-use super::callback::Events;
-use super::worker::{Reporter, Worker};
 use crate::data::{Pixels, Strided};
 use crate::error::{Error, Result};
-use crate::supernet;
 use std::ffi::c_void;
 use std::ptr::NonNull;
 
@@ -110,17 +107,15 @@ impl Drop for Managed {
     }
 }
 
-/// How a tensor was read: where its elements are, how they lie, and how to get at them.
+/// How a tensor was read: where its elements are, and how they lie.
 pub struct Elements {
     array: Strided,
     dtype: DLDataType,
-    /// A CUDA device, for memory that only it can read.
-    device: Option<String>,
     owner: Managed,
 }
 
 impl Elements {
-    /// A tensor of `rank` dimensions with one of the `kinds` of elements, in memory that can be reached.
+    /// A tensor of `rank` dimensions with one of the `kinds` of elements, in memory that the CPU can read.
     fn read(name: &'static str, owner: Managed, rank: usize, meaning: &str, kinds: &[(u8, u8)]) -> Result<Self> {
         let tensor = owner.tensor(name)?;
         if usize::try_from(tensor.ndim) != Ok(rank) {
@@ -132,14 +127,11 @@ impl Elements {
                 kinds.iter().map(|(code, bits)| DLDataType { code: *code, bits: *bits, lanes: 1 }.name()).collect();
             return wrong(name, format!("elements of {} instead of {}", dtype.name(), kinds.join(", ")));
         }
-        let device = match tensor.device.kind {
-            CPU | CUDA_HOST => None,
-            CUDA => Some(format!("cuda:{}", tensor.device.id)),
-            kind => {
-                let device = format!("DLPack type {kind}, number {}", tensor.device.id);
-                return Err(Error::Device { device, reason: "tensors of CPU and CUDA are understood".into() });
-            }
-        };
+        let DLDevice { kind, id } = tensor.device;
+        if ![CPU, CUDA_HOST].contains(&kind) {
+            let device = if kind == CUDA { format!("cuda:{id}") } else { format!("DLPack type {kind}, number {id}") };
+            return Err(Error::Device { device, reason: format!("{name} must be in memory of the CPU: copy them there") });
+        }
         if tensor.shape.is_null() {
             return wrong(name, "NULL is not a shape".into());
         }
@@ -156,7 +148,7 @@ impl Elements {
             _ => return wrong(name, format!("the byte offset {} reaches beyond memory", tensor.byte_offset)),
         };
         let array = Strided::new(name, first, usize::from(dtype.bits / 8), shape, strides)?;
-        Ok(Elements { array, dtype, device, owner })
+        Ok(Elements { array, dtype, owner })
     }
 
     /// Images: bytes [count, channels, height, width].
@@ -175,7 +167,7 @@ impl Elements {
 
     /// The bytes, where they are if that is wanted and possible: then the tensor is kept as long as they are.
     pub fn into_pixels(self, borrow: bool) -> Result<Pixels> {
-        if borrow && self.device.is_none() && self.array.is_compact() {
+        if borrow && self.array.is_compact() {
             // SAFETY: a tensor is readable until its deleter runs; hosts are told not to change a borrowed one.
             return Ok(unsafe { Pixels::borrow(self.array.first(), self.array.bytes(), self.owner) });
         }
@@ -184,19 +176,8 @@ impl Elements {
 
     /// All elements, copied; the tensor is given back.
     fn into_bytes(self) -> Result<Vec<u8>> {
-        let Elements { array, device, owner, .. } = self;
-        let bytes = match device {
-            // SAFETY: a tensor of the CPU is readable until its deleter runs.
-            None => unsafe { array.gather() },
-            Some(device) => {
-                let worker = Worker::start("download", || Ok(()))?;
-                // SAFETY: a tensor is readable by its device until its deleter runs.
-                let job = move |_: &mut (), _: &Reporter<Vec<u8>>| unsafe { supernet::download(&array, &device) };
-                worker.run(job, &Events::none())
-            }
-        };
-        drop(owner);
-        bytes
+        // SAFETY: a tensor is readable until its deleter runs, which is when `self` is dropped.
+        unsafe { self.array.gather() }
     }
 
     /// Every element as a label; the tensor is given back.

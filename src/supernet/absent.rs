@@ -11,7 +11,7 @@ pub use options::{Evaluation, ModelOptions};
 
 use crate::arch::Architecture;
 use crate::cost::LatencyTable;
-use crate::data::{Dataset, Strided};
+use crate::data::Dataset;
 use crate::error::{Error, Result};
 use crate::search::{Arrays, At, Control, Event, PathGradient, SearchOptions, StepOutcome, Trainer, TwoPaths};
 use crate::space::Space;
@@ -21,12 +21,6 @@ use std::sync::Arc;
 
 pub fn runtime_info() -> Value {
     Value::Null
-}
-
-/// # Safety
-/// Reads nothing.
-pub unsafe fn download(_: &Strided, device: &str) -> Result<Vec<u8>> {
-    Err(Error::Device { device: device.into(), reason: "this build of nse has no libtorch, and so no CUDA".into() })
 }
 
 pub enum SupernetTrainer {}

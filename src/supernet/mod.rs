@@ -2,7 +2,6 @@
 //! and exports stand-alone models. Device-generic: the same code runs on CPU and CUDA.
 
 mod device;
-pub mod download;
 pub mod excitation;
 mod export;
 pub mod learner;
@@ -19,7 +18,6 @@ mod trainer;
 pub mod unit;
 
 pub use device::runtime_info;
-pub use download::download;
 pub use measure::measure_latencies;
 pub use measure_options::MeasureOptions;
 pub use model::Model;

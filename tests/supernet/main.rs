@@ -1,7 +1,6 @@
 //! The weights, held against hand computations: every operator, every gradient, every statistic.
 
 mod depthwise;
-mod download;
 mod export;
 mod forward;
 mod gradient;

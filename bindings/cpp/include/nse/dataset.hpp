@@ -116,7 +116,7 @@ class Dataset : public detail::Handle<nse_dataset, nse_dataset_free> {
     }
     /// Takes over images and labels that are DLPack tensors; see nse_dataset_from_dlpack. `flags`: 0, or NSE_BORROW to use the
     /// images where they are. The library calls both deleters, also when this throws (but not for NSE_ERR_ABI: then nothing was
-    /// taken). NSE_ERR_INVALID_ARGUMENT, NSE_ERR_DEVICE, NSE_ERR_TORCH.
+    /// taken). NSE_ERR_INVALID_ARGUMENT, NSE_ERR_DEVICE: not in memory of the CPU.
     [[nodiscard]] static Dataset from_dlpack(::DLManagedTensorVersioned *images, ::DLManagedTensorVersioned *labels,
                                              std::uint32_t classes = 0, std::uint32_t flags = 0) {
         return detail::make<Dataset>(nse_dataset_from_dlpack, images, labels, classes, flags);
