@@ -2,6 +2,7 @@
 
 use serde_json::{json, Value};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -81,6 +82,10 @@ pub enum Error {
 
     #[error("internal error (a bug in nse): {0}")]
     Panic(String),
+
+    /// One that is told more than once.
+    #[error("{0}")]
+    Shared(Arc<Error>),
 }
 
 impl Error {
@@ -103,6 +108,7 @@ impl Error {
             Error::Diverged { round, step, .. } => json!({ "round": round, "step": step }),
             Error::Callback { name, code, .. } => json!({ "argument": name, "code": code }),
             Error::Device { device, .. } => json!({ "device": device }),
+            Error::Shared(error) => error.detail(),
             Error::Abi { header, library } => json!({ "header": header, "library": library }),
             _ => json!({}),
         }

@@ -80,6 +80,11 @@ typedef struct nse_search nse_search;
  */
 typedef struct nse_model nse_model;
 
+/**
+ * Work under way that was begun by a function ending in _async.
+ */
+typedef struct nse_op nse_op;
+
 /* ---- Status -------------------------------------------------------------------------------------------------------- */
 
 /**
@@ -96,6 +101,11 @@ typedef int32_t nse_status;
  * Success, and the search is complete: there are no more rounds.
  */
 #define NSE_DONE 1
+
+/**
+ * Success so far: the operation is still at work.
+ */
+#define NSE_PENDING 2
 
 /**
  * An argument is NULL, not UTF-8, or has a value that is not allowed.
@@ -332,6 +342,12 @@ NSE_API nse_status nse_runtime_info(nse_buffer *out, nse_error **err);
 #define NSE_EVENT_MEASURE 4
 
 /**
+ * Flag of nse_events: deliver at once, on a thread of the library, while the work goes on; the callback holds it up. Otherwise
+ * events wait for the call that works, or for nse_op_poll, and come on the thread that called it.
+ */
+#define NSE_EVENTS_DIRECT 1
+
+/**
  * Progress. Valid during the callback only.
  */
 typedef struct nse_event {
@@ -392,12 +408,13 @@ typedef int32_t (*nse_event_fn)(void *user, const nse_event *event);
 typedef void (*nse_free_fn)(void *user);
 
 /**
- * Where progress goes. Start with NSE_EVENTS_INIT. Events are delivered on the calling thread, inside the call that works.
+ * Where progress goes. Start with NSE_EVENTS_INIT. Events are delivered on the calling thread, inside the call that works or
+ * polls, unless NSE_EVENTS_DIRECT is set.
  */
 typedef struct nse_events {
     uint32_t struct_size;
     /**
-     * 0.
+     * 0, or NSE_EVENTS_DIRECT.
      */
     uint32_t flags;
     /**
@@ -1008,6 +1025,16 @@ NSE_API nse_status nse_search_options(const nse_search *search, nse_buffer *out,
 NSE_API nse_status nse_search_step(const nse_search *search, nse_error **err);
 
 /**
+ * Begins a round as nse_search_step does, and returns at once. Events come in nse_op_poll; other functions, nse_search_cancel
+ * included, work on the search as during a step.
+ *
+ * `out`: [out] to free with nse_op_free; freeing it, or never polling it, lets the round go on.
+ *
+ * NSE_ERR_BUSY: another step of this search is running. Since 0.1.
+ */
+NSE_API nse_status nse_search_step_async(const nse_search *search, nse_op **out, nse_error **err);
+
+/**
  * Asks the step that is running to stop after its current batch; it returns NSE_ERR_CANCELLED. Without a running step
  * it does nothing. Never waits. Concurrent.
  *
@@ -1171,6 +1198,16 @@ NSE_API nse_status nse_model_options_schema(nse_buffer *out, nse_error **err);
 NSE_API nse_status nse_model_train(const nse_model_desc *desc, nse_model **out, nse_error **err);
 
 /**
+ * Begins a training as nse_model_train does, and returns at once. Events come in nse_op_poll; when that returns NSE_OK,
+ * nse_op_take_model has the model.
+ *
+ * `desc`: [in] read during the call only. `out`: [out] to free with nse_op_free, which cancels the training.
+ *
+ * NSE_ERR_CONFIG: options. NSE_ERR_UNSUPPORTED: a build without libtorch. Since 0.1.
+ */
+NSE_API nse_status nse_model_train_async(const nse_model_desc *desc, nse_op **out, nse_error **err);
+
+/**
  * Evaluates a model on a dataset. Blocks.
  *
  * `loss`: [out] mean cross-entropy; `accuracy`: [out] top-1, 0 to 1. Both may be NULL.
@@ -1201,6 +1238,49 @@ NSE_API nse_status nse_model_export(const nse_model *model, const char *format, 
  * Since 0.1.
  */
 NSE_API void nse_model_free(nse_model *model);
+
+/* ---- Operation ----------------------------------------------------------------------------------------------------- */
+
+/**
+ * Wait as long as it takes.
+ */
+#define NSE_FOREVER UINT32_MAX
+
+/**
+ * Delivers the events that wait, on this thread, and says how the work stands. Returns when it is done or `timeout_ms` have
+ * passed, whichever comes first; with 0 at once.
+ *
+ * `timeout_ms`: milliseconds, or NSE_FOREVER.
+ *
+ * Returns NSE_PENDING: still at work. Otherwise what the blocking function would have returned, and the same again when asked
+ * again. NSE_ERR_BUSY: another call polls this operation, or a callback of it does. Since 0.1.
+ */
+NSE_API nse_status nse_op_poll(const nse_op *op, uint32_t timeout_ms, nse_error **err);
+
+/**
+ * Asks the work to stop after its current batch. When it is done already, nothing happens, whatever its object does by now. Never
+ * waits. Concurrent.
+ *
+ * Since 0.1.
+ */
+NSE_API nse_status nse_op_cancel(const nse_op *op, nse_error **err);
+
+/**
+ * The model that nse_model_train_async made; the operation has it no more.
+ *
+ * `out`: [out] to free with nse_model_free.
+ *
+ * NSE_ERR_NOT_FOUND: nse_op_poll has not returned NSE_OK yet, the model was taken, or the operation makes none. Since 0.1.
+ */
+NSE_API nse_status nse_op_take_model(const nse_op *op, nse_model **out, nse_error **err);
+
+/**
+ * Frees an operation. A step of a search goes on; the training of a model, which nobody could take any more, is cancelled. NULL
+ * is allowed.
+ *
+ * Since 0.1.
+ */
+NSE_API void nse_op_free(nse_op *op);
 
 #define NSE_BUFFER_INIT {NULL, 0, NULL}
 #define NSE_EVENTS_INIT {sizeof(nse_events), 0, NULL, NULL, NULL}

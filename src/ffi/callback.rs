@@ -55,12 +55,17 @@ pub type nse_event_fn = Option<unsafe extern "C-unwind" fn(user: *mut c_void, ev
 /// Called once, when `user` is no longer needed; from any thread.
 pub type nse_free_fn = Option<unsafe extern "C-unwind" fn(user: *mut c_void)>;
 
-/// Where progress goes. Start with NSE_EVENTS_INIT. Events are delivered on the calling thread, inside the call that works.
+/// Flag of nse_events: deliver at once, on a thread of the library, while the work goes on; the callback holds it up. Otherwise
+/// events wait for the call that works, or for nse_op_poll, and come on the thread that called it.
+pub const NSE_EVENTS_DIRECT: u32 = 1;
+
+/// Where progress goes. Start with NSE_EVENTS_INIT. Events are delivered on the calling thread, inside the call that works or
+/// polls, unless NSE_EVENTS_DIRECT is set.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct nse_events {
     pub struct_size: u32,
-    /// 0.
+    /// 0, or NSE_EVENTS_DIRECT.
     pub flags: u32,
     /// May be NULL.
     pub on_event: nse_event_fn,
@@ -90,7 +95,7 @@ impl Events {
         }
         let events = Events(Some(structs::read(name, events)?));
         match events.0 {
-            Some(nse_events { flags, .. }) if flags != 0 => {
+            Some(nse_events { flags, .. }) if flags & !NSE_EVENTS_DIRECT != 0 => {
                 let reason = format!("flags {flags:#x} are not known");
                 Err(crate::Error::Argument { name, reason })
             }
@@ -106,6 +111,11 @@ impl Events {
     /// Nobody listens.
     pub fn none() -> Self {
         Events(None)
+    }
+
+    /// Whether events are told at once, on the thread where they happen.
+    pub fn direct(&self) -> bool {
+        self.0.is_some_and(|events| events.flags & NSE_EVENTS_DIRECT != 0)
     }
 
     /// Tells the host; true when it wants to cancel.

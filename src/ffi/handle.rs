@@ -6,6 +6,7 @@ use super::arch::ArchHandle;
 use super::error::ErrorObject;
 use super::latency::LatencyHandle;
 use super::model::ModelHandle;
+use super::op::OpHandle;
 use super::search::SearchHandle;
 use crate::data::Dataset;
 use crate::error::{Error, Result};
@@ -23,6 +24,7 @@ pub enum Object {
     Search(Arc<SearchHandle>),
     Model(Arc<ModelHandle>),
     Latency(Arc<LatencyHandle>),
+    Op(Arc<OpHandle>),
 }
 
 /// A Rust type that C sees as a pointer to the incomplete struct `C`.
@@ -68,6 +70,7 @@ handles! {
     0x54 "architecture" Arch(ArchHandle) as super::arch::nse_arch;
     0x55 "search" Search(SearchHandle) as super::search::nse_search;
     0x56 "model" Model(ModelHandle) as super::model::nse_model;
+    0x58 "operation" Op(OpHandle) as super::op::nse_op;
     0x57 "latency table" Latency(LatencyHandle) as super::latency::nse_latency;
 }
 

@@ -209,10 +209,10 @@ pub extern "C" fn nse_latency_measure(
     // Outside, so that user_free runs whatever fails.
     let desc = structs::read("desc", desc);
     let events = Events::of(&desc, |desc| desc.events);
-    boundary::make(out, err, || measure(&desc?, &events?))
+    boundary::make(out, err, || measure(&desc?, &Arc::new(events?)))
 }
 
-fn measure(desc: &nse_measure_desc, events: &Events) -> Result<LatencyHandle> {
+fn measure(desc: &nse_measure_desc, events: &Arc<Events>) -> Result<LatencyHandle> {
     if desc.flags != 0 {
         return Err(Error::Argument { name: "desc", reason: format!("flags {:#x} are not known", desc.flags) });
     }

@@ -4,7 +4,7 @@
 //! status boundary handle error buffer text structs    what every function is made of
 //! callback worker view                                how calls wait, report and stop
 //! dlpack                                              tensors of other libraries
-//! library space dataset source arch latency search result model   the sections: decode, call, encode
+//! library space dataset source arch latency search result op model   the sections: decode, call, encode
 //! ```
 
 // C names, and pointers that every function checks before it looks behind them.
@@ -22,6 +22,7 @@ mod handle;
 mod latency;
 mod library;
 mod model;
+mod op;
 mod result;
 mod search;
 mod source;

@@ -5,9 +5,10 @@ use super::buffer::{self, nse_buffer};
 use super::callback::{nse_events, Events};
 use super::dataset::nse_dataset;
 use super::error::nse_error;
+use super::op::{nse_op, OpHandle};
 use super::status::{nse_status, NSE_OK};
 use super::structs::Sized32;
-use super::worker::{Reporter, Worker};
+use super::worker::{Reporter, Ticket, Worker};
 use super::{boundary, handle, structs, text};
 use crate::data::Dataset;
 use crate::error::{Error, Result};
@@ -16,6 +17,7 @@ use crate::supernet::{Model, ModelOptions};
 use std::ffi::c_char;
 use std::mem::size_of;
 use std::path::PathBuf;
+use std::sync::{Arc, PoisonError};
 
 /// A trained stand-alone network.
 pub struct nse_model {
@@ -50,7 +52,13 @@ pub struct ModelHandle {
 }
 
 impl ModelHandle {
-    fn train(desc: &nse_model_desc, events: &Events) -> Result<Self> {
+    fn train(desc: &nse_model_desc, events: &Arc<Events>) -> Result<Self> {
+        let (worker, mut ticket) = Self::begin(desc, events)?;
+        ticket.wait(None, events).unwrap_or(Err(Error::Cancelled))?;
+        Ok(ModelHandle { worker })
+    }
+
+    fn begin(desc: &nse_model_desc, events: &Arc<Events>) -> Result<(Worker<Option<Model>>, Ticket<()>)> {
         if desc.flags != 0 {
             return Err(Error::Argument { name: "desc", reason: format!("flags {:#x} are not known", desc.flags) });
         }
@@ -63,8 +71,20 @@ impl ModelHandle {
             *state = Some(Model::train(arch.space.clone(), &arch.architecture, &train, &options, reporter, &watch)?);
             Ok(())
         };
-        worker.run(job, events)?;
-        Ok(ModelHandle { worker })
+        let ticket = worker.submit(job, events)?;
+        Ok((worker, ticket))
+    }
+
+    /// Begins a training; its operation holds the model when it is done.
+    fn train_async(desc: &nse_model_desc, events: Arc<Events>) -> Result<OpHandle> {
+        let (worker, ticket) = Self::begin(desc, &events)?;
+        let mut unclaimed = Unclaimed(Some(worker));
+        Ok(OpHandle::with_model(|model| {
+            OpHandle::new(ticket, events, move |()| {
+                *model.lock().unwrap_or_else(PoisonError::into_inner) = unclaimed.0.take().map(|worker| ModelHandle { worker });
+                NSE_OK
+            })
+        }))
     }
 
     fn with<R: Send + 'static>(&self, job: impl FnOnce(&Model) -> Result<R> + Send + 'static) -> Result<R> {
@@ -72,7 +92,18 @@ impl ModelHandle {
             Some(model) => job(model),
             None => Err(Error::NotFound("the model was not trained".into())),
         };
-        self.worker.run(job, &Events::none())
+        self.worker.run(job, &Arc::new(Events::none()))
+    }
+}
+
+/// A training whose model nobody has taken: when nobody can any more, it stops.
+struct Unclaimed(Option<Worker<Option<Model>>>);
+
+impl Drop for Unclaimed {
+    fn drop(&mut self) {
+        if let Some(worker) = &self.0 {
+            worker.retire();
+        }
     }
 }
 
@@ -97,7 +128,25 @@ pub extern "C" fn nse_model_train(desc: *const nse_model_desc, out: *mut *mut ns
     // Outside, so that user_free runs whatever fails.
     let desc = structs::read("desc", desc);
     let events = Events::of(&desc, |desc| desc.events);
-    boundary::make(out, err, || ModelHandle::train(&desc?, &events?))
+    boundary::make(out, err, || ModelHandle::train(&desc?, &Arc::new(events?)))
+}
+
+/// Begins a training as nse_model_train does, and returns at once. Events come in nse_op_poll; when that returns NSE_OK,
+/// nse_op_take_model has the model.
+///
+/// `desc`: [in] read during the call only. `out`: [out] to free with nse_op_free, which cancels the training.
+///
+/// NSE_ERR_CONFIG: options. NSE_ERR_UNSUPPORTED: a build without libtorch. Since 0.1.
+#[no_mangle]
+pub extern "C" fn nse_model_train_async(
+    desc: *const nse_model_desc,
+    out: *mut *mut nse_op,
+    err: *mut *mut nse_error,
+) -> nse_status {
+    // Outside, so that user_free runs whatever fails.
+    let desc = structs::read("desc", desc);
+    let events = Events::of(&desc, |desc| desc.events);
+    boundary::make(out, err, || ModelHandle::train_async(&desc?, Arc::new(events?)))
 }
 
 /// Evaluates a model on a dataset. Blocks.

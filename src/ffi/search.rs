@@ -6,6 +6,7 @@ use super::callback::{nse_events, Events};
 use super::dataset::nse_dataset;
 use super::error::nse_error;
 use super::latency::{nse_latency, LatencyHandle};
+use super::op::{nse_op, OpHandle};
 use super::space::{self, nse_space};
 use super::status::{nse_status, NSE_DONE, NSE_OK};
 use super::structs::Sized32;
@@ -73,7 +74,7 @@ pub struct SearchHandle {
     pub shared: Arc<Shared>,
     options: SearchOptions,
     worker: Worker<State>,
-    events: Events,
+    events: Arc<Events>,
 }
 
 struct State {
@@ -122,7 +123,7 @@ impl SearchHandle {
             let job = move |state: &mut State, _: &Reporter<Search>| {
                 Search::start(space, options, Start { latency, front, continued: Some(&state.search) })
             };
-            old.worker.run(job, &Events::none())?
+            old.worker.run(job, &Arc::new(Events::none()))?
         };
         Self::start(events, search.space().clone(), search.options().clone(), move || {
             let trainer = described.trainer(search.space(), search.options())?;
@@ -162,23 +163,23 @@ impl SearchHandle {
             publish.publish(&search, None);
             Ok(State { search, trainer, keeper })
         })?;
-        Ok(SearchHandle { space, metric: options.objective.cost, shared, options, worker, events })
+        Ok(SearchHandle { space, metric: options.objective.cost, shared, options, worker, events: Arc::new(events) })
     }
 
-    fn step(&self) -> Result<Status> {
+    /// What a step does on the thread of the search.
+    fn round(&self) -> impl FnOnce(&mut State, &Reporter<Status>) -> Result<Status> + Send + 'static {
         let shared = self.shared.clone();
-        let job = move |state: &mut State, reporter: &Reporter<Status>| {
+        move |state: &mut State, reporter: &Reporter<Status>| {
             let watch = Watch { shared: &shared, reporter, keeper: state.keeper.as_ref() };
             let result = state.search.step(&mut state.trainer, &watch);
             shared.publish(&state.search, None);
             result
-        };
-        self.worker.run(job, &self.events)
+        }
     }
 
     fn save(&self, path: PathBuf) -> Result<()> {
         let job = move |state: &mut State, _: &Reporter<()>| checkpoint::save(&path, &state.search, &state.trainer);
-        self.worker.run(job, &Events::none())
+        self.worker.run(job, &Arc::new(Events::none()))
     }
 }
 
@@ -321,10 +322,34 @@ pub extern "C" fn nse_search_options(search: *const nse_search, out: *mut nse_bu
 #[no_mangle]
 pub extern "C" fn nse_search_step(search: *const nse_search, err: *mut *mut nse_error) -> nse_status {
     boundary::guard(err, || {
-        Ok(match handle::get::<SearchHandle>("search", search)?.step()? {
-            Status::Round => NSE_OK,
-            Status::Done => NSE_DONE,
-        })
+        let search = handle::get::<SearchHandle>("search", search)?;
+        search.worker.run(search.round(), &search.events).map(status_of)
+    })
+}
+
+fn status_of(status: Status) -> nse_status {
+    match status {
+        Status::Round => NSE_OK,
+        Status::Done => NSE_DONE,
+    }
+}
+
+/// Begins a round as nse_search_step does, and returns at once. Events come in nse_op_poll; other functions, nse_search_cancel
+/// included, work on the search as during a step.
+///
+/// `out`: [out] to free with nse_op_free; freeing it, or never polling it, lets the round go on.
+///
+/// NSE_ERR_BUSY: another step of this search is running. Since 0.1.
+#[no_mangle]
+pub extern "C" fn nse_search_step_async(
+    search: *const nse_search,
+    out: *mut *mut nse_op,
+    err: *mut *mut nse_error,
+) -> nse_status {
+    boundary::make(out, err, || {
+        let search = handle::get::<SearchHandle>("search", search)?;
+        let ticket = search.worker.submit(search.round(), &search.events)?;
+        Ok(OpHandle::new(ticket, search.events.clone(), status_of))
     })
 }
 

@@ -9,6 +9,8 @@ pub type nse_status = i32;
 pub const NSE_OK: nse_status = 0;
 /// Success, and the search is complete: there are no more rounds.
 pub const NSE_DONE: nse_status = 1;
+/// Success so far: the operation is still at work.
+pub const NSE_PENDING: nse_status = 2;
 /// An argument is NULL, not UTF-8, or has a value that is not allowed.
 pub const NSE_ERR_INVALID_ARGUMENT: nse_status = -1;
 /// A handle is NULL, was freed, is of another kind, or never came from this library.
@@ -71,6 +73,7 @@ pub fn of(error: &Error) -> nse_status {
         Error::Forked => NSE_ERR_FORKED,
         Error::Poisoned(_) => NSE_ERR_POISONED,
         Error::Panic(_) => NSE_ERR_PANIC,
+        Error::Shared(error) => of(error),
         Error::NotFound(_) => NSE_ERR_NOT_FOUND,
         Error::Unreachable { .. } => NSE_ERR_UNREACHABLE,
         Error::Diverged { .. } => NSE_ERR_DIVERGED,
@@ -87,6 +90,7 @@ pub extern "C" fn nse_status_name(status: nse_status) -> *const std::ffi::c_char
     let name = match status {
         NSE_OK => c"NSE_OK",
         NSE_DONE => c"NSE_DONE",
+        NSE_PENDING => c"NSE_PENDING",
         NSE_ERR_INVALID_ARGUMENT => c"NSE_ERR_INVALID_ARGUMENT",
         NSE_ERR_INVALID_HANDLE => c"NSE_ERR_INVALID_HANDLE",
         NSE_ERR_CONFIG => c"NSE_ERR_CONFIG",

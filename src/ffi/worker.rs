@@ -5,11 +5,13 @@ use super::boundary;
 use super::callback::Events;
 use crate::error::{Error, Result};
 use crate::search::{Control, Event, EventKind};
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
-use std::sync::mpsc::{channel, sync_channel, Receiver, Sender, SyncSender};
+use std::cell::Cell;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::{channel, Receiver, RecvTimeoutError, Sender};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-/// Progress events on their way; when the host is slower than this, some are left out.
+/// Progress events waiting to be told; when the host is slower than this, some are left out.
 const QUEUE: usize = 64;
 const STACK_BYTES: usize = 8 << 20;
 
@@ -20,40 +22,56 @@ pub struct Worker<S> {
     name: &'static str,
     jobs: Sender<Job<S>>,
     turn: Arc<Turn>,
-    poisoned: AtomicBool,
+    poisoned: Arc<AtomicBool>,
 }
 
-/// Whether a job is under way, and whether it was asked to stop: one value, so that no cancel is lost and none outlives its job.
+/// Whether a job is under way, which one, and whether it was asked to stop: one value (number of the job << 2 | state), so that no
+/// cancel is lost, and none hits another job than it was meant for.
 #[derive(Default)]
-pub struct Turn(AtomicU8);
+struct Turn(AtomicU64);
 
-const IDLE: u8 = 0;
-const RUNNING: u8 = 1;
-const STOPPING: u8 = 2;
+const IDLE: u64 = 0;
+const RUNNING: u64 = 1;
+const STOPPING: u64 = 2;
 /// For good: the object was freed.
-const RETIRED: u8 = 3;
+const RETIRED: u64 = 3;
+const STATE: u64 = 3;
 
 impl Turn {
-    fn cancel(&self) {
-        let _ = self.0.compare_exchange(RUNNING, STOPPING, Ordering::AcqRel, Ordering::Relaxed);
+    /// `to`, when the state is `from` (and the job is this one, when one is named).
+    fn change(&self, job: Option<u64>, from: u64, to: u64) -> std::result::Result<u64, u64> {
+        let changed = |now: u64| {
+            let fits = now & STATE == from && job.is_none_or(|job| now >> 2 == job);
+            fits.then_some(now & !STATE | to)
+        };
+        self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, changed)
     }
 
-    fn begin(&self, name: &'static str) -> Result<()> {
-        match self.0.compare_exchange(IDLE, RUNNING, Ordering::AcqRel, Ordering::Acquire) {
-            Ok(_) => Ok(()),
-            Err(RETIRED) => Err(Error::Cancelled),
+    fn cancel(&self, job: Option<u64>) {
+        let _ = self.change(job, RUNNING, STOPPING);
+    }
+
+    /// The number of the new job.
+    fn begin(&self, name: &'static str) -> Result<u64> {
+        let next = |now: u64| (now & STATE == IDLE).then_some((((now >> 2) + 1) << 2) | RUNNING);
+        match self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, next) {
+            Ok(before) => Ok((before >> 2) + 1),
+            Err(now) if now & STATE == RETIRED => Err(Error::Cancelled),
             Err(_) => Err(Error::Busy(name)),
         }
     }
 
     fn end(&self) {
-        let _ = self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, |state| (state != RETIRED).then_some(IDLE));
+        let idle = |now: u64| (now & STATE != RETIRED).then_some(now & !STATE | IDLE);
+        let _ = self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, idle);
     }
-}
 
-impl Control for Turn {
-    fn cancelled(&self) -> bool {
-        self.0.load(Ordering::Relaxed) >= STOPPING
+    fn retire(&self) {
+        self.0.fetch_or(RETIRED, Ordering::AcqRel);
+    }
+
+    fn stopped(&self) -> bool {
+        self.0.load(Ordering::Relaxed) & STATE >= STOPPING
     }
 }
 
@@ -64,26 +82,84 @@ enum Message<R> {
 
 /// How a job reports progress, and hears that it should stop.
 pub struct Reporter<R> {
-    sender: SyncSender<Message<R>>,
+    sender: Sender<Message<R>>,
+    queued: Arc<AtomicUsize>,
     turn: Arc<Turn>,
+    job: u64,
+    /// Told at once, here; otherwise events wait for whoever holds the ticket.
+    direct: Option<Arc<Events>>,
+    deaf: Cell<bool>,
 }
 
 impl<R> Reporter<R> {
     pub fn event(&self, event: &Event) {
-        // Nobody listening any more is no reason to stop: the result is kept all the same.
-        let _ = match event.kind {
-            EventKind::Finish => self.sender.send(Message::Event(*event)).map_err(|_| ()),
-            EventKind::Train | EventKind::Score | EventKind::Measure => {
-                self.sender.try_send(Message::Event(*event)).map_err(|_| ())
+        if let Some(events) = &self.direct {
+            if !self.deaf.get() && events.tell(event) {
+                self.deaf.set(true);
+                self.turn.cancel(Some(self.job));
             }
-        };
+        } else if event.kind == EventKind::Finish || self.queued.load(Ordering::Relaxed) < QUEUE {
+            self.queued.fetch_add(1, Ordering::Relaxed);
+            // Nobody listening any more is no reason to stop: the result is kept all the same.
+            let _ = self.sender.send(Message::Event(*event));
+        }
     }
 }
 
 impl<R> Control for Reporter<R> {
     fn cancelled(&self) -> bool {
-        self.turn.cancelled()
+        self.turn.stopped()
     }
+}
+
+/// A job under way, for whoever waits for it. Dropping it lets the job go on.
+pub struct Ticket<R> {
+    messages: Receiver<Message<R>>,
+    queued: Arc<AtomicUsize>,
+    turn: Arc<Turn>,
+    job: u64,
+    deaf: bool,
+}
+
+impl<R> Ticket<R> {
+    /// Tells the events that wait to `listener`, here, until the job is done (then its result) or the time is up (None; no limit
+    /// without `timeout`). A listener that cancels is not told any more.
+    pub fn wait(&mut self, timeout: Option<Duration>, listener: &Events) -> Option<Result<R>> {
+        let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        loop {
+            let message = match deadline {
+                None => self.messages.recv().map_err(|_| RecvTimeoutError::Disconnected),
+                Some(deadline) => self.messages.recv_timeout(deadline.saturating_duration_since(Instant::now())),
+            };
+            match message {
+                Ok(Message::Event(event)) => {
+                    self.queued.fetch_sub(1, Ordering::Relaxed);
+                    if !self.deaf && listener.tell(&event) {
+                        self.deaf = true;
+                        self.cancel();
+                    }
+                }
+                Ok(Message::Done(result)) => return Some(result),
+                Err(RecvTimeoutError::Timeout) => return None,
+                Err(RecvTimeoutError::Disconnected) => return Some(Err(ended())),
+            }
+        }
+    }
+
+    /// Asks this job, and no other, to stop.
+    fn cancel(&self) {
+        self.turn.cancel(Some(self.job));
+    }
+
+    /// The same from elsewhere.
+    pub fn canceller(&self) -> impl Fn() + Send + Sync + 'static {
+        let (turn, job) = (self.turn.clone(), self.job);
+        move || turn.cancel(Some(job))
+    }
+}
+
+fn ended() -> Error {
+    Error::Panic("the worker thread ended".into())
 }
 
 impl<S: 'static> Worker<S> {
@@ -102,58 +178,73 @@ impl<S: 'static> Worker<S> {
             }
         };
         without_signals(|| thread.spawn(body)).map_err(|source| Error::Io { path: "thread".into(), source })?;
-        made.recv().unwrap_or_else(|_| Err(Error::Panic("the worker thread ended".into())))?;
-        Ok(Worker { name, jobs, turn: Arc::default(), poisoned: AtomicBool::new(false) })
+        made.recv().unwrap_or_else(|_| Err(ended()))?;
+        Ok(Worker { name, jobs, turn: Arc::default(), poisoned: Arc::default() })
     }
 
     /// Asks the job under way to stop. Without one it does nothing.
     pub fn cancel(&self) {
-        self.turn.cancel();
+        self.turn.cancel(None);
     }
 
     /// Asks the job under way to stop, and lets no other begin.
     pub fn retire(&self) {
-        self.turn.0.store(RETIRED, Ordering::Release);
+        self.turn.retire();
     }
 
-    /// Runs `job` on the thread, tells its events to `listener` here, and returns its result. One at a time: a second caller is
-    /// told so. A listener that cancels is not told any more.
-    pub fn run<R: Send + 'static>(
+    /// Begins `job` on the thread. One at a time: a second caller is told so until the job has ended. Events go to `events` as it
+    /// wants: at once, from the thread of the job, or when the ticket is waited for.
+    pub fn submit<R: Send + 'static>(
         &self,
         job: impl FnOnce(&mut S, &Reporter<R>) -> Result<R> + Send + 'static,
-        listener: &Events,
-    ) -> Result<R> {
+        events: &Arc<Events>,
+    ) -> Result<Ticket<R>> {
+        self.send(job, events, true)
+    }
+
+    /// The turn ends with the job, or when the caller says so.
+    fn send<R: Send + 'static>(
+        &self,
+        job: impl FnOnce(&mut S, &Reporter<R>) -> Result<R> + Send + 'static,
+        events: &Arc<Events>,
+        ends: bool,
+    ) -> Result<Ticket<R>> {
         if self.poisoned.load(Ordering::Acquire) {
             return Err(Error::Poisoned(self.name));
         }
-        self.turn.begin(self.name)?;
-        let _end = End(&self.turn);
-        let (sender, messages) = sync_channel(QUEUE);
-        let reporter = Reporter { sender, turn: self.turn.clone() };
+        let number = self.turn.begin(self.name)?;
+        let (sender, messages) = channel();
+        let direct = events.direct().then(|| events.clone());
+        let (turn, queued) = (self.turn.clone(), Arc::<AtomicUsize>::default());
+        let reporter = Reporter { sender, queued: queued.clone(), turn, job: number, direct, deaf: Cell::new(false) };
+        let poisoned = self.poisoned.clone();
         let sent = self.jobs.send(Box::new(move |state| {
             let result = boundary::catch(|| job(state, &reporter));
+            if matches!(result, Err(Error::Panic(_))) {
+                poisoned.store(true, Ordering::Release);
+            }
+            if ends {
+                // Before the result: whoever has it may begin the next job.
+                reporter.turn.end();
+            }
             let _ = reporter.sender.send(Message::Done(result));
         }));
-        let ended = || Error::Panic("the worker thread ended".into());
-        sent.map_err(|_| ended())?;
-        let mut listening = true;
-        loop {
-            match messages.recv() {
-                Ok(Message::Event(event)) => {
-                    if listening && listener.tell(&event) {
-                        listening = false;
-                        self.turn.cancel();
-                    }
-                }
-                Ok(Message::Done(result)) => {
-                    if matches!(result, Err(Error::Panic(_))) {
-                        self.poisoned.store(true, Ordering::Release);
-                    }
-                    return result;
-                }
-                Err(_) => return Err(ended()),
-            }
+        if sent.is_err() {
+            self.turn.end();
+            return Err(ended());
         }
+        Ok(Ticket { messages, queued, turn: self.turn.clone(), job: number, deaf: false })
+    }
+
+    /// Runs `job` on the thread and waits for it; until this returns, callbacks included, no other can begin.
+    pub fn run<R: Send + 'static>(
+        &self,
+        job: impl FnOnce(&mut S, &Reporter<R>) -> Result<R> + Send + 'static,
+        events: &Arc<Events>,
+    ) -> Result<R> {
+        let mut ticket = self.send(job, events, false)?;
+        let _end = End(&self.turn);
+        ticket.wait(None, events).unwrap_or_else(|| Err(ended()))
     }
 }
 

@@ -19,6 +19,7 @@ const SECTIONS: &[(&str, &str)] = &[
     ("Search", "search"),
     ("Results", "result"),
     ("Model", "model"),
+    ("Operation", "op"),
 ];
 
 fn generate(root: &Path) -> String {

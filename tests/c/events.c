@@ -171,7 +171,7 @@ static void user_free_runs_once_when_a_call_fails(void **state) {
     assert_int_equal(l.freed, 2);
     assert_int_equal(nse_model_train(&recipe, &model, NULL), NSE_ERR_INVALID_HANDLE);
     assert_int_equal(l.freed, 3);
-    events.flags = 1;
+    events.flags = 2;
     assert_int_equal(nse_model_train(&recipe, &model, NULL), NSE_ERR_INVALID_ARGUMENT);
     assert_int_equal(l.freed, 4);
     assert_int_equal(l.calls, 0);

@@ -5,6 +5,7 @@
 #include <nse/arch.hpp>
 #include <nse/dataset.hpp>
 #include <nse/event.hpp>
+#include <nse/op.hpp>
 
 #include <string>
 #include <string_view>
@@ -44,6 +45,28 @@ class Model : public detail::Handle<nse_model, nse_model_free> {
         });
         return model;
     }
+    /// Begins a training as `train` does, and returns at once; events come when the operation is polled, and the model is taken
+    /// when `poll` has returned NSE_OK.
+    template <class F = detail::Silent>
+    [[nodiscard]] static Operation train_async(const Arch &arch, const Dataset &train, std::string_view options = "{}",
+                                               F &&on_event = {}) {
+        const detail::Text json("desc.options_json", options);
+        nse_model_desc desc = NSE_MODEL_DESC_INIT;
+        desc.arch = arch.get();
+        desc.train = train.get();
+        desc.options_json = json.c_str();
+        Operation operation;
+        detail::with_events(std::forward<F>(on_event), [&](const nse_events *events) {
+            desc.events = events;
+            detail::call(nse_model_train_async, static_cast<const nse_model_desc *>(&desc), operation.out());
+        });
+        return operation;
+    }
+    /// The model that `train_async` made; the operation has it no more. NSE_ERR_NOT_FOUND.
+    [[nodiscard]] static Model take(const Operation &operation) {
+        return detail::make<Model>(nse_op_take_model, static_cast<const nse_op *>(operation.get()));
+    }
+
     /// The options, as a JSON schema with keys, defaults, ranges and help.
     [[nodiscard]] static std::string options_schema() { return detail::read(nse_model_options_schema); }
 

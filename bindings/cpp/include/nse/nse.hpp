@@ -19,6 +19,7 @@
 #include <nse/latency.hpp>
 #include <nse/library.hpp>
 #include <nse/model.hpp>
+#include <nse/op.hpp>
 #include <nse/search.hpp>
 #include <nse/space.hpp>
 

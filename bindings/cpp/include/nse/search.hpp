@@ -6,6 +6,7 @@
 #include <nse/dataset.hpp>
 #include <nse/event.hpp>
 #include <nse/latency.hpp>
+#include <nse/op.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -143,6 +144,9 @@ class Search : public detail::Handle<nse_search, nse_search_free> {
     /// on from the last finished optimizer step. NSE_ERR_CANCELLED. NSE_ERR_BUSY. NSE_ERR_DIVERGED. NSE_ERR_UNREACHABLE.
     /// NSE_ERR_TOO_FEW. NSE_ERR_IO: the checkpoint could not be written. NSE_ERR_TORCH.
     bool step() { return detail::call(nse_search_step, get()) != NSE_DONE; }
+
+    /// Begins a round as `step` does, and returns at once; events come when the operation is polled. NSE_ERR_BUSY.
+    [[nodiscard]] Operation step_async() const { return detail::make<Operation>(nse_search_step_async, get()); }
 
     /// Asks a running step to stop: it throws NSE_ERR_CANCELLED. Without one it does nothing. Never waits.
     void cancel() const {
