@@ -35,6 +35,9 @@
 #endif
 #endif
 
+/* From any dlpack.h, which is not needed here. */
+struct DLManagedTensorVersioned;
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -139,6 +142,11 @@ typedef int32_t nse_status;
  * Cancelled by the host. What was done so far is kept.
  */
 #define NSE_ERR_CANCELLED (-7)
+
+/**
+ * A function of the host did not succeed. The detail has what it returned.
+ */
+#define NSE_ERR_CALLBACK (-9)
 
 /**
  * The device does not exist or cannot be used.
@@ -536,6 +544,23 @@ NSE_API nse_status nse_dataset_open(const char *json, nse_dataset **out, nse_err
 NSE_API nse_status nse_dataset_from_memory(const nse_images *images, nse_dataset **out, nse_error **err);
 
 /**
+ * Like nse_dataset_from_memory, but uses the pixels where they are. They must not change, and stay readable, until `user_free`
+ * is called: when nothing needs them any more, neither a dataset, nor a part of one, nor a search that was given one. The
+ * struct and the labels are read during the call only.
+ *
+ * `user`: for `user_free`; the library never looks at it. `user_free`: may be NULL, for memory that stays; called exactly
+ * once, also when the call fails, from any thread. `out`: [out] to free with nse_dataset_free.
+ *
+ * NSE_ERR_INVALID_ARGUMENT: as for nse_dataset_from_memory. Since 0.1.
+ */
+NSE_API
+nse_status nse_dataset_borrow(const nse_images *images,
+                              void *user,
+                              nse_free_fn user_free,
+                              nse_dataset **out,
+                              nse_error **err);
+
+/**
  * Splits into two disjoint datasets, at random but always alike for the same `seed`. No pixel is copied.
  *
  * `fraction`: part of the images in the second one, above 0 and below 1, so that neither is empty.
@@ -566,6 +591,95 @@ NSE_API nse_status nse_dataset_info(const nse_dataset *dataset, nse_buffer *out,
  * Since 0.1.
  */
 NSE_API void nse_dataset_free(nse_dataset *dataset);
+
+/* ---- Images of the host -------------------------------------------------------------------------------------------- */
+
+/**
+ * Flag: use the pixels of a tensor where they are, if they lie as the library needs them: compact.
+ */
+#define NSE_BORROW 1
+
+/**
+ * Writes the images from `first` on, `count` of them: count x channels x height x width bytes to `pixels`, image after image,
+ * channel by channel, row by row, and `count` labels from 0. The room is the library's, and of use during the call only.
+ * Returns 0, or a number of the host's own that says what failed. Must return normally: no exception, no longjmp, no thread
+ * exit. It may use the library.
+ */
+typedef int32_t (*nse_fill_fn)(void *user, uint32_t first, uint32_t count, uint8_t *pixels, uint32_t *labels);
+
+/**
+ * Images that a function of the host writes. Start with NSE_SOURCE_INIT.
+ */
+typedef struct nse_source {
+    uint32_t struct_size;
+    /**
+     * 0.
+     */
+    uint32_t flags;
+    uint32_t channels;
+    uint32_t height;
+    uint32_t width;
+    /**
+     * Number of images.
+     */
+    uint32_t count;
+    /**
+     * Labels are below this; 0: the greatest label + 1.
+     */
+    uint32_t classes;
+    nse_fill_fn fill;
+    /**
+     * Passed to both functions; the library never looks at it.
+     */
+    void *user;
+    /**
+     * May be NULL. Called exactly once, before the call that was given this struct returns, also when it fails (but not when
+     * struct_size is wrong, for then nothing can be read).
+     */
+    nse_free_fn user_free;
+} nse_source;
+
+/**
+ * Has a function of the host write all images, once, in order and some at a time, on this thread. Nothing of the host's is
+ * needed afterwards. What `fill` leaves out is a black pixel, and a label that is an error.
+ *
+ * `source`: [in] read during the call only. `out`: [out] to free with nse_dataset_free.
+ *
+ * NSE_ERR_CALLBACK: `fill` did not return 0; the detail has what it returned, as "code". It is not called again.
+ * NSE_ERR_INVALID_ARGUMENT: no images, or a label out of range. Since 0.1.
+ */
+NSE_API nse_status nse_dataset_from_source(const nse_source *source, nse_dataset **out, nse_error **err);
+
+/**
+ * Copies, or with NSE_BORROW uses, images and labels that are tensors of another library: DLPack, version 1.x, which has
+ * tensors of NumPy, PyTorch, JAX and others. Any strides and byte offset. A tensor that is read-only will do: nothing is
+ * written.
+ *
+ * Both tensors are the library's from here on, also when the call fails: it calls each deleter exactly once (NULL: there is none
+ * to call, and what is borrowed must stay for good). That happens before the call returns, but for images that are borrowed: then
+ * when nothing needs them any more, neither a dataset, nor a part of one, nor a search that was given one, from any thread; until
+ * then they must not change.
+ *
+ * The major version decides what is touched: 1 is read; of 2 to 255 the deleter is called and nothing else read, which every
+ * version of DLPack allows; with any other it is no DLManagedTensorVersioned (the older DLManagedTensor, perhaps), so nothing
+ * else is read and no deleter called.
+ *
+ * `images`: uint8, [count, channels, height, width]. `labels`: int64, int32, uint32 or uint8, [count]; always copied.
+ * `classes`: labels are below this; 0: the greatest label + 1.
+ * `flags`: 0 or NSE_BORROW. Images that are not compact are copied all the same.
+ * `out`: [out] to free with nse_dataset_free.
+ *
+ * NSE_ERR_INVALID_ARGUMENT: a tensor is NULL, of another version, element type or rank, has sizes or strides that are negative
+ * where they must not or beyond memory, or a label out of range. NSE_ERR_DEVICE: not in memory that the CPU can read (a tensor
+ * on a CUDA device, for example: copy it first). Since 0.1.
+ */
+NSE_API
+nse_status nse_dataset_from_dlpack(struct DLManagedTensorVersioned *images,
+                                   struct DLManagedTensorVersioned *labels,
+                                   uint32_t classes,
+                                   uint32_t flags,
+                                   nse_dataset **out,
+                                   nse_error **err);
 
 /* ---- Architecture -------------------------------------------------------------------------------------------------- */
 
@@ -1171,6 +1285,7 @@ NSE_API void nse_op_free(nse_op *op);
 #define NSE_BUFFER_INIT {NULL, 0, NULL}
 #define NSE_EVENTS_INIT {sizeof(nse_events), 0, NULL, NULL, NULL}
 #define NSE_IMAGES_INIT {sizeof(nse_images), 0, 0, 0, 0, 0, NULL, NULL}
+#define NSE_SOURCE_INIT {sizeof(nse_source), 0, 0, 0, 0, 0, 0, NULL, NULL, NULL}
 #define NSE_MEASURE_DESC_INIT {sizeof(nse_measure_desc), 0, NULL, NULL, NULL}
 #define NSE_SEARCH_DESC_INIT {sizeof(nse_search_desc), 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0}
 #define NSE_MODEL_DESC_INIT {sizeof(nse_model_desc), 0, NULL, NULL, NULL, NULL}

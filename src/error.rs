@@ -53,6 +53,10 @@ pub enum Error {
     #[error("{0} is busy with another call")]
     Busy(&'static str),
 
+    /// A function of the host did not succeed. `code` is what it returned.
+    #[error("{name}: {what}: the host's function returned {code}")]
+    Callback { name: &'static str, what: String, code: i32 },
+
     // ---- The engine and the machine ------------------------------------------------------------------------------------
     #[error("device {device:?}: {reason}")]
     Device { device: String, reason: String },
@@ -102,6 +106,7 @@ impl Error {
                 json!({ "argument": name, "capacity": capacity, "needed": needed })
             }
             Error::Diverged { round, step, .. } => json!({ "round": round, "step": step }),
+            Error::Callback { name, code, .. } => json!({ "argument": name, "code": code }),
             Error::Device { device, .. } => json!({ "device": device }),
             Error::Shared(error) => error.detail(),
             Error::Abi { header, library } => json!({ "header": header, "library": library }),

@@ -9,7 +9,7 @@
 //! arch       one architecture: operators per cell, canonical form, JSON                    pure
 //! cost       multiply-accumulates, parameters, latencies of operators and architectures    pure
 //! search     the round as a state machine; talks to weights only through `search::Trainer` pure
-//! data       images in memory: IDX files, splits, normalisation, augmentation
+//! data       images in memory: IDX files, memory of the host, splits, normalisation, augmentation
 //! checkpoint a search and its weights in one file: checksummed, replaced whole or not at all
 //! report     pictures for people
 //! supernet   the weights: the only folder that names `tch` (libtorch)

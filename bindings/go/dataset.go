@@ -67,10 +67,8 @@ func DatasetFromMemory(images Images) (*Dataset, error) {
 	// The library reads as many bytes as the shape says: that they are there is for this side to see.
 	bytes := uint64(1)
 	count := len(images.Labels)
-	for _, n := range []int{images.Channels, images.Height, images.Width, count, images.Classes} {
-		if n < 0 || uint64(n) > math.MaxUint32 {
-			return nil, failure(ErrInvalidArgument, "images: %d is not in 0 to %d", n, uint32(math.MaxUint32))
-		}
+	if err := sizes("images", images.Channels, images.Height, images.Width, count, images.Classes); err != nil {
+		return nil, err
 	}
 	for _, n := range []int{images.Channels, images.Height, images.Width, count} {
 		var over uint64
@@ -92,6 +90,16 @@ func DatasetFromMemory(images Images) (*Dataset, error) {
 		return nil, err
 	}
 	return newDataset(ptr), nil
+}
+
+// sizes says whether all numbers fit C's.
+func sizes(name string, numbers ...int) error {
+	for _, n := range numbers {
+		if n < 0 || uint64(n) > math.MaxUint32 {
+			return failure(ErrInvalidArgument, "%s: %d is not in 0 to %d", name, n, uint32(math.MaxUint32))
+		}
+	}
+	return nil
 }
 
 // Split makes two disjoint datasets, at random but always alike for the same seed. The second one gets the fraction of

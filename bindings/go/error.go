@@ -32,6 +32,8 @@ const (
 	ErrBusy Code = C.NSE_ERR_BUSY
 	// ErrCancelled: cancelled by a context, by Search.Cancel or by Close. What was done so far is kept.
 	ErrCancelled Code = C.NSE_ERR_CANCELLED
+	// ErrCallback: a function of the host did not succeed. The error wraps what it returned.
+	ErrCallback Code = C.NSE_ERR_CALLBACK
 	// ErrDevice: the device does not exist or cannot be used.
 	ErrDevice Code = C.NSE_ERR_DEVICE
 	// ErrTorch: libtorch reported an error.
@@ -105,6 +107,8 @@ type Detail struct {
 	Known  int `json:"known"`
 	// Missing of ErrMissingLatency: keys for Latency.Set.
 	Missing []string `json:"missing"`
+	// HostCode of ErrCallback is what a function of the host returned to the library.
+	HostCode int32 `json:"code"`
 	// Device of ErrDevice.
 	Device string `json:"device"`
 	// Raw is the whole document, with keys that a newer library may have; nil when the library gave none.

@@ -134,6 +134,17 @@ func TestCallbacksAreGivenBack(t *testing.T) {
 	if !isFreed(last + 4) {
 		t.Error("not freed when a search could not be loaded")
 	}
+	for i, count := range []int{6, 0} {
+		source := copying(stripes(6))
+		source.Count = count
+		dataset, err := DatasetFromSource(source)
+		if dataset != nil {
+			defer dataset.Close()
+		}
+		if (err == nil) != (count > 0) || !isFreed(last+cgo.Handle(5+i)) {
+			t.Errorf("not freed after a source of %d images, or %v", count, err)
+		}
+	}
 }
 
 // A search that only the running step knows is not collected under it.

@@ -15,6 +15,10 @@ static void user_free(void *user) {
     nsegoFree((uintptr_t)user);
 }
 
+static int32_t fill(void *user, uint32_t first, uint32_t count, uint8_t *pixels, uint32_t *labels) {
+    return nsegoFill((uintptr_t)user, first, count, pixels, labels);
+}
+
 static nse_events events_for(uintptr_t listener) {
     nse_events events = NSE_EVENTS_INIT;
     events.on_event = on_event;
@@ -34,6 +38,20 @@ nse_status nsego_dataset_from_memory(uint32_t channels, uint32_t height, uint32_
     images.pixels = pixels;
     images.labels = labels;
     return nse_dataset_from_memory(&images, out, err);
+}
+
+nse_status nsego_dataset_from_source(uint32_t channels, uint32_t height, uint32_t width, uint32_t count, uint32_t classes,
+                                     uintptr_t writer, nse_dataset **out, nse_error **err) {
+    nse_source source = NSE_SOURCE_INIT;
+    source.channels = channels;
+    source.height = height;
+    source.width = width;
+    source.count = count;
+    source.classes = classes;
+    source.fill = fill;
+    source.user = (void *)writer;
+    source.user_free = user_free;
+    return nse_dataset_from_source(&source, out, err);
 }
 
 nse_status nsego_latency_measure(const nse_space *space, const char *options_json, uintptr_t listener, nse_latency **out,

@@ -1,6 +1,7 @@
-//! Labelled images, held once in memory as bytes and shared by all views of them.
+//! Labelled images, held once in memory as bytes and shared by all views of them. Whose memory that is, is for [`Pixels`].
 
 use super::idx;
+use super::pixels::Pixels;
 use crate::error::{Error, Result};
 use crate::json;
 use crate::search::{Purpose, Stream};
@@ -14,7 +15,7 @@ struct Images {
     shape: Shape,
     classes: u32,
     /// Image after image, each channel by channel, row by row.
-    pixels: Vec<u8>,
+    pixels: Pixels,
     labels: Vec<u32>,
 }
 
@@ -54,22 +55,42 @@ impl Dataset {
         }
         let shape = Shape { channels: 1, height: images.dimensions[1], width: images.dimensions[2] };
         let labels = labels.data.into_iter().map(u32::from).collect();
-        Self::new(shape, document.classes, images.data, labels).map_err(wrong)
+        Self::new(shape, document.classes, images.data.into(), labels).map_err(wrong)
     }
 
     /// `pixels`: image after image, each channel by channel, row by row. `classes` defaults to the greatest label + 1.
-    pub fn from_memory(shape: Shape, classes: Option<u32>, pixels: Vec<u8>, labels: Vec<u32>) -> Result<Self> {
-        Self::new(shape, classes, pixels, labels).map_err(|reason| Error::Argument { name: "images", reason })
+    pub fn from_memory(shape: Shape, classes: Option<u32>, pixels: impl Into<Pixels>, labels: Vec<u32>) -> Result<Self> {
+        Self::of_argument("images", shape, classes, pixels, labels)
     }
 
-    fn new(shape: Shape, classes: Option<u32>, pixels: Vec<u8>, labels: Vec<u32>) -> std::result::Result<Self, String> {
-        let bytes = [shape.channels, shape.height, shape.width].iter().map(|n| u64::from(*n)).product::<u64>();
-        let count = u32::try_from(labels.len()).map_err(|_| format!("{} images are too many", labels.len()))?;
-        if bytes == 0 || count == 0 {
-            return Err(format!("{count} images of {}x{}x{}: nothing to see", shape.channels, shape.height, shape.width));
+    /// The same, with errors about the argument `name`.
+    pub fn of_argument(
+        name: &'static str,
+        shape: Shape,
+        classes: Option<u32>,
+        pixels: impl Into<Pixels>,
+        labels: Vec<u32>,
+    ) -> Result<Self> {
+        Self::new(shape, classes, pixels.into(), labels).map_err(|reason| Error::Argument { name, reason })
+    }
+
+    /// Bytes of one image, and of `count`. None of either is an error, as are more than memory can have.
+    pub(super) fn bytes(shape: Shape, count: usize) -> std::result::Result<(usize, usize), String> {
+        let Shape { channels, height, width } = shape;
+        if [channels, height, width].contains(&0) || count == 0 {
+            return Err(format!("{count} images of {channels}x{height}x{width}: nothing to see"));
         }
-        if bytes.checked_mul(u64::from(count)) != Some(pixels.len() as u64) {
-            return Err(format!("{} bytes for {count} images of {bytes} bytes", pixels.len()));
+        let size = [channels, height, width].iter().try_fold(1usize, |product, n| product.checked_mul(*n as usize));
+        let all = size.and_then(|size| size.checked_mul(count)).filter(|all| isize::try_from(*all).is_ok());
+        let too_many = || format!("{count} images of {channels}x{height}x{width}: more bytes than memory can have");
+        size.zip(all).ok_or_else(too_many)
+    }
+
+    fn new(shape: Shape, classes: Option<u32>, pixels: Pixels, labels: Vec<u32>) -> std::result::Result<Self, String> {
+        let count = u32::try_from(labels.len()).map_err(|_| format!("{} images are too many", labels.len()))?;
+        let (size, all) = Self::bytes(shape, labels.len())?;
+        if all != pixels.len() {
+            return Err(format!("{} bytes for {count} images of {size} bytes", pixels.len()));
         }
         let greatest = labels.iter().copied().max().unwrap_or(0);
         let classes = classes.unwrap_or(greatest.saturating_add(1));

@@ -4,6 +4,11 @@
 mod batch;
 mod dataset;
 mod idx;
+mod pixels;
+mod source;
+mod strided;
 
 pub use batch::{Normalisation, Order};
 pub use dataset::Dataset;
+pub use pixels::{reserve, Pixels};
+pub use strided::Strided;

@@ -136,6 +136,25 @@ impl Drop for Events {
     }
 }
 
+/// A pointer of the host's, owned: `user_free` runs when it is dropped.
+pub struct User {
+    pub pointer: *mut c_void,
+    pub free: nse_free_fn,
+}
+
+// SAFETY: hosts are told that `user` may be freed on any thread; it is used on one at a time.
+unsafe impl Send for User {}
+unsafe impl Sync for User {}
+
+impl Drop for User {
+    fn drop(&mut self) {
+        if let Some(free) = self.free {
+            // SAFETY: the host's function, with the host's own pointer; once, because a value is dropped once.
+            unsafe { free(self.pointer) }
+        }
+    }
+}
+
 impl From<&Event> for nse_event {
     fn from(event: &Event) -> Self {
         let kind = match event.kind {

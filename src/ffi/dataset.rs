@@ -1,16 +1,18 @@
 //! Section "dataset".
 
 use super::buffer::{self, nse_buffer};
+use super::callback::{nse_free_fn, User};
 use super::error::nse_error;
 use super::status::{nse_status, NSE_OK};
 use super::structs::Sized32;
 use super::{boundary, handle, structs, text};
-use crate::data::Dataset;
+use crate::data::{reserve, Dataset, Pixels};
 use crate::error::{Error, Result};
 use crate::space::Shape;
 use serde_json::json;
-use std::ffi::c_char;
+use std::ffi::{c_char, c_void};
 use std::mem::size_of;
+use std::ptr::NonNull;
 
 /// Labelled images in memory. Immutable; views of the same images share them.
 pub struct nse_dataset {
@@ -67,19 +69,66 @@ pub extern "C" fn nse_dataset_from_memory(
 }
 
 fn copy(images: &nse_images) -> Result<Dataset> {
-    let nse_images { channels, height, width, count, classes, pixels, labels, .. } = *images;
+    let (pixels, labels) = behind(images)?;
+    // SAFETY: the caller says that so many bytes are there.
+    let pixels = copied(unsafe { pixels.as_ref() })?;
+    Dataset::from_memory(shape(images), classes(images), pixels, labels)
+}
+
+/// Like nse_dataset_from_memory, but uses the pixels where they are. They must not change, and stay readable, until `user_free`
+/// is called: when nothing needs them any more, neither a dataset, nor a part of one, nor a search that was given one. The
+/// struct and the labels are read during the call only.
+///
+/// `user`: for `user_free`; the library never looks at it. `user_free`: may be NULL, for memory that stays; called exactly
+/// once, also when the call fails, from any thread. `out`: [out] to free with nse_dataset_free.
+///
+/// NSE_ERR_INVALID_ARGUMENT: as for nse_dataset_from_memory. Since 0.1.
+#[no_mangle]
+pub extern "C" fn nse_dataset_borrow(
+    images: *const nse_images,
+    user: *mut c_void,
+    user_free: nse_free_fn,
+    out: *mut *mut nse_dataset,
+    err: *mut *mut nse_error,
+) -> nse_status {
+    // Outside, so that user_free runs whatever fails.
+    let user = User { pointer: user, free: user_free };
+    boundary::make(out, err, || borrow(&structs::read("images", images)?, user))
+}
+
+fn borrow(images: &nse_images, user: User) -> Result<Dataset> {
+    let (pixels, labels) = behind(images)?;
+    // SAFETY: the caller says that they are there, and stay as they are, until `user` is freed.
+    let pixels = unsafe { Pixels::borrow(pixels.cast(), pixels.len(), user) };
+    Dataset::from_memory(shape(images), classes(images), pixels, labels)
+}
+
+/// Where the pixels are, and the labels.
+fn behind(images: &nse_images) -> Result<(NonNull<[u8]>, Vec<u32>)> {
+    let nse_images { channels, height, width, count, pixels, labels, .. } = *images;
     let wrong = |reason: &str| Error::Argument { name: "images", reason: reason.into() };
     let bytes = [channels, height, width, count].iter().try_fold(1usize, |product, n| product.checked_mul(*n as usize));
     let bytes = bytes.filter(|b| isize::try_from(*b).is_ok()).ok_or_else(|| wrong("more bytes than memory can have"))?;
-    if pixels.is_null() || labels.is_null() {
+    let (Some(pixels), false) = (NonNull::new(pixels.cast_mut()), labels.is_null()) else {
         return Err(wrong("pixels and labels must not be NULL"));
-    }
-    // SAFETY: not NULL; the caller says that so many bytes and labels are there.
-    let (pixels, labels) = unsafe {
-        (std::slice::from_raw_parts(pixels, bytes).to_vec(), std::slice::from_raw_parts(labels, count as usize).to_vec())
     };
-    let classes = (classes > 0).then_some(classes);
-    Dataset::from_memory(Shape { channels, height, width }, classes, pixels, labels)
+    // SAFETY: not NULL; the caller says that so many labels are there.
+    let labels = copied(unsafe { std::slice::from_raw_parts(labels, count as usize) })?;
+    Ok((NonNull::slice_from_raw_parts(pixels, bytes), labels))
+}
+
+fn copied<T: Copy>(values: &[T]) -> Result<Vec<T>> {
+    let mut copy = reserve("images", values.len())?;
+    copy.extend_from_slice(values);
+    Ok(copy)
+}
+
+fn shape(images: &nse_images) -> Shape {
+    Shape { channels: images.channels, height: images.height, width: images.width }
+}
+
+fn classes(images: &nse_images) -> Option<u32> {
+    (images.classes > 0).then_some(images.classes)
 }
 
 /// Splits into two disjoint datasets, at random but always alike for the same `seed`. No pixel is copied.

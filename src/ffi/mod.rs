@@ -3,7 +3,8 @@
 //! ```text
 //! status boundary handle error buffer text structs    what every function is made of
 //! callback worker view                                how calls wait, report and stop
-//! library space dataset arch latency search result op model   the sections: decode, call, encode
+//! dlpack                                              tensors of other libraries
+//! library space dataset source arch latency search result op model   the sections: decode, call, encode
 //! ```
 
 // C names, and pointers that every function checks before it looks behind them.
@@ -15,6 +16,7 @@ mod boundary;
 mod buffer;
 mod callback;
 mod dataset;
+mod dlpack;
 mod error;
 mod handle;
 mod latency;
@@ -23,6 +25,7 @@ mod model;
 mod op;
 mod result;
 mod search;
+mod source;
 mod space;
 mod status;
 mod structs;

@@ -26,6 +26,8 @@ pub const NSE_ERR_FORMAT: nse_status = -5;
 pub const NSE_ERR_BUSY: nse_status = -6;
 /// Cancelled by the host. What was done so far is kept.
 pub const NSE_ERR_CANCELLED: nse_status = -7;
+/// A function of the host did not succeed. The detail has what it returned.
+pub const NSE_ERR_CALLBACK: nse_status = -9;
 /// The device does not exist or cannot be used.
 pub const NSE_ERR_DEVICE: nse_status = -12;
 /// libtorch reported an error.
@@ -62,6 +64,7 @@ pub fn of(error: &Error) -> nse_status {
         Error::Format { .. } => NSE_ERR_FORMAT,
         Error::Busy(_) => NSE_ERR_BUSY,
         Error::Cancelled => NSE_ERR_CANCELLED,
+        Error::Callback { .. } => NSE_ERR_CALLBACK,
         Error::Device { .. } => NSE_ERR_DEVICE,
         Error::Torch(_) => NSE_ERR_TORCH,
         Error::Unsupported(_) => NSE_ERR_UNSUPPORTED,
@@ -95,6 +98,7 @@ pub extern "C" fn nse_status_name(status: nse_status) -> *const std::ffi::c_char
         NSE_ERR_FORMAT => c"NSE_ERR_FORMAT",
         NSE_ERR_BUSY => c"NSE_ERR_BUSY",
         NSE_ERR_CANCELLED => c"NSE_ERR_CANCELLED",
+        NSE_ERR_CALLBACK => c"NSE_ERR_CALLBACK",
         NSE_ERR_DEVICE => c"NSE_ERR_DEVICE",
         NSE_ERR_TORCH => c"NSE_ERR_TORCH",
         NSE_ERR_UNSUPPORTED => c"NSE_ERR_UNSUPPORTED",

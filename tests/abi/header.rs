@@ -13,6 +13,7 @@ const SECTIONS: &[(&str, &str)] = &[
     ("Progress", "callback"),
     ("Search space", "space"),
     ("Dataset", "dataset"),
+    ("Images of the host", "source"),
     ("Architecture", "arch"),
     ("Latency", "latency"),
     ("Search", "search"),

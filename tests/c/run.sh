@@ -24,10 +24,13 @@ build() {
 
 # Tiny networks gain nothing from more threads.
 export OMP_NUM_THREADS=1
-for test in handles input events results latency measure checkpoint damage continued async; do
+for test in handles input events results source latency measure checkpoint damage continued async; do
     build "tests/c/$test.c" "c-$test" "$NSE_LIB"
     "$OUT/c-$test"
 done
-build tests/c/unsupported.c c-unsupported "$PURE_LIB"
+for test in unsupported source; do
+    build "tests/c/$test.c" "c-pure-$test" "$PURE_LIB"
+done
 "$OUT/c-checkpoint" make "$OUT/c-checkpoint.saved"
-"$OUT/c-unsupported" "$OUT/c-checkpoint.saved"
+"$OUT/c-pure-unsupported" "$OUT/c-checkpoint.saved"
+"$OUT/c-pure-source"

@@ -6,9 +6,12 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <exception>
+#include <functional>
 #include <limits>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -19,6 +22,42 @@ inline namespace v1 {
 struct Shape {
     std::uint32_t channels = 1, height = 0, width = 0;
 };
+
+namespace detail {
+
+/// A callable that writes images, as C sees it.
+template <class F> struct Writer {
+    static_assert(std::is_invocable_v<F &, std::uint32_t, std::uint32_t, std::uint8_t *, std::uint32_t *>,
+                  "a source takes `first, count, pixels, labels`");
+    using Result = std::invoke_result_t<F &, std::uint32_t, std::uint32_t, std::uint8_t *, std::uint32_t *>;
+    static_assert(std::is_void_v<Result> || std::is_same_v<Result, std::int32_t>,
+                  "a source returns void, or std::int32_t: not 0 is a failure");
+
+    F &callable;
+
+    static std::int32_t fill(void *user, std::uint32_t first, std::uint32_t count, std::uint8_t *pixels,
+                             std::uint32_t *labels) noexcept {
+        Watch *const watch = Watch::innermost();
+        F &callable = static_cast<Writer *>(user)->callable;
+        try {
+            if constexpr (std::is_void_v<Result>) {
+                std::invoke(callable, first, count, pixels, labels);
+                return 0;
+            } else {
+                return std::invoke(callable, first, count, pixels, labels);
+            }
+        } catch (...) {
+            if (watch != nullptr) {
+                watch->thrown = std::current_exception();
+            }
+            return -1;
+        }
+    }
+};
+
+template <class T> void destroy(void *object) noexcept { delete static_cast<T *>(object); }
+
+} // namespace detail
 
 /// Labelled images in memory. Immutable.
 class Dataset : public detail::Handle<nse_dataset, nse_dataset_free> {
@@ -39,6 +78,64 @@ class Dataset : public detail::Handle<nse_dataset, nse_dataset_free> {
     /// label + 1. NSE_ERR_INVALID_ARGUMENT: as above, or not as many pixels as that.
     [[nodiscard]] static Dataset from_memory(Shape shape, const std::vector<std::uint8_t> &pixels,
                                              const std::vector<std::uint32_t> &labels, std::uint32_t classes = 0) {
+        return from_memory(described(shape, pixels, labels, classes));
+    }
+    /// Uses the pixels that a C struct points to where they are, and keeps `owner` (a std::shared_ptr, for example) until nothing
+    /// needs them any more; it is destroyed on any thread, and must not throw then. Labels are copied. NSE_ERR_INVALID_ARGUMENT: as
+    /// above; the owner is destroyed.
+    template <class Owner> [[nodiscard]] static Dataset borrow(const nse_images &images, Owner &&owner) {
+        using Kept = std::decay_t<Owner>;
+        detail::check_once(); // before the owner is handed over: from there on only the library destroys it
+        Dataset dataset;
+        auto *const kept = new Kept(std::forward<Owner>(owner));
+        detail::call(nse_dataset_borrow, &images, static_cast<void *>(kept), detail::destroy<Kept>, dataset.out());
+        return dataset;
+    }
+    /// Takes the pixels over without a copy: move them in.
+    [[nodiscard]] static Dataset borrow(Shape shape, std::vector<std::uint8_t> pixels, const std::vector<std::uint32_t> &labels,
+                                        std::uint32_t classes = 0) {
+        const nse_images images = described(shape, pixels, labels, classes);
+        return borrow(images, std::move(pixels)); // a vector that moves leaves its values where they are
+    }
+    /// Has `fill(first, count, pixels, labels)` write all images, some at a time, on this thread: from the image `first` on, `count`
+    /// of them; `pixels` as above, and a label each. It returns void, or std::int32_t: not 0 ends it with NSE_ERR_CALLBACK. What it
+    /// throws is thrown again from here. NSE_ERR_INVALID_ARGUMENT: no images, or a label out of range.
+    template <class F>
+    [[nodiscard]] static Dataset from_source(Shape shape, std::uint32_t count, F &&fill, std::uint32_t classes = 0) {
+        using Writer = detail::Writer<std::remove_reference_t<F>>;
+        Writer writer{fill};
+        nse_source source = NSE_SOURCE_INIT;
+        source.channels = shape.channels;
+        source.height = shape.height;
+        source.width = shape.width;
+        source.count = count;
+        source.classes = classes;
+        source.fill = Writer::fill;
+        source.user = &writer; // needed during the call only
+        return detail::make<Dataset>(nse_dataset_from_source, static_cast<const nse_source *>(&source));
+    }
+    /// Takes over images and labels that are DLPack tensors; see nse_dataset_from_dlpack. `flags`: 0, or NSE_BORROW to use the
+    /// images where they are. The library calls both deleters, also when this throws (but not for NSE_ERR_ABI: then nothing was
+    /// taken). NSE_ERR_INVALID_ARGUMENT, NSE_ERR_DEVICE: not in memory of the CPU.
+    [[nodiscard]] static Dataset from_dlpack(::DLManagedTensorVersioned *images, ::DLManagedTensorVersioned *labels,
+                                             std::uint32_t classes = 0, std::uint32_t flags = 0) {
+        return detail::make<Dataset>(nse_dataset_from_dlpack, images, labels, classes, flags);
+    }
+
+    /// Two disjoint parts, alike for the same `seed`; the second holds `fraction` of the images. NSE_ERR_INVALID_ARGUMENT: one
+    /// would be empty.
+    [[nodiscard]] std::pair<Dataset, Dataset> split(double fraction, std::uint64_t seed = 0) const {
+        std::pair<Dataset, Dataset> parts;
+        detail::call(nse_dataset_split, get(), fraction, seed, parts.first.out(), parts.second.out());
+        return parts;
+    }
+    /// As JSON: images, classes, channels, height, width.
+    [[nodiscard]] std::string info() const { return detail::read(nse_dataset_info, get()); }
+
+  private:
+    /// One image per label; the C struct points into both vectors.
+    static nse_images described(Shape shape, const std::vector<std::uint8_t> &pixels, const std::vector<std::uint32_t> &labels,
+                                std::uint32_t classes) {
         if (!fits(shape, pixels.size(), labels.size())) {
             throw Error(NSE_ERR_INVALID_ARGUMENT,
                         "images: " + std::to_string(pixels.size()) + " bytes for " + std::to_string(labels.size()) +
@@ -54,20 +151,8 @@ class Dataset : public detail::Handle<nse_dataset, nse_dataset_free> {
         images.classes = classes;
         images.pixels = pixels.data();
         images.labels = labels.data();
-        return from_memory(images);
+        return images;
     }
-
-    /// Two disjoint parts, alike for the same `seed`; the second holds `fraction` of the images. NSE_ERR_INVALID_ARGUMENT: one
-    /// would be empty.
-    [[nodiscard]] std::pair<Dataset, Dataset> split(double fraction, std::uint64_t seed = 0) const {
-        std::pair<Dataset, Dataset> parts;
-        detail::call(nse_dataset_split, get(), fraction, seed, parts.first.out(), parts.second.out());
-        return parts;
-    }
-    /// As JSON: images, classes, channels, height, width.
-    [[nodiscard]] std::string info() const { return detail::read(nse_dataset_info, get()); }
-
-  private:
     /// Whether `bytes` is exactly `count` images; by division, because the product may be too large.
     static bool fits(Shape shape, std::size_t bytes, std::size_t count) noexcept {
         if (count > std::numeric_limits<std::uint32_t>::max()) {

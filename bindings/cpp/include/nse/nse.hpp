@@ -5,7 +5,8 @@
 //           moved-from object, or with one, throw NSE_ERR_INVALID_HANDLE.
 // Errors    Every failing call throws nse::Error.
 // Callbacks Anything callable with `const nse::Event &`. It returns void, or bool: true cancels. It runs on the calling thread,
-//           inside the call that works. What it throws cancels that call, and is thrown again by it.
+//           inside the call that works. What it throws cancels that call, and is thrown again by it. So it is with the function
+//           that writes images for Dataset::from_source.
 // Threads   As in nse.h: one call at a time works on a search or a model; getters and cancel never wait. Moving, resetting or
 //           destroying an object while another thread uses it is a data race, as with any C++ object.
 #ifndef NSE_NSE_HPP
