@@ -44,5 +44,6 @@ pub mod layout {
         library::NSE_ABI_VERSION,
         model::nse_model_desc,
         search::nse_search_desc,
+        source::nse_source,
     };
 }

@@ -34,6 +34,7 @@ fn rust() -> String {
         }
         nse_events { struct_size flags on_event user user_free }
         nse_images { struct_size channels height width count classes pixels labels }
+        nse_source { struct_size flags channels height width count classes fill user user_free }
         nse_measure_desc { struct_size flags space options_json events }
         nse_search_desc {
             struct_size flags space train held_out options_json events latency continued start start_count
