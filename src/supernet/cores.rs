@@ -75,9 +75,13 @@ impl Drop for Cores {
             return;
         }
         HOLDS.set(false);
-        // Pools that rest are kept while they are no more threads than there are cores. Before the next one is let in, which
-        // will want a pool of its own.
-        if queue().warm > *CORES {
+        // Before the next one is let in: it will want a pool of its own, and the threads of this one would go on spinning for a
+        // while. Pools that rest are kept while they are no more threads than there are cores.
+        let others = {
+            let queue = queue();
+            queue.next != queue.serving || queue.warm > *CORES
+        };
+        if others {
             rest();
         }
         queue().busy -= self.0;
