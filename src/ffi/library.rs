@@ -97,7 +97,7 @@ fn runtime() -> Result<Value> {
 #[no_mangle]
 pub extern "C" fn nse_shutdown(timeout_ms: u32, err: *mut *mut nse_error) -> nse_status {
     boundary::guard(err, || {
-        log::info!("threads", "shutdown");
+        log::info!("library", "shutdown");
         let timeout = (timeout_ms != NSE_FOREVER).then(|| Duration::from_millis(timeout_ms.into()));
         Ok(if threads::end_all(timeout) { NSE_OK } else { NSE_PENDING })
     })

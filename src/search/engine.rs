@@ -217,6 +217,7 @@ impl Search {
                 let open = self.run.evolution.draw_half(&mut Stream::new(seed, Purpose::WeightGates, round, step));
                 let outcome = trainer.weight_step(at, &open, schedule.at(step))?;
                 self.run.meter.trained(outcome.loss, outcome.correct, outcome.images);
+                notes::trained(self, step, outcome.loss);
                 self.run.phase = Phase::Train { step, weights: true };
             }
             if (step + 1) % self.options.fitness.interval == 0 {
