@@ -5,6 +5,13 @@
  */
 #include "support.h"
 
+#define REFUSED(...)                                                                                                           \
+    do {                                                                                                                       \
+        nse_error *error = NULL;                                                                                               \
+        const nse_status status = (__VA_ARGS__);                                                                               \
+        refused(status, error);                                                                                                \
+    } while (0)
+
 static void refused(nse_status status, nse_error *error) {
     nse_buffer detail = NSE_BUFFER_INIT;
     CHECK(status == NSE_ERR_TORCH_MISMATCH && nse_error_code(error) == NSE_ERR_TORCH_MISMATCH);
@@ -25,7 +32,6 @@ static void refuse(const char *file) {
     nse_space *space = make_space();
     nse_dataset *images = make_images(96);
     nse_arch *arch = NULL;
-    nse_error *error = NULL;
     uint64_t macs = 0;
     EXPECT(NSE_OK, nse_arch_uniform(space, "mbconv_k3_t3", &arch, &error));
     EXPECT(NSE_OK, nse_arch_cost(arch, &macs, NULL, &error));
@@ -35,25 +41,25 @@ static void refuse(const char *file) {
     nse_search_desc desc = NSE_SEARCH_DESC_INIT;
     desc.space = space, desc.train = images;
     desc.options_json = "{\"objective\": {\"low\": 1, \"high\": 1e9, \"target\": 1e5}, \"active\": 3, \"candidates\": {\"count\": 4}}";
-    refused(nse_search_create(&desc, &search, &error), error);
+    REFUSED(nse_search_create(&desc, &search, &error));
     CHECK(search == NULL);
     desc.options_json = NULL;
-    refused(nse_search_load(file, &desc, &search, &error), error);
+    REFUSED(nse_search_load(file, &desc, &search, &error));
 
     nse_model_desc training = NSE_MODEL_DESC_INIT;
     nse_model *model = (nse_model *)1;
     nse_op *op = NULL;
     training.arch = arch, training.train = images;
-    refused(nse_model_train(&training, &model, &error), error);
+    REFUSED(nse_model_train(&training, &model, &error));
     CHECK(model == NULL);
     EXPECT(NSE_OK, nse_model_train_async(&training, &op, &error));
-    refused(nse_op_poll(op, NSE_FOREVER, &error), error);
+    REFUSED(nse_op_poll(op, NSE_FOREVER, &error));
     nse_op_free(op);
 
     nse_measure_desc measuring = NSE_MEASURE_DESC_INIT;
     nse_latency *latency = NULL;
     measuring.space = space;
-    refused(nse_latency_measure(&measuring, &latency, &error), error);
+    REFUSED(nse_latency_measure(&measuring, &latency, &error));
 
     /* What is here can be told all the same. */
     nse_buffer info = NSE_BUFFER_INIT;
@@ -66,7 +72,7 @@ static void refuse(const char *file) {
     EXPECT(NSE_OK, nse_latency_missing(latency, space, &info, &error));
     CHECK(info.len > 100);
     nse_buffer_free(&info);
-    EXPECT(NSE_OK, nse_arch_describe(arch, &info, &error));
+    EXPECT(NSE_OK, nse_arch_describe(arch, NULL, &info, &error));
     nse_buffer_free(&info);
     nse_latency_free(latency);
     nse_arch_free(arch);
