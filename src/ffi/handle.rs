@@ -7,7 +7,7 @@ use super::error::ErrorObject;
 use super::latency::LatencyHandle;
 use super::model::ModelHandle;
 use super::op::OpHandle;
-use super::search::SearchHandle;
+use super::driver::SearchHandle;
 use crate::data::Dataset;
 use crate::error::{Error, Result};
 use crate::space::Space;

@@ -14,6 +14,7 @@ mod observe;
 mod options;
 pub mod pareto;
 mod preset;
+mod push;
 mod random;
 mod sample;
 mod schedule;
@@ -32,6 +33,7 @@ pub use options::{
 };
 pub use pareto::Scored;
 pub use preset::{OptionsPreset, PRESETS};
+pub use push::{BatchTrainer, Given, LastStep, Place, PushedOptions, Wanted};
 pub use random::{Purpose, Stream};
 pub use sample::{CellChoices, Sampler, Window};
 pub use schedule::Schedule;
