@@ -15,7 +15,7 @@ use crate::data::Dataset;
 use crate::error::{Error, Result};
 use crate::search::{Search, SearchOptions, Start, Status, Trainer};
 use crate::space::Space;
-use crate::supernet::{PushTrainer, SupernetTrainer};
+use crate::supernet::{Estimate, PushTrainer, SupernetTrainer};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -158,14 +158,20 @@ impl SearchHandle {
     }
 
     /// Runs `look` where the search lives.
-    pub fn look<R: Send + 'static>(
-        &self,
-        look: impl FnOnce(&Search, &dyn Trainer) -> Result<R> + Send + 'static,
-    ) -> Result<R> {
+    pub fn look<R: Send + 'static>(&self, look: impl FnOnce(&Search, &dyn Trainer) -> Result<R> + Send + 'static) -> Result<R> {
         let nobody = Arc::new(Events::none());
         match &self.driver {
             Driver::Datasets(worker) => worker.run(move |state, _| look(&state.search, &state.trainer), &nobody),
             Driver::Pushed(worker) => worker.run(move |state, _| look(&state.search, &state.trainer), &nobody),
+        }
+    }
+
+    /// What the search will take.
+    pub fn estimate(&self) -> Result<Estimate> {
+        let nobody = Arc::new(Events::none());
+        match &self.driver {
+            Driver::Datasets(worker) => worker.run(|state, control| state.trainer.estimate(&state.search, control), &nobody),
+            Driver::Pushed(worker) => worker.run(|state, control| state.trainer.estimate(&state.search, control), &nobody),
         }
     }
 

@@ -170,6 +170,24 @@ pub extern "C" fn nse_search_options(search: *const nse_search, out: *mut nse_bu
     })
 }
 
+/// What a search will take, before it does, as JSON:
+/// device; memory in bytes (weights, training with half of the branches open as on average, training_most with all, scoring, images,
+/// peak), from the shapes, without what libtorch keeps for itself; seconds (weight_step, architecture_step, candidate, round, search:
+/// all rounds to come), from a few steps on a supernet that is thrown away; steps and candidates of a round, and rounds to come.
+/// With pushed batches a batch is taken to have train.batch images, and what only the host knows is null. Blocks for some
+/// seconds; the search itself does not change.
+///
+/// `out`: [out] to free with nse_buffer_free.
+///
+/// NSE_ERR_OUT_OF_MEMORY: it would not fit. NSE_ERR_BUSY: a step is running. NSE_ERR_CANCELLED. NSE_ERR_TORCH. Since 0.1.
+#[no_mangle]
+pub extern "C" fn nse_search_estimate(search: *const nse_search, out: *mut nse_buffer, err: *mut *mut nse_error) -> nse_status {
+    boundary::guard(err, || {
+        let estimate = handle::get::<SearchHandle>("search", search)?.estimate()?;
+        buffer::write("out", out, json!(estimate).to_string())
+    })
+}
+
 /// Runs one round: train, sample, score, filter, retain, refill. Blocks, and delivers events on this thread. After an
 /// error, a cancel included, the next call goes on from the last finished step and ends with the same result as an
 /// undisturbed round.

@@ -47,7 +47,13 @@ impl Calibration {
 
     /// The same, to be changed apart from it.
     pub fn copy(&self) -> Result<Self> {
-        let copies = self.state.borrow().0.iter().map(|(mean, var)| Ok((mean.f_detach_copy()?, var.f_detach_copy()?))).collect::<Result<_>>()?;
+        let copies = self
+            .state
+            .borrow()
+            .0
+            .iter()
+            .map(|(mean, var)| Ok((mean.f_detach_copy()?, var.f_detach_copy()?)))
+            .collect::<Result<_>>()?;
         Ok(Calibration { passes: self.passes, state: RefCell::new((copies, 0)) })
     }
 
