@@ -113,9 +113,11 @@ type Detail struct {
 	HostCode int32 `json:"code"`
 	// Device of ErrDevice.
 	Device string `json:"device"`
-	// The libtorch of ErrTorchMismatch, more files of libtorch in the process, and the file of the library.
+	// The libtorch of ErrTorchMismatch, the version that the library was made for, more files of libtorch in the process, and the
+	// file of the library.
 	TorchVersion string   `json:"version"`
 	TorchFile    string   `json:"file"`
+	TorchMadeFor string   `json:"made_for"`
 	TorchOthers  []string `json:"others"`
 	NSE          string   `json:"nse"`
 	// Raw is the whole document, with keys that a newer library may have; nil when the library gave none.

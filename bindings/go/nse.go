@@ -79,8 +79,8 @@ type RuntimeInfo struct {
 			Version string `json:"version"`
 			// File that libtorch was loaded from; empty when unknown.
 			File string `json:"file"`
-			// Wanted is the version that the library was made for.
-			Wanted string `json:"wanted"`
+			// MadeFor is the version that the library was made for.
+			MadeFor string `json:"made_for"`
 			// Others are more files of libtorch in this process.
 			Others []string `json:"others"`
 			// BeforeNSE: it was in the process before nse; nil when unknown.

@@ -23,7 +23,7 @@ func TestLibrary(t *testing.T) {
 		t.Errorf("%+v", info)
 	}
 	torch := info.Runtime.LibTorch
-	if !strings.HasPrefix(torch.Version, torch.Wanted+".") || torch.Problem != "" || torch.BeforeNSE == nil || len(torch.Others) != 0 {
+	if !strings.HasPrefix(torch.Version, torch.MadeFor+".") || torch.Problem != "" || torch.BeforeNSE == nil || len(torch.Others) != 0 {
 		t.Errorf("%+v", torch)
 	}
 	if len(info.OpenMP.Libraries) != 1 || info.OpenMP.Warning != "" {

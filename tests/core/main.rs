@@ -17,6 +17,7 @@ mod latency;
 mod latency_form;
 mod learning;
 mod measure_options;
+mod memory;
 mod operators;
 mod options;
 mod pareto;

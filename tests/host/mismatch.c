@@ -21,7 +21,7 @@ static void refused(nse_status status, nse_error *error) {
     if (!strstr(text, "2.12.7") || !strstr(text, "2.13") || !strstr(text, "torch_2_12.so") || !strstr(text, "libnse.so")) fail(__FILE__, __LINE__, text);
     CHECK(strstr(text, "libtorch_cpu.so") != NULL);
     CHECK(nse_error_detail(error, &detail) == NSE_OK);
-    for (const char **key = (const char *[]){"\"version\":\"2.12.7\"", "\"wanted\":\"2.13\"", "\"file\":\"/", "\"nse\":\"/", "\"others\":[\"/", NULL}; *key; ++key) {
+    for (const char **key = (const char *[]){"\"version\":\"2.12.7\"", "\"made_for\":\"2.13\"", "\"file\":\"/", "\"nse\":\"/", "\"others\":[\"/", NULL}; *key; ++key) {
         if (!strstr(detail.data, *key)) fail(__FILE__, __LINE__, detail.data);
     }
     nse_buffer_free(&detail);

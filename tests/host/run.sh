@@ -65,3 +65,6 @@ done
 build openmp $nse -ldl
 echo 'int nothing;' | ${CC:-cc} -shared -fPIC -x c - -o "$scratch/libiomp5.so"
 "$OUT/host-openmp" "$scratch/libiomp5.so"
+
+build memory $nse
+"$OUT/host-memory"
