@@ -329,11 +329,12 @@ NSE_API nse_status nse_abi_check(uint32_t header_abi);
  * What runs here, as JSON:
  *
  * "nse": {"version", "abi", "torch": whether this build has libtorch}.
- * "runtime": null without libtorch, else {"libtorch", "cuda"}. "libtorch": {"version", "wanted": the version that nse was made
+ * "runtime": null without libtorch, else {"libtorch", "cuda"}. "libtorch": {"version", "made_for": the version that nse was made
  * for, "file": where it was loaded from, "others": more files of libtorch in this process, "before_nse": whether it was there
  * before nse (null: unknown), "threads", "problem": null, or why it is refused (NSE_ERR_TORCH_MISMATCH)}. "cuda": {"available",
  * "devices", "reason": why it is off}.
- * "openmp": {"libraries": files of OpenMP runtimes in this process, "warning": null, or that there are two kinds}.
+ * "openmp": {"libraries": files of OpenMP runtimes in this process, "warning": null, or that there are two kinds}. The first
+ * call looks for CUDA. Blocks for that long.
  *
  * `out`: [out] to free with nse_buffer_free.
  *
@@ -346,6 +347,7 @@ NSE_API nse_status nse_runtime_info(nse_buffer *out, nse_error **err);
  * for it too. Searches and models stay and can be looked at; what would compute with them (step, save, evaluate, export) returns
  * NSE_ERR_CANCELLED from then on. Save first what should go on later. user_free of a callback runs when its object is freed, as
  * ever. The log stays. New searches and models may be made, even at once: they have new threads. Not needed before a process ends.
+ * Blocks.
  *
  * `timeout_ms`: milliseconds to wait for the threads, or NSE_FOREVER. A thread ends after its current batch, and not inside a
  * callback of the host.
@@ -500,17 +502,17 @@ typedef struct nse_events {
 #define NSE_LOG_DEBUG 4
 
 /**
- * Level of the log: threads of the library that begin and end.
+ * Level of the log: every optimizer step.
  */
 #define NSE_LOG_TRACE 5
 
 /**
  * Called with a message. `target`: one word, the part of the library that speaks: "search", "checkpoint", "model", "torch",
- * "openmp", "events", "threads" or "ffi"; later versions may have more. `message`: UTF-8 with a NUL behind its `len` bytes. Both are
+ * "openmp", "events", "library" or "ffi"; later versions may have more. `message`: UTF-8 with a NUL behind its `len` bytes. Both are
  * valid during the call only.
  *
  * Runs on any thread, those of the library included, and on several at once; no lock of the library is held, a slow one holds up
- * its own thread only. Every function may be called from inside, nse_set_log too; what that has to say is not logged. Must
+ * its own thread only. Every function may be called from inside, nse_set_log too; what they say on this thread is not logged. Must
  * return normally: no exception, no longjmp, no thread exit.
  */
 typedef void (*nse_log_fn)(void *user, int32_t level, const char *target, const char *message, size_t len);
@@ -552,7 +554,7 @@ NSE_API nse_status nse_set_log(const nse_log_sink *sink, nse_error **err);
 /**
  * Sets the level, for the whole process: messages of a higher number are not even made. Concurrent.
  *
- * `level`: one of NSE_LOG_*.
+ * `level`: NSE_LOG_OFF to NSE_LOG_TRACE.
  *
  * NSE_ERR_INVALID_ARGUMENT: no such level. Since 0.1.
  */
