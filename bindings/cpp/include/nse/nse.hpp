@@ -20,6 +20,7 @@
 #include <nse/library.hpp>
 #include <nse/model.hpp>
 #include <nse/op.hpp>
+#include <nse/push.hpp>
 #include <nse/search.hpp>
 #include <nse/space.hpp>
 
