@@ -6,6 +6,7 @@ mod branches;
 mod checkpoint;
 mod checkpoint_crash;
 mod checkpoint_file;
+mod code;
 mod continued;
 mod cost;
 mod distinct;
