@@ -14,7 +14,7 @@ use super::pareto::{self, Scored};
 use super::random::{Purpose, Stream};
 use super::trainer::{At, Trainer};
 use crate::arch::Architecture;
-use crate::cost::{CostTable, LatencyTable, Metric, Prices};
+use crate::cost::{CostTable, LatencyTable, Prices};
 use crate::error::{Error, Result};
 use crate::space::Space;
 use serde::{Deserialize, Serialize};
@@ -102,7 +102,7 @@ impl Search {
     pub fn start(space: Arc<Space>, options: SearchOptions, start: Start) -> Result<Self> {
         options.check()?;
         let costs = CostTable::new(&space);
-        let prices = prices(&space, &costs, &options, start.latency.as_deref())?;
+        let prices = Prices::of(&space, &costs, options.objective.cost, start.latency.as_deref())?;
         let window = options.objective.window();
         let target = Target { space: &space, costs: &costs, prices: &prices, window };
         let before = match (start.continued, start.front.as_slice()) {
@@ -146,7 +146,7 @@ impl Search {
     pub fn restore(space: Arc<Space>, options: SearchOptions, latency: Option<Arc<LatencyTable>>, state: Value) -> Result<Self> {
         options.check()?;
         let costs = CostTable::new(&space);
-        let prices = prices(&space, &costs, &options, latency.as_deref())?;
+        let prices = Prices::of(&space, &costs, options.objective.cost, latency.as_deref())?;
         let run = Run::read(state, &space)?;
         Ok(Search { space, latency, options, costs, prices, run })
     }
@@ -331,16 +331,5 @@ impl Search {
         if self.run.round < self.run.rounds {
             self.run.phase = Phase::Begin;
         }
-    }
-}
-
-fn prices(space: &Space, costs: &CostTable, options: &SearchOptions, latency: Option<&LatencyTable>) -> Result<Prices> {
-    match (options.objective.cost, latency) {
-        (Metric::Latency, Some(table)) => Ok(Prices::timed(space, &table.resolve(space)?)),
-        (Metric::Latency, None) => {
-            let reason = "the objective is a latency, and there is no latency table".into();
-            Err(Error::Argument { name: "latency", reason })
-        }
-        (metric, _) => Ok(costs.prices(metric)),
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! [`Search`] is the state machine. It decides every number and asks a [`Trainer`] to compute with weights.
 
+mod budget;
 mod distinct;
 mod engine;
 mod evolve;
@@ -21,6 +22,7 @@ mod state;
 mod telling;
 mod trainer;
 
+pub use budget::{Budget, Reach};
 pub use engine::{Search, Start, Status};
 pub use fitness::TwoPaths;
 pub use history::{json_lines, FrontMember, OperatorFitness, Point, RoundRecord};

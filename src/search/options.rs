@@ -297,31 +297,32 @@ impl SearchOptions {
     pub(super) fn check(&self) -> Result<()> {
         json::check_ranges(DOCUMENT, self)?;
         let wrong = |pointer: &str, reason: String| Err(json::out_of_range(DOCUMENT, pointer, reason));
-        let Objective { low, high, beta, .. } = self.objective;
-        let whole = |value: f64| self.objective.cost == Metric::Latency || value.fract() == 0.0;
-        for (key, value) in [("low", Some(low)), ("high", Some(high)), ("target", self.objective.target)] {
-            if let Some(part) = value.filter(|value| !whole(*value)) {
-                return wrong(&format!("/objective/{key}"), format!("{part} {} are no whole number", self.objective.cost.unit()));
-            }
-        }
+        self.objective.check(DOCUMENT, "/objective")?;
         let path = self.checkpoint.as_ref().map(|checkpoint| checkpoint.path.as_os_str().as_encoded_bytes());
         if path.is_some_and(|path| path.is_empty() || path.contains(&0)) {
             return wrong("/checkpoint/path", "not the name of a file".into());
-        }
-        if low > high {
-            return wrong("/objective/low", format!("{low} is above high, {high}"));
-        }
-        if self.objective.target() == 0.0 {
-            return wrong("/objective/target", "a target of 0 leaves nothing to compare with".into());
-        }
-        if beta % 2 == 1 {
-            return wrong("/objective/beta", format!("{beta} is odd"));
         }
         Ok(())
     }
 }
 
 impl Objective {
+    /// What the ranges of the schema do not say.
+    fn check(&self, document: &'static str, at: &str) -> Result<()> {
+        let wrong = |key: &str, reason: String| Err(json::out_of_range(document, format!("{at}/{key}"), reason));
+        check_window(document, at, self.cost, self.low, self.high)?;
+        if let Some(part) = self.target.filter(|target| !self.cost.counts(*target)) {
+            return wrong("target", format!("{part} {} are no whole number", self.cost.unit()));
+        }
+        if self.target() == 0.0 {
+            return wrong("target", "a target of 0 leaves nothing to compare with".into());
+        }
+        match self.beta % 2 {
+            1 => wrong("beta", format!("{} is odd", self.beta)),
+            _ => Ok(()),
+        }
+    }
+
     pub fn window(&self) -> Window {
         let [low, high] = [self.low, self.high].map(|amount| self.cost.price(amount));
         Window { low, high }
@@ -343,6 +344,20 @@ impl Objective {
         let excess = cost / self.target() - 1.0;
         self.alpha * f64::from(self.beta) * excess.powi(self.beta as i32 - 1) / self.target()
     }
+}
+
+/// Whether costs can be asked to lie between `low` and `high`.
+pub(super) fn check_window(document: &'static str, at: &str, cost: Metric, low: f64, high: f64) -> Result<()> {
+    for (key, value) in [("low", low), ("high", high)] {
+        if !cost.counts(value) {
+            let reason = format!("{value} {} are no whole number", cost.unit());
+            return Err(json::out_of_range(document, format!("{at}/{key}"), reason));
+        }
+    }
+    if low > high {
+        return Err(json::out_of_range(document, format!("{at}/low"), format!("{low} is above high, {high}")));
+    }
+    Ok(())
 }
 
 impl TrainOptions {

@@ -3,6 +3,7 @@
 mod arch;
 mod arrow;
 mod branches;
+mod budget;
 mod checkpoint;
 mod checkpoint_crash;
 mod checkpoint_file;
