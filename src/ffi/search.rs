@@ -116,12 +116,12 @@ impl SearchHandle {
         let latency = LatencyHandle::optional("desc.latency", desc.latency)?;
         let search = if desc.continued.is_null() {
             let front = start(desc)?;
-            Search::start(space, options, Start { latency, front, continued: None })?
+            Search::start(space, options, Start { latency, front, ..Start::default() })?
         } else {
             // The old search lives on its own thread.
             let (old, front) = (handle::get::<SearchHandle>("desc.continued", desc.continued)?, start(desc)?);
             let job = move |state: &mut State, _: &Reporter<Search>| {
-                Search::start(space, options, Start { latency, front, continued: Some(&state.search) })
+                Search::start(space, options, Start { latency, front, continued: Some(&state.search), ..Start::default() })
             };
             old.worker.run(job, &Arc::new(Events::none()))?
         };

@@ -54,6 +54,8 @@ pub const NSE_ERR_DIVERGED: nse_status = -23;
 pub const NSE_ERR_TOO_FEW: nse_status = -24;
 /// The latency table does not have every entry that the space needs. The detail lists what is missing.
 pub const NSE_ERR_MISSING_LATENCY: nse_status = -25;
+/// Another result of the same architecture is known. The detail has both.
+pub const NSE_ERR_CONFLICT: nse_status = -26;
 
 pub fn of(error: &Error) -> nse_status {
     match error {
@@ -79,6 +81,7 @@ pub fn of(error: &Error) -> nse_status {
         Error::Diverged { .. } => NSE_ERR_DIVERGED,
         Error::TooFew { .. } => NSE_ERR_TOO_FEW,
         Error::MissingLatencies { .. } => NSE_ERR_MISSING_LATENCY,
+        Error::Conflict { .. } => NSE_ERR_CONFLICT,
     }
 }
 
@@ -112,6 +115,7 @@ pub extern "C" fn nse_status_name(status: nse_status) -> *const std::ffi::c_char
         NSE_ERR_DIVERGED => c"NSE_ERR_DIVERGED",
         NSE_ERR_TOO_FEW => c"NSE_ERR_TOO_FEW",
         NSE_ERR_MISSING_LATENCY => c"NSE_ERR_MISSING_LATENCY",
+        NSE_ERR_CONFLICT => c"NSE_ERR_CONFLICT",
         _ => c"unknown status",
     };
     name.as_ptr()

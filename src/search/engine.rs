@@ -3,10 +3,11 @@
 //! Every error (a cancel, a loss that is not a number, a device failure) leaves the state at the last finished piece of work;
 //! the next [`Search::step`] goes on from there and ends as if nothing had happened.
 
-use super::evolve::{Beginning, Evolution};
+use super::evolve::{used, Beginning, Evolution};
 use super::fitness::Adam;
 use super::handover::Target;
 use super::history::{FrontMember, RoundRecord, Seconds};
+use super::ledger::Ledger;
 use super::meter::Meter;
 use super::observe::{EventKind, Observer};
 use super::options::{SearchOptions, TooFew};
@@ -19,7 +20,7 @@ use crate::error::{Error, Result};
 use crate::space::Space;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -49,6 +50,15 @@ pub(super) enum Phase {
         main: usize,
         accuracies: Vec<f64>,
     },
+    /// Of a told search: architectures of this round are handed out and told.
+    Ask {
+        /// How many were handed out.
+        asked: u64,
+        /// There are no more.
+        exhausted: bool,
+        /// Those told, in that order; failures too.
+        told: Vec<Architecture>,
+    },
     Done,
 }
 
@@ -56,7 +66,7 @@ pub struct Search {
     pub(super) space: Arc<Space>,
     pub(super) latency: Option<Arc<LatencyTable>>,
     pub(super) options: SearchOptions,
-    costs: CostTable,
+    pub(super) costs: CostTable,
     pub(super) prices: Prices,
     pub(super) run: Run,
 }
@@ -75,6 +85,12 @@ pub(super) struct Run {
     /// Optimizer steps of the round under way.
     pub steps: u64,
     pub seconds: Seconds,
+    /// Inside the window, of the last completed round; before the first, the front. None of a told search, whose ledger has them.
+    #[serde(default)]
+    pub scored: Vec<Scored>,
+    /// Of a told search.
+    #[serde(default)]
+    pub told: Option<Ledger>,
 }
 
 /// What a search may begin with, beside its space and options.
@@ -88,6 +104,8 @@ pub struct Start<'a> {
     /// Instead: architectures in spaces with the same cells, as if they were the front of a search; their accuracies are 0 until
     /// they are scored in the first round. What their space has and none of them uses does not come again, unless it is this one.
     pub front: Vec<(Arc<Space>, Architecture)>,
+    /// It has no trainer: it is asked for architectures and told how they did. The front it begins with is handed out first.
+    pub told: bool,
 }
 
 impl Search {
@@ -123,20 +141,28 @@ impl Search {
             left: before.as_ref().map_or(&[], |before| &before.left),
         };
         let evolution = Evolution::new(&space, &prices, &beginning, window)?;
+        let mut front = before.map_or(Vec::new(), |before| before.front);
+        // Accuracies of another kind: they are evaluated anew.
+        let first = if start.told { front.drain(..).map(|s| s.architecture).collect() } else { Vec::new() };
         let all = (evolution.most_operators() as u64).saturating_sub(1) / (options.active as u64 - 1);
         let run = Run {
             rounds: options.rounds.unwrap_or(all).max(1),
             round: 0,
-            phase: Phase::Begin,
+            phase: if start.told { Phase::Ask { asked: 0, exhausted: false, told: Vec::new() } } else { Phase::Begin },
             evolution,
             dropped: vec![Vec::new(); space.cells().len()],
-            front: before.map_or(Vec::new(), |before| before.front),
+            scored: front.clone(),
+            told: start.told.then(|| Ledger::new(first)),
+            front,
             history: Vec::new(),
             meter: Meter::default(),
             steps: 0,
             seconds: Seconds::default(),
         };
         let search = Search { space, latency: start.latency, options, costs, prices, run };
+        if start.told {
+            return Ok(search);
+        }
         // What the first active subset does not have, it will not have after its training.
         search.candidates(&mut Stream::new(search.options.seed, Purpose::Probe, 0, 1))?;
         Ok(search)
@@ -158,7 +184,7 @@ impl Search {
 
     /// Whether a round is under way, so that weights matter: the number of the round and its active operators.
     pub fn under_way(&self) -> Option<(u64, Vec<Vec<u16>>)> {
-        let weights = !matches!(self.run.phase, Phase::Begin | Phase::Done);
+        let weights = matches!(self.run.phase, Phase::Train { .. } | Phase::Sample | Phase::Score { .. });
         weights.then(|| (self.run.round, self.active()))
     }
 
@@ -176,7 +202,11 @@ impl Search {
                     observer.keep(self, trainer)?;
                     return Ok(if self.done() { Status::Done } else { Status::Round });
                 }
-                Phase::Done => return Ok(Status::Done),
+                Phase::Done if self.run.told.is_none() => return Ok(Status::Done),
+                Phase::Ask { .. } | Phase::Done => {
+                    let reason = "it has no trainer: it is asked and told, not stepped".into();
+                    return Err(Error::Argument { name: "search", reason });
+                }
             }
         }
     }
@@ -233,11 +263,15 @@ impl Search {
         }
         let adam = Adam { lr: options.lr, beta1: 0.0, beta2: 0.999 };
         self.run.evolution.learn(&self.prices, &self.options.objective, &adam, &paths, &gradients);
-        let window = self.options.objective.window();
-        for (cell, operator) in self.run.evolution.drop_unfit(&self.prices, options.threshold, window) {
+        self.drop_unfit();
+        Ok(())
+    }
+
+    pub(super) fn drop_unfit(&mut self) {
+        let (threshold, window) = (self.options.fitness.threshold, self.options.objective.window());
+        for (cell, operator) in self.run.evolution.drop_unfit(&self.prices, threshold, window) {
             self.run.dropped[cell].push(operator);
         }
-        Ok(())
     }
 
     fn sample(&mut self) -> Result<()> {
@@ -316,20 +350,27 @@ impl Search {
             })
             .collect();
         let extras = scored.split_off(main);
-        let mut record = self.record(&scored, &extras);
+        let record = self.record(&scored, &extras);
+        self.run.scored = scored.clone();
         self.run.front = pareto::front_with_extras(scored, extras);
+        let retained = used(self.run.front.iter().map(|s| &s.architecture), self.space.cells().len());
+        self.close(record, retained);
+    }
+
+    /// The end of a round whose front is there: what is `retained` goes on, and the rest is refilled.
+    pub(super) fn close(&mut self, mut record: RoundRecord, retained: Vec<BTreeSet<u16>>) {
         record.front = self.run.front.iter().map(|s| FrontMember::new(&self.space, self.prices.metric, s)).collect();
-        let architectures = self.run.front.iter().map(|s| &s.architecture);
-        for (cell, (retained, refilled)) in
-            self.run.evolution.advance(architectures, self.options.fitness.preserve).iter().enumerate()
-        {
+        let changes = self.run.evolution.advance(retained, self.options.fitness.preserve);
+        for (cell, (retained, refilled)) in changes.iter().enumerate() {
             record.retained.push(self.names(cell, retained));
             record.refilled.push(self.names(cell, refilled));
         }
         self.run.history.push(record);
         self.run.round += 1;
-        if self.run.round < self.run.rounds {
-            self.run.phase = Phase::Begin;
-        }
+        self.run.phase = match self.run.told {
+            _ if self.run.round == self.run.rounds => Phase::Done,
+            Some(_) => Phase::Ask { asked: 0, exhausted: false, told: Vec::new() },
+            None => Phase::Begin,
+        };
     }
 }

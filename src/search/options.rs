@@ -48,6 +48,9 @@ pub struct SearchOptions {
     /// How a candidate is scored.
     #[serde(default)]
     pub score: ScoreOptions,
+    /// What a search that is told its results learns from them.
+    #[serde(default)]
+    pub told: ToldOptions,
     /// Where and how often the search is saved while it runs. Default: never.
     #[serde(default)]
     pub checkpoint: Option<CheckpointOptions>,
@@ -224,6 +227,25 @@ pub struct ScoreOptions {
     pub batch: usize,
 }
 
+/// Learning of the operators' scores theta from results that are told, by Adam on the score-function gradient, with the mean of the
+/// others of a group as the baseline of each. `fitness.threshold` and `fitness.preserve` hold as they do in training.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ToldOptions {
+    /// Results per step.
+    #[schemars(range(min = 2, max = 1_000_000))]
+    pub group: usize,
+    /// Learning rate of theta.
+    #[schemars(range(min = 0.0, max = 10.0))]
+    pub lr: f64,
+    /// Decay of Adam's mean of the gradient.
+    #[schemars(range(min = 0.0, max = 0.9999))]
+    pub beta1: f64,
+    /// Decay of Adam's mean of its square.
+    #[schemars(range(min = 0.0, max = 0.9999))]
+    pub beta2: f64,
+}
+
 mod defaults {
     pub fn active() -> usize {
         5
@@ -272,6 +294,12 @@ impl Default for FitnessOptions {
 impl Default for CandidateOptions {
     fn default() -> Self {
         CandidateOptions { count: 200, extras: 20, extra_width: None, too_few: TooFew::Error }
+    }
+}
+
+impl Default for ToldOptions {
+    fn default() -> Self {
+        ToldOptions { group: 10, lr: 0.2, beta1: 0.0, beta2: 0.999 }
     }
 }
 
@@ -337,6 +365,11 @@ impl Objective {
 
     fn target(&self) -> f64 {
         self.target.unwrap_or(if self.low > 0.0 { self.low } else { self.high })
+    }
+
+    /// alpha (cost / target - 1)^beta.
+    pub fn penalty(&self, cost: f64) -> f64 {
+        self.alpha * (cost / self.target() - 1.0).powi(self.beta as i32)
     }
 
     /// d penalty / d cost, in 1 / unit of the cost, of penalty = alpha (cost / target - 1)^beta.
