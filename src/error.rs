@@ -68,6 +68,10 @@ pub enum Error {
     #[error("libtorch: {0}")]
     Torch(String),
 
+    /// Of a device, or of the machine. What is kept is as it was before the piece of work that needed more.
+    #[error("out of memory: {0}")]
+    OutOfMemory(String),
+
     #[error("{0} needs libtorch, and this build of nse has none")]
     Unsupported(&'static str),
 

@@ -149,6 +149,11 @@ typedef int32_t nse_status;
 #define NSE_ERR_CALLBACK (-9)
 
 /**
+ * The device, or the machine, has no memory for it. Nothing is lost: the state before is kept, and the call can be made again.
+ */
+#define NSE_ERR_OUT_OF_MEMORY (-11)
+
+/**
  * The device does not exist or cannot be used.
  */
 #define NSE_ERR_DEVICE (-12)
@@ -666,12 +671,12 @@ NSE_API nse_status nse_dataset_from_source(const nse_source *source, nse_dataset
  *
  * `images`: uint8, [count, channels, height, width]. `labels`: int64, int32, uint32 or uint8, [count]; always copied.
  * `classes`: labels are below this; 0: the greatest label + 1.
- * `flags`: 0 or NSE_BORROW. Images that are not compact are copied all the same.
+ * `flags`: 0 or NSE_BORROW. Images that are not compact, or are on a CUDA device, are copied all the same.
  * `out`: [out] to free with nse_dataset_free.
  *
  * NSE_ERR_INVALID_ARGUMENT: a tensor is NULL, of another version, element type or rank, has sizes or strides that are negative
- * where they must not or beyond memory, or a label out of range. NSE_ERR_DEVICE: not in memory that the CPU can read (a tensor
- * on a CUDA device, for example: copy it first). Since 0.1.
+ * where they must not or beyond memory, or a label out of range. NSE_ERR_DEVICE: in memory that is neither the CPU's nor that of
+ * a CUDA device which can be used here. Since 0.1.
  */
 NSE_API
 nse_status nse_dataset_from_dlpack(struct DLManagedTensorVersioned *images,
@@ -885,13 +890,18 @@ NSE_API void nse_latency_free(nse_latency *latency);
 /* ---- Search -------------------------------------------------------------------------------------------------------- */
 
 /**
+ * Flag of nse_search_desc: the search has no datasets; the host pushes its batches (nse_search_push).
+ */
+#define NSE_SEARCH_PUSHED 1
+
+/**
  * What a search is made of. Start with NSE_SEARCH_DESC_INIT. The library retains what it uses; everything may be freed
  * at once.
  */
 typedef struct nse_search_desc {
     uint32_t struct_size;
     /**
-     * 0.
+     * 0, or NSE_SEARCH_PUSHED.
      */
     uint32_t flags;
     /**
@@ -899,11 +909,12 @@ typedef struct nse_search_desc {
      */
     const nse_space *space;
     /**
-     * Training images.
+     * Training images; NULL with NSE_SEARCH_PUSHED.
      */
     const nse_dataset *train;
     /**
-     * Images for architecture steps and scoring; NULL: a part of `train` is held out for them (option held_out).
+     * Images for architecture steps and scoring; NULL: a part of `train` is held out for them (option held_out), or
+     * NSE_SEARCH_PUSHED.
      */
     const nse_dataset *held_out;
     /**
@@ -1048,6 +1059,137 @@ NSE_API nse_status nse_search_cancel(const nse_search *search);
  * Since 0.1.
  */
 NSE_API void nse_search_free(nse_search *search);
+
+/* ---- Batches of the host ------------------------------------------------------------------------------------------- */
+
+/**
+ * Phase: the search is complete; nothing can be pushed.
+ */
+#define NSE_PHASE_DONE 0
+
+/**
+ * Phase: training images, for an optimizer step of the supernet. Instead of them NSE_PHASE_END ends an epoch, after at least one
+ * such step in it.
+ */
+#define NSE_PHASE_WEIGHT 1
+
+/**
+ * Phase: held-out images, for a step of the fitness. Comes after every fitness.interval weight steps.
+ */
+#define NSE_PHASE_ARCHITECTURE 2
+
+/**
+ * Phase: training images, as they are without augmentation, for the batch-norm statistics of the candidates; until there were
+ * score.calibration of them, or NSE_PHASE_END. Works on all candidates at once.
+ */
+#define NSE_PHASE_CALIBRATE 3
+
+/**
+ * Phase: held-out images, for the accuracy of the candidates; until there were score.images of them, or NSE_PHASE_END. Works on
+ * all candidates at once, and completes the round.
+ */
+#define NSE_PHASE_EVALUATE 4
+
+/**
+ * Only in nse_batch: there are no more images of the phase; the end of an epoch, of the calibration, or of the evaluation.
+ */
+#define NSE_PHASE_END 5
+
+/**
+ * One batch of the host's. Start with NSE_BATCH_INIT.
+ */
+typedef struct nse_batch {
+    uint32_t struct_size;
+    /**
+     * 0.
+     */
+    uint32_t flags;
+    /**
+     * What it is for: the phase that the last push returned as `next`, or NSE_PHASE_END, and then everything below is empty.
+     */
+    uint32_t phase;
+    /**
+     * How many images, 2 or more; 0 with tensors, which say so themselves.
+     */
+    uint32_t count;
+    /**
+     * [count, channels, height, width] of the space's input, augmented and normalised as the host likes; NULL with tensors.
+     */
+    const float *images;
+    /**
+     * [count], below the classes of the space; NULL with tensors.
+     */
+    const uint32_t *labels;
+    /**
+     * Instead of the two: DLPack tensors, float32 [count, channels, height, width] and int64, int32, uint32 or uint8 [count], on
+     * the CPU or a CUDA device, with any strides. They are the library's from here on, also when the call fails: it calls each
+     * deleter once before it returns. On a CUDA device they must be ready for its default stream.
+     */
+    struct DLManagedTensorVersioned *images_dlpack;
+    struct DLManagedTensorVersioned *labels_dlpack;
+    /**
+     * Learning rate of this weight step; 0: by the options, which must have pushed.steps_per_epoch then.
+     */
+    double lr;
+} nse_batch;
+
+/**
+ * What became of a push, and what comes next. Start with NSE_PUSHED_INIT.
+ */
+typedef struct nse_pushed {
+    uint32_t struct_size;
+    /**
+     * The phase that the next batch must be for.
+     */
+    uint32_t next;
+    /**
+     * Rounds completed, of so many.
+     */
+    uint64_t completed;
+    uint64_t rounds;
+    /**
+     * Epoch under way in this round, from 1, of so many; the last one while candidates are scored.
+     */
+    uint64_t epoch;
+    uint64_t epochs;
+    /**
+     * Weight steps made in this round.
+     */
+    uint64_t step;
+    /**
+     * Of the batch: mean loss of a weight or architecture step; else NaN.
+     */
+    double loss;
+    /**
+     * Of the batch, 0 to 1: of a weight step with the paths it drew, of an evaluation the mean over the candidates; else NaN.
+     */
+    double accuracy;
+    /**
+     * Learning rate of a weight step; else NaN.
+     */
+    double lr;
+} nse_pushed;
+
+/**
+ * Does one piece of work of a search that was made with NSE_SEARCH_PUSHED, with a batch of the host's: an optimizer step of the
+ * supernet, a step of the fitness, or one batch of the scoring. Blocks for that long, and delivers events on this thread as
+ * nse_search_step does. After an error, a cancel included, nothing has happened: the same can be pushed again.
+ *
+ * `batch`: [in] read during the call only; NULL: nothing is done, the call only says what comes next.
+ * `pushed`: [out] NULL: not wanted.
+ *
+ * Returns NSE_OK; NSE_DONE: the search is complete.
+ * NSE_ERR_INVALID_ARGUMENT: a phase that is not next, images or labels that do not fit the space, no learning rate, or a search
+ * that has datasets. NSE_ERR_DEVICE: a tensor on a device that cannot be used. NSE_ERR_BUSY. NSE_ERR_CANCELLED.
+ * NSE_ERR_DIVERGED. NSE_ERR_OUT_OF_MEMORY. NSE_ERR_UNREACHABLE, NSE_ERR_TOO_FEW: as nse_search_step, at the end of the last epoch
+ * or the first batch after it. NSE_ERR_IO: the checkpoint could not be written; the batch has been used all the same, and what
+ * comes next is as `pushed` would have said (ask with NULL). NSE_ERR_TORCH. Since 0.1.
+ */
+NSE_API
+nse_status nse_search_push(const nse_search *search,
+                           const nse_batch *batch,
+                           nse_pushed *pushed,
+                           nse_error **err);
 
 /* ---- Results ------------------------------------------------------------------------------------------------------- */
 
@@ -1288,6 +1430,8 @@ NSE_API void nse_op_free(nse_op *op);
 #define NSE_SOURCE_INIT {sizeof(nse_source), 0, 0, 0, 0, 0, 0, NULL, NULL, NULL}
 #define NSE_MEASURE_DESC_INIT {sizeof(nse_measure_desc), 0, NULL, NULL, NULL}
 #define NSE_SEARCH_DESC_INIT {sizeof(nse_search_desc), 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0}
+#define NSE_BATCH_INIT {sizeof(nse_batch), 0, 0, 0, NULL, NULL, NULL, NULL, 0.0}
+#define NSE_PUSHED_INIT {sizeof(nse_pushed), 0, 0, 0, 0, 0, 0, 0.0, 0.0, 0.0}
 #define NSE_MODEL_DESC_INIT {sizeof(nse_model_desc), 0, NULL, NULL, NULL, NULL}
 
 #ifdef __cplusplus

@@ -2,9 +2,9 @@
 //!
 //! ```text
 //! status boundary handle error buffer text structs    what every function is made of
-//! callback worker view                                how calls wait, report and stop
+//! callback worker view driver                         how calls wait, report and stop
 //! dlpack                                              tensors of other libraries
-//! library space dataset source arch latency search result op model   the sections: decode, call, encode
+//! library space dataset source arch latency search push result op model   the sections: decode, call, encode
 //! ```
 
 // C names, and pointers that every function checks before it looks behind them.
@@ -17,12 +17,14 @@ mod buffer;
 mod callback;
 mod dataset;
 mod dlpack;
+mod driver;
 mod error;
 mod handle;
 mod latency;
 mod library;
 mod model;
 mod op;
+mod push;
 mod result;
 mod search;
 mod source;
@@ -43,6 +45,7 @@ pub mod layout {
         latency::nse_measure_desc,
         library::NSE_ABI_VERSION,
         model::nse_model_desc,
+        push::{nse_batch, nse_pushed},
         search::nse_search_desc,
         source::nse_source,
     };

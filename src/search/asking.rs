@@ -143,7 +143,9 @@ impl Search {
     fn must_be_told(&self) -> Result<()> {
         match self.run.told {
             Some(_) => Ok(()),
-            None => Err(Error::Argument { name: "search", reason: "it trains by itself: it is stepped, not asked and told".into() }),
+            None => {
+                Err(Error::Argument { name: "search", reason: "it trains by itself: it is stepped, not asked and told".into() })
+            }
         }
     }
 
@@ -245,8 +247,10 @@ impl Search {
         if self.run.evolution.after(&retained).sampler(&self.prices, window).is_ok() {
             return Ok(retained);
         }
-        let whole = |a: &Architecture| a.cells().iter().zip(&active).all(|(open, active)| open.iter().all(|o| active.contains(o)));
-        let reachable = results.iter().filter(|s| whole(&s.architecture) && window.contains(self.prices.architecture(&s.architecture)));
+        let whole =
+            |a: &Architecture| a.cells().iter().zip(&active).all(|(open, active)| open.iter().all(|o| active.contains(o)));
+        let reachable =
+            results.iter().filter(|s| whole(&s.architecture) && window.contains(self.prices.architecture(&s.architecture)));
         let best = reachable.reduce(|best, s| if s.accuracy > best.accuracy { s } else { best }).map(|s| s.architecture.clone());
         let best = match best {
             Some(best) => Some(best),

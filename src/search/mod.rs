@@ -5,6 +5,7 @@
 mod asking;
 mod budget;
 mod distinct;
+mod elsewhere;
 mod engine;
 mod evolve;
 pub mod fitness;
@@ -17,6 +18,7 @@ mod observe;
 mod options;
 pub mod pareto;
 mod preset;
+mod push;
 mod random;
 mod sample;
 mod schedule;
@@ -26,6 +28,7 @@ mod trainer;
 
 pub use asking::{Asked, Effect};
 pub use budget::{Budget, Reach};
+pub use elsewhere::Elsewhere;
 pub use engine::{Search, Start, Status};
 pub use fitness::TwoPaths;
 pub use history::{json_lines, FrontMember, OperatorFitness, Point, RoundRecord};
@@ -38,6 +41,7 @@ pub use options::{
 };
 pub use pareto::Scored;
 pub use preset::{OptionsPreset, PRESETS};
+pub use push::{BatchTrainer, Given, LastStep, Place, PushedOptions, Wanted};
 pub use random::{Purpose, Stream};
 pub use sample::{CellChoices, Sampler, Window};
 pub use schedule::Schedule;

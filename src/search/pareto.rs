@@ -56,7 +56,12 @@ pub fn front_with_extras(main: Vec<Scored>, extras: Vec<Scored>) -> Vec<Scored> 
 }
 
 /// The front of `scored` under another cost, priced anew.
-pub fn front_under(space: &Space, mut scored: Vec<Scored>, metric: Metric, latency: Option<&LatencyTable>) -> Result<Vec<Scored>> {
+pub fn front_under(
+    space: &Space,
+    mut scored: Vec<Scored>,
+    metric: Metric,
+    latency: Option<&LatencyTable>,
+) -> Result<Vec<Scored>> {
     let prices = Prices::of(space, &CostTable::new(space), metric, latency)?;
     scored.iter_mut().for_each(|s| s.price = prices.architecture(&s.architecture));
     Ok(front(scored))

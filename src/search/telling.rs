@@ -17,15 +17,22 @@ impl Search {
     pub(super) fn event(&self, kind: EventKind, step: u64, steps: u64, trainer: &dyn Trainer) -> Event {
         let per_round = (self.options.candidates.count + self.options.candidates.extras) as u64;
         let per_epoch = trainer.steps_per_epoch().max(1);
+        let epochs = match self.is_pushed() {
+            true => self.options.train.whole_epochs(),
+            false => self.run.steps.div_ceil(per_epoch),
+        };
         let (train_left, score_left, epoch, accuracy) = match &self.run.phase {
-            Phase::Train { step, .. } => (self.run.steps - step, per_round, step / per_epoch + 1, self.run.meter.accuracy()),
+            Phase::Train { step, .. } => {
+                let epoch = self.run.epochs_ended.unwrap_or(step / per_epoch) + 1;
+                (self.run.steps.saturating_sub(*step), per_round, epoch, self.run.meter.accuracy())
+            }
             Phase::Score { candidates, main, accuracies } => {
                 let best = accuracies.iter().take(*main).copied().fold(0.0, f64::max);
-                (0, (candidates.len() - accuracies.len()) as u64, self.run.steps.div_ceil(per_epoch), best)
+                (0, (candidates.len() - accuracies.len()) as u64, epochs, best)
             }
-            Phase::Sample => (0, per_round, self.run.steps.div_ceil(per_epoch), self.run.meter.accuracy()),
+            Phase::Sample => (0, per_round, epochs, self.run.meter.accuracy()),
             Phase::Begin | Phase::Ask { .. } | Phase::Done => {
-                (0, 0, self.run.steps.div_ceil(per_epoch), self.run.front.iter().map(|s| s.accuracy).fold(0.0, f64::max))
+                (0, 0, epochs, self.run.front.iter().map(|s| s.accuracy).fold(0.0, f64::max))
             }
         };
         let under_way = u64::from(kind != EventKind::Finish);
@@ -35,7 +42,7 @@ impl Search {
             round: self.run.round + under_way,
             rounds: self.run.rounds,
             epoch,
-            epochs: self.run.steps.div_ceil(per_epoch),
+            epochs,
             step,
             steps,
             loss: self.run.meter.loss(),

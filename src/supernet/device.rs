@@ -33,6 +33,11 @@ pub fn parse(name: &str) -> Result<Device> {
     Ok(Device::Cuda(usize::from(index)))
 }
 
+/// The CUDA device with this index, if it can be used.
+pub fn cuda(index: usize) -> Result<Device> {
+    parse(&format!("cuda:{index}"))
+}
+
 fn why_no_cuda() -> String {
     // SAFETY: constant names; RTLD_NOLOAD loads nothing.
     let loaded = |name: &CStr| unsafe { !libc::dlopen(name.as_ptr(), libc::RTLD_NOW | libc::RTLD_NOLOAD).is_null() };
@@ -62,9 +67,9 @@ pub fn synchronize(device: Device) -> Result<()> {
     if message.is_null() {
         return Ok(());
     }
-    let text = unsafe { CStr::from_ptr(message) }.to_string_lossy().lines().next().unwrap_or_default().to_owned();
+    let error = super::said(&unsafe { CStr::from_ptr(message) }.to_string_lossy());
     unsafe { libc::free(message.cast()) };
-    Err(Error::Torch(text))
+    Err(error)
 }
 
 extern "C" {

@@ -8,6 +8,7 @@ mod kill;
 mod measure;
 mod model;
 mod optimizer;
+mod pushed;
 mod reference;
 mod run;
 mod score;
