@@ -235,7 +235,6 @@ impl Search {
 
     fn begin(&mut self, trainer: &mut dyn Trainer) -> Result<()> {
         trainer.begin_round(self.options.seed, self.run.round, &self.run.evolution.active())?;
-        self.run.dropped.iter_mut().for_each(Vec::clear);
         self.run.steps = match self.is_pushed() {
             true => self.options.train.whole_epochs() * trainer.steps_per_epoch(),
             false => self.options.train.steps(trainer.steps_per_epoch()),
@@ -386,6 +385,7 @@ impl Search {
             record.refilled.push(self.names(cell, refilled));
         }
         self.run.history.push(record);
+        self.run.dropped.iter_mut().for_each(Vec::clear);
         self.run.round += 1;
         self.run.phase = match self.run.told {
             _ if self.run.round == self.run.rounds => Phase::Done,

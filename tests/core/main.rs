@@ -36,5 +36,6 @@ mod space_errors;
 mod strided;
 mod support;
 mod synthetic;
+mod told;
 mod variant;
 mod windows;
