@@ -4,7 +4,7 @@
 //! status boundary handle error buffer text structs    what every function is made of
 //! callback worker view driver                         how calls wait, report and stop
 //! dlpack                                              tensors of other libraries
-//! library space dataset source arch latency search push result op model   the sections: decode, call, encode
+//! library space dataset source arch latency search push told result op model   the sections: decode, call, encode
 //! ```
 
 // C names, and pointers that every function checks before it looks behind them.
@@ -32,6 +32,7 @@ mod space;
 mod status;
 mod structs;
 mod text;
+mod told;
 mod view;
 mod worker;
 
@@ -48,5 +49,6 @@ pub mod layout {
         push::{nse_batch, nse_pushed},
         search::nse_search_desc,
         source::nse_source,
+        told::nse_result,
     };
 }

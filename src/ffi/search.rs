@@ -27,20 +27,25 @@ pub struct nse_search {
 /// Flag of nse_search_desc: the search has no datasets; the host pushes its batches (nse_search_push).
 pub const NSE_SEARCH_PUSHED: u32 = 1;
 
+/// Flag of nse_search_desc: the search trains nothing; the host asks for architectures and tells how they did (nse_search_ask). No
+/// libtorch is touched; works in every build. Options about training, scoring and devices mean nothing then, and
+/// candidates.too_few is "accept".
+pub const NSE_SEARCH_TOLD: u32 = 2;
+
 /// What a search is made of. Start with NSE_SEARCH_DESC_INIT. The library retains what it uses; everything may be freed
 /// at once.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct nse_search_desc {
     pub struct_size: u32,
-    /// 0, or NSE_SEARCH_PUSHED.
+    /// 0, NSE_SEARCH_PUSHED or NSE_SEARCH_TOLD.
     pub flags: u32,
     /// The space to search. nse_search_load: NULL, or the space of the checkpoint.
     pub space: *const nse_space,
-    /// Training images; NULL with NSE_SEARCH_PUSHED.
+    /// Training images; NULL with NSE_SEARCH_PUSHED and NSE_SEARCH_TOLD.
     pub train: *const nse_dataset,
     /// Images for architecture steps and scoring; NULL: a part of `train` is held out for them (option held_out), or
-    /// NSE_SEARCH_PUSHED.
+    /// one of the two flags.
     pub held_out: *const nse_dataset,
     /// Options as a JSON object; see nse_search_options_schema. Only "objective" must be there. nse_search_load: NULL, or the
     /// options of the checkpoint, of which "device", "threads", "checkpoint" and "candidates" may differ.
@@ -167,6 +172,24 @@ pub extern "C" fn nse_search_options(search: *const nse_search, out: *mut nse_bu
     boundary::guard(err, || {
         let search = handle::get::<SearchHandle>("search", search)?;
         buffer::write("out", out, json!(search.options).to_string())
+    })
+}
+
+/// What a search will take, before it does, as JSON:
+/// device; memory in bytes (weights, training with half of the branches open as on average, training_most with all, scoring, images,
+/// peak), from the shapes, without what libtorch keeps for itself; seconds (weight_step, architecture_step, candidate, round, search:
+/// all rounds to come), from a few steps on a supernet that is thrown away; steps and candidates of a round, and rounds to come.
+/// With pushed batches a batch is taken to have train.batch images, and what only the host knows is null. Blocks for some
+/// seconds; the search itself does not change.
+///
+/// `out`: [out] to free with nse_buffer_free.
+///
+/// NSE_ERR_OUT_OF_MEMORY: it would not fit. NSE_ERR_BUSY: a step is running. NSE_ERR_CANCELLED. NSE_ERR_TORCH. Since 0.1.
+#[no_mangle]
+pub extern "C" fn nse_search_estimate(search: *const nse_search, out: *mut nse_buffer, err: *mut *mut nse_error) -> nse_status {
+    boundary::guard(err, || {
+        let estimate = handle::get::<SearchHandle>("search", search)?.estimate()?;
+        buffer::write("out", out, json!(estimate).to_string())
     })
 }
 

@@ -9,7 +9,7 @@ pub type nse_status = i32;
 pub const NSE_OK: nse_status = 0;
 /// Success, and the search is complete: there are no more rounds.
 pub const NSE_DONE: nse_status = 1;
-/// Success so far: the operation is still at work.
+/// Success so far: the operation is still at work, or there is nothing to hand out yet.
 pub const NSE_PENDING: nse_status = 2;
 /// An argument is NULL, not UTF-8, or has a value that is not allowed.
 pub const NSE_ERR_INVALID_ARGUMENT: nse_status = -1;

@@ -235,10 +235,7 @@ impl Search {
 
     fn begin(&mut self, trainer: &mut dyn Trainer) -> Result<()> {
         trainer.begin_round(self.options.seed, self.run.round, &self.run.evolution.active())?;
-        self.run.steps = match self.is_pushed() {
-            true => self.options.train.whole_epochs() * trainer.steps_per_epoch(),
-            false => self.options.train.steps(trainer.steps_per_epoch()),
-        };
+        self.run.steps = self.work(trainer.steps_per_epoch()).0;
         self.run.epoch_began = 0;
         self.run.seconds = Seconds::default();
         self.run.meter.restart();

@@ -45,4 +45,5 @@ pub use push::{BatchTrainer, Given, LastStep, Place, PushedOptions, Wanted};
 pub use random::{Purpose, Stream};
 pub use sample::{CellChoices, Sampler, Window};
 pub use schedule::Schedule;
+pub use telling::Example;
 pub use trainer::{Array, Arrays, At, PathGradient, StepOutcome, Trainer};

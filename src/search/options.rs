@@ -303,7 +303,7 @@ impl Default for CandidateOptions {
 
 impl Default for ToldOptions {
     fn default() -> Self {
-        ToldOptions { group: 10, lr: 0.2, beta1: 0.0, beta2: 0.999 }
+        ToldOptions { group: 10, lr: 1.0, beta1: 0.0, beta2: 0.999 }
     }
 }
 

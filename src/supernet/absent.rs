@@ -14,7 +14,7 @@ use crate::cost::LatencyTable;
 use crate::data::{Dataset, PushedBatch, Strided};
 use crate::error::{Error, Result};
 use crate::search::{
-    Arrays, At, BatchTrainer, Control, Event, LastStep, PathGradient, SearchOptions, StepOutcome, Trainer, TwoPaths,
+    Arrays, At, BatchTrainer, Control, Event, LastStep, PathGradient, Search, SearchOptions, StepOutcome, Trainer, TwoPaths,
 };
 use crate::space::Space;
 use serde_json::Value;
@@ -36,6 +36,9 @@ pub unsafe fn fetch(name: &'static str, _: &Strided, cuda: usize) -> Result<Vec<
 
 pub enum SupernetTrainer {}
 
+#[derive(serde::Serialize)]
+pub enum Estimate {}
+
 impl SupernetTrainer {
     pub fn new(_: Arc<Space>, _: &Dataset, _: Option<&Dataset>, _: &SearchOptions) -> Result<Self> {
         Err(Error::Unsupported("a search with a supernet"))
@@ -44,6 +47,12 @@ impl SupernetTrainer {
 
 macro_rules! absent {
     ($trainer:ident) => {
+        impl $trainer {
+            pub fn estimate(&self, _: &Search, _: &dyn Control) -> Result<Estimate> {
+                match *self {}
+            }
+        }
+
         impl Trainer for $trainer {
             fn steps_per_epoch(&self) -> u64 {
                 match *self {}

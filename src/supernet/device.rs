@@ -33,6 +33,14 @@ pub fn parse(name: &str) -> Result<Device> {
     Ok(Device::Cuda(usize::from(index)))
 }
 
+/// As [`parse`] reads it.
+pub fn name(device: Device) -> String {
+    match device {
+        Device::Cuda(index) => format!("cuda:{index}"),
+        _ => "cpu".into(),
+    }
+}
+
 /// The CUDA device with this index, if it can be used.
 pub fn cuda(index: usize) -> Result<Device> {
     parse(&format!("cuda:{index}"))

@@ -2,6 +2,7 @@
 //! and exports stand-alone models. Device-generic: the same code runs on CPU and CUDA.
 
 mod device;
+mod estimate;
 pub mod excitation;
 mod export;
 pub mod foreign;
@@ -22,6 +23,7 @@ pub mod unit;
 mod weights;
 
 pub use device::runtime_info;
+pub use estimate::Estimate;
 pub use foreign::fetch;
 pub use measure::measure_latencies;
 pub use measure_options::MeasureOptions;
@@ -39,7 +41,8 @@ impl From<tch::TchError> for Error {
 }
 
 /// What libtorch says when a device (c10/cuda/CUDACachingAllocator.cpp) or the machine (c10/core/impl/alloc_cpu.cpp) has no room.
-const NO_ROOM: [&str; 4] = ["out of memory", "can't allocate memory", "not enough memory", "CUBLAS_STATUS_ALLOC_FAILED"];
+const NO_ROOM: [&str; 5] =
+    ["out of memory", "can't allocate memory", "not enough memory", "bad_alloc", "CUBLAS_STATUS_ALLOC_FAILED"];
 
 /// An error of libtorch by its text, of which the first line is the message and the rest a C++ backtrace.
 fn said(text: &str) -> Error {

@@ -1,5 +1,6 @@
 //! The supernet of a search into which the host pushes its batches.
 
+use super::estimate::{estimate, Estimate, Workload};
 use super::learner::{self, correct, Batch};
 use super::norm::{Calibration, Norm, Reader, Statistics};
 use super::weights::Weights;
@@ -8,7 +9,8 @@ use crate::arch::Architecture;
 use crate::data::{PushedBatch, Values};
 use crate::error::{Error, Result};
 use crate::search::{
-    Arrays, At, BatchTrainer, Control, LastStep, PathGradient, SearchOptions, StepOutcome, TrainOptions, Trainer, TwoPaths,
+    Arrays, At, BatchTrainer, Control, LastStep, PathGradient, Search, SearchOptions, StepOutcome, TrainOptions, Trainer,
+    TwoPaths,
 };
 use crate::space::Space;
 use std::sync::Arc;
@@ -83,6 +85,21 @@ impl PushTrainer {
         };
         let labels: Vec<i64> = pushed.labels.iter().map(|label| i64::from(*label)).collect();
         Ok((images, Tensor::f_from_slice(&labels)?.f_to_device(device)?))
+    }
+
+    /// What `search` will take with batches of train.batch images, as far as that is known here; some steps are made on a
+    /// supernet that is thrown away.
+    pub fn estimate(&self, search: &Search, control: &dyn Control) -> Result<Estimate> {
+        let score = &search.options().score;
+        let work = Workload {
+            device: self.weights.device,
+            batch: self.options.batch as u64,
+            pass: score.batch as u64,
+            steps_per_epoch: (self.steps_per_epoch > 0).then_some(self.steps_per_epoch),
+            images_per_candidate: score.images.map(|images| (score.calibration + images) as u64),
+            images: 0,
+        };
+        estimate(search, &work, control)
     }
 
     fn handed(&mut self) -> Result<(Batch, Option<f64>)> {

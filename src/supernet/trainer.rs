@@ -1,6 +1,7 @@
 //! The supernet as the search sees it.
 
 use super::device;
+use super::estimate::{estimate, Estimate, Workload};
 use super::learner::{Learner, Loader};
 use super::weights::Weights;
 use super::{paths, score};
@@ -8,7 +9,7 @@ use crate::arch::Architecture;
 use crate::data::{Dataset, Normalisation, Order};
 use crate::error::{Error, Result};
 use crate::search::{
-    Arrays, At, Control, PathGradient, Purpose, ScoreOptions, SearchOptions, StepOutcome, Stream, Trainer, TwoPaths,
+    Arrays, At, Control, PathGradient, Purpose, ScoreOptions, Search, SearchOptions, StepOutcome, Stream, Trainer, TwoPaths,
 };
 use crate::space::Space;
 use once_cell::unsync::OnceCell;
@@ -61,6 +62,27 @@ impl SupernetTrainer {
             data: OnceCell::new(),
         })
     }
+
+    /// What `search` will take with these images; some steps are made on a supernet that is thrown away.
+    pub fn estimate(&self, search: &Search, control: &dyn Control) -> Result<Estimate> {
+        let (calibration, images) = self.images_per_candidate();
+        let bytes = |dataset: &Dataset| dataset.len() as u64 * dataset.shape().numbers();
+        let work = Workload {
+            device: self.weights.device,
+            batch: self.batch.min(self.train.len()) as u64,
+            pass: self.score.batch.min(calibration.max(images)) as u64,
+            steps_per_epoch: Some(self.steps_per_epoch()),
+            images_per_candidate: Some((calibration + images) as u64),
+            images: bytes(&self.train) + bytes(&self.held_out.dataset),
+        };
+        estimate(search, &work, control)
+    }
+
+    /// For statistics, and for accuracy.
+    fn images_per_candidate(&self) -> (usize, usize) {
+        let images = self.score.images.unwrap_or(usize::MAX).min(self.held_out.dataset.len());
+        (self.score.calibration.min(self.train.len()), images)
+    }
 }
 
 /// Whether the images are what the space was made for.
@@ -83,9 +105,8 @@ impl Trainer for SupernetTrainer {
     }
 
     fn steps_per_candidate(&self) -> f64 {
-        let images = self.score.calibration.min(self.train.len())
-            + self.score.images.unwrap_or(usize::MAX).min(self.held_out.dataset.len());
-        images as f64 / self.batch as f64 * FORWARD_SHARE
+        let (calibration, images) = self.images_per_candidate();
+        (calibration + images) as f64 / self.batch as f64 * FORWARD_SHARE
     }
 
     fn begin_round(&mut self, seed: u64, round: u64, active: &[Vec<u16>]) -> Result<()> {

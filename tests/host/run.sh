@@ -20,3 +20,5 @@ build linked -L"$NSE_LIB" -lnse -Wl,-rpath,"$NSE_LIB" -ldl
 "$OUT/host-linked"
 build dlopen -ldl
 "$OUT/host-dlopen" "$NSE_LIB"
+build memory -L"$NSE_LIB" -lnse -Wl,-rpath,"$NSE_LIB"
+"$OUT/host-memory"

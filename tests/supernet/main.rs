@@ -2,6 +2,7 @@
 
 mod depthwise;
 mod export;
+mod foreign;
 mod forward;
 mod gradient;
 mod kill;
