@@ -25,6 +25,9 @@ var _ io.Closer = (*Search)(nil)
 type SearchConfig struct {
 	// Space to search. LoadSearch: nil, or the space of the checkpoint.
 	Space *Space
+	// Told makes a search that trains nothing and works with every library: Search.Ask gives architectures, and Search.Tell is told
+	// how they did. Train and HeldOut are nil then, and OnEvent is not told anything. LoadSearch: as in the saved search.
+	Told bool
 	// Train has the training images. LoadSearch: those of the saved search, as in HeldOut.
 	Train *Dataset
 	// HeldOut has images for architecture steps and scoring; nil: a part of Train is held out for them.
@@ -81,7 +84,7 @@ func SearchOptionsPresets() ([]OptionsPreset, error) {
 func NewSearch(config SearchConfig) (*Search, error) {
 	start, count := config.start()
 	return config.open(func(options *C.char, listener C.uintptr_t, out **C.nse_search, e **C.nse_error) C.nse_status {
-		return C.nsego_search_create(config.Space.handle(), config.Train.handle(), config.HeldOut.handle(), options,
+		return C.nsego_search_create(config.flags(), config.Space.handle(), config.Train.handle(), config.HeldOut.handle(), options,
 			config.Latency.handle(), config.Continued.handle(), start, count, listener, out, e)
 	})
 }
@@ -99,9 +102,16 @@ func LoadSearch(path string, config SearchConfig) (*Search, error) {
 	}
 	start, count := config.start()
 	return config.open(func(options *C.char, listener C.uintptr_t, out **C.nse_search, e **C.nse_error) C.nse_status {
-		return C.nsego_search_load(cPath, config.Space.handle(), config.Train.handle(), config.HeldOut.handle(), options,
+		return C.nsego_search_load(cPath, config.flags(), config.Space.handle(), config.Train.handle(), config.HeldOut.handle(), options,
 			config.Latency.handle(), config.Continued.handle(), start, count, listener, out, e)
 	})
+}
+
+func (c SearchConfig) flags() C.uint32_t {
+	if c.Told {
+		return C.NSE_SEARCH_TOLD
+	}
+	return 0
 }
 
 // start has the handles of Start, in memory that lives as long as what it returns.

@@ -79,7 +79,7 @@ static char *whole(nse_search *search) {
             uint32_t effect = 9;
             char *code = code_of(archs[i]);
             assert_true(tell(search, code, accuracy_of(archs[i]), 0, &effect) >= NSE_OK);
-            assert_int_equal(effect, NSE_TOLD_COUNTED);
+            assert_true(effect == NSE_TOLD_COUNTED || effect == NSE_TOLD_LATE); /* the last ones of a round that is closed */
             strcat(strcat(all, code), "\n");
             nse_arch_free(archs[i]);
             free(code);
@@ -236,7 +236,7 @@ static void killed(void **state) {
     }
     nse_search_free(search);
     nse_search_desc desc = NSE_SEARCH_DESC_INIT;
-    expect_error(nse_search_load(path, &desc, &search, &error), NSE_ERR_INVALID_ARGUMENT, &error, "desc.train", "desc.train");
+    expect_error(nse_search_load(path, &desc, &search, &error), NSE_ERR_INVALID_HANDLE, &error, "desc.train", "desc.train");
     desc.flags = NSE_SEARCH_PUSHED;
     expect_error(nse_search_load(path, &desc, &search, &error), NSE_ERR_INVALID_ARGUMENT, &error, "NSE_SEARCH_TOLD", "desc");
     desc.flags = NSE_SEARCH_TOLD;

@@ -104,7 +104,7 @@ impl World {
         let (least, greatest) = CostTable::new(&self.space).range();
         let at = |part: f64| least.macs + ((greatest.macs - least.macs) as f64 * part) as u64;
         let options = json!({
-            "seed": seed, "rounds": 3, "active": 4, "objective": { "low": at(0.1), "high": at(0.4) },
+            "seed": seed, "rounds": 3, "active": 4, "objective": { "low": at(0.1), "high": at(0.4), "alpha": 0 },
             "candidates": { "count": 60 }, "told": { "lr": lr }
         });
         let start = Start { told: true, ..Start::default() };
