@@ -4,6 +4,9 @@
  * Made by `make header` from the documentation of src/ffi; do not edit.
  *
  * Start     Call nse_abi_check(NSE_ABI_VERSION) first.
+ * Functions The first parameter of most is the object they are about, a live handle and not NULL. [in] parameters are read during the
+ *           call only, unless a function says that it retains what they stand for; [out] parameters may be NULL only where said. A function
+ *           that takes long says "Blocks", and says what of the host it calls; all others return soon and call nothing of the host.
  * Handles   Opaque, never dereferenced. A handle that is NULL, freed, of another kind or garbage gives NSE_ERR_INVALID_HANDLE.
  *           nse_*_free(NULL) does nothing. Objects keep alive what they use: free in any order, at any time.
  * Errors    Negative status. The last parameter `err`, when not NULL, is set to NULL on success and to an nse_error to free on failure.
@@ -12,7 +15,7 @@
  *           NSE_ERR_POISONED and NSE_ERR_PANIC.
  * Text      UTF-8. Text passed in ends in NUL. Text that comes out is in an nse_buffer, to free with nse_buffer_free.
  * JSON      Options are strict: an unknown key or a value out of range is NSE_ERR_CONFIG with a JSON pointer to it.
- * Structs   Start with `struct_size`, set by the INIT macro. The library reads only as much as the caller has.
+ * Structs   Start with `struct_size`, set by the INIT macro. The library reads, or fills, only as much as the caller has.
  * Threads   Any function may be called from any thread. Functions marked "Concurrent" never wait; of those that work on a search or a
  *           model one runs at a time, and a second gives NSE_ERR_BUSY. Tensor work runs on threads that the library owns.
  * Callbacks {function, user, user_free}. They must return normally: no exception, no longjmp. user_free runs exactly once.
@@ -226,6 +229,8 @@ typedef int32_t nse_status;
 /**
  * Name of a status, for example "NSE_ERR_CONFIG"; "unknown status" for any other number. Static text, never NULL.
  *
+ * `status`: [in] any number.
+ *
  * Since 0.1.
  */
 NSE_API const char *nse_status_name(nse_status status);
@@ -314,13 +319,16 @@ NSE_API const char *nse_version_string(void);
 /**
  * Whether header and library fit together: call it first, with NSE_ABI_VERSION.
  *
+ * `header_abi`: [in] the NSE_ABI_VERSION that the caller was compiled with.
+ *
  * Returns NSE_OK or NSE_ERR_ABI. Since 0.1.
  */
 NSE_API nse_status nse_abi_check(uint32_t header_abi);
 
 /**
  * What runs here, as JSON: version and ABI of nse, whether it has libtorch, which file that is and its version, its
- * threads, CUDA and why it is off, OpenMP libraries in this process. Loads and touches libtorch.
+ * threads, CUDA and why it is off, OpenMP libraries in this process. Touches libtorch, so that the first call looks for CUDA.
+ * Blocks for that long.
  *
  * `out`: [out] to free with nse_buffer_free.
  *
@@ -555,8 +563,7 @@ typedef struct nse_images {
 
 /**
  * Reads images and labels from files: {"format": "idx", "images": path, "labels": path, "classes": 10}. IDX files may
- * be gzip-compressed;
- * `classes` may be left out.
+ * be gzip-compressed; "classes" may be left out. Blocks while it reads.
  *
  * `json`: [in] the document. `out`: [out] to free with nse_dataset_free.
  *
@@ -575,10 +582,9 @@ NSE_API nse_status nse_dataset_from_memory(const nse_images *images, nse_dataset
 
 /**
  * Like nse_dataset_from_memory, but uses the pixels where they are. They must not change, and stay readable, until `user_free`
- * is called: when nothing needs them any more, neither a dataset, nor a part of one, nor a search that was given one. The
- * struct and the labels are read during the call only.
+ * is called: when nothing needs them any more, neither a dataset, nor a part of one, nor a search that was given one.
  *
- * `user`: for `user_free`; the library never looks at it. `user_free`: may be NULL, for memory that stays; called exactly
+ * `images`: [in] the struct and its labels are read during the call only. `user`: for `user_free`; the library never looks at it. `user_free`: may be NULL, for memory that stays; called exactly
  * once, also when the call fails, from any thread. `out`: [out] to free with nse_dataset_free.
  *
  * NSE_ERR_INVALID_ARGUMENT: as for nse_dataset_from_memory. Since 0.1.
@@ -670,8 +676,8 @@ typedef struct nse_source {
 } nse_source;
 
 /**
- * Has a function of the host write all images, once, in order and some at a time, on this thread. Nothing of the host's is
- * needed afterwards. What `fill` leaves out is a black pixel, and a label that is an error.
+ * Has a function of the host write all images, once, in order and some at a time, on this thread. Blocks until it has. Nothing of
+ * the host's is needed afterwards. What `fill` leaves out is a black pixel, and a label that is an error.
  *
  * `source`: [in] read during the call only. `out`: [out] to free with nse_dataset_free.
  *
@@ -888,7 +894,7 @@ NSE_API nse_status nse_latency_to_text(const nse_latency *latency, const char *f
  * What an architecture of a space can need and the table lacks, as a JSON list of keys for nse_latency_set; "[]" when
  * nothing is missing.
  *
- * `out`: [out] to free with nse_buffer_free.
+ * `space`: [in] whose architectures are meant. `out`: [out] to free with nse_buffer_free.
  *
  * Since 0.1.
  */
@@ -901,7 +907,7 @@ nse_status nse_latency_missing(const nse_latency *latency,
 /**
  * The latency of an architecture: stem, open operators, the additions that join them, tail, pooling and classifier.
  *
- * `time`: [out] in the unit of the table; may be NULL.
+ * `arch`: [in] of any space. `time`: [out] in the unit of the table; may be NULL.
  *
  * NSE_ERR_MISSING_LATENCY: the detail lists what the table lacks. Since 0.1.
  */
@@ -1020,7 +1026,8 @@ NSE_API nse_status nse_search_options_schema(nse_buffer *out, nse_error **err);
 NSE_API nse_status nse_search_options_presets(nse_buffer *out, nse_error **err);
 
 /**
- * Makes a search; nothing is trained yet. Starts the thread on which all its tensor work will run.
+ * Makes a search; nothing is trained yet. Starts the thread on which all its tensor work will run. Blocks while that looks at
+ * the images once.
  *
  * `desc`: [in] read during the call only. `out`: [out] to free with nse_search_free.
  *
@@ -1035,7 +1042,7 @@ NSE_API nse_status nse_search_create(const nse_search_desc *desc, nse_search **o
 
 /**
  * Makes a search from a checkpoint; it goes on as if it had never stopped, on a CPU with the same number of threads to the
- * last bit.
+ * last bit. Blocks while it reads.
  *
  * `path`: [in] the file. `desc`: [in] read during the call only; `train` and `held_out` must be the images of the saved search,
  * and everything else may be NULL. `out`: [out] to free with nse_search_free.
@@ -1561,7 +1568,7 @@ NSE_API nse_status nse_model_train_async(const nse_model_desc *desc, nse_op **ou
 /**
  * Evaluates a model on a dataset. Blocks.
  *
- * `loss`: [out] mean cross-entropy; `accuracy`: [out] top-1, 0 to 1. Both may be NULL.
+ * `dataset`: [in] images of the size that the model was trained on. `loss`: [out] mean cross-entropy; `accuracy`: [out] top-1, 0 to 1. Both may be NULL.
  *
  * NSE_ERR_INVALID_ARGUMENT: the images do not fit. NSE_ERR_BUSY. NSE_ERR_TORCH. Since 0.1.
  */
@@ -1598,7 +1605,7 @@ NSE_API void nse_model_free(nse_model *model);
 #define NSE_FOREVER UINT32_MAX
 
 /**
- * Delivers the events that wait, on this thread, and says how the work stands. Returns when it is done or `timeout_ms` have
+ * Delivers the events that wait, on this thread, and says how the work stands. Blocks as long as it is told to: returns when it is done or `timeout_ms` have
  * passed, whichever comes first; with 0 at once.
  *
  * `timeout_ms`: milliseconds, or NSE_FOREVER.
@@ -1606,7 +1613,10 @@ NSE_API void nse_model_free(nse_model *model);
  * Returns NSE_PENDING: still at work. Otherwise what the blocking function would have returned, and the same again when asked
  * again. NSE_ERR_BUSY: another call polls this operation, or a callback of it does. Since 0.1.
  */
-NSE_API nse_status nse_op_poll(const nse_op *op, uint32_t timeout_ms, nse_error **err);
+NSE_API
+nse_status nse_op_poll(const nse_op *op,
+                       uint32_t timeout_ms,
+                       nse_error **err);
 
 /**
  * Asks the work to stop after its current batch. When it is done already, nothing happens, whatever its object does by now. Never

@@ -32,6 +32,8 @@ pub extern "C" fn nse_version_string() -> *const c_char {
 
 /// Whether header and library fit together: call it first, with NSE_ABI_VERSION.
 ///
+/// `header_abi`: [in] the NSE_ABI_VERSION that the caller was compiled with.
+///
 /// Returns NSE_OK or NSE_ERR_ABI. Since 0.1.
 #[no_mangle]
 pub extern "C" fn nse_abi_check(header_abi: u32) -> nse_status {
@@ -43,7 +45,8 @@ pub extern "C" fn nse_abi_check(header_abi: u32) -> nse_status {
 }
 
 /// What runs here, as JSON: version and ABI of nse, whether it has libtorch, which file that is and its version, its
-/// threads, CUDA and why it is off, OpenMP libraries in this process. Loads and touches libtorch.
+/// threads, CUDA and why it is off, OpenMP libraries in this process. Touches libtorch, so that the first call looks for CUDA.
+/// Blocks for that long.
 ///
 /// `out`: [out] to free with nse_buffer_free.
 ///

@@ -93,7 +93,8 @@ pub extern "C" fn nse_search_options_presets(out: *mut nse_buffer, err: *mut *mu
     })
 }
 
-/// Makes a search; nothing is trained yet. Starts the thread on which all its tensor work will run.
+/// Makes a search; nothing is trained yet. Starts the thread on which all its tensor work will run. Blocks while that looks at
+/// the images once.
 ///
 /// `desc`: [in] read during the call only. `out`: [out] to free with nse_search_free.
 ///
@@ -116,7 +117,7 @@ pub extern "C" fn nse_search_create(
 }
 
 /// Makes a search from a checkpoint; it goes on as if it had never stopped, on a CPU with the same number of threads to the
-/// last bit.
+/// last bit. Blocks while it reads.
 ///
 /// `path`: [in] the file. `desc`: [in] read during the call only; `train` and `held_out` must be the images of the saved search,
 /// and everything else may be NULL. `out`: [out] to free with nse_search_free.

@@ -50,8 +50,8 @@ unsafe impl Sized32 for nse_source {
     const LEAST: usize = size_of::<nse_source>();
 }
 
-/// Has a function of the host write all images, once, in order and some at a time, on this thread. Nothing of the host's is
-/// needed afterwards. What `fill` leaves out is a black pixel, and a label that is an error.
+/// Has a function of the host write all images, once, in order and some at a time, on this thread. Blocks until it has. Nothing of
+/// the host's is needed afterwards. What `fill` leaves out is a black pixel, and a label that is an error.
 ///
 /// `source`: [in] read during the call only. `out`: [out] to free with nse_dataset_free.
 ///

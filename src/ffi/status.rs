@@ -90,6 +90,8 @@ pub fn of(error: &Error) -> nse_status {
 
 /// Name of a status, for example "NSE_ERR_CONFIG"; "unknown status" for any other number. Static text, never NULL.
 ///
+/// `status`: [in] any number.
+///
 /// Since 0.1.
 #[no_mangle]
 pub extern "C" fn nse_status_name(status: nse_status) -> *const std::ffi::c_char {
