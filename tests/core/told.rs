@@ -204,7 +204,8 @@ fn the_same_asks_and_tells_give_the_same() {
 fn a_window_with_little_in_it() {
     let space = small_space();
     let narrow = window(&space, 0.2, 0.203);
-    let mut search = told(&space, 8, narrow, json!({ "active": 7, "rounds": 2, "candidates": { "count": 100_000 } }));
+    let mut search =
+        told(&space, 8, narrow, json!({ "active": 7, "rounds": 2, "candidates": { "count": 100_000 }, "told": { "lr": 0 } }));
     let (given, asked) = search.ask(100_000).unwrap();
     assert_eq!(asked, Asked::Given);
     assert!(given.len() > 10 && given.len() < 100_000);
