@@ -89,7 +89,8 @@ TEST(Told, CodesBudgetsAndFronts) {
     const nse::Space space = support::space();
     nse::Search search = told();
     finish(search);
-    const nse::Arch arch = search.front().at(0).arch;
+    const std::vector<nse::Scored> front = search.front();
+    const nse::Arch &arch = front.at(0).arch;
     EXPECT_EQ(nse::Arch::from_code(space, arch.code()).to_json(), arch.to_json());
     ASSERT_ERROR(other, NSE_ERR_INVALID_ARGUMENT, (void)nse::Arch::from_code(nse::Space::preset("nse-27"), arch.code()));
     EXPECT_TRUE(contains(other->what(), "another space"));
@@ -97,11 +98,11 @@ TEST(Told, CodesBudgetsAndFronts) {
     EXPECT_EQ(search.front_json(), search.front_json("macs"));
     EXPECT_TRUE(contains(search.front_json("params"), R"("unit":"parameters")"));
     ASSERT_ERROR(cost, NSE_ERR_CONFIG, (void)search.front_json("joules"));
-    ASSERT_ERROR(missing, NSE_ERR_MISSING_LATENCY, (void)search.front_json(nse::Latency("ms")));
+    ASSERT_ERROR(missing, NSE_ERR_MISSING_LATENCY, (void)search.front_json(nse::Latency::create()));
     EXPECT_TRUE(contains(space.budget(R"({"high": 1})"), R"("satisfiable":false)"));
     EXPECT_TRUE(contains(space.budget(R"({"high": 1e9})"), R"("satisfiable":true)"));
     EXPECT_GT(support::number(space.budget(R"({"high": 1e9})"), "middle"), support::number(space.budget(R"({"high": 1})"), "above"));
-    ASSERT_ERROR(table, NSE_ERR_MISSING_LATENCY, (void)space.budget(R"({"cost": "latency", "high": 1})", nse::Latency("ms")));
+    ASSERT_ERROR(table, NSE_ERR_MISSING_LATENCY, (void)space.budget(R"({"cost": "latency", "high": 1})", nse::Latency::create()));
 }
 
 } // namespace
