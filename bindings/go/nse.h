@@ -1350,7 +1350,8 @@ nse_status nse_search_ask(const nse_search *search,
  * Tells how an architecture did: at any time and in any order, also after the last round. The front is that of all results so far.
  * Waits briefly for another ask or tell of the same search, and never gives NSE_ERR_BUSY.
  *
- * `result`: [in] read during the call only. `effect`: [out] what became of it, NSE_TOLD_*; may be NULL.
+ * `result`: [in] read during the call only. `effect`: [out] what became of it: NSE_TOLD_COUNTED, NSE_TOLD_REPEATED, NSE_TOLD_LATE or
+ * NSE_TOLD_UNASKED; may be NULL.
  *
  * Returns NSE_OK; NSE_DONE: the last round is complete.
  * NSE_ERR_CONFLICT: another result of this architecture is known; nothing changes. NSE_ERR_INVALID_ARGUMENT: not a code of the

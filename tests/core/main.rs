@@ -14,6 +14,7 @@ mod distinct;
 mod engine;
 mod events;
 mod fitness;
+mod front_under;
 mod gates;
 mod latency;
 mod latency_form;
