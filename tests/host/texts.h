@@ -2,6 +2,9 @@
 #ifndef NSE_TEST_TEXTS_H
 #define NSE_TEST_TEXTS_H
 
+#include <stddef.h>
+#include <string.h>
+
 #define SPACE_TEXT                                                                                                               \
     "{\"name\": \"tiny\", \"input\": {\"channels\": 1, \"height\": 12, \"width\": 12}, \"classes\": 3,"                           \
     " \"stem\": {\"channels\": 8, \"stride\": 2}, \"cells\": [{\"kind\": \"normal\"}, {\"kind\": \"reduce\", \"channels\": 12},"  \
