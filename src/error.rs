@@ -50,6 +50,10 @@ pub enum Error {
     #[error("the loss became {loss} in round {round}, step {step}; the state before this step is kept (a lower learning rate may help)")]
     Diverged { loss: f64, round: u64, step: u64 },
 
+    /// The object is there and can be looked at, but nothing can be computed with it any more.
+    #[error("nse_shutdown has ended the thread of this {0}; free it")]
+    ShutDown(&'static str),
+
     #[error("{0} is busy with another call")]
     Busy(&'static str),
 
@@ -63,6 +67,10 @@ pub enum Error {
 
     #[error("libtorch: {0}")]
     Torch(String),
+
+    /// The libtorch of this process is not one that this library was made for. `others`: more files of libtorch that are mapped.
+    #[error("libtorch {version} ({file}) is in this process, but nse ({nse}) was made for {wanted}{}", besides(.others))]
+    TorchMismatch { version: String, file: String, nse: String, wanted: String, others: Vec<String> },
 
     #[error("{0} needs libtorch, and this build of nse has none")]
     Unsupported(&'static str),
@@ -108,6 +116,9 @@ impl Error {
             Error::Diverged { round, step, .. } => json!({ "round": round, "step": step }),
             Error::Callback { name, code, .. } => json!({ "argument": name, "code": code }),
             Error::Device { device, .. } => json!({ "device": device }),
+            Error::TorchMismatch { version, file, nse, wanted, others } => {
+                json!({ "version": version, "file": file, "nse": nse, "wanted": wanted, "others": others })
+            }
             Error::Shared(error) => error.detail(),
             Error::Abi { header, library } => json!({ "header": header, "library": library }),
             _ => json!({}),
@@ -128,6 +139,13 @@ fn beside(known: &usize) -> String {
     match known {
         0 => String::new(),
         _ => format!(", beside the {known} of the front"),
+    }
+}
+
+fn besides(others: &[String]) -> String {
+    match others {
+        [] => String::new(),
+        _ => format!("; also here: {}", others.join(", ")),
     }
 }
 

@@ -8,6 +8,7 @@ use super::fitness::Adam;
 use super::handover::Target;
 use super::history::{FrontMember, RoundRecord, Seconds};
 use super::meter::Meter;
+use super::notes;
 use super::observe::{EventKind, Observer};
 use super::options::{SearchOptions, TooFew};
 use super::pareto::{self, Scored};
@@ -139,6 +140,7 @@ impl Search {
         let search = Search { space, latency: start.latency, options, costs, prices, run };
         // What the first active subset does not have, it will not have after its training.
         search.candidates(&mut Stream::new(search.options.seed, Purpose::Probe, 0, 1))?;
+        notes::ready(&search, "created");
         Ok(search)
     }
 
@@ -148,7 +150,9 @@ impl Search {
         let costs = CostTable::new(&space);
         let prices = prices(&space, &costs, &options, latency.as_deref())?;
         let run = Run::read(state, &space)?;
-        Ok(Search { space, latency, options, costs, prices, run })
+        let search = Search { space, latency, options, costs, prices, run };
+        notes::ready(&search, "restored");
+        Ok(search)
     }
 
     /// Everything that [`Search::restore`] needs beside space, options and latencies. Weights are the trainer's.
@@ -172,6 +176,7 @@ impl Search {
                 Phase::Score { .. } => {
                     self.score(trainer, observer)?;
                     self.finish();
+                    notes::round_finished(self);
                     observer.event(&self.event(EventKind::Finish, 1, 1, trainer), self);
                     observer.keep(self, trainer)?;
                     return Ok(if self.done() { Status::Done } else { Status::Round });
@@ -188,6 +193,7 @@ impl Search {
         self.run.seconds = Seconds::default();
         self.run.meter.restart();
         self.run.phase = Phase::Train { step: 0, weights: false };
+        notes::round_begun(self);
         Ok(())
     }
 
@@ -236,6 +242,7 @@ impl Search {
         let window = self.options.objective.window();
         for (cell, operator) in self.run.evolution.drop_unfit(&self.prices, options.threshold, window) {
             self.run.dropped[cell].push(operator);
+            notes::dropped(self, at.step, cell, operator);
         }
         Ok(())
     }

@@ -10,6 +10,7 @@ pub mod gates;
 mod handover;
 mod history;
 mod meter;
+mod notes;
 mod observe;
 mod options;
 pub mod pareto;

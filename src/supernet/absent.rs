@@ -23,6 +23,9 @@ pub fn runtime_info() -> Value {
     Value::Null
 }
 
+/// There is nothing that could be tired.
+pub fn rest() {}
+
 pub enum SupernetTrainer {}
 
 impl SupernetTrainer {
@@ -83,7 +86,7 @@ impl Model {
         Err(Error::Unsupported("training a model"))
     }
 
-    pub fn evaluate(&self, _: &Dataset) -> Result<Evaluation> {
+    pub fn evaluate(&self, _: &Dataset, _: &dyn Control) -> Result<Evaluation> {
         match *self {}
     }
 

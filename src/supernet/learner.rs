@@ -1,5 +1,6 @@
 //! Weight steps: batches of a dataset, a forward and backward pass, and an optimizer step on the parameters that took part.
 
+use super::cores;
 use super::network::Network;
 use super::norm::Norm;
 use super::shim::{self, Sgd};
@@ -20,6 +21,10 @@ pub struct Loader {
 impl Loader {
     pub fn new(dataset: Dataset, normalisation: Normalisation, device: Device) -> Self {
         Loader { dataset, normalisation, device, images: Vec::new(), labels: Vec::new() }
+    }
+
+    pub fn device(&self) -> Device {
+        self.device
     }
 
     /// Images [n, channels, height, width] and labels [n].
@@ -63,6 +68,7 @@ impl Learner {
         let positions = self.order.batch(at.round, at.step);
         let augment = (self.options.augment, Stream::new(at.seed, Purpose::Augment, at.round, at.step));
         let (images, labels) = self.loader.load(positions, Some(augment))?;
+        let _cores = cores::take(self.loader.device());
         let logits = network.forward(&images, open, &Norm::Batch)?;
         let loss = cross_entropy(&logits, &labels, self.options.label_smoothing)?;
         let value = loss.f_double_value(&[])?;

@@ -1,10 +1,12 @@
 //! The weights: the only folder that names `tch` (libtorch). Serves a search through `search::Trainer`, and trains, evaluates
 //! and exports stand-alone models. Device-generic: the same code runs on CPU and CUDA.
 
+mod cores;
 mod device;
 pub mod excitation;
 mod export;
 pub mod learner;
+mod libtorch;
 mod measure;
 mod measure_options;
 mod model;
@@ -17,6 +19,7 @@ pub mod store;
 mod trainer;
 pub mod unit;
 
+pub use cores::rest;
 pub use device::runtime_info;
 pub use measure::measure_latencies;
 pub use measure_options::MeasureOptions;

@@ -6,6 +6,7 @@
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
 #include <torch/csrc/jit/api/module.h>
+#include <torch/headeronly/version.h>
 
 #include <cstring>
 #include <map>
@@ -59,6 +60,8 @@ struct Tree {
 extern "C" {
 
 void nse_shim_free(char *message) { free(message); }
+
+uint64_t nse_shim_torch_version() { return TORCH_ABI_VERSION; }
 
 // One step of SGD with momentum on `count` parameters, all or nothing: when a gradient is not finite, nothing changes
 // and *finite is 0.

@@ -6,6 +6,7 @@ use tch::Tensor;
 use torch_sys::C_tensor;
 
 extern "C" {
+    fn nse_shim_torch_version() -> u64;
     fn nse_shim_free(message: *mut c_char);
     fn nse_shim_sgd(
         parameters: *const *const C_tensor,
@@ -34,6 +35,12 @@ extern "C" {
         metadata: *const c_char,
         path: *const c_char,
     ) -> *mut c_char;
+}
+
+/// Version of the libtorch whose headers this was compiled with, in the form of aoti_torch_abi_version.
+pub fn torch_version() -> u64 {
+    // SAFETY: takes nothing, returns a constant.
+    unsafe { nse_shim_torch_version() }
 }
 
 /// Learning rate, momentum and weight decay of one step of SGD with Nesterov momentum.

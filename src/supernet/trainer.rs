@@ -1,5 +1,6 @@
 //! The supernet as the search sees it.
 
+use super::cores;
 use super::device;
 use super::learner::{cross_entropy, Learner, Loader};
 use super::network::Network;
@@ -105,6 +106,7 @@ impl Trainer for SupernetTrainer {
     fn begin_round(&mut self, seed: u64, round: u64, active: &[Vec<u16>]) -> Result<()> {
         // The old weights go first: two supernets may not fit.
         self.network = None;
+        let _cores = cores::take(self.device);
         self.network = Some(Network::new(self.space.clone(), active, seed, round, self.device)?);
         Ok(())
     }
@@ -120,6 +122,7 @@ impl Trainer for SupernetTrainer {
     fn architecture_step(&mut self, at: At, active: &[Vec<u16>], paths: &[Option<TwoPaths>]) -> Result<(f64, Vec<PathGradient>)> {
         let positions = self.held_out_order.batch(at.round, at.step / self.interval).to_vec();
         let (images, labels) = self.held_out.load(&positions, None)?;
+        let _cores = cores::take(self.device);
         let network = self.network()?;
         let mut x = network.stem(&images, &Norm::Batch)?;
         let (mut selected, mut unselected) = (Vec::new(), Vec::new());

@@ -1,0 +1,124 @@
+//! The threads of the library that are alive, and how they are all brought to an end.
+
+use super::boundary;
+use crate::log;
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{Builder, JoinHandle};
+use std::time::{Duration, Instant};
+
+const STACK_BYTES: usize = 8 << 20;
+
+/// Lets a thread come to its end, soon; may be called more than once.
+pub type Stop = Arc<dyn Fn() + Send + Sync>;
+
+struct Threads {
+    next: u64,
+    alive: BTreeMap<u64, (JoinHandle<()>, Stop)>,
+    /// Those that have nothing left to do but to go.
+    leaving: Vec<JoinHandle<()>>,
+}
+
+static THREADS: Mutex<Threads> = Mutex::new(Threads { next: 0, alive: BTreeMap::new(), leaving: Vec::new() });
+static LEFT: Condvar = Condvar::new();
+/// Held while threads that leave are waited for: whoever has it knows that nobody else still waits for one.
+static JOINING: Mutex<()> = Mutex::new(());
+
+thread_local! {
+    static OURS: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Starts a thread that [`end_all`] knows.
+pub fn spawn(name: &str, stop: Stop, body: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    let thread = Builder::new().name(format!("nse-{name}")).stack_size(STACK_BYTES);
+    let mut threads = threads();
+    let number = threads.next;
+    let body = move || {
+        OURS.set(true);
+        let _leave = Leave(number);
+        log::trace!("threads", "thread {number} begins");
+        // What a panic says is in the log by now.
+        let _ = boundary::catch(|| {
+            body();
+            Ok(())
+        });
+        log::trace!("threads", "thread {number} ends");
+    };
+    // With the lock, so that the thread does not leave before it is known.
+    let handle = without_signals(|| thread.spawn(body))?;
+    threads.next += 1;
+    threads.alive.insert(number, (handle, stop));
+    Ok(())
+}
+
+/// Stops all threads that there are now, and waits until they have ended. False: the time is up (never without a `timeout`), or
+/// this is one of them.
+pub fn end_all(timeout: Option<Duration>) -> bool {
+    let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+    let (later, stops): (_, Vec<Stop>) = {
+        let threads = threads();
+        (threads.next, threads.alive.values().map(|(_, stop)| stop.clone()).collect())
+    };
+    // Without the lock: a queue that is closed may free what is the host's.
+    stops.iter().for_each(|stop| stop());
+    if OURS.get() {
+        return false;
+    }
+    let mut threads = threads();
+    // Threads that are begun meanwhile are of objects that are made meanwhile.
+    while threads.alive.range(..later).next().is_some() {
+        threads = match deadline {
+            None => LEFT.wait(threads).unwrap_or_else(PoisonError::into_inner),
+            Some(deadline) => match deadline.saturating_duration_since(Instant::now()) {
+                Duration::ZERO => return false,
+                left => LEFT.wait_timeout(threads, left).unwrap_or_else(PoisonError::into_inner).0,
+            },
+        };
+    }
+    drop(threads);
+    join_leaving();
+    true
+}
+
+fn threads() -> MutexGuard<'static, Threads> {
+    THREADS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Waits for those that leave: they run no code of the host or of ours any more.
+fn join_leaving() {
+    let _joining = JOINING.lock().unwrap_or_else(PoisonError::into_inner);
+    let leaving = std::mem::take(&mut threads().leaving);
+    for handle in leaving {
+        let _ = handle.join();
+    }
+}
+
+/// The last thing that a thread does. Each one waits for those before it, so that no stack is kept for long.
+struct Leave(u64);
+
+impl Drop for Leave {
+    fn drop(&mut self) {
+        join_leaving();
+        let mut threads = threads();
+        if let Some((handle, _)) = threads.alive.remove(&self.0) {
+            threads.leaving.push(handle);
+        }
+        drop(threads);
+        LEFT.notify_all();
+    }
+}
+
+/// Runs `spawn` with all signals blocked, so that the new thread never runs a handler of the host.
+fn without_signals<T>(spawn: impl FnOnce() -> T) -> T {
+    // SAFETY: plain calls on local signal sets.
+    unsafe {
+        let (mut all, mut before) = (std::mem::zeroed(), std::mem::zeroed());
+        libc::sigfillset(&mut all);
+        libc::pthread_sigmask(libc::SIG_SETMASK, &all, &mut before);
+        let result = spawn();
+        libc::pthread_sigmask(libc::SIG_SETMASK, &before, std::ptr::null_mut());
+        result
+    }
+}
