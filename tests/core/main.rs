@@ -7,6 +7,7 @@ mod checkpoint;
 mod checkpoint_crash;
 mod checkpoint_file;
 mod continued;
+mod corpus;
 mod cost;
 mod distinct;
 mod engine;

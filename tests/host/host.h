@@ -26,8 +26,8 @@ static inline void host_expect(const char *file, int line, const char *what, nse
 
 static inline nse_dataset *host_images(uint32_t count) {
     nse_images images = NSE_IMAGES_INIT;
-    uint8_t *pixels = malloc((size_t)count * 144);
-    uint32_t *labels = malloc(count * sizeof *labels);
+    uint8_t *pixels = (uint8_t *)malloc((size_t)count * 144);
+    uint32_t *labels = (uint32_t *)malloc(count * sizeof *labels);
     for (uint32_t i = 0; i < count * 144; ++i) pixels[i] = (uint8_t)(i * 2654435761u >> 24);
     for (uint32_t i = 0; i < count; ++i) labels[i] = i % 3;
     images.channels = 1, images.height = images.width = 12, images.count = count, images.pixels = pixels, images.labels = labels;
