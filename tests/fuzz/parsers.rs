@@ -156,7 +156,7 @@ fn idx(data: &[u8]) {
 fn look_at_images(dataset: &Dataset) {
     let Shape { channels, height, width } = dataset.shape();
     let (pixels, label) = dataset.image(dataset.len() - 1);
-    assert_eq!(pixels.len(), (channels * height * width) as usize);
+    assert_eq!(pixels.len(), channels as usize * height as usize * width as usize);
     assert!(label < dataset.classes());
     let _ = dataset.split(0.5, 1);
 }
@@ -275,8 +275,8 @@ fn tensor(numbers: &mut Numbers, region: &mut [u8], places: &mut [i64; 16], dele
         step = step.saturating_mul(i128::from(shape[dimension]));
     }
     let middle = REGION as i128 / 2;
-    let inside = low + middle >= 0 && high + middle + 64 <= REGION as i128;
-    let nowhere = high - low > isize::MAX as i128 || shape.iter().any(|size| *size <= 0);
+    let inside = low >= -middle && high <= middle - 64;
+    let nowhere = high.saturating_sub(low) > isize::MAX as i128 || shape.iter().any(|size| *size <= 0);
     if !(inside || nowhere) {
         return None;
     }
