@@ -1,22 +1,44 @@
 #!/bin/sh
-# Builds and runs what a host does with the library as a file: links it, or loads it at run time.
+# Builds and runs hosts of the library: how they link and load it, how they end, fork and take signals, and how they misuse it.
 #
-#     NSE_LIB  folder of libnse.so
-#     OUT      folder to build in
+#     NSE_LIB   folder of libnse.so
+#     PURE_LIB  folder of a libnse.so built without libtorch
+#     OUT       folder to build in
+#     CFLAGS    more options for the compilers; "more" in NSE_TEST_SLOW: the long runs
 set -eu
 root=$(cd "$(dirname "$0")/../.." && pwd)
-: "${NSE_LIB:?}" "${OUT:?}"
+: "${NSE_LIB:?}" "${PURE_LIB:?}" "${OUT:?}"
 mkdir -p "$OUT"
+awk -f "$root/tests/host/calls.awk" "$root/include/nse.h" "$root/include/nse.h" >"$OUT/calls.h"
 
 # build PROGRAM OPTIONS...
 build() {
     program=$1
     shift
-    ${CC:-cc} -std=gnu11 -O1 -g -Wall -Wextra -Werror -I"$root/include" "$root/tests/host/$program.c" -o "$OUT/host-$program" "$@"
+    ${CC:-cc} -std=gnu11 -O1 -g -Wall -Wextra -Werror ${CFLAGS:-} -I"$root/include" -I"$OUT" -I"$root/tests/host" \
+        "$root/tests/host/$program.c" -o "$OUT/host-$program" "$@"
 }
 
+# with FOLDER: the options that link libnse.so from there
+with() { echo "-L$1 -lnse -Wl,-rpath,$1 -pthread -ldl"; }
+
 export OMP_NUM_THREADS=1
-build linked -L"$NSE_LIB" -lnse -Wl,-rpath,"$NSE_LIB" -ldl
+build linked $(with "$NSE_LIB")
 "$OUT/host-linked"
 build dlopen -ldl
 "$OUT/host-dlopen" "$NSE_LIB"
+for program in fork signals exit misuse failures; do
+    build "$program" $(with "$NSE_LIB")
+done
+${CXX:-c++} -std=c++17 -O1 -g -Wall -Wextra -Werror -Wno-unused-function ${CFLAGS:-} -I"$root/include" -I"$root/tests/host" \
+    "$root/tests/host/throw.cc" -o "$OUT/host-throw" $(with "$NSE_LIB")
+${CC:-cc} -std=gnu11 -O1 -g -Wall -Wextra -Werror -shared -fPIC "$root/tests/host/inject.c" -o "$OUT/libinject.so" -ldl
+"$OUT/host-fork"
+"$OUT/host-signals" "$OUT"
+"$OUT/host-exit"
+"$OUT/host-throw"
+(cd "$OUT" && ./host-misuse)
+LD_PRELOAD="$OUT/libinject.so" "$OUT/host-failures" "$OUT"
+
+build random $(with "$PURE_LIB")
+"$OUT/host-random" 1 1000000 4
