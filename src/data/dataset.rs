@@ -56,7 +56,8 @@ impl Dataset {
         let shape = Shape { channels: 1, height: images.dimensions[1], width: images.dimensions[2] };
         let mut wide = reserve("labels", labels.data.len())?;
         wide.extend(labels.data.into_iter().map(u32::from));
-        Self::new(shape, document.classes, images.data.into(), wide).map_err(wrong)
+        let members = first(wide.len())?;
+        Self::new(shape, document.classes, images.data.into(), wide, members).map_err(wrong)
     }
 
     /// `pixels`: image after image, each channel by channel, row by row. `classes` defaults to the greatest label + 1.
@@ -72,7 +73,8 @@ impl Dataset {
         pixels: impl Into<Pixels>,
         labels: Vec<u32>,
     ) -> Result<Self> {
-        Self::new(shape, classes, pixels.into(), labels).map_err(|reason| Error::Argument { name, reason })
+        let members = first(labels.len())?;
+        Self::new(shape, classes, pixels.into(), labels, members).map_err(|reason| Error::Argument { name, reason })
     }
 
     /// Bytes of one image, and of `count`. None of either is an error, as are more than memory can have.
@@ -87,7 +89,13 @@ impl Dataset {
         size.zip(all).ok_or_else(too_many)
     }
 
-    fn new(shape: Shape, classes: Option<u32>, pixels: Pixels, labels: Vec<u32>) -> std::result::Result<Self, String> {
+    fn new(
+        shape: Shape,
+        classes: Option<u32>,
+        pixels: Pixels,
+        labels: Vec<u32>,
+        members: Vec<u32>,
+    ) -> std::result::Result<Self, String> {
         let count = u32::try_from(labels.len()).map_err(|_| format!("{} images are too many", labels.len()))?;
         let (size, all) = Self::bytes(shape, labels.len())?;
         if all != pixels.len() {
@@ -98,8 +106,6 @@ impl Dataset {
         if let Some(at) = labels.iter().position(|label| *label >= classes) {
             return Err(format!("label {} of image {at} is not in 0 to {}", labels[at], i64::from(classes) - 1));
         }
-        let mut members = reserve("images", labels.len()).map_err(|error| error.to_string())?;
-        members.extend(0..count);
         Ok(Dataset { images: Arc::new(Images { shape, classes, pixels, labels }), members: Arc::new(members) })
     }
 
@@ -177,4 +183,11 @@ impl Dataset {
         let size = self.images.pixels.len() / self.images.labels.len();
         (&self.images.pixels[member * size..][..size], self.images.labels[member])
     }
+}
+
+/// The positions of so many images, in order; more than a position can count are an error elsewhere.
+fn first(count: usize) -> Result<Vec<u32>> {
+    let mut positions = reserve("images", count)?;
+    positions.extend(0..u32::try_from(count).unwrap_or(0));
+    Ok(positions)
 }
