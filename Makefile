@@ -43,7 +43,8 @@ test-abi: build
 	@$(torch) $(CARGO) test --release --test abi
 
 test-host: build test-core | $(OUT)
-	@NSE_LIB="$(LIB)" PURE_LIB="$(PURE)" OUT="$(OUT)" CC="$(CC)" CXX="$(CXX)" tests/host/run.sh
+	@NSE_LIB="$(LIB)" OUT="$(OUT)" CC="$(CC)" CXX="$(CXX)" TORCH="$$(tools/libtorch.sh)" tests/host/run.sh
+	@NSE_LIB="$(LIB)" PURE_LIB="$(PURE)" OUT="$(OUT)" CC="$(CC)" CXX="$(CXX)" tests/host/rungs.sh
 
 test-c: build test-core | $(OUT)
 	@NSE_LIB="$(LIB)" PURE_LIB="$(PURE)" OUT="$(OUT)" CC="$(CC)" CMOCKA="$$(tools/debian.sh libcmocka-dev libcmocka0)" \

@@ -69,8 +69,12 @@ pub enum Error {
     Torch(String),
 
     /// The libtorch of this process is not one that this library was made for. `others`: more files of libtorch that are mapped.
-    #[error("libtorch {version} ({file}) is in this process, but nse ({nse}) was made for {wanted}{}", besides(.others))]
-    TorchMismatch { version: String, file: String, nse: String, wanted: String, others: Vec<String> },
+    #[error("libtorch {version} ({file}) is in this process, but nse ({nse}) was made for {made_for}{}", besides(.others))]
+    TorchMismatch { version: String, file: String, nse: String, made_for: String, others: Vec<String> },
+
+    /// Of a device, or of the machine. What is kept is as it was before the piece of work that needed more.
+    #[error("out of memory: {0}")]
+    OutOfMemory(String),
 
     #[error("{0} needs libtorch, and this build of nse has none")]
     Unsupported(&'static str),
@@ -116,8 +120,8 @@ impl Error {
             Error::Diverged { round, step, .. } => json!({ "round": round, "step": step }),
             Error::Callback { name, code, .. } => json!({ "argument": name, "code": code }),
             Error::Device { device, .. } => json!({ "device": device }),
-            Error::TorchMismatch { version, file, nse, wanted, others } => {
-                json!({ "version": version, "file": file, "nse": nse, "wanted": wanted, "others": others })
+            Error::TorchMismatch { version, file, nse, made_for, others } => {
+                json!({ "version": version, "file": file, "nse": nse, "made_for": made_for, "others": others })
             }
             Error::Shared(error) => error.detail(),
             Error::Abi { header, library } => json!({ "header": header, "library": library }),

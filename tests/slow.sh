@@ -4,7 +4,7 @@
 #
 #     slow.sh [RUNG...]    all of them unless told: hosts random valgrind asan-host asan-library miri fuzz abi
 #
-#     NSE_LIB PURE_LIB CMOCKA OUT  as for tests/c/run.sh and tests/host/run.sh
+#     NSE_LIB PURE_LIB CMOCKA OUT  as for tests/c/run.sh and tests/host/rungs.sh
 set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)
 : "${NSE_LIB:?}" "${PURE_LIB:?}" "${CMOCKA:?}" "${OUT:?}"
@@ -27,7 +27,7 @@ pure() {
 }
 
 hosts() {
-    NSE_TEST_SLOW=1 CC="${CC:-cc}" "$root/tests/host/run.sh"
+    NSE_TEST_SLOW=1 CC="${CC:-cc}" "$root/tests/host/rungs.sh"
 }
 
 # Ten times as many calls as in `make test`, with other seeds and other numbers of threads.

@@ -4,6 +4,9 @@
  * Made by `make header` from the documentation of src/ffi; do not edit.
  *
  * Start     Call nse_abi_check(NSE_ABI_VERSION) first.
+ * Functions The first parameter of most is the object they are about, a live handle and not NULL. [in] parameters are read during the
+ *           call only, unless a function says that it retains what they stand for; [out] parameters may be NULL only where said. A function
+ *           that takes long says "Blocks", and says what of the host it calls; all others return soon and call nothing of the host.
  * Handles   Opaque, never dereferenced. A handle that is NULL, freed, of another kind or garbage gives NSE_ERR_INVALID_HANDLE.
  *           nse_*_free(NULL) does nothing. Objects keep alive what they use: free in any order, at any time.
  * Errors    Negative status. The last parameter `err`, when not NULL, is set to NULL on success and to an nse_error to free on failure.
@@ -12,13 +15,14 @@
  *           NSE_ERR_POISONED and NSE_ERR_PANIC.
  * Text      UTF-8. Text passed in ends in NUL. Text that comes out is in an nse_buffer, to free with nse_buffer_free.
  * JSON      Options are strict: an unknown key or a value out of range is NSE_ERR_CONFIG with a JSON pointer to it.
- * Structs   Start with `struct_size`, set by the INIT macro. The library reads only as much as the caller has.
+ * Structs   Start with `struct_size`, set by the INIT macro. The library reads, or fills, only as much as the caller has.
  * Threads   Any function may be called from any thread. Functions marked "Concurrent" never wait; of those that work on a search or a
  *           model one runs at a time, and a second gives NSE_ERR_BUSY. Tensor work runs on threads that the library owns.
  * Callbacks {function, user, user_free}. They must return normally: no exception, no longjmp. user_free runs exactly once.
  * Fork      After the first call a forked child gets NSE_ERR_FORKED from every call, without an error object.
  * Unload    The library stays loaded: dlclose does nothing.
- * Silence   Nothing is printed, no signal handler is set, no random generator or thread count of the process is touched unasked.
+ * Silence   Nothing is printed (nse_set_log), no signal handler is set, no random generator or thread count of the process is
+ *           touched unasked.
  */
 
 #ifndef NSE_H
@@ -139,7 +143,7 @@ typedef int32_t nse_status;
 #define NSE_ERR_BUSY (-6)
 
 /**
- * Cancelled by the host. What was done so far is kept.
+ * Cancelled by the host; what was done so far is kept. Or nse_shutdown has ended the thread of this object.
  */
 #define NSE_ERR_CANCELLED (-7)
 
@@ -147,6 +151,11 @@ typedef int32_t nse_status;
  * A function of the host did not succeed. The detail has what it returned.
  */
 #define NSE_ERR_CALLBACK (-9)
+
+/**
+ * The device, or the machine, has no memory for it. Nothing is lost: the state before is kept, and the call can be made again.
+ */
+#define NSE_ERR_OUT_OF_MEMORY (-11)
 
 /**
  * The device does not exist or cannot be used.
@@ -157,6 +166,11 @@ typedef int32_t nse_status;
  * libtorch reported an error.
  */
 #define NSE_ERR_TORCH (-13)
+
+/**
+ * The libtorch of this process is not one that the library was made for. The detail has both files and both versions.
+ */
+#define NSE_ERR_TORCH_MISMATCH (-14)
 
 /**
  * This build of the library cannot do it.
@@ -215,6 +229,8 @@ typedef int32_t nse_status;
 
 /**
  * Name of a status, for example "NSE_ERR_CONFIG"; "unknown status" for any other number. Static text, never NULL.
+ *
+ * `status`: [in] any number.
  *
  * Since 0.1.
  */
@@ -303,19 +319,43 @@ NSE_API const char *nse_version_string(void);
 /**
  * Whether header and library fit together: call it first, with NSE_ABI_VERSION.
  *
+ * `header_abi`: [in] the NSE_ABI_VERSION that the caller was compiled with.
+ *
  * Returns NSE_OK or NSE_ERR_ABI. Since 0.1.
  */
 NSE_API nse_status nse_abi_check(uint32_t header_abi);
 
 /**
- * What runs here, as JSON: version and ABI of nse, whether it has libtorch, which file that is and its version, its
- * threads, CUDA and why it is off, OpenMP libraries in this process. Loads and touches libtorch.
+ * What runs here, as JSON:
+ *
+ * "nse": {"version", "abi", "torch": whether this build has libtorch}.
+ * "runtime": null without libtorch, else {"libtorch", "cuda"}. "libtorch": {"version", "wanted": the version that nse was made
+ * for, "file": where it was loaded from, "others": more files of libtorch in this process, "before_nse": whether it was there
+ * before nse (null: unknown), "threads", "problem": null, or why it is refused (NSE_ERR_TORCH_MISMATCH)}. "cuda": {"available",
+ * "devices", "reason": why it is off}.
+ * "openmp": {"libraries": files of OpenMP runtimes in this process, "warning": null, or that there are two kinds}.
  *
  * `out`: [out] to free with nse_buffer_free.
  *
  * Since 0.1.
  */
 NSE_API nse_status nse_runtime_info(nse_buffer *out, nse_error **err);
+
+/**
+ * Ends all threads of the library: everything that runs is cancelled, and returns NSE_ERR_CANCELLED, where other threads wait
+ * for it too. Searches and models stay and can be looked at; what would compute with them (step, save, evaluate, export) returns
+ * NSE_ERR_CANCELLED from then on. Save first what should go on later. user_free of a callback runs when its object is freed, as
+ * ever. The log stays. New searches and models may be made, even at once: they have new threads. Not needed before a process ends.
+ *
+ * `timeout_ms`: milliseconds to wait for the threads, or NSE_FOREVER. A thread ends after its current batch, and not inside a
+ * callback of the host.
+ *
+ * Returns NSE_OK: no thread that was there is left. NSE_PENDING: the time is up, call again; or this is called from a callback
+ * on a thread of the library, which cannot wait for itself, and all threads end soon. Since 0.1.
+ */
+NSE_API
+nse_status nse_shutdown(uint32_t timeout_ms,
+                        nse_error **err);
 
 /* ---- Progress ------------------------------------------------------------------------------------------------------ */
 
@@ -432,6 +472,92 @@ typedef struct nse_events {
     nse_free_fn user_free;
 } nse_events;
 
+/* ---- Log ----------------------------------------------------------------------------------------------------------- */
+
+/**
+ * Level of the log: nothing.
+ */
+#define NSE_LOG_OFF 0
+
+/**
+ * Level of the log: a bug in the library.
+ */
+#define NSE_LOG_ERROR 1
+
+/**
+ * Level of the log: something that the host will want to change, for example two OpenMP runtimes in its process.
+ */
+#define NSE_LOG_WARN 2
+
+/**
+ * Level of the log: searches, rounds, checkpoints, models and the libtorch in use; a few lines per round. The default.
+ */
+#define NSE_LOG_INFO 3
+
+/**
+ * Level of the log: what leads to them: operators that are dropped, calls that fail.
+ */
+#define NSE_LOG_DEBUG 4
+
+/**
+ * Level of the log: threads of the library that begin and end.
+ */
+#define NSE_LOG_TRACE 5
+
+/**
+ * Called with a message. `target`: one word, the part of the library that speaks: "search", "checkpoint", "model", "torch",
+ * "openmp", "events", "threads" or "ffi"; later versions may have more. `message`: UTF-8 with a NUL behind its `len` bytes. Both are
+ * valid during the call only.
+ *
+ * Runs on any thread, those of the library included, and on several at once; no lock of the library is held, a slow one holds up
+ * its own thread only. Every function may be called from inside, nse_set_log too; what that has to say is not logged. Must
+ * return normally: no exception, no longjmp, no thread exit.
+ */
+typedef void (*nse_log_fn)(void *user, int32_t level, const char *target, const char *message, size_t len);
+
+/**
+ * Where messages go. Start with NSE_LOG_SINK_INIT.
+ */
+typedef struct nse_log_sink {
+    uint32_t struct_size;
+    /**
+     * 0.
+     */
+    uint32_t flags;
+    /**
+     * Not NULL.
+     */
+    nse_log_fn log;
+    /**
+     * Passed to both functions; the library never looks at it.
+     */
+    void *user;
+    /**
+     * May be NULL. Called exactly once, when this sink was replaced and no call of it is under way any more, or when
+     * nse_set_log fails (but not when a struct_size is wrong, for then nothing can be read).
+     */
+    nse_free_fn user_free;
+} nse_log_sink;
+
+/**
+ * Sends the messages of the library, for the whole process, to `sink` instead of to where they went; NULL: nowhere, as at the
+ * beginning. Never waits: calls of the old sink that are under way end in their own time.
+ *
+ * `sink`: [in] read during the call only.
+ *
+ * Since 0.1.
+ */
+NSE_API nse_status nse_set_log(const nse_log_sink *sink, nse_error **err);
+
+/**
+ * Sets the level, for the whole process: messages of a higher number are not even made. Concurrent.
+ *
+ * `level`: one of NSE_LOG_*.
+ *
+ * NSE_ERR_INVALID_ARGUMENT: no such level. Since 0.1.
+ */
+NSE_API nse_status nse_set_log_level(int32_t level);
+
 /* ---- Search space -------------------------------------------------------------------------------------------------- */
 
 /**
@@ -525,8 +651,7 @@ typedef struct nse_images {
 
 /**
  * Reads images and labels from files: {"format": "idx", "images": path, "labels": path, "classes": 10}. IDX files may
- * be gzip-compressed;
- * `classes` may be left out.
+ * be gzip-compressed; "classes" may be left out. Blocks while it reads.
  *
  * `json`: [in] the document. `out`: [out] to free with nse_dataset_free.
  *
@@ -545,10 +670,9 @@ NSE_API nse_status nse_dataset_from_memory(const nse_images *images, nse_dataset
 
 /**
  * Like nse_dataset_from_memory, but uses the pixels where they are. They must not change, and stay readable, until `user_free`
- * is called: when nothing needs them any more, neither a dataset, nor a part of one, nor a search that was given one. The
- * struct and the labels are read during the call only.
+ * is called: when nothing needs them any more, neither a dataset, nor a part of one, nor a search that was given one.
  *
- * `user`: for `user_free`; the library never looks at it. `user_free`: may be NULL, for memory that stays; called exactly
+ * `images`: [in] the struct and its labels are read during the call only. `user`: for `user_free`; the library never looks at it. `user_free`: may be NULL, for memory that stays; called exactly
  * once, also when the call fails, from any thread. `out`: [out] to free with nse_dataset_free.
  *
  * NSE_ERR_INVALID_ARGUMENT: as for nse_dataset_from_memory. Since 0.1.
@@ -640,8 +764,8 @@ typedef struct nse_source {
 } nse_source;
 
 /**
- * Has a function of the host write all images, once, in order and some at a time, on this thread. Nothing of the host's is
- * needed afterwards. What `fill` leaves out is a black pixel, and a label that is an error.
+ * Has a function of the host write all images, once, in order and some at a time, on this thread. Blocks until it has. Nothing of
+ * the host's is needed afterwards. What `fill` leaves out is a black pixel, and a label that is an error.
  *
  * `source`: [in] read during the call only. `out`: [out] to free with nse_dataset_free.
  *
@@ -666,12 +790,12 @@ NSE_API nse_status nse_dataset_from_source(const nse_source *source, nse_dataset
  *
  * `images`: uint8, [count, channels, height, width]. `labels`: int64, int32, uint32 or uint8, [count]; always copied.
  * `classes`: labels are below this; 0: the greatest label + 1.
- * `flags`: 0 or NSE_BORROW. Images that are not compact are copied all the same.
+ * `flags`: 0 or NSE_BORROW. Images that are not compact, or are on a CUDA device, are copied all the same.
  * `out`: [out] to free with nse_dataset_free.
  *
  * NSE_ERR_INVALID_ARGUMENT: a tensor is NULL, of another version, element type or rank, has sizes or strides that are negative
- * where they must not or beyond memory, or a label out of range. NSE_ERR_DEVICE: not in memory that the CPU can read (a tensor
- * on a CUDA device, for example: copy it first). Since 0.1.
+ * where they must not or beyond memory, or a label out of range. NSE_ERR_DEVICE: in memory that is neither the CPU's nor that of
+ * a CUDA device which can be used here. Since 0.1.
  */
 NSE_API
 nse_status nse_dataset_from_dlpack(struct DLManagedTensorVersioned *images,
@@ -835,7 +959,7 @@ NSE_API nse_status nse_latency_to_text(const nse_latency *latency, const char *f
  * What an architecture of a space can need and the table lacks, as a JSON list of keys for nse_latency_set; "[]" when
  * nothing is missing.
  *
- * `out`: [out] to free with nse_buffer_free.
+ * `space`: [in] whose architectures are meant. `out`: [out] to free with nse_buffer_free.
  *
  * Since 0.1.
  */
@@ -848,7 +972,7 @@ nse_status nse_latency_missing(const nse_latency *latency,
 /**
  * The latency of an architecture: stem, open operators, the additions that join them, tail, pooling and classifier.
  *
- * `time`: [out] in the unit of the table; may be NULL.
+ * `arch`: [in] of any space. `time`: [out] in the unit of the table; may be NULL.
  *
  * NSE_ERR_MISSING_LATENCY: the detail lists what the table lacks. Since 0.1.
  */
@@ -885,13 +1009,18 @@ NSE_API void nse_latency_free(nse_latency *latency);
 /* ---- Search -------------------------------------------------------------------------------------------------------- */
 
 /**
+ * Flag of nse_search_desc: the search has no datasets; the host pushes its batches (nse_search_push).
+ */
+#define NSE_SEARCH_PUSHED 1
+
+/**
  * What a search is made of. Start with NSE_SEARCH_DESC_INIT. The library retains what it uses; everything may be freed
  * at once.
  */
 typedef struct nse_search_desc {
     uint32_t struct_size;
     /**
-     * 0.
+     * 0, or NSE_SEARCH_PUSHED.
      */
     uint32_t flags;
     /**
@@ -899,11 +1028,12 @@ typedef struct nse_search_desc {
      */
     const nse_space *space;
     /**
-     * Training images.
+     * Training images; NULL with NSE_SEARCH_PUSHED.
      */
     const nse_dataset *train;
     /**
-     * Images for architecture steps and scoring; NULL: a part of `train` is held out for them (option held_out).
+     * Images for architecture steps and scoring; NULL: a part of `train` is held out for them (option held_out), or
+     * NSE_SEARCH_PUSHED.
      */
     const nse_dataset *held_out;
     /**
@@ -954,7 +1084,8 @@ NSE_API nse_status nse_search_options_schema(nse_buffer *out, nse_error **err);
 NSE_API nse_status nse_search_options_presets(nse_buffer *out, nse_error **err);
 
 /**
- * Makes a search; nothing is trained yet. Starts the thread on which all its tensor work will run.
+ * Makes a search; nothing is trained yet. Starts the thread on which all its tensor work will run. Blocks while that looks at
+ * the images once.
  *
  * `desc`: [in] read during the call only. `out`: [out] to free with nse_search_free.
  *
@@ -969,7 +1100,7 @@ NSE_API nse_status nse_search_create(const nse_search_desc *desc, nse_search **o
 
 /**
  * Makes a search from a checkpoint; it goes on as if it had never stopped, on a CPU with the same number of threads to the
- * last bit.
+ * last bit. Blocks while it reads.
  *
  * `path`: [in] the file. `desc`: [in] read during the call only; `train` and `held_out` must be the images of the saved search,
  * and everything else may be NULL. `out`: [out] to free with nse_search_free.
@@ -1012,6 +1143,23 @@ NSE_API nse_status nse_search_space(const nse_search *search, nse_space **out, n
 NSE_API nse_status nse_search_options(const nse_search *search, nse_buffer *out, nse_error **err);
 
 /**
+ * What a search will take, before it does, as JSON:
+ * device; memory in bytes (weights, training with half of the branches open as on average, training_most with all, scoring, images,
+ * peak), from the shapes, without what libtorch keeps for itself; seconds (weight_step, architecture_step, candidate, round, search:
+ * all rounds to come), from a few steps on a supernet that is thrown away; steps and candidates of a round, and rounds to come.
+ * With pushed batches a batch is taken to have train.batch images, and what only the host knows is null. Blocks for some
+ * seconds; the search itself does not change.
+ *
+ * `out`: [out] to free with nse_buffer_free.
+ *
+ * NSE_ERR_OUT_OF_MEMORY: it would not fit. NSE_ERR_BUSY: a step is running. NSE_ERR_CANCELLED. NSE_ERR_TORCH. Since 0.1.
+ */
+NSE_API
+nse_status nse_search_estimate(const nse_search *search,
+                               nse_buffer *out,
+                               nse_error **err);
+
+/**
  * Runs one round: train, sample, score, filter, retain, refill. Blocks, and delivers events on this thread. After an
  * error, a cancel included, the next call goes on from the last finished step and ends with the same result as an
  * undisturbed round.
@@ -1048,6 +1196,137 @@ NSE_API nse_status nse_search_cancel(const nse_search *search);
  * Since 0.1.
  */
 NSE_API void nse_search_free(nse_search *search);
+
+/* ---- Batches of the host ------------------------------------------------------------------------------------------- */
+
+/**
+ * Phase: the search is complete; nothing can be pushed.
+ */
+#define NSE_PHASE_DONE 0
+
+/**
+ * Phase: training images, for an optimizer step of the supernet. Instead of them NSE_PHASE_END ends an epoch, after at least one
+ * such step in it.
+ */
+#define NSE_PHASE_WEIGHT 1
+
+/**
+ * Phase: held-out images, for a step of the fitness. Comes after every fitness.interval weight steps.
+ */
+#define NSE_PHASE_ARCHITECTURE 2
+
+/**
+ * Phase: training images, as they are without augmentation, for the batch-norm statistics of the candidates; until there were
+ * score.calibration of them, or NSE_PHASE_END. Works on all candidates at once.
+ */
+#define NSE_PHASE_CALIBRATE 3
+
+/**
+ * Phase: held-out images, for the accuracy of the candidates; until there were score.images of them, or NSE_PHASE_END. Works on
+ * all candidates at once, and completes the round.
+ */
+#define NSE_PHASE_EVALUATE 4
+
+/**
+ * Only in nse_batch: there are no more images of the phase; the end of an epoch, of the calibration, or of the evaluation.
+ */
+#define NSE_PHASE_END 5
+
+/**
+ * One batch of the host's. Start with NSE_BATCH_INIT.
+ */
+typedef struct nse_batch {
+    uint32_t struct_size;
+    /**
+     * 0.
+     */
+    uint32_t flags;
+    /**
+     * What it is for: the phase that the last push returned as `next`, or NSE_PHASE_END, and then everything below is empty.
+     */
+    uint32_t phase;
+    /**
+     * How many images, 2 or more; 0 with tensors, which say so themselves.
+     */
+    uint32_t count;
+    /**
+     * [count, channels, height, width] of the space's input, augmented and normalised as the host likes; NULL with tensors.
+     */
+    const float *images;
+    /**
+     * [count], below the classes of the space; NULL with tensors.
+     */
+    const uint32_t *labels;
+    /**
+     * Instead of the two: DLPack tensors, float32 [count, channels, height, width] and int64, int32, uint32 or uint8 [count], on
+     * the CPU or a CUDA device, with any strides. They are the library's from here on, also when the call fails: it calls each
+     * deleter once before it returns. On a CUDA device they must be ready for its default stream.
+     */
+    struct DLManagedTensorVersioned *images_dlpack;
+    struct DLManagedTensorVersioned *labels_dlpack;
+    /**
+     * Learning rate of this weight step; 0: by the options, which must have pushed.steps_per_epoch then.
+     */
+    double lr;
+} nse_batch;
+
+/**
+ * What became of a push, and what comes next. Start with NSE_PUSHED_INIT.
+ */
+typedef struct nse_pushed {
+    uint32_t struct_size;
+    /**
+     * The phase that the next batch must be for.
+     */
+    uint32_t next;
+    /**
+     * Rounds completed, of so many.
+     */
+    uint64_t completed;
+    uint64_t rounds;
+    /**
+     * Epoch under way in this round, from 1, of so many; the last one while candidates are scored.
+     */
+    uint64_t epoch;
+    uint64_t epochs;
+    /**
+     * Weight steps made in this round.
+     */
+    uint64_t step;
+    /**
+     * Of the batch: mean loss of a weight or architecture step; else NaN.
+     */
+    double loss;
+    /**
+     * Of the batch, 0 to 1: of a weight step with the paths it drew, of an evaluation the mean over the candidates; else NaN.
+     */
+    double accuracy;
+    /**
+     * Learning rate of a weight step; else NaN.
+     */
+    double lr;
+} nse_pushed;
+
+/**
+ * Does one piece of work of a search that was made with NSE_SEARCH_PUSHED, with a batch of the host's: an optimizer step of the
+ * supernet, a step of the fitness, or one batch of the scoring. Blocks for that long, and delivers events on this thread as
+ * nse_search_step does. After an error, a cancel included, nothing has happened: the same can be pushed again.
+ *
+ * `batch`: [in] read during the call only; NULL: nothing is done, the call only says what comes next.
+ * `pushed`: [out] NULL: not wanted.
+ *
+ * Returns NSE_OK; NSE_DONE: the search is complete.
+ * NSE_ERR_INVALID_ARGUMENT: a phase that is not next, images or labels that do not fit the space, no learning rate, or a search
+ * that has datasets. NSE_ERR_DEVICE: a tensor on a device that cannot be used. NSE_ERR_BUSY. NSE_ERR_CANCELLED.
+ * NSE_ERR_DIVERGED. NSE_ERR_OUT_OF_MEMORY. NSE_ERR_UNREACHABLE, NSE_ERR_TOO_FEW: as nse_search_step, at the end of the last epoch
+ * or the first batch after it. NSE_ERR_IO: the checkpoint could not be written; the batch has been used all the same, and what
+ * comes next is as `pushed` would have said (ask with NULL). NSE_ERR_TORCH. Since 0.1.
+ */
+NSE_API
+nse_status nse_search_push(const nse_search *search,
+                           const nse_batch *batch,
+                           nse_pushed *pushed,
+                           nse_error **err);
 
 /* ---- Results ------------------------------------------------------------------------------------------------------- */
 
@@ -1210,9 +1489,9 @@ NSE_API nse_status nse_model_train_async(const nse_model_desc *desc, nse_op **ou
 /**
  * Evaluates a model on a dataset. Blocks.
  *
- * `loss`: [out] mean cross-entropy; `accuracy`: [out] top-1, 0 to 1. Both may be NULL.
+ * `dataset`: [in] images of the size that the model was trained on. `loss`: [out] mean cross-entropy; `accuracy`: [out] top-1, 0 to 1. Both may be NULL.
  *
- * NSE_ERR_INVALID_ARGUMENT: the images do not fit. NSE_ERR_BUSY. NSE_ERR_TORCH. Since 0.1.
+ * NSE_ERR_INVALID_ARGUMENT: the images do not fit. NSE_ERR_BUSY. NSE_ERR_CANCELLED: by nse_shutdown. NSE_ERR_TORCH. Since 0.1.
  */
 NSE_API
 nse_status nse_model_evaluate(const nse_model *model,
@@ -1247,7 +1526,7 @@ NSE_API void nse_model_free(nse_model *model);
 #define NSE_FOREVER UINT32_MAX
 
 /**
- * Delivers the events that wait, on this thread, and says how the work stands. Returns when it is done or `timeout_ms` have
+ * Delivers the events that wait, on this thread, and says how the work stands. Blocks as long as it is told to: returns when it is done or `timeout_ms` have
  * passed, whichever comes first; with 0 at once.
  *
  * `timeout_ms`: milliseconds, or NSE_FOREVER.
@@ -1255,7 +1534,10 @@ NSE_API void nse_model_free(nse_model *model);
  * Returns NSE_PENDING: still at work. Otherwise what the blocking function would have returned, and the same again when asked
  * again. NSE_ERR_BUSY: another call polls this operation, or a callback of it does. Since 0.1.
  */
-NSE_API nse_status nse_op_poll(const nse_op *op, uint32_t timeout_ms, nse_error **err);
+NSE_API
+nse_status nse_op_poll(const nse_op *op,
+                       uint32_t timeout_ms,
+                       nse_error **err);
 
 /**
  * Asks the work to stop after its current batch. When it is done already, nothing happens, whatever its object does by now. Never
@@ -1283,11 +1565,14 @@ NSE_API nse_status nse_op_take_model(const nse_op *op, nse_model **out, nse_erro
 NSE_API void nse_op_free(nse_op *op);
 
 #define NSE_BUFFER_INIT {NULL, 0, NULL}
+#define NSE_LOG_SINK_INIT {sizeof(nse_log_sink), 0, NULL, NULL, NULL}
 #define NSE_EVENTS_INIT {sizeof(nse_events), 0, NULL, NULL, NULL}
 #define NSE_IMAGES_INIT {sizeof(nse_images), 0, 0, 0, 0, 0, NULL, NULL}
 #define NSE_SOURCE_INIT {sizeof(nse_source), 0, 0, 0, 0, 0, 0, NULL, NULL, NULL}
 #define NSE_MEASURE_DESC_INIT {sizeof(nse_measure_desc), 0, NULL, NULL, NULL}
 #define NSE_SEARCH_DESC_INIT {sizeof(nse_search_desc), 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0}
+#define NSE_BATCH_INIT {sizeof(nse_batch), 0, 0, 0, NULL, NULL, NULL, NULL, 0.0}
+#define NSE_PUSHED_INIT {sizeof(nse_pushed), 0, 0, 0, 0, 0, 0, 0.0, 0.0, 0.0}
 #define NSE_MODEL_DESC_INIT {sizeof(nse_model_desc), 0, NULL, NULL, NULL, NULL}
 
 #ifdef __cplusplus

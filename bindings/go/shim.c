@@ -19,6 +19,18 @@ static int32_t fill(void *user, uint32_t first, uint32_t count, uint8_t *pixels,
     return nsegoFill((uintptr_t)user, first, count, pixels, labels);
 }
 
+static void on_log(void *user, int32_t level, const char *target, const char *message, size_t len) {
+    nsegoLog((uintptr_t)user, level, (char *)target, (char *)message, len);
+}
+
+nse_status nsego_set_log(uintptr_t handler, nse_error **err) {
+    nse_log_sink sink = NSE_LOG_SINK_INIT;
+    sink.log = on_log;
+    sink.user = (void *)handler;
+    sink.user_free = user_free;
+    return nse_set_log(&sink, err);
+}
+
 static nse_events events_for(uintptr_t listener) {
     nse_events events = NSE_EVENTS_INIT;
     events.on_event = on_event;

@@ -8,12 +8,14 @@ mod describe;
 mod latency;
 mod latency_form;
 mod latency_key;
+mod memory;
 mod price;
 mod variant;
 
 pub use describe::{describe, describe_architecture, Description};
 pub use latency::{Latencies, LatencyTable};
 pub use latency_key::{latency_keys, LatencyKey, LatencyKind};
+pub use memory::{memory, Memory};
 pub use price::{Metric, Prices};
 pub use variant::variant_cost;
 

@@ -5,10 +5,12 @@ mod batch;
 mod dataset;
 mod idx;
 mod pixels;
+mod pushed;
 mod source;
 mod strided;
 
 pub use batch::{Normalisation, Order};
 pub use dataset::Dataset;
 pub use pixels::{reserve, Pixels};
+pub use pushed::{PushedBatch, Values};
 pub use strided::Strided;

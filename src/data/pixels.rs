@@ -46,7 +46,7 @@ impl Deref for Pixels {
     }
 }
 
-/// Room for as many values as a host asks for. Too many are its mistake, not the end of its process.
+/// Room for as many values as a host asks for. Too many are an error, not the end of its process.
 pub fn reserve<T>(name: &'static str, count: usize) -> Result<Vec<T>> {
     let mut room = Vec::new();
     room_for(name, &mut room, count)?;
@@ -55,6 +55,6 @@ pub fn reserve<T>(name: &'static str, count: usize) -> Result<Vec<T>> {
 
 /// The same behind what is there.
 pub fn room_for<T>(name: &'static str, values: &mut Vec<T>, count: usize) -> Result<()> {
-    let refused = |_| Error::Argument { name, reason: format!("there is no memory for {count} values") };
+    let refused = |_| Error::OutOfMemory(format!("{name}: no memory for {count} values"));
     values.try_reserve_exact(count).map_err(refused)
 }

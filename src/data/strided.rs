@@ -17,6 +17,10 @@ pub struct Strided {
     elements: usize,
 }
 
+// SAFETY: an address and numbers. Reading there needs a promise, which is the caller's, on whichever thread.
+unsafe impl Send for Strided {}
+unsafe impl Sync for Strided {}
+
 impl Strided {
     /// `first` is the place of element 0, 0, ...; without `strides` the array is compact. Errors are about the argument `name`.
     pub fn new(name: &'static str, first: *const u8, element: usize, shape: &[i64], strides: Option<&[i64]>) -> Result<Self> {
@@ -75,6 +79,11 @@ impl Strided {
 
     pub fn shape(&self) -> &[usize] {
         &self.shape
+    }
+
+    /// In elements.
+    pub fn strides(&self) -> &[isize] {
+        &self.strides
     }
 
     /// Whether the elements lie one behind the other, the last index running fastest.

@@ -43,8 +43,7 @@ unsafe impl Sized32 for nse_images {
 }
 
 /// Reads images and labels from files: {"format": "idx", "images": path, "labels": path, "classes": 10}. IDX files may
-/// be gzip-compressed;
-/// `classes` may be left out.
+/// be gzip-compressed; "classes" may be left out. Blocks while it reads.
 ///
 /// `json`: [in] the document. `out`: [out] to free with nse_dataset_free.
 ///
@@ -76,10 +75,9 @@ fn copy(images: &nse_images) -> Result<Dataset> {
 }
 
 /// Like nse_dataset_from_memory, but uses the pixels where they are. They must not change, and stay readable, until `user_free`
-/// is called: when nothing needs them any more, neither a dataset, nor a part of one, nor a search that was given one. The
-/// struct and the labels are read during the call only.
+/// is called: when nothing needs them any more, neither a dataset, nor a part of one, nor a search that was given one.
 ///
-/// `user`: for `user_free`; the library never looks at it. `user_free`: may be NULL, for memory that stays; called exactly
+/// `images`: [in] the struct and its labels are read during the call only. `user`: for `user_free`; the library never looks at it. `user_free`: may be NULL, for memory that stays; called exactly
 /// once, also when the call fails, from any thread. `out`: [out] to free with nse_dataset_free.
 ///
 /// NSE_ERR_INVALID_ARGUMENT: as for nse_dataset_from_memory. Since 0.1.

@@ -1,8 +1,9 @@
 //! Tensors of other libraries, as DLPack 1 describes them (dlpack.h of github.com/dmlc/dlpack): taken over, checked, read, given
 //! back. Nothing is written to them, so a read-only tensor is as good as any.
 
-use crate::data::{Pixels, Strided};
+use crate::data::{Pixels, Strided, Values};
 use crate::error::{Error, Result};
+use crate::supernet;
 use std::ffi::c_void;
 use std::ptr::NonNull;
 
@@ -62,6 +63,7 @@ const CUDA_HOST: i32 = 3;
 
 const INT: u8 = 0;
 const UINT: u8 = 1;
+const FLOAT: u8 = 2;
 
 /// A tensor that was given to us: its deleter runs when it is dropped, unless the tensor is too foreign to have one.
 pub struct Managed(NonNull<DLManagedTensorVersioned>);
@@ -107,15 +109,47 @@ impl Drop for Managed {
     }
 }
 
+/// Images and labels of one call. One tensor has one deleter, even if it was passed twice.
+pub struct Pair {
+    images: Option<Managed>,
+    labels: Option<Managed>,
+    twice: bool,
+}
+
+impl Pair {
+    pub fn take(images: *mut DLManagedTensorVersioned, labels: *mut DLManagedTensorVersioned) -> Self {
+        let twice = images == labels && !images.is_null();
+        let labels = if twice { None } else { Managed::take(labels) };
+        Pair { images: Managed::take(images), labels, twice }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.images.is_none() && self.labels.is_none()
+    }
+
+    /// Both, which are called so.
+    pub fn both(self, images: &'static str, labels: &'static str) -> Result<(Managed, Managed)> {
+        if self.twice {
+            return wrong(labels, "the same tensor as the images".into());
+        }
+        let none = |name| Error::Argument { name, reason: "NULL is not a tensor".into() };
+        Ok((self.images.ok_or_else(|| none(images))?, self.labels.ok_or_else(|| none(labels))?))
+    }
+}
+
 /// How a tensor was read: where its elements are, and how they lie.
 pub struct Elements {
+    name: &'static str,
     array: Strided,
     dtype: DLDataType,
+    /// Number of the CUDA device whose memory it is; None: the CPU can read it.
+    cuda: Option<usize>,
     owner: Managed,
 }
 
 impl Elements {
-    /// A tensor of `rank` dimensions with one of the `kinds` of elements, in memory that the CPU can read.
+    /// A tensor of `rank` dimensions with one of the `kinds` of elements, in memory of the CPU or of a CUDA
+    /// device.
     fn read(name: &'static str, owner: Managed, rank: usize, meaning: &str, kinds: &[(u8, u8)]) -> Result<Self> {
         let tensor = owner.tensor(name)?;
         if usize::try_from(tensor.ndim) != Ok(rank) {
@@ -128,10 +162,14 @@ impl Elements {
             return wrong(name, format!("elements of {} instead of {}", dtype.name(), kinds.join(", ")));
         }
         let DLDevice { kind, id } = tensor.device;
-        if ![CPU, CUDA_HOST].contains(&kind) {
-            let device = if kind == CUDA { format!("cuda:{id}") } else { format!("DLPack type {kind}, number {id}") };
-            return Err(Error::Device { device, reason: format!("{name} must be in memory of the CPU: copy them there") });
-        }
+        let cuda = match (kind, usize::try_from(id)) {
+            (CPU | CUDA_HOST, _) => None,
+            (CUDA, Ok(id)) => Some(id),
+            _ => {
+                let reason = format!("{name} must be in memory of the CPU or of a CUDA device: copy them there");
+                return Err(Error::Device { device: format!("DLPack type {kind}, number {id}"), reason });
+            }
+        };
         if tensor.shape.is_null() {
             return wrong(name, "NULL is not a shape".into());
         }
@@ -148,7 +186,7 @@ impl Elements {
             _ => return wrong(name, format!("the byte offset {} reaches beyond memory", tensor.byte_offset)),
         };
         let array = Strided::new(name, first, usize::from(dtype.bits / 8), shape, strides)?;
-        Ok(Elements { array, dtype, owner })
+        Ok(Elements { name, array, dtype, cuda, owner })
     }
 
     /// Images: bytes [count, channels, height, width].
@@ -161,13 +199,18 @@ impl Elements {
         Self::read(name, owner, 1, "labels are [count]", &[(INT, 64), (INT, 32), (UINT, 8), (UINT, 32)])
     }
 
+    /// Images of a batch: floats of 32 bits [count, channels, height, width].
+    pub fn floats(name: &'static str, owner: Managed) -> Result<Self> {
+        Self::read(name, owner, 4, "images are [count, channels, height, width]", &[(FLOAT, 32)])
+    }
+
     pub fn shape(&self) -> &[usize] {
         self.array.shape()
     }
 
     /// The bytes, where they are if that is wanted and possible: then the tensor is kept as long as they are.
     pub fn into_pixels(self, borrow: bool) -> Result<Pixels> {
-        if borrow && self.array.is_compact() {
+        if borrow && self.cuda.is_none() && self.array.is_compact() {
             // SAFETY: a tensor is readable until its deleter runs; hosts are told not to change a borrowed one.
             return Ok(unsafe { Pixels::borrow(self.array.first(), self.array.bytes(), self.owner) });
         }
@@ -177,12 +220,25 @@ impl Elements {
     /// All elements, copied; the tensor is given back.
     fn into_bytes(self) -> Result<Vec<u8>> {
         // SAFETY: a tensor is readable until its deleter runs, which is when `self` is dropped.
-        unsafe { self.array.gather() }
+        unsafe {
+            match self.cuda {
+                None => self.array.gather(),
+                Some(cuda) => supernet::fetch(self.name, &self.array, cuda),
+            }
+        }
+    }
+
+    /// Floats of a batch: copied when they are in memory of the CPU, else where they are, as long as the owner is kept.
+    pub fn into_values(self) -> Result<(Values, Option<Managed>)> {
+        match self.cuda {
+            None => Ok((Values::Host(self.into_bytes()?), None)),
+            Some(cuda) => Ok((Values::Cuda(self.array, cuda), Some(self.owner))),
+        }
     }
 
     /// Every element as a label; the tensor is given back.
-    pub fn into_labels(self, name: &'static str) -> Result<Vec<u32>> {
-        let (code, element) = (self.dtype.code, self.array.element());
+    pub fn into_labels(self) -> Result<Vec<u32>> {
+        let (name, code, element) = (self.name, self.dtype.code, self.array.element());
         let bytes = self.into_bytes()?;
         let mut labels = crate::data::reserve(name, bytes.len() / element)?;
         for (at, bytes) in bytes.chunks_exact(element).enumerate() {

@@ -3,11 +3,11 @@
 //! non-canonical: an accidental dereference faults at once.
 
 use super::arch::ArchHandle;
+use super::driver::SearchHandle;
 use super::error::ErrorObject;
 use super::latency::LatencyHandle;
 use super::model::ModelHandle;
 use super::op::OpHandle;
-use super::search::SearchHandle;
 use crate::data::Dataset;
 use crate::error::{Error, Result};
 use crate::space::Space;

@@ -144,7 +144,7 @@ pub extern "C" fn nse_latency_to_text(
 /// What an architecture of a space can need and the table lacks, as a JSON list of keys for nse_latency_set; "[]" when
 /// nothing is missing.
 ///
-/// `out`: [out] to free with nse_buffer_free.
+/// `space`: [in] whose architectures are meant. `out`: [out] to free with nse_buffer_free.
 ///
 /// Since 0.1.
 #[no_mangle]
@@ -164,7 +164,7 @@ pub extern "C" fn nse_latency_missing(
 
 /// The latency of an architecture: stem, open operators, the additions that join them, tail, pooling and classifier.
 ///
-/// `time`: [out] in the unit of the table; may be NULL.
+/// `arch`: [in] of any space. `time`: [out] in the unit of the table; may be NULL.
 ///
 /// NSE_ERR_MISSING_LATENCY: the detail lists what the table lacks. Since 0.1.
 #[no_mangle]

@@ -40,6 +40,8 @@ pub extern "C" fn nse_version_string() -> *const c_char {
 
 /// Whether header and library fit together: call it first, with NSE_ABI_VERSION.
 ///
+/// `header_abi`: [in] the NSE_ABI_VERSION that the caller was compiled with.
+///
 /// Returns NSE_OK or NSE_ERR_ABI. Since 0.1.
 #[no_mangle]
 pub extern "C" fn nse_abi_check(header_abi: u32) -> nse_status {
@@ -53,11 +55,12 @@ pub extern "C" fn nse_abi_check(header_abi: u32) -> nse_status {
 /// What runs here, as JSON:
 ///
 /// "nse": {"version", "abi", "torch": whether this build has libtorch}.
-/// "runtime": null without libtorch, else {"libtorch", "cuda"}. "libtorch": {"version", "wanted": the version that nse was made
+/// "runtime": null without libtorch, else {"libtorch", "cuda"}. "libtorch": {"version", "made_for": the version that nse was made
 /// for, "file": where it was loaded from, "others": more files of libtorch in this process, "before_nse": whether it was there
 /// before nse (null: unknown), "threads", "problem": null, or why it is refused (NSE_ERR_TORCH_MISMATCH)}. "cuda": {"available",
 /// "devices", "reason": why it is off}.
-/// "openmp": {"libraries": files of OpenMP runtimes in this process, "warning": null, or that there are two kinds}.
+/// "openmp": {"libraries": files of OpenMP runtimes in this process, "warning": null, or that there are two kinds}. The first
+/// call looks for CUDA. Blocks for that long.
 ///
 /// `out`: [out] to free with nse_buffer_free.
 ///
@@ -88,6 +91,7 @@ fn runtime() -> Result<Value> {
 /// for it too. Searches and models stay and can be looked at; what would compute with them (step, save, evaluate, export) returns
 /// NSE_ERR_CANCELLED from then on. Save first what should go on later. user_free of a callback runs when its object is freed, as
 /// ever. The log stays. New searches and models may be made, even at once: they have new threads. Not needed before a process ends.
+/// Blocks.
 ///
 /// `timeout_ms`: milliseconds to wait for the threads, or NSE_FOREVER. A thread ends after its current batch, and not inside a
 /// callback of the host.
@@ -97,7 +101,7 @@ fn runtime() -> Result<Value> {
 #[no_mangle]
 pub extern "C" fn nse_shutdown(timeout_ms: u32, err: *mut *mut nse_error) -> nse_status {
     boundary::guard(err, || {
-        log::info!("threads", "shutdown");
+        log::info!("library", "shutdown");
         let timeout = (timeout_ms != NSE_FOREVER).then(|| Duration::from_millis(timeout_ms.into()));
         Ok(if threads::end_all(timeout) { NSE_OK } else { NSE_PENDING })
     })

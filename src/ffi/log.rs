@@ -21,15 +21,15 @@ pub const NSE_LOG_WARN: i32 = 2;
 pub const NSE_LOG_INFO: i32 = 3;
 /// Level of the log: what leads to them: operators that are dropped, calls that fail.
 pub const NSE_LOG_DEBUG: i32 = 4;
-/// Level of the log: threads of the library that begin and end.
+/// Level of the log: every optimizer step.
 pub const NSE_LOG_TRACE: i32 = 5;
 
 /// Called with a message. `target`: one word, the part of the library that speaks: "search", "checkpoint", "model", "torch",
-/// "openmp", "events", "threads" or "ffi"; later versions may have more. `message`: UTF-8 with a NUL behind its `len` bytes. Both are
+/// "openmp", "events", "library" or "ffi"; later versions may have more. `message`: UTF-8 with a NUL behind its `len` bytes. Both are
 /// valid during the call only.
 ///
 /// Runs on any thread, those of the library included, and on several at once; no lock of the library is held, a slow one holds up
-/// its own thread only. Every function may be called from inside, nse_set_log too; what that has to say is not logged. Must
+/// its own thread only. Every function may be called from inside, nse_set_log too; what they say on this thread is not logged. Must
 /// return normally: no exception, no longjmp, no thread exit.
 pub type nse_log_fn =
     Option<unsafe extern "C-unwind" fn(user: *mut c_void, level: i32, target: *const c_char, message: *const c_char, len: usize)>;

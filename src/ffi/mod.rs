@@ -2,9 +2,9 @@
 //!
 //! ```text
 //! status boundary handle error buffer text structs    what every function is made of
-//! callback worker threads view                        how calls wait, report and stop
+//! callback worker threads view driver                 how calls wait, report and stop
 //! dlpack                                              tensors of other libraries
-//! library log space dataset source arch latency search result op model   the sections: decode, call, encode
+//! library log space dataset source arch latency search push result op model   the sections: decode, call, encode
 //! ```
 
 // C names, and pointers that every function checks before it looks behind them.
@@ -17,6 +17,7 @@ mod buffer;
 mod callback;
 mod dataset;
 mod dlpack;
+mod driver;
 mod error;
 mod handle;
 mod latency;
@@ -24,6 +25,7 @@ mod library;
 mod log;
 mod model;
 mod op;
+mod push;
 mod result;
 mod search;
 mod source;
@@ -46,6 +48,7 @@ pub mod layout {
         library::NSE_ABI_VERSION,
         log::nse_log_sink,
         model::nse_model_desc,
+        push::{nse_batch, nse_pushed},
         search::nse_search_desc,
         source::nse_source,
     };

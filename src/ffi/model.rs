@@ -151,7 +151,7 @@ pub extern "C" fn nse_model_train_async(
 
 /// Evaluates a model on a dataset. Blocks.
 ///
-/// `loss`: [out] mean cross-entropy; `accuracy`: [out] top-1, 0 to 1. Both may be NULL.
+/// `dataset`: [in] images of the size that the model was trained on. `loss`: [out] mean cross-entropy; `accuracy`: [out] top-1, 0 to 1. Both may be NULL.
 ///
 /// NSE_ERR_INVALID_ARGUMENT: the images do not fit. NSE_ERR_BUSY. NSE_ERR_CANCELLED: by nse_shutdown. NSE_ERR_TORCH. Since 0.1.
 #[no_mangle]

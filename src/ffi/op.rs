@@ -68,7 +68,7 @@ impl OpHandle {
     }
 }
 
-/// Delivers the events that wait, on this thread, and says how the work stands. Returns when it is done or `timeout_ms` have
+/// Delivers the events that wait, on this thread, and says how the work stands. Blocks as long as it is told to: returns when it is done or `timeout_ms` have
 /// passed, whichever comes first; with 0 at once.
 ///
 /// `timeout_ms`: milliseconds, or NSE_FOREVER.

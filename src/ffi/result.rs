@@ -2,8 +2,9 @@
 
 use super::arch::{nse_arch, ArchHandle};
 use super::buffer::{self, nse_buffer};
+use super::driver::SearchHandle;
 use super::error::nse_error;
-use super::search::{nse_search, SearchHandle};
+use super::search::nse_search;
 use super::status::{nse_status, NSE_OK};
 use super::view::View;
 use super::{boundary, handle, structs, text};

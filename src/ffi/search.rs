@@ -1,36 +1,31 @@
 //! Section "search".
 
-use super::arch::{nse_arch, ArchHandle};
+use super::arch::nse_arch;
 use super::buffer::{self, nse_buffer};
 use super::callback::{nse_events, Events};
 use super::dataset::nse_dataset;
+use super::driver::SearchHandle;
 use super::error::nse_error;
-use super::latency::{nse_latency, LatencyHandle};
+use super::latency::nse_latency;
 use super::op::{nse_op, OpHandle};
 use super::space::{self, nse_space};
 use super::status::{nse_status, NSE_DONE, NSE_OK};
 use super::structs::Sized32;
-use super::view::{Shared, Watch};
-use super::worker::{Reporter, Worker};
 use super::{boundary, handle, structs, text};
-use crate::arch::Architecture;
-use crate::checkpoint::{self, Expected, Keeper};
-use crate::cost::Metric;
-use crate::data::Dataset;
-use crate::error::{Error, Result};
-use crate::search::{Search, SearchOptions, Start, Status, PRESETS};
-use crate::space::Space;
-use crate::supernet::SupernetTrainer;
+use crate::checkpoint;
+use crate::search::{SearchOptions, Status, PRESETS};
 use serde_json::json;
 use std::ffi::c_char;
 use std::mem::size_of;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 /// A search under way: its space, its supernet and what it has found.
 pub struct nse_search {
     _private: [u8; 0],
 }
+
+/// Flag of nse_search_desc: the search has no datasets; the host pushes its batches (nse_search_push).
+pub const NSE_SEARCH_PUSHED: u32 = 1;
 
 /// What a search is made of. Start with NSE_SEARCH_DESC_INIT. The library retains what it uses; everything may be freed
 /// at once.
@@ -38,13 +33,14 @@ pub struct nse_search {
 #[derive(Clone, Copy)]
 pub struct nse_search_desc {
     pub struct_size: u32,
-    /// 0.
+    /// 0, or NSE_SEARCH_PUSHED.
     pub flags: u32,
     /// The space to search. nse_search_load: NULL, or the space of the checkpoint.
     pub space: *const nse_space,
-    /// Training images.
+    /// Training images; NULL with NSE_SEARCH_PUSHED.
     pub train: *const nse_dataset,
-    /// Images for architecture steps and scoring; NULL: a part of `train` is held out for them (option held_out).
+    /// Images for architecture steps and scoring; NULL: a part of `train` is held out for them (option held_out), or
+    /// NSE_SEARCH_PUSHED.
     pub held_out: *const nse_dataset,
     /// Options as a JSON object; see nse_search_options_schema. Only "objective" must be there. nse_search_load: NULL, or the
     /// options of the checkpoint, of which "device", "threads", "checkpoint" and "candidates" may differ.
@@ -66,142 +62,6 @@ pub struct nse_search_desc {
 // SAFETY: starts with its size; zero is NULL and no flags.
 unsafe impl Sized32 for nse_search_desc {
     const LEAST: usize = size_of::<nse_search_desc>();
-}
-
-pub struct SearchHandle {
-    pub space: Arc<Space>,
-    pub metric: Metric,
-    pub shared: Arc<Shared>,
-    options: SearchOptions,
-    worker: Worker<State>,
-    events: Arc<Events>,
-}
-
-struct State {
-    search: Search,
-    trainer: SupernetTrainer,
-    keeper: Option<Keeper>,
-}
-
-/// What a description says, apart from options.
-struct Described {
-    space: Option<Arc<Space>>,
-    train: Arc<Dataset>,
-    held_out: Option<Arc<Dataset>>,
-}
-
-impl Described {
-    fn read(desc: &nse_search_desc) -> Result<Self> {
-        if desc.flags != 0 {
-            return Err(Error::Argument { name: "desc", reason: format!("flags {:#x} are not known", desc.flags) });
-        }
-        let held_out = || handle::get::<Dataset>("desc.held_out", desc.held_out);
-        Ok(Described {
-            space: if desc.space.is_null() { None } else { Some(handle::get::<Space>("desc.space", desc.space)?) },
-            train: handle::get::<Dataset>("desc.train", desc.train)?,
-            held_out: if desc.held_out.is_null() { None } else { Some(held_out()?) },
-        })
-    }
-
-    fn trainer(&self, space: &Arc<Space>, options: &SearchOptions) -> Result<SupernetTrainer> {
-        SupernetTrainer::new(space.clone(), &self.train, self.held_out.as_deref(), options)
-    }
-}
-
-impl SearchHandle {
-    fn new(desc: &nse_search_desc, events: Events) -> Result<Self> {
-        let described = Described::read(desc)?;
-        let space = handle::get::<Space>("desc.space", desc.space)?;
-        let options = SearchOptions::from_json(text::optional("desc.options_json", desc.options_json)?.unwrap_or("{}"))?;
-        let latency = LatencyHandle::optional("desc.latency", desc.latency)?;
-        let search = if desc.continued.is_null() {
-            let front = start(desc)?;
-            Search::start(space, options, Start { latency, front, continued: None })?
-        } else {
-            // The old search lives on its own thread.
-            let (old, front) = (handle::get::<SearchHandle>("desc.continued", desc.continued)?, start(desc)?);
-            let job = move |state: &mut State, _: &Reporter<Search>| {
-                Search::start(space, options, Start { latency, front, continued: Some(&state.search) })
-            };
-            old.worker.run(job, &Arc::new(Events::none()))?
-        };
-        Self::start(events, search.space().clone(), search.options().clone(), move || {
-            let trainer = described.trainer(search.space(), search.options())?;
-            Ok((search, trainer))
-        })
-    }
-
-    fn load(path: &Path, desc: &nse_search_desc, events: Events) -> Result<Self> {
-        let described = Described::read(desc)?;
-        if !desc.continued.is_null() || desc.start_count > 0 {
-            let reason = "continued and start must be empty to load a checkpoint".into();
-            return Err(Error::Argument { name: "desc", reason });
-        }
-        let latency = LatencyHandle::optional("desc.latency", desc.latency)?;
-        let options = text::optional("desc.options_json", desc.options_json)?;
-        let expected = Expected { space: described.space.as_deref(), options, latency: latency.as_deref() };
-        let checkpoint = checkpoint::load(path, &expected)?;
-        let (space, options) = (checkpoint.search().space().clone(), checkpoint.search().options().clone());
-        Self::start(events, space, options, move || {
-            let mut trainer = described.trainer(checkpoint.search().space(), checkpoint.search().options())?;
-            Ok((checkpoint.resume(&mut trainer)?, trainer))
-        })
-    }
-
-    /// Starts the thread and makes search and supernet there.
-    fn start(
-        events: Events,
-        space: Arc<Space>,
-        options: SearchOptions,
-        make: impl FnOnce() -> Result<(Search, SupernetTrainer)> + Send + 'static,
-    ) -> Result<Self> {
-        let shared = Arc::<Shared>::default();
-        let publish = shared.clone();
-        let keeper = options.checkpoint.clone().map(Keeper::new);
-        let worker = Worker::start("search", move || {
-            let (search, trainer) = make()?;
-            publish.publish(&search, None);
-            Ok(State { search, trainer, keeper })
-        })?;
-        Ok(SearchHandle { space, metric: options.objective.cost, shared, options, worker, events: Arc::new(events) })
-    }
-
-    /// What a step does on the thread of the search.
-    fn round(&self) -> impl FnOnce(&mut State, &Reporter<Status>) -> Result<Status> + Send + 'static {
-        let shared = self.shared.clone();
-        move |state: &mut State, reporter: &Reporter<Status>| {
-            let watch = Watch { shared: &shared, reporter, keeper: state.keeper.as_ref() };
-            let result = state.search.step(&mut state.trainer, &watch);
-            shared.publish(&state.search, None);
-            result
-        }
-    }
-
-    fn save(&self, path: PathBuf) -> Result<()> {
-        let job = move |state: &mut State, _: &Reporter<()>| checkpoint::save(&path, &state.search, &state.trainer);
-        self.worker.run(job, &Arc::new(Events::none()))
-    }
-}
-
-/// The architectures to begin with, each with its space.
-fn start(desc: &nse_search_desc) -> Result<Vec<(Arc<Space>, Architecture)>> {
-    if desc.start_count == 0 {
-        return Ok(Vec::new());
-    }
-    if desc.start.is_null() {
-        return Err(Error::Argument { name: "desc", reason: format!("start is NULL, start_count {}", desc.start_count) });
-    }
-    if desc.start_count > 1 << 20 {
-        let reason = format!("start_count {} is not in 0 to {}", desc.start_count, 1 << 20);
-        return Err(Error::Argument { name: "desc", reason });
-    }
-    // SAFETY: not NULL; the caller says that so many handles are there.
-    let handles = unsafe { std::slice::from_raw_parts(desc.start, desc.start_count) };
-    let part = |arch: &*const nse_arch| {
-        let arch = handle::get::<ArchHandle>("desc.start", *arch)?;
-        Ok((arch.space.clone(), arch.architecture.clone()))
-    };
-    handles.iter().map(part).collect()
 }
 
 /// The options of a search, as a JSON schema with keys, defaults, ranges and help.
@@ -228,7 +88,8 @@ pub extern "C" fn nse_search_options_presets(out: *mut nse_buffer, err: *mut *mu
     })
 }
 
-/// Makes a search; nothing is trained yet. Starts the thread on which all its tensor work will run.
+/// Makes a search; nothing is trained yet. Starts the thread on which all its tensor work will run. Blocks while that looks at
+/// the images once.
 ///
 /// `desc`: [in] read during the call only. `out`: [out] to free with nse_search_free.
 ///
@@ -247,11 +108,11 @@ pub extern "C" fn nse_search_create(
     // Outside, so that user_free runs whatever fails.
     let desc = structs::read("desc", desc);
     let events = Events::of(&desc, |desc| desc.events);
-    boundary::make(out, err, || SearchHandle::new(&desc?, events?))
+    boundary::make(out, err, || SearchHandle::create(&desc?, events?))
 }
 
 /// Makes a search from a checkpoint; it goes on as if it had never stopped, on a CPU with the same number of threads to the
-/// last bit.
+/// last bit. Blocks while it reads.
 ///
 /// `path`: [in] the file. `desc`: [in] read during the call only; `train` and `held_out` must be the images of the saved search,
 /// and everything else may be NULL. `out`: [out] to free with nse_search_free.
@@ -280,8 +141,8 @@ pub extern "C" fn nse_search_load(
 #[no_mangle]
 pub extern "C" fn nse_search_save(search: *const nse_search, path: *const c_char, err: *mut *mut nse_error) -> nse_status {
     boundary::guard(err, || {
-        let search = handle::get::<SearchHandle>("search", search)?;
-        search.save(PathBuf::from(text::required("path", path)?))?;
+        let path = PathBuf::from(text::required("path", path)?);
+        handle::get::<SearchHandle>("search", search)?.look(move |search, trainer| checkpoint::save(&path, search, trainer))?;
         Ok(NSE_OK)
     })
 }
@@ -310,6 +171,24 @@ pub extern "C" fn nse_search_options(search: *const nse_search, out: *mut nse_bu
     })
 }
 
+/// What a search will take, before it does, as JSON:
+/// device; memory in bytes (weights, training with half of the branches open as on average, training_most with all, scoring, images,
+/// peak), from the shapes, without what libtorch keeps for itself; seconds (weight_step, architecture_step, candidate, round, search:
+/// all rounds to come), from a few steps on a supernet that is thrown away; steps and candidates of a round, and rounds to come.
+/// With pushed batches a batch is taken to have train.batch images, and what only the host knows is null. Blocks for some
+/// seconds; the search itself does not change.
+///
+/// `out`: [out] to free with nse_buffer_free.
+///
+/// NSE_ERR_OUT_OF_MEMORY: it would not fit. NSE_ERR_BUSY: a step is running. NSE_ERR_CANCELLED. NSE_ERR_TORCH. Since 0.1.
+#[no_mangle]
+pub extern "C" fn nse_search_estimate(search: *const nse_search, out: *mut nse_buffer, err: *mut *mut nse_error) -> nse_status {
+    boundary::guard(err, || {
+        let estimate = handle::get::<SearchHandle>("search", search)?.estimate()?;
+        buffer::write("out", out, json!(estimate).to_string())
+    })
+}
+
 /// Runs one round: train, sample, score, filter, retain, refill. Blocks, and delivers events on this thread. After an
 /// error, a cancel included, the next call goes on from the last finished step and ends with the same result as an
 /// undisturbed round.
@@ -323,7 +202,7 @@ pub extern "C" fn nse_search_options(search: *const nse_search, out: *mut nse_bu
 pub extern "C" fn nse_search_step(search: *const nse_search, err: *mut *mut nse_error) -> nse_status {
     boundary::guard(err, || {
         let search = handle::get::<SearchHandle>("search", search)?;
-        search.worker.run(search.round(), &search.events).map(status_of)
+        search.datasets()?.run(search.round(), &search.events).map(status_of)
     })
 }
 
@@ -348,7 +227,7 @@ pub extern "C" fn nse_search_step_async(
 ) -> nse_status {
     boundary::make(out, err, || {
         let search = handle::get::<SearchHandle>("search", search)?;
-        let ticket = search.worker.submit(search.round(), &search.events)?;
+        let ticket = search.datasets()?.submit(search.round(), &search.events)?;
         Ok(OpHandle::new(ticket, search.events.clone(), status_of))
     })
 }
@@ -360,7 +239,7 @@ pub extern "C" fn nse_search_step_async(
 #[no_mangle]
 pub extern "C" fn nse_search_cancel(search: *const nse_search) -> nse_status {
     boundary::guard(std::ptr::null_mut(), || {
-        handle::get::<SearchHandle>("search", search)?.worker.cancel();
+        handle::get::<SearchHandle>("search", search)?.cancel();
         Ok(NSE_OK)
     })
 }
@@ -374,7 +253,7 @@ pub extern "C" fn nse_search_free(search: *mut nse_search) {
         return;
     }
     if let Ok(object) = handle::get::<SearchHandle>("search", search) {
-        object.worker.retire();
+        object.retire();
     }
     handle::free::<SearchHandle>(search);
 }

@@ -3,7 +3,7 @@
 use super::boundary;
 use super::callback::{nse_free_fn, User};
 use super::dataset::nse_dataset;
-use super::dlpack::{DLManagedTensorVersioned, Elements, Managed};
+use super::dlpack::{DLManagedTensorVersioned, Elements, Pair};
 use super::error::nse_error;
 use super::status::nse_status;
 use super::structs::{self, Sized32};
@@ -50,8 +50,8 @@ unsafe impl Sized32 for nse_source {
     const LEAST: usize = size_of::<nse_source>();
 }
 
-/// Has a function of the host write all images, once, in order and some at a time, on this thread. Nothing of the host's is
-/// needed afterwards. What `fill` leaves out is a black pixel, and a label that is an error.
+/// Has a function of the host write all images, once, in order and some at a time, on this thread. Blocks until it has. Nothing of
+/// the host's is needed afterwards. What `fill` leaves out is a black pixel, and a label that is an error.
 ///
 /// `source`: [in] read during the call only. `out`: [out] to free with nse_dataset_free.
 ///
@@ -107,12 +107,12 @@ fn collect(source: &nse_source, user: &User) -> Result<Dataset> {
 ///
 /// `images`: uint8, [count, channels, height, width]. `labels`: int64, int32, uint32 or uint8, [count]; always copied.
 /// `classes`: labels are below this; 0: the greatest label + 1.
-/// `flags`: 0 or NSE_BORROW. Images that are not compact are copied all the same.
+/// `flags`: 0 or NSE_BORROW. Images that are not compact, or are on a CUDA device, are copied all the same.
 /// `out`: [out] to free with nse_dataset_free.
 ///
 /// NSE_ERR_INVALID_ARGUMENT: a tensor is NULL, of another version, element type or rank, has sizes or strides that are negative
-/// where they must not or beyond memory, or a label out of range. NSE_ERR_DEVICE: not in memory that the CPU can read (a tensor
-/// on a CUDA device, for example: copy it first). Since 0.1.
+/// where they must not or beyond memory, or a label out of range. NSE_ERR_DEVICE: in memory that is neither the CPU's nor that of
+/// a CUDA device which can be used here. Since 0.1.
 #[no_mangle]
 pub extern "C" fn nse_dataset_from_dlpack(
     images: *mut DLManagedTensorVersioned,
@@ -122,19 +122,14 @@ pub extern "C" fn nse_dataset_from_dlpack(
     out: *mut *mut nse_dataset,
     err: *mut *mut nse_error,
 ) -> nse_status {
-    // Outside, so that the deleters run whatever fails; one tensor has one deleter, even if it was passed twice.
-    let twice = images == labels && !images.is_null();
-    let (images, labels) = (Managed::take(images), Managed::take(if twice { std::ptr::null_mut() } else { labels }));
+    // Outside, so that the deleters run whatever fails.
+    let tensors = Pair::take(images, labels);
     boundary::make(out, err, || {
         if flags & !NSE_BORROW != 0 {
             return Err(Error::Argument { name: "flags", reason: format!("{flags:#x} has flags that are not known") });
         }
-        if twice {
-            return Err(Error::Argument { name: "labels", reason: "the same tensor as the images".into() });
-        }
-        let none = |name| Error::Argument { name, reason: "NULL is not a tensor".into() };
-        let images = Elements::images("images", images.ok_or_else(|| none("images"))?)?;
-        let labels = Elements::labels("labels", labels.ok_or_else(|| none("labels"))?)?;
+        let (images, labels) = tensors.both("images", "labels")?;
+        let (images, labels) = (Elements::images("images", images)?, Elements::labels("labels", labels)?);
         from_tensors(images, labels, (classes > 0).then_some(classes), flags & NSE_BORROW != 0)
     })
 }
@@ -148,7 +143,7 @@ fn from_tensors(images: Elements, labels: Elements, classes: Option<u32>, borrow
     if *labels.shape() != [count as usize] {
         return Err(wrong("labels", format!("the shape {:?} for {count} images", labels.shape())));
     }
-    let labels = labels.into_labels("labels")?;
+    let labels = labels.into_labels()?;
     let pixels = images.into_pixels(borrow)?;
     // The sizes fit together: what can still be wrong is a label.
     Dataset::of_argument("labels", Shape { channels, height, width }, classes, pixels, labels)

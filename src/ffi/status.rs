@@ -28,6 +28,8 @@ pub const NSE_ERR_BUSY: nse_status = -6;
 pub const NSE_ERR_CANCELLED: nse_status = -7;
 /// A function of the host did not succeed. The detail has what it returned.
 pub const NSE_ERR_CALLBACK: nse_status = -9;
+/// The device, or the machine, has no memory for it. Nothing is lost: the state before is kept, and the call can be made again.
+pub const NSE_ERR_OUT_OF_MEMORY: nse_status = -11;
 /// The device does not exist or cannot be used.
 pub const NSE_ERR_DEVICE: nse_status = -12;
 /// libtorch reported an error.
@@ -68,6 +70,8 @@ pub fn of(error: &Error) -> nse_status {
         Error::Cancelled | Error::ShutDown(_) => NSE_ERR_CANCELLED,
         Error::Callback { .. } => NSE_ERR_CALLBACK,
         Error::Device { .. } => NSE_ERR_DEVICE,
+        Error::OutOfMemory(_) => NSE_ERR_OUT_OF_MEMORY,
+        Error::Io { source, .. } if source.kind() == ErrorKind::OutOfMemory => NSE_ERR_OUT_OF_MEMORY,
         Error::Torch(_) => NSE_ERR_TORCH,
         Error::TorchMismatch { .. } => NSE_ERR_TORCH_MISMATCH,
         Error::Unsupported(_) => NSE_ERR_UNSUPPORTED,
@@ -87,6 +91,8 @@ pub fn of(error: &Error) -> nse_status {
 
 /// Name of a status, for example "NSE_ERR_CONFIG"; "unknown status" for any other number. Static text, never NULL.
 ///
+/// `status`: [in] any number.
+///
 /// Since 0.1.
 #[no_mangle]
 pub extern "C" fn nse_status_name(status: nse_status) -> *const std::ffi::c_char {
@@ -102,6 +108,7 @@ pub extern "C" fn nse_status_name(status: nse_status) -> *const std::ffi::c_char
         NSE_ERR_BUSY => c"NSE_ERR_BUSY",
         NSE_ERR_CANCELLED => c"NSE_ERR_CANCELLED",
         NSE_ERR_CALLBACK => c"NSE_ERR_CALLBACK",
+        NSE_ERR_OUT_OF_MEMORY => c"NSE_ERR_OUT_OF_MEMORY",
         NSE_ERR_DEVICE => c"NSE_ERR_DEVICE",
         NSE_ERR_TORCH => c"NSE_ERR_TORCH",
         NSE_ERR_TORCH_MISMATCH => c"NSE_ERR_TORCH_MISMATCH",

@@ -16,14 +16,7 @@ pub unsafe trait Sized32: Copy {
 /// is accepted as long as what this library does not know is zero.
 pub fn read<T: Sized32>(name: &'static str, from: *const T) -> Result<T> {
     let wrong = |reason: String| Err(Error::Argument { name, reason });
-    if from.is_null() {
-        return wrong("NULL is not a struct".into());
-    }
-    // SAFETY: not NULL; every such struct starts with its size.
-    let size = unsafe { from.cast::<u32>().read() } as usize;
-    if size < T::LEAST || size > 1 << 16 {
-        return wrong(format!("struct_size {size} is not in {} to {}: set it with the INIT macro", T::LEAST, 1 << 16));
-    }
+    let size = size_in(name, from)?;
     // SAFETY: the caller says that so many bytes are there.
     let bytes = unsafe { std::slice::from_raw_parts(from.cast::<u8>(), size) };
     if bytes.iter().skip(size_of::<T>()).any(|b| *b != 0) {
@@ -34,6 +27,41 @@ pub fn read<T: Sized32>(name: &'static str, from: *const T) -> Result<T> {
         let mut value = std::mem::zeroed::<T>();
         std::ptr::copy_nonoverlapping(bytes.as_ptr(), (&raw mut value).cast::<u8>(), size.min(size_of::<T>()));
         Ok(value)
+    }
+}
+
+/// What the caller says that it has.
+fn size_in<T: Sized32>(name: &'static str, from: *const T) -> Result<usize> {
+    let wrong = |reason: String| Err(Error::Argument { name, reason });
+    if from.is_null() {
+        return wrong("NULL is not a struct".into());
+    }
+    // SAFETY: not NULL; every such struct starts with its size.
+    let size = unsafe { from.cast::<u32>().read() } as usize;
+    if size < T::LEAST || size > 1 << 16 {
+        return wrong(format!("struct_size {size} is not in {} to {}: set it with the INIT macro", T::LEAST, 1 << 16));
+    }
+    Ok(size)
+}
+
+/// Whether a struct that the library is to fill, which may be NULL, says how large it is.
+pub fn ready<T: Sized32>(name: &'static str, out: *const T) -> Result<()> {
+    if out.is_null() {
+        return Ok(());
+    }
+    size_in(name, out).map(|_| ())
+}
+
+/// Fills a struct that is [`ready`], as far as the caller has it; nothing when it is NULL.
+pub fn give<T: Sized32>(out: *mut T, value: T) {
+    if out.is_null() {
+        return;
+    }
+    // SAFETY: not NULL, and as many bytes as it says are the caller's; the size in it is kept.
+    unsafe {
+        let size = out.cast::<u32>().read();
+        std::ptr::copy_nonoverlapping((&raw const value).cast::<u8>(), out.cast::<u8>(), size_of::<T>().min(size as usize));
+        out.cast::<u32>().write(size);
     }
 }
 

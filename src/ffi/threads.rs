@@ -1,7 +1,6 @@
 //! The threads of the library that are alive, and how they are all brought to an end.
 
 use super::boundary;
-use crate::log;
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::io;
@@ -45,14 +44,13 @@ pub fn spawn(name: &str, stop: Stop, body: impl FnOnce() + Send + 'static) -> io
     let number = threads.next;
     let body = move || {
         OWN.set(Some(number));
+        usual_floats();
         let _leave = Leave(number);
-        log::trace!("threads", "thread {number} begins");
         // What a panic says is in the log by now.
         let _ = boundary::catch(|| {
             body();
             Ok(())
         });
-        log::trace!("threads", "thread {number} ends");
     };
     // With the lock, so that the thread does not leave before it is known.
     let handle = without_signals(|| thread.spawn(body))?;
@@ -171,6 +169,17 @@ impl Drop for Leave {
         drop(threads);
         LEFT.notify_all();
     }
+}
+
+/// A thread inherits how the one that began it rounds, and whether it flushes what is very small to zero: results must not.
+fn usual_floats() {
+    extern "C" {
+        fn fesetenv(environment: *const std::ffi::c_void) -> std::ffi::c_int;
+    }
+    /// FE_DFL_ENV of the GNU C library.
+    const DEFAULT: *const std::ffi::c_void = usize::MAX as *const _;
+    // SAFETY: changes this thread only; the constant stands for the state in which a program starts.
+    unsafe { fesetenv(DEFAULT) };
 }
 
 /// Runs `spawn` with all signals blocked, so that the new thread never runs a handler of the host.

@@ -12,6 +12,7 @@ use super::notes;
 use super::observe::{EventKind, Observer};
 use super::options::{SearchOptions, TooFew};
 use super::pareto::{self, Scored};
+use super::push::Pass;
 use super::random::{Purpose, Stream};
 use super::trainer::{At, Trainer};
 use crate::arch::Architecture;
@@ -60,6 +61,7 @@ pub struct Search {
     costs: CostTable,
     pub(super) prices: Prices,
     pub(super) run: Run,
+    pub(super) pass: Pass,
 }
 
 /// What changes while a search runs: with the weights, all that a checkpoint needs.
@@ -73,9 +75,14 @@ pub(super) struct Run {
     pub front: Vec<Scored>,
     pub history: Vec<RoundRecord>,
     pub meter: Meter,
-    /// Optimizer steps of the round under way.
+    /// Optimizer steps of the round under way; with pushed batches as planned, 0 when that is not known.
     pub steps: u64,
     pub seconds: Seconds,
+    /// With pushed batches: epochs that the host has ended in this round, and the step that the last one began with.
+    #[serde(default)]
+    pub epochs_ended: Option<u64>,
+    #[serde(default)]
+    pub epoch_began: u64,
 }
 
 /// What a search may begin with, beside its space and options.
@@ -89,6 +96,8 @@ pub struct Start<'a> {
     /// Instead: architectures in spaces with the same cells, as if they were the front of a search; their accuracies are 0 until
     /// they are scored in the first round. What their space has and none of them uses does not come again, unless it is this one.
     pub front: Vec<(Arc<Space>, Architecture)>,
+    /// Batches are pushed, see [`Search::push`]; otherwise the trainer has them.
+    pub pushed: bool,
 }
 
 impl Search {
@@ -136,8 +145,10 @@ impl Search {
             meter: Meter::default(),
             steps: 0,
             seconds: Seconds::default(),
+            epochs_ended: start.pushed.then_some(0),
+            epoch_began: 0,
         };
-        let search = Search { space, latency: start.latency, options, costs, prices, run };
+        let search = Search { space, latency: start.latency, options, costs, prices, run, pass: Pass::default() };
         // What the first active subset does not have, it will not have after its training.
         search.candidates(&mut Stream::new(search.options.seed, Purpose::Probe, 0, 1))?;
         notes::ready(&search, "created");
@@ -150,7 +161,7 @@ impl Search {
         let costs = CostTable::new(&space);
         let prices = prices(&space, &costs, &options, latency.as_deref())?;
         let run = Run::read(state, &space)?;
-        let search = Search { space, latency, options, costs, prices, run };
+        let search = Search { space, latency, options, costs, prices, run, pass: Pass::default() };
         notes::ready(&search, "restored");
         Ok(search)
     }
@@ -168,28 +179,35 @@ impl Search {
 
     /// Runs to the end of the round under way. Nothing is done after the last one.
     pub fn step(&mut self, trainer: &mut dyn Trainer, observer: &dyn Observer) -> Result<Status> {
-        loop {
-            match self.run.phase {
-                Phase::Begin => self.begin(trainer)?,
-                Phase::Train { .. } => self.train(trainer, observer)?,
-                Phase::Sample => self.sample()?,
-                Phase::Score { .. } => {
-                    self.score(trainer, observer)?;
-                    self.finish();
-                    notes::round_finished(self);
-                    observer.event(&self.event(EventKind::Finish, 1, 1, trainer), self);
-                    observer.keep(self, trainer)?;
-                    return Ok(if self.done() { Status::Done } else { Status::Round });
-                }
-                Phase::Done => return Ok(Status::Done),
+        let round = self.run.round;
+        self.run.meter.start();
+        while !self.done() && self.run.round == round {
+            self.piece(trainer, observer)?;
+        }
+        Ok(if self.done() { Status::Done } else { Status::Round })
+    }
+
+    /// The next piece of work: half a step of training, a draw of candidates, the scores of some, or the end of a round.
+    pub(super) fn piece(&mut self, trainer: &mut dyn Trainer, observer: &dyn Observer) -> Result<()> {
+        let started = Instant::now();
+        match self.run.phase {
+            Phase::Begin => self.begin(trainer),
+            Phase::Train { step, weights } => {
+                let result = self.train(step, weights, trainer, observer);
+                self.run.seconds.train += started.elapsed().as_secs_f64();
+                result
             }
+            Phase::Sample => self.sample(),
+            Phase::Score { .. } => self.score(trainer, observer),
+            Phase::Done => Ok(()),
         }
     }
 
     fn begin(&mut self, trainer: &mut dyn Trainer) -> Result<()> {
         trainer.begin_round(self.options.seed, self.run.round, &self.run.evolution.active())?;
         self.run.dropped.iter_mut().for_each(Vec::clear);
-        self.run.steps = self.options.train.steps(trainer.steps_per_epoch());
+        self.run.steps = self.work(trainer.steps_per_epoch()).0;
+        self.run.epoch_began = 0;
         self.run.seconds = Seconds::default();
         self.run.meter.restart();
         self.run.phase = Phase::Train { step: 0, weights: false };
@@ -197,36 +215,30 @@ impl Search {
         Ok(())
     }
 
-    fn train(&mut self, trainer: &mut dyn Trainer, observer: &dyn Observer) -> Result<()> {
-        let started = Instant::now();
-        self.run.meter.start();
-        let result = self.train_steps(trainer, observer);
-        self.run.seconds.train += started.elapsed().as_secs_f64();
-        result
-    }
-
-    fn train_steps(&mut self, trainer: &mut dyn Trainer, observer: &dyn Observer) -> Result<()> {
-        let (seed, round, steps) = (self.options.seed, self.run.round, self.run.steps);
-        let schedule = self.options.train.schedule(steps);
-        while let Phase::Train { step, weights } = self.run.phase {
-            if observer.cancelled() {
-                return Err(Error::Cancelled);
-            }
-            let at = At { seed, round, step };
-            if !weights {
-                let open = self.run.evolution.draw_half(&mut Stream::new(seed, Purpose::WeightGates, round, step));
-                let outcome = trainer.weight_step(at, &open, schedule.at(step))?;
-                self.run.meter.trained(outcome.loss, outcome.correct, outcome.images);
-                self.run.phase = Phase::Train { step, weights: true };
-            }
-            if (step + 1) % self.options.fitness.interval == 0 {
-                self.learn(trainer, at)?;
-            }
-            self.run.phase = if step + 1 == steps { Phase::Sample } else { Phase::Train { step: step + 1, weights: false } };
-            observer.event(&self.event(EventKind::Train, step + 1, steps, trainer), self);
-            observer.keep(self, trainer)?;
+    /// The weight half of a step, or its architecture half where one is due.
+    fn train(&mut self, step: u64, weights: bool, trainer: &mut dyn Trainer, observer: &dyn Observer) -> Result<()> {
+        if observer.cancelled() {
+            return Err(Error::Cancelled);
         }
-        Ok(())
+        let at = At { seed: self.options.seed, round: self.run.round, step };
+        if !weights {
+            let open = self.run.evolution.draw_half(&mut Stream::new(at.seed, Purpose::WeightGates, at.round, step));
+            let lr = self.options.train.schedule(self.run.steps).at(step);
+            let outcome = trainer.weight_step(at, &open, lr)?;
+            self.run.meter.trained(outcome.loss, outcome.correct, outcome.images);
+            notes::trained(self, step, outcome.loss);
+            self.run.phase = Phase::Train { step, weights: true };
+            if (step + 1) % self.options.fitness.interval == 0 {
+                return Ok(());
+            }
+        } else {
+            self.learn(trainer, at)?;
+        }
+        // With pushed batches it is the host who ends a round's training.
+        let last = step + 1 == self.run.steps && !self.is_pushed();
+        self.run.phase = if last { Phase::Sample } else { Phase::Train { step: step + 1, weights: false } };
+        observer.event(&self.event(EventKind::Train, step + 1, self.run.steps, trainer), self);
+        observer.keep(self, trainer)
     }
 
     fn learn(&mut self, trainer: &mut dyn Trainer, at: At) -> Result<()> {
@@ -260,6 +272,7 @@ impl Search {
             }
         }
         self.run.phase = Phase::Score { candidates, main, accuracies: Vec::new() };
+        self.run.meter.start();
         Ok(())
     }
 
@@ -281,28 +294,29 @@ impl Search {
         Ok(candidates)
     }
 
+    /// Scores the next candidates; when there are none left, ends the round.
     fn score(&mut self, trainer: &mut dyn Trainer, observer: &dyn Observer) -> Result<()> {
-        self.run.meter.start();
-        while let Phase::Score { candidates, accuracies, .. } = &mut self.run.phase {
-            let (done, all) = (accuracies.len(), candidates.len());
-            if done == all {
-                break;
-            }
-            let started = Instant::now();
-            let group = &candidates[done..all.min(done + GROUP)];
-            let scores = trainer.score(self.options.seed, self.run.round, group, observer)?;
-            if scores.len() != group.len() {
-                let reason = format!("{} scores for {} candidates", scores.len(), group.len());
-                return Err(Error::Argument { name: "trainer", reason });
-            }
-            accuracies.extend(&scores);
-            let done = accuracies.len() as u64;
-            self.run.meter.scored(scores.len() as u64);
-            self.run.seconds.score += started.elapsed().as_secs_f64();
-            observer.event(&self.event(EventKind::Score, done, all as u64, trainer), self);
-            observer.keep(self, trainer)?;
+        let started = Instant::now();
+        let Phase::Score { candidates, accuracies, .. } = &mut self.run.phase else { return Ok(()) };
+        let (done, all) = (accuracies.len(), candidates.len());
+        let group = &candidates[done..all.min(done + GROUP)];
+        if group.is_empty() {
+            self.finish();
+            notes::round_finished(self);
+            observer.event(&self.event(EventKind::Finish, 1, 1, trainer), self);
+            return observer.keep(self, trainer);
         }
-        Ok(())
+        let scores = trainer.score(self.options.seed, self.run.round, group, observer)?;
+        if scores.len() != group.len() {
+            let reason = format!("{} scores for {} candidates", scores.len(), group.len());
+            return Err(Error::Argument { name: "trainer", reason });
+        }
+        accuracies.extend(&scores);
+        let done = accuracies.len() as u64;
+        self.run.meter.scored(scores.len() as u64);
+        self.run.seconds.score += started.elapsed().as_secs_f64();
+        observer.event(&self.event(EventKind::Score, done, all as u64, trainer), self);
+        observer.keep(self, trainer)
     }
 
     /// Filter, retain, refill.

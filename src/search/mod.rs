@@ -15,6 +15,7 @@ mod observe;
 mod options;
 pub mod pareto;
 mod preset;
+mod push;
 mod random;
 mod sample;
 mod schedule;
@@ -33,7 +34,9 @@ pub use options::{
 };
 pub use pareto::Scored;
 pub use preset::{OptionsPreset, PRESETS};
+pub use push::{BatchTrainer, Given, LastStep, Place, PushedOptions, Wanted};
 pub use random::{Purpose, Stream};
 pub use sample::{CellChoices, Sampler, Window};
 pub use schedule::Schedule;
+pub use telling::Example;
 pub use trainer::{Array, Arrays, At, PathGradient, StepOutcome, Trainer};

@@ -12,14 +12,12 @@ pub fn ready(search: &Search, how: &str) {
         return;
     }
     let (space, options) = (search.space(), search.options());
-    let operators: Vec<_> = space.cells().iter().map(|cell| cell.operators.len()).collect();
     log::info!(
         TARGET,
-        "{how}: space {:?}, {} cells of {} to {} operators, {} active; round {} of {}; seed {}, device {:?}",
+        "{how}: space {:?}, {} cells with {} operators, {} active in a cell; {} of {} rounds done; seed {}, device {:?}",
         space.name(),
-        operators.len(),
-        operators.iter().min().unwrap_or(&0),
-        operators.iter().max().unwrap_or(&0),
+        space.cells().len(),
+        space.cells().iter().map(|cell| cell.operators.len()).sum::<usize>(),
         options.active,
         search.run.round,
         search.run.rounds,
@@ -30,6 +28,10 @@ pub fn ready(search: &Search, how: &str) {
 
 pub fn round_begun(search: &Search) {
     log::info!(TARGET, "round {} of {} begins: {} steps", search.run.round + 1, search.run.rounds, search.run.steps);
+}
+
+pub fn trained(search: &Search, step: u64, loss: f64) {
+    log::trace!(TARGET, "round {}, step {} of {}: loss {loss:.4}", search.run.round + 1, step + 1, search.run.steps);
 }
 
 pub fn dropped(search: &Search, step: u64, cell: usize, operator: u16) {

@@ -1,6 +1,7 @@
 //! The options of a search, as strict JSON with a schema. Doc comments are the help text of `nse_search_options_schema`.
 
 use super::preset;
+use super::push::PushedOptions;
 use super::sample::Window;
 use super::schedule::Schedule;
 use crate::cost::Metric;
@@ -48,6 +49,9 @@ pub struct SearchOptions {
     /// How a candidate is scored.
     #[serde(default)]
     pub score: ScoreOptions,
+    /// Of a search into which batches are pushed.
+    #[serde(default)]
+    pub pushed: PushedOptions,
     /// Where and how often the search is saved while it runs. Default: never.
     #[serde(default)]
     pub checkpoint: Option<CheckpointOptions>,
@@ -349,6 +353,11 @@ impl TrainOptions {
     /// Optimizer steps of a round: at least one.
     pub fn steps(&self, steps_per_epoch: u64) -> u64 {
         ((self.epochs * steps_per_epoch as f64).round() as u64).max(1)
+    }
+
+    /// Epochs of a round that can only be ended whole.
+    pub fn whole_epochs(&self) -> u64 {
+        self.epochs.ceil().max(1.0) as u64
     }
 
     pub fn schedule(&self, steps: u64) -> Schedule {

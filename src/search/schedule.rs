@@ -10,12 +10,13 @@ pub struct Schedule {
 }
 
 impl Schedule {
-    /// Learning rate of step 0, 1, ..., total - 1.
+    /// Learning rate of step 0, 1, ..., total - 1; 0 beyond.
     pub fn at(&self, step: u64) -> f64 {
         if step < self.warmup {
             return self.start + (self.peak - self.start) * step as f64 / self.warmup as f64;
         }
-        let (done, all) = ((step - self.warmup) as f64, self.total.saturating_sub(self.warmup).max(1) as f64);
+        let all = self.total.saturating_sub(self.warmup).max(1) as f64;
+        let done = ((step - self.warmup) as f64).min(all);
         self.peak * 0.5 * (1.0 + (std::f64::consts::PI * done / all).cos())
     }
 }

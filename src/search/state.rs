@@ -38,7 +38,7 @@ impl Run {
             }
             architectures.extend(candidates);
         }
-        if matches!(self.phase, Phase::Train { step, .. } if step >= self.steps) {
+        if matches!(self.phase, Phase::Train { step, .. } if step >= self.steps && self.epochs_ended.is_none()) {
             return Err(format!("a step beyond the {} of a round", self.steps));
         }
         let same = |a: &&Architecture| Architecture::new(space, a.cells().to_vec()).is_ok_and(|again| again == **a);

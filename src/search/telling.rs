@@ -1,30 +1,46 @@
 //! What a search tells: events while it runs, the record of a round, and what it knows at any time.
 
 use super::engine::{Phase, Search};
+use super::fitness::TwoPaths;
 use super::history::{OperatorFitness, Point, RoundRecord};
 use super::observe::{Event, EventKind};
 use super::options::SearchOptions;
 use super::pareto::Scored;
+use super::random::{Purpose, Stream};
 use super::trainer::Trainer;
 use crate::cost::{LatencyTable, Metric};
+use crate::error::Result;
 use crate::space::Space;
 use std::collections::BTreeSet;
 use std::sync::Arc;
+
+/// One step of either kind and one candidate. Operators per cell; `paths` is parallel to `active`.
+pub struct Example {
+    pub active: Vec<Vec<u16>>,
+    pub open: Vec<Vec<u16>>,
+    pub paths: Vec<Option<TwoPaths>>,
+    pub candidate: Vec<Vec<u16>>,
+}
 
 impl Search {
     pub(super) fn event(&self, kind: EventKind, step: u64, steps: u64, trainer: &dyn Trainer) -> Event {
         let per_round = (self.options.candidates.count + self.options.candidates.extras) as u64;
         let per_epoch = trainer.steps_per_epoch().max(1);
+        let epochs = match self.is_pushed() {
+            true => self.options.train.whole_epochs(),
+            false => self.run.steps.div_ceil(per_epoch),
+        };
         let (train_left, score_left, epoch, accuracy) = match &self.run.phase {
-            Phase::Train { step, .. } => (self.run.steps - step, per_round, step / per_epoch + 1, self.run.meter.accuracy()),
+            Phase::Train { step, .. } => {
+                let epoch = self.run.epochs_ended.unwrap_or(step / per_epoch) + 1;
+                (self.run.steps.saturating_sub(*step), per_round, epoch, self.run.meter.accuracy())
+            }
             Phase::Score { candidates, main, accuracies } => {
                 let best = accuracies.iter().take(*main).copied().fold(0.0, f64::max);
-                (0, (candidates.len() - accuracies.len()) as u64, self.run.steps.div_ceil(per_epoch), best)
+                (0, (candidates.len() - accuracies.len()) as u64, epochs, best)
             }
-            Phase::Sample => (0, per_round, self.run.steps.div_ceil(per_epoch), self.run.meter.accuracy()),
-            Phase::Begin | Phase::Done => {
-                (0, 0, self.run.steps.div_ceil(per_epoch), self.run.front.iter().map(|s| s.accuracy).fold(0.0, f64::max))
-            }
+            Phase::Sample => (0, per_round, epochs, self.run.meter.accuracy()),
+            Phase::Begin | Phase::Done => (0, 0, epochs, self.run.front.iter().map(|s| s.accuracy).fold(0.0, f64::max)),
         };
         let under_way = u64::from(kind != EventKind::Finish);
         let rounds_after = self.run.rounds - self.run.round - under_way;
@@ -33,7 +49,7 @@ impl Search {
             round: self.run.round + under_way,
             rounds: self.run.rounds,
             epoch,
-            epochs: self.run.steps.div_ceil(per_epoch),
+            epochs,
             step,
             steps,
             loss: self.run.meter.loss(),
@@ -81,6 +97,29 @@ impl Search {
             front: Vec::new(),
             seconds: self.run.seconds,
         }
+    }
+
+    /// What a step and a candidate may look like at the moment, drawn apart from all draws that count.
+    pub fn example(&self, index: u64) -> Result<Example> {
+        let stream = |part: u64| Stream::new(self.options.seed, Purpose::Probe, self.run.round, 2 + 3 * index + part);
+        let evolution = &self.run.evolution;
+        let (cells, _) = evolution.sampler(&self.prices, self.options.objective.window())?.draw_binned(&mut stream(2));
+        Ok(Example {
+            active: evolution.active(),
+            open: evolution.draw_half(&mut stream(0)),
+            paths: evolution.draw_two(false, &mut stream(1)),
+            candidate: cells,
+        })
+    }
+
+    /// Optimizer steps, architecture steps and candidates of a round with so many steps per epoch.
+    pub fn work(&self, steps_per_epoch: u64) -> (u64, u64, u64) {
+        let steps = match self.is_pushed() {
+            true => self.options.train.whole_epochs() * steps_per_epoch,
+            false => self.options.train.steps(steps_per_epoch),
+        };
+        let candidates = (self.options.candidates.count + self.options.candidates.extras) as u64;
+        (steps, steps / self.options.fitness.interval, candidates)
     }
 
     pub fn space(&self) -> &Arc<Space> {

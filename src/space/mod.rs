@@ -29,6 +29,11 @@ impl Shape {
     pub fn size(&self) -> [u32; 2] {
         [self.height, self.width]
     }
+
+    /// How many numbers it has.
+    pub fn numbers(&self) -> u64 {
+        u64::from(self.channels).saturating_mul(u64::from(self.height)).saturating_mul(u64::from(self.width))
+    }
 }
 
 /// A search space. Made by [`Space::from_json`] or [`Space::preset`], which check every number; immutable afterwards.

@@ -11,9 +11,11 @@ pub use options::{Evaluation, ModelOptions};
 
 use crate::arch::Architecture;
 use crate::cost::LatencyTable;
-use crate::data::Dataset;
+use crate::data::{Dataset, PushedBatch, Strided};
 use crate::error::{Error, Result};
-use crate::search::{Arrays, At, Control, Event, PathGradient, SearchOptions, StepOutcome, Trainer, TwoPaths};
+use crate::search::{
+    Arrays, At, BatchTrainer, Control, Event, LastStep, PathGradient, Search, SearchOptions, StepOutcome, Trainer, TwoPaths,
+};
 use crate::space::Space;
 use serde_json::Value;
 use std::path::Path;
@@ -26,7 +28,19 @@ pub fn runtime_info() -> Value {
 /// There is nothing that could be tired.
 pub fn rest() {}
 
+/// Copies from a device that only libtorch reaches.
+///
+/// # Safety
+/// None is needed: nothing is read.
+pub unsafe fn fetch(name: &'static str, _: &Strided, cuda: usize) -> Result<Vec<u8>> {
+    let reason = format!("{name} must be in memory of the CPU, for this build of nse has no libtorch");
+    Err(Error::Device { device: format!("cuda:{cuda}"), reason })
+}
+
 pub enum SupernetTrainer {}
+
+#[derive(serde::Serialize)]
+pub enum Estimate {}
 
 impl SupernetTrainer {
     pub fn new(_: Arc<Space>, _: &Dataset, _: Option<&Dataset>, _: &SearchOptions) -> Result<Self> {
@@ -34,40 +48,85 @@ impl SupernetTrainer {
     }
 }
 
-impl Trainer for SupernetTrainer {
-    fn steps_per_epoch(&self) -> u64 {
+macro_rules! absent {
+    ($trainer:ident) => {
+        impl $trainer {
+            pub fn estimate(&self, _: &Search, _: &dyn Control) -> Result<Estimate> {
+                match *self {}
+            }
+        }
+
+        impl Trainer for $trainer {
+            fn steps_per_epoch(&self) -> u64 {
+                match *self {}
+            }
+
+            fn steps_per_candidate(&self) -> f64 {
+                match *self {}
+            }
+
+            fn begin_round(&mut self, _: u64, _: u64, _: &[Vec<u16>]) -> Result<()> {
+                match *self {}
+            }
+
+            fn weight_step(&mut self, _: At, _: &[Vec<u16>], _: f64) -> Result<StepOutcome> {
+                match *self {}
+            }
+
+            fn architecture_step(&mut self, _: At, _: &[Vec<u16>], _: &[Option<TwoPaths>]) -> Result<(f64, Vec<PathGradient>)> {
+                match *self {}
+            }
+
+            fn save(&self, _: &[Vec<u16>]) -> Result<Arrays> {
+                match *self {}
+            }
+
+            fn restore(&mut self, _: u64, _: u64, _: &[Vec<u16>], _: &Arrays) -> Result<()> {
+                match *self {}
+            }
+
+            fn data(&self) -> String {
+                match *self {}
+            }
+
+            fn score(&mut self, _: u64, _: u64, _: &[Architecture], _: &dyn Control) -> Result<Vec<f64>> {
+                match *self {}
+            }
+        }
+    };
+}
+
+absent!(SupernetTrainer);
+absent!(PushTrainer);
+
+pub enum PushTrainer {}
+
+impl PushTrainer {
+    pub fn new(_: Arc<Space>, _: &SearchOptions) -> Result<Self> {
+        Err(Error::Unsupported("a search with a supernet"))
+    }
+
+    pub fn batch(&self, _: &PushedBatch) -> Result<()> {
         match *self {}
     }
 
-    fn steps_per_candidate(&self) -> f64 {
+    pub fn last(&self) -> LastStep {
+        match *self {}
+    }
+}
+
+impl BatchTrainer for PushTrainer {
+    type Batch = ();
+
+    fn hand(&mut self, (): (), _: Option<f64>) {
         match *self {}
     }
 
-    fn begin_round(&mut self, _: u64, _: u64, _: &[Vec<u16>]) -> Result<()> {
+    fn calibrate(&mut self, _: &[Architecture], _: bool, (): (), _: &dyn Control) -> Result<()> {
         match *self {}
     }
 
-    fn weight_step(&mut self, _: At, _: &[Vec<u16>], _: f64) -> Result<StepOutcome> {
-        match *self {}
-    }
-
-    fn architecture_step(&mut self, _: At, _: &[Vec<u16>], _: &[Option<TwoPaths>]) -> Result<(f64, Vec<PathGradient>)> {
-        match *self {}
-    }
-
-    fn save(&self, _: &[Vec<u16>]) -> Result<Arrays> {
-        match *self {}
-    }
-
-    fn restore(&mut self, _: u64, _: u64, _: &[Vec<u16>], _: &Arrays) -> Result<()> {
-        match *self {}
-    }
-
-    fn data(&self) -> String {
-        match *self {}
-    }
-
-    fn score(&mut self, _: u64, _: u64, _: &[Architecture], _: &dyn Control) -> Result<Vec<f64>> {
+    fn evaluate(&mut self, (): (), _: &dyn Control) -> Result<()> {
         match *self {}
     }
 }

@@ -16,27 +16,34 @@ struct Queue {
     /// Numbers of the next to come and of the next to be let in.
     next: u64,
     serving: u64,
-    /// Threads that compute now, and threads in pools, those at rest included.
+    /// Threads that compute now, and threads in pools, those of idle threads included.
     busy: usize,
     warm: usize,
+    /// Threads of the library that ever computed, and live.
+    users: usize,
 }
 
-static QUEUE: Mutex<Queue> = Mutex::new(Queue { next: 0, serving: 0, busy: 0, warm: 0 });
+static QUEUE: Mutex<Queue> = Mutex::new(Queue { next: 0, serving: 0, busy: 0, warm: 0, users: 0 });
 static MOVED: Condvar = Condvar::new();
 static CORES: Lazy<usize> = Lazy::new(|| std::thread::available_parallelism().map_or(1, usize::from));
 
 thread_local! {
-    /// Threads in the pool of this one. Given back when it ends, for then OpenMP's are.
-    static POOL: Pool = const { Pool(Cell::new(0)) };
+    /// The pool of this thread, if it ever computed. Given back when it ends, for then OpenMP's threads do.
+    static POOL: Pool = const { Pool(Cell::new(None)) };
     /// Whether this thread holds cores: a pass inside a pass takes none.
     static HOLDS: Cell<bool> = const { Cell::new(false) };
 }
 
-struct Pool(Cell<usize>);
+/// How many threads it has.
+struct Pool(Cell<Option<usize>>);
 
 impl Drop for Pool {
     fn drop(&mut self) {
-        queue().warm -= self.0.get();
+        if let Some(threads) = self.0.get() {
+            let mut queue = queue();
+            queue.warm -= threads;
+            queue.users -= 1;
+        }
     }
 }
 
@@ -59,9 +66,9 @@ pub fn take(device: Device) -> Cores {
     }
     queue.serving += 1;
     queue.busy += wanted;
-    POOL.with(|pool| {
-        queue.warm = queue.warm + wanted - pool.0.replace(wanted);
-    });
+    let before = POOL.with(|pool| pool.0.replace(Some(wanted)));
+    queue.warm = queue.warm + wanted - before.unwrap_or(0);
+    queue.users += usize::from(before.is_none());
     drop(queue);
     // The next one may fit too.
     MOVED.notify_all();
@@ -75,22 +82,31 @@ impl Drop for Cores {
             return;
         }
         HOLDS.set(false);
-        // Pools that rest are kept while they are no more threads than there are cores. Before the next one is let in, which
-        // will want a pool of its own.
-        if queue().warm > *CORES {
-            rest();
+        // Before the next one is let in: it will want a pool of its own, and the threads of this one would go on spinning for a
+        // while. Pools that rest are kept while they are no more threads than there are cores.
+        let others = {
+            let queue = queue();
+            queue.next != queue.serving || queue.warm > *CORES
+        };
+        if others {
+            end_pool();
         }
         queue().busy -= self.0;
         MOVED.notify_all();
     }
 }
 
-/// Ends the OpenMP threads of this one; it gets new ones when it computes again.
+/// After a piece of work that the host asked for: who knows when the next one comes. Where there is nobody else, the pool can stay.
 pub fn rest() {
-    let threads = POOL.with(|pool| pool.0.replace(0));
-    if threads == 0 {
-        return;
+    if queue().users > 1 {
+        end_pool();
     }
+}
+
+/// Ends the OpenMP threads of this one; it gets new ones when it computes again.
+fn end_pool() {
+    let Some(threads) = POOL.with(|pool| pool.0.get()).filter(|threads| *threads > 0) else { return };
+    POOL.with(|pool| pool.0.set(Some(0)));
     if let Some(pause) = *PAUSE {
         // SAFETY: OpenMP's function, outside any parallel region; "soft" keeps all settings.
         unsafe { pause(1) };

@@ -42,6 +42,19 @@ fn parsed(name: &str) -> Result<Device> {
     Ok(Device::Cuda(usize::from(index)))
 }
 
+/// As [`parse`] reads it.
+pub fn name(device: Device) -> String {
+    match device {
+        Device::Cuda(index) => format!("cuda:{index}"),
+        _ => "cpu".into(),
+    }
+}
+
+/// The CUDA device with this index, if it can be used.
+pub fn cuda(index: usize) -> Result<Device> {
+    parse(&format!("cuda:{index}"))
+}
+
 fn why_no_cuda() -> String {
     // SAFETY: constant names; RTLD_NOLOAD loads nothing.
     let loaded = |name: &CStr| unsafe { !libc::dlopen(name.as_ptr(), libc::RTLD_NOW | libc::RTLD_NOLOAD).is_null() };
@@ -71,9 +84,9 @@ pub fn synchronize(device: Device) -> Result<()> {
     if message.is_null() {
         return Ok(());
     }
-    let text = unsafe { CStr::from_ptr(message) }.to_string_lossy().lines().next().unwrap_or_default().to_owned();
+    let error = super::said(&unsafe { CStr::from_ptr(message) }.to_string_lossy());
     unsafe { libc::free(message.cast()) };
-    Err(Error::Torch(text))
+    Err(error)
 }
 
 /// Version and file of the libtorch in use, and its devices. Nothing of a libtorch that does not fit is called.

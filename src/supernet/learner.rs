@@ -9,6 +9,9 @@ use crate::error::{Error, Result};
 use crate::search::{At, Augment, Purpose, StepOutcome, Stream, TrainOptions};
 use tch::{Device, Reduction, Tensor};
 
+/// Images [n, channels, height, width], normalised, and labels [n].
+pub type Batch = (Tensor, Tensor);
+
 /// Batches of one dataset as tensors on one device.
 pub struct Loader {
     pub dataset: Dataset,
@@ -23,12 +26,7 @@ impl Loader {
         Loader { dataset, normalisation, device, images: Vec::new(), labels: Vec::new() }
     }
 
-    pub fn device(&self) -> Device {
-        self.device
-    }
-
-    /// Images [n, channels, height, width] and labels [n].
-    pub fn load(&mut self, positions: &[u32], augment: Option<(Augment, Stream)>) -> Result<(Tensor, Tensor)> {
+    pub fn load(&mut self, positions: &[u32], augment: Option<(Augment, Stream)>) -> Result<Batch> {
         self.dataset.fill(positions, &self.normalisation, augment, &mut self.images, &mut self.labels)?;
         let shape = self.dataset.shape();
         let size = [positions.len() as i64, i64::from(shape.channels), i64::from(shape.height), i64::from(shape.width)];
@@ -67,23 +65,35 @@ impl Learner {
     pub fn step(&mut self, network: &Network, at: At, open: &[Vec<u16>], lr: f64) -> Result<StepOutcome> {
         let positions = self.order.batch(at.round, at.step);
         let augment = (self.options.augment, Stream::new(at.seed, Purpose::Augment, at.round, at.step));
-        let (images, labels) = self.loader.load(positions, Some(augment))?;
-        let _cores = cores::take(self.loader.device());
-        let logits = network.forward(&images, open, &Norm::Batch)?;
-        let loss = cross_entropy(&logits, &labels, self.options.label_smoothing)?;
-        let value = loss.f_double_value(&[])?;
-        let diverged = |loss: f64| Error::Diverged { loss, round: at.round + 1, step: at.step + 1 };
-        if !value.is_finite() {
-            return Err(diverged(value));
-        }
-        let (parameters, decayed) = network.parameters(open);
-        let values: Vec<_> = parameters.iter().map(|p| &p.value).collect();
-        let momenta: Vec<_> = parameters.iter().map(|p| &p.momentum).collect();
-        let gradients = Tensor::f_run_backward(&[&loss], &values, false, false)?;
-        let sgd = Sgd { lr, momentum: self.options.momentum, weight_decay: self.options.weight_decay };
-        if !shim::sgd(&values, &gradients, &momenta, decayed, sgd)? {
-            return Err(diverged(f64::NAN));
-        }
-        Ok(StepOutcome { loss: value, correct: correct(&logits, &labels)?, images: labels.size()[0] as u64 })
+        let batch = self.loader.load(positions, Some(augment))?;
+        step(network, &batch, &self.options, at, open, lr)
     }
+}
+
+/// One optimizer step on a batch. When the loss or a gradient is not finite, no weight changes.
+pub fn step(
+    network: &Network,
+    (images, labels): &Batch,
+    options: &TrainOptions,
+    at: At,
+    open: &[Vec<u16>],
+    lr: f64,
+) -> Result<StepOutcome> {
+    let _cores = cores::take(images.device());
+    let logits = network.forward(images, open, &Norm::Batch)?;
+    let loss = cross_entropy(&logits, labels, options.label_smoothing)?;
+    let value = loss.f_double_value(&[])?;
+    let diverged = |loss: f64| Error::Diverged { loss, round: at.round + 1, step: at.step + 1 };
+    if !value.is_finite() {
+        return Err(diverged(value));
+    }
+    let (parameters, decayed) = network.parameters(open);
+    let values: Vec<_> = parameters.iter().map(|p| &p.value).collect();
+    let momenta: Vec<_> = parameters.iter().map(|p| &p.momentum).collect();
+    let gradients = Tensor::f_run_backward(&[&loss], &values, false, false)?;
+    let sgd = Sgd { lr, momentum: options.momentum, weight_decay: options.weight_decay };
+    if !shim::sgd(&values, &gradients, &momenta, decayed, sgd)? {
+        return Err(diverged(f64::NAN));
+    }
+    Ok(StepOutcome { loss: value, correct: correct(&logits, labels)?, images: labels.size()[0] as u64 })
 }

@@ -19,7 +19,7 @@ extern "C" {
 /// What was found, the same for the life of the process.
 pub struct Libtorch {
     version: [u8; 3],
-    wanted: [u8; 2],
+    made_for: [u8; 2],
     /// Of libtorch, and of nse itself; empty when unknown.
     file: PathBuf,
     nse: PathBuf,
@@ -57,7 +57,7 @@ impl Libtorch {
     fn look() -> Self {
         // SAFETY: takes nothing, returns a constant.
         let [major, minor, patch, ..] = unsafe { aoti_torch_abi_version() }.to_be_bytes();
-        let [wanted_major, wanted_minor, ..] = shim::torch_version().to_be_bytes();
+        let [made_for_major, made_for_minor, ..] = shim::torch_version().to_be_bytes();
         let (symbol, ours) = (aoti_torch_abi_version as *const c_void, found as *const c_void);
         let (file, nse) = (file_of(symbol).unwrap_or_default(), file_of(ours).unwrap_or_default());
         let mapped = process::mapped();
@@ -66,7 +66,7 @@ impl Libtorch {
         let others = others.map(|other| other.path.clone()).collect();
         let places = Places::of(symbol, ours);
         let before = places.torch.zip(places.ours).map(|(torch, ours)| torch < ours);
-        Libtorch { version: [major, minor, patch], wanted: [wanted_major, wanted_minor], file, nse, others, before }
+        Libtorch { version: [major, minor, patch], made_for: [made_for_major, made_for_minor], file, nse, others, before }
     }
 
     fn version(&self) -> String {
@@ -74,8 +74,8 @@ impl Libtorch {
         format!("{major}.{minor}.{patch}")
     }
 
-    fn wanted(&self) -> String {
-        let [major, minor] = self.wanted;
+    fn made_for(&self) -> String {
+        let [major, minor] = self.made_for;
         format!("{major}.{minor}")
     }
 
@@ -92,7 +92,7 @@ impl Libtorch {
     }
 
     pub fn check(&self) -> Result<()> {
-        if self.version[..2] == self.wanted {
+        if self.version[..2] == self.made_for {
             return Ok(());
         }
         let text = |path: &PathBuf| path.display().to_string();
@@ -100,7 +100,7 @@ impl Libtorch {
             version: self.version(),
             file: text(&self.file),
             nse: text(&self.nse),
-            wanted: self.wanted(),
+            made_for: self.made_for(),
             others: self.others.iter().map(text).collect(),
         })
     }
@@ -108,7 +108,7 @@ impl Libtorch {
     pub fn info(&self, threads: Option<i32>) -> Value {
         json!({
             "version": self.version(),
-            "wanted": self.wanted(),
+            "made_for": self.made_for(),
             "file": self.file,
             "others": self.others,
             "before_nse": self.before,

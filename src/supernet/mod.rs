@@ -3,8 +3,10 @@
 
 mod cores;
 mod device;
+mod estimate;
 pub mod excitation;
 mod export;
+pub mod foreign;
 pub mod learner;
 mod libtorch;
 mod measure;
@@ -13,25 +15,43 @@ mod model;
 pub mod network;
 pub mod norm;
 mod options;
+mod paths;
+mod pushed;
 pub mod score;
 pub mod shim;
 pub mod store;
 mod trainer;
 pub mod unit;
+mod weights;
 
 pub use cores::rest;
 pub use device::runtime_info;
+pub use estimate::Estimate;
+pub use foreign::fetch;
 pub use measure::measure_latencies;
 pub use measure_options::MeasureOptions;
 pub use model::Model;
 pub use options::{Evaluation, ModelOptions};
+pub use pushed::PushTrainer;
 pub use trainer::SupernetTrainer;
 
 use crate::error::Error;
 
 impl From<tch::TchError> for Error {
     fn from(error: tch::TchError) -> Self {
-        // The first line is the message; the rest is a C++ backtrace.
-        Error::Torch(error.to_string().lines().next().unwrap_or_default().trim_start_matches("Internal torch error: ").into())
+        said(error.to_string().trim_start_matches("Internal torch error: "))
+    }
+}
+
+/// What libtorch says when a device (c10/cuda/CUDACachingAllocator.cpp) or the machine (c10/core/impl/alloc_cpu.cpp) has no room.
+const NO_ROOM: [&str; 5] =
+    ["out of memory", "can't allocate memory", "not enough memory", "bad_alloc", "CUBLAS_STATUS_ALLOC_FAILED"];
+
+/// An error of libtorch by its text, of which the first line is the message and the rest a C++ backtrace.
+fn said(text: &str) -> Error {
+    let message = text.lines().next().unwrap_or_default().to_owned();
+    match NO_ROOM.iter().any(|sign| message.contains(sign)) {
+        true => Error::OutOfMemory(message),
+        false => Error::Torch(message),
     }
 }

@@ -45,6 +45,18 @@ impl Calibration {
         self.state.get_mut().1 = 0;
     }
 
+    /// The same, to be changed apart from it.
+    pub fn copy(&self) -> Result<Self> {
+        let copies = self
+            .state
+            .borrow()
+            .0
+            .iter()
+            .map(|(mean, var)| Ok((mean.f_detach_copy()?, var.f_detach_copy()?)))
+            .collect::<Result<_>>()?;
+        Ok(Calibration { passes: self.passes, state: RefCell::new((copies, 0)) })
+    }
+
     pub fn into_statistics(self) -> Statistics {
         self.state.into_inner().0
     }

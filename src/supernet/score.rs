@@ -23,7 +23,7 @@ pub fn calibrate(
             return Err(Error::Cancelled);
         }
         let (images, _) = loader.load(&positions, None)?;
-        let _cores = cores::take(loader.device());
+        let _cores = cores::take(images.device());
         calibration.begin_pass();
         let _logits = network.forward(&images, open, &Norm::Calibrate(&calibration))?;
     }
@@ -47,7 +47,7 @@ pub fn evaluate(
             return Err(Error::Cancelled);
         }
         let (images, labels) = loader.load(&positions, None)?;
-        let _cores = cores::take(loader.device());
+        let _cores = cores::take(images.device());
         let logits = network.forward(&images, open, &Norm::Fixed(Reader::new(statistics)))?;
         loss += cross_entropy(&logits, &labels, 0.0)?.f_double_value(&[])? * positions.len() as f64;
         right += correct(&logits, &labels)?;

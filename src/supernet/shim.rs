@@ -146,7 +146,7 @@ fn outcome(message: *mut c_char) -> Result<()> {
         return Ok(());
     }
     // SAFETY: the shim returns a NUL-terminated string that is ours to free, once.
-    let text = unsafe { CStr::from_ptr(message) }.to_string_lossy().lines().next().unwrap_or_default().to_owned();
+    let error = super::said(&unsafe { CStr::from_ptr(message) }.to_string_lossy());
     unsafe { nse_shim_free(message) };
-    Err(Error::Torch(text))
+    Err(error)
 }

@@ -1,34 +1,30 @@
 //! The supernet as the search sees it.
 
-use super::cores;
 use super::device;
-use super::learner::{cross_entropy, Learner, Loader};
-use super::network::Network;
-use super::norm::Norm;
-use super::{score, store};
+use super::estimate::{estimate, Estimate, Workload};
+use super::learner::{Learner, Loader};
+use super::weights::Weights;
+use super::{paths, score};
 use crate::arch::Architecture;
 use crate::data::{Dataset, Normalisation, Order};
 use crate::error::{Error, Result};
 use crate::search::{
-    Arrays, At, Control, PathGradient, Purpose, ScoreOptions, SearchOptions, StepOutcome, Stream, Trainer, TwoPaths,
+    Arrays, At, Control, PathGradient, Purpose, ScoreOptions, Search, SearchOptions, StepOutcome, Stream, Trainer, TwoPaths,
 };
 use crate::space::Space;
 use once_cell::unsync::OnceCell;
 use std::sync::Arc;
-use tch::{no_grad_guard, Device, Kind, Tensor};
 
 /// A forward pass costs about a third of an optimizer step.
 const FORWARD_SHARE: f64 = 1.0 / 3.0;
 
 pub struct SupernetTrainer {
-    space: Arc<Space>,
-    network: Option<Network>,
+    weights: Weights,
     learner: Learner,
     held_out: Loader,
     held_out_order: Order,
     train: Dataset,
     normalisation: Normalisation,
-    device: Device,
     batch: usize,
     /// Weight steps per architecture step.
     interval: u64,
@@ -54,14 +50,12 @@ impl SupernetTrainer {
         let loader = |dataset: &Dataset| Loader::new(dataset.clone(), normalisation.clone(), device);
         let batch = options.train.batch;
         Ok(SupernetTrainer {
-            network: None,
+            weights: Weights::none(space, device),
             learner: Learner::new(loader(&train), options.train.clone(), options.seed),
             held_out_order: Order::new(options.seed, Purpose::HeldOutOrder, held_out.len(), batch),
             held_out: loader(&held_out),
-            space,
             train,
             normalisation,
-            device,
             batch,
             interval: options.fitness.interval,
             score: options.score.clone(),
@@ -69,13 +63,26 @@ impl SupernetTrainer {
         })
     }
 
-    fn network(&self) -> Result<&Network> {
-        self.network.as_ref().ok_or_else(no_round)
+    /// What `search` will take with these images; some steps are made on a supernet that is thrown away.
+    pub fn estimate(&self, search: &Search, control: &dyn Control) -> Result<Estimate> {
+        let (calibration, images) = self.images_per_candidate();
+        let bytes = |dataset: &Dataset| dataset.len() as u64 * dataset.shape().numbers();
+        let work = Workload {
+            device: self.weights.device,
+            batch: self.batch.min(self.train.len()) as u64,
+            pass: self.score.batch.min(calibration.max(images)) as u64,
+            steps_per_epoch: Some(self.steps_per_epoch()),
+            images_per_candidate: Some((calibration + images) as u64),
+            images: bytes(&self.train) + bytes(&self.held_out.dataset),
+        };
+        estimate(search, &work, control)
     }
-}
 
-fn no_round() -> Error {
-    Error::Torch("no round has begun".into())
+    /// For statistics, and for accuracy.
+    fn images_per_candidate(&self) -> (usize, usize) {
+        let images = self.score.images.unwrap_or(usize::MAX).min(self.held_out.dataset.len());
+        (self.score.calibration.min(self.train.len()), images)
+    }
 }
 
 /// Whether the images are what the space was made for.
@@ -98,64 +105,30 @@ impl Trainer for SupernetTrainer {
     }
 
     fn steps_per_candidate(&self) -> f64 {
-        let images = self.score.calibration.min(self.train.len())
-            + self.score.images.unwrap_or(usize::MAX).min(self.held_out.dataset.len());
-        images as f64 / self.batch as f64 * FORWARD_SHARE
+        let (calibration, images) = self.images_per_candidate();
+        (calibration + images) as f64 / self.batch as f64 * FORWARD_SHARE
     }
 
     fn begin_round(&mut self, seed: u64, round: u64, active: &[Vec<u16>]) -> Result<()> {
-        // The old weights go first: two supernets may not fit.
-        self.network = None;
-        let _cores = cores::take(self.device);
-        self.network = Some(Network::new(self.space.clone(), active, seed, round, self.device)?);
-        Ok(())
+        self.weights.begin_round(seed, round, active)
     }
 
     fn weight_step(&mut self, at: At, open: &[Vec<u16>], lr: f64) -> Result<StepOutcome> {
-        let network = self.network.as_ref().ok_or_else(no_round)?;
-        self.learner.step(network, at, open, lr)
+        self.learner.step(self.weights.network()?, at, open, lr)
     }
 
-    /// Forward along the selected paths; the unselected ones are computed beside them without gradient, from the same input,
-    /// and branches that both use are computed once. The gradient of the loss at a cell's output y is all that is needed:
-    /// dLoss/dps = <dLoss/dy, y_selected> and dLoss/dpu = <dLoss/dy, y_unselected>. No gradient of a weight is computed.
     fn architecture_step(&mut self, at: At, active: &[Vec<u16>], paths: &[Option<TwoPaths>]) -> Result<(f64, Vec<PathGradient>)> {
         let positions = self.held_out_order.batch(at.round, at.step / self.interval).to_vec();
-        let (images, labels) = self.held_out.load(&positions, None)?;
-        let _cores = cores::take(self.device);
-        let network = self.network()?;
-        let mut x = network.stem(&images, &Norm::Batch)?;
-        let (mut selected, mut unselected) = (Vec::new(), Vec::new());
-        for (cell, paths) in paths.iter().enumerate() {
-            let (y, other) = two_paths(network, cell, &x, &active[cell], paths.as_ref())?;
-            unselected.push(other);
-            selected.push(y.shallow_clone());
-            x = y;
-        }
-        let loss = cross_entropy(&network.head(&x, &Norm::Batch)?, &labels, 0.0)?;
-        let value = loss.f_double_value(&[])?;
-        if !value.is_finite() {
-            return Err(Error::Diverged { loss: value, round: at.round + 1, step: at.step + 1 });
-        }
-        let gradients = Tensor::f_run_backward(&[&loss], &selected, false, false)?;
-        let _no_grad = no_grad_guard();
-        let mut products = Vec::with_capacity(2 * gradients.len());
-        for (gradient, (s, u)) in gradients.iter().zip(selected.iter().zip(&unselected)) {
-            products.push(gradient.f_mul(s)?.f_sum(Kind::Double)?);
-            products.push(gradient.f_mul(u)?.f_sum(Kind::Double)?);
-        }
-        let products = Vec::<f64>::try_from(Tensor::f_stack(&products, 0)?)?;
-        let pairs = products.chunks_exact(2).map(|pair| PathGradient { selected: pair[0], unselected: pair[1] });
-        Ok((value, pairs.collect()))
+        let batch = self.held_out.load(&positions, None)?;
+        paths::step(self.weights.network()?, &batch, at, active, paths)
     }
 
     fn save(&self, active: &[Vec<u16>]) -> Result<Arrays> {
-        store::save(self.network()?, active)
+        self.weights.save(active)
     }
 
     fn restore(&mut self, seed: u64, round: u64, active: &[Vec<u16>], arrays: &Arrays) -> Result<()> {
-        self.begin_round(seed, round, active)?;
-        store::restore(self.network()?, active, arrays)
+        self.weights.restore(seed, round, active, arrays)
     }
 
     fn data(&self) -> String {
@@ -167,9 +140,9 @@ impl Trainer for SupernetTrainer {
         let mut stream = Stream::new(seed, Purpose::Calibration, round, 0);
         let calibration = self.train.choose(self.score.calibration, &mut stream)?;
         let images = self.held_out.dataset.choose(self.score.images.unwrap_or(usize::MAX), &mut stream)?;
-        let loader = |dataset| Loader::new(dataset, self.normalisation.clone(), self.device);
+        let loader = |dataset| Loader::new(dataset, self.normalisation.clone(), self.weights.device);
         let (mut calibration, mut images) = (loader(calibration), loader(images));
-        let (network, batch) = (self.network()?, self.score.batch);
+        let (network, batch) = (self.weights.network()?, self.score.batch);
         let mut accuracies = Vec::with_capacity(candidates.len());
         for candidate in candidates {
             let open = candidate.cells();
@@ -178,27 +151,4 @@ impl Trainer for SupernetTrainer {
         }
         Ok(accuracies)
     }
-}
-
-/// Output of one cell along the selected path, with gradient, and along the unselected one, without.
-fn two_paths(network: &Network, cell: usize, x: &Tensor, active: &[u16], paths: Option<&TwoPaths>) -> Result<(Tensor, Tensor)> {
-    let is_open = |gates: Option<&Vec<bool>>, i: usize| gates.is_none_or(|gates| gates[i]);
-    let (mut selected, mut unselected) = (Vec::new(), Vec::new());
-    for (i, operator) in active.iter().enumerate() {
-        let (s, u) = (is_open(paths.map(|p| &p.selected), i), is_open(paths.map(|p| &p.unselected), i));
-        if s {
-            let y = network.branch(cell, *operator, x, &Norm::Batch)?;
-            if u {
-                unselected.push(y.f_detach()?);
-            }
-            selected.push(y);
-        } else if u {
-            let _no_grad = no_grad_guard();
-            unselected.push(network.branch(cell, *operator, x, &Norm::Batch)?);
-        }
-    }
-    let y = network.merge(cell, x, &selected.iter().collect::<Vec<_>>())?;
-    let _no_grad = no_grad_guard();
-    let other = network.merge(cell, &x.f_detach()?, &unselected.iter().collect::<Vec<_>>())?;
-    Ok((y, other))
 }

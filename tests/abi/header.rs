@@ -18,6 +18,7 @@ const SECTIONS: &[(&str, &str)] = &[
     ("Architecture", "arch"),
     ("Latency", "latency"),
     ("Search", "search"),
+    ("Batches of the host", "push"),
     ("Results", "result"),
     ("Model", "model"),
     ("Operation", "op"),

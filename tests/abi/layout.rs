@@ -40,6 +40,8 @@ fn rust() -> String {
         nse_search_desc {
             struct_size flags space train held_out options_json events latency continued start start_count
         }
+        nse_batch { struct_size flags phase count images labels images_dlpack labels_dlpack lr }
+        nse_pushed { struct_size next completed rounds epoch epochs step loss accuracy lr }
         nse_model_desc { struct_size flags arch train options_json events }
     }
 }

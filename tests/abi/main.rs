@@ -3,3 +3,4 @@
 mod header;
 mod layout;
 mod library;
+mod manual;

@@ -18,6 +18,7 @@ mod latency;
 mod latency_form;
 mod learning;
 mod measure_options;
+mod memory;
 mod operators;
 mod options;
 mod pareto;

@@ -49,7 +49,7 @@ fn only_the_objective_is_needed() {
             "fitness": { "interval": 2, "lr": 5e-3, "threshold": -2.0, "preserve": true, "strict_prev": false },
             "candidates": { "count": 200, "extras": 20, "extra_width": null, "too_few": "error" },
             "score": { "calibration": 1024, "images": null, "batch": 1024 },
-            "held_out": 0.1, "device": "cpu", "threads": null
+            "held_out": 0.1, "device": "cpu", "threads": null, "pushed": { "steps_per_epoch": null }
         })
     );
     assert_eq!(serde_json::to_value(read(&written)).unwrap(), written, "what is written is read back");
@@ -66,7 +66,7 @@ fn given_values_are_kept() {
         "fitness": { "interval": 1, "lr": 0.1, "threshold": -1.0, "preserve": false, "strict_prev": true },
         "candidates": { "count": 10, "extras": 0, "extra_width": 9.0, "too_few": "accept" },
         "score": { "calibration": 10, "images": 20, "batch": 30 },
-        "held_out": 0.25, "device": "cuda:1", "threads": 4
+        "held_out": 0.25, "device": "cuda:1", "threads": 4, "pushed": { "steps_per_epoch": 9 }
     });
     assert_eq!(serde_json::to_value(read(&given)).unwrap(), given);
     assert_eq!(read(&set("/train/lr", json!(0.3))).train.batch, 128, "other keys of a section keep their defaults");
@@ -203,7 +203,7 @@ fn the_schema_knows_every_key_with_its_default() {
         }
     });
     assert_eq!(required, ["/checkpoint/path", "/objective", "/objective/high", "/objective/low"]);
-    assert_eq!(seen.len(), 45, "{seen:?}");
+    assert_eq!(seen.len(), 47, "{seen:?}");
 }
 
 #[test]

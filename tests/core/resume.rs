@@ -177,8 +177,9 @@ fn stopped_again_and_again() {
 fn the_error_comes_out_as_it_was() {
     let space = small_space();
     let mut search = Search::new(space.clone(), options(4, window(&space, 0.1, 0.4), json!({ "active": 3 }))).unwrap();
-    // Calls: begin_round, cancelled?, weight_step, cancelled?, weight_step, architecture_step.
-    for (place, expected) in [(0, "Device"), (1, "Cancelled"), (2, "Diverged"), (4, "Cancelled"), (5, "Diverged")] {
+    // Calls: begin_round, cancelled?, weight_step, cancelled?, weight_step, cancelled?, architecture_step.
+    for (place, expected) in [(0, "Device"), (1, "Cancelled"), (2, "Diverged"), (4, "Cancelled"), (5, "Cancelled"), (6, "Device")]
+    {
         let stops = |call| call == place;
         let faults = Faults::new(&stops);
         let mut fresh = Search::new(space.clone(), search.options().clone()).unwrap();

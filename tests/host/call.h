@@ -47,7 +47,7 @@ typedef struct structure {
 
 /* Whether the header says that a function may answer so. NSE_ERR_PANIC would be a bug, and nothing is forked or poisoned here. */
 static inline int documented(const function *f, int64_t status) {
-    if (status == NSE_ERR_INVALID_ARGUMENT || status == NSE_ERR_INVALID_HANDLE) return 1;
+    if (status == NSE_ERR_INVALID_ARGUMENT || status == NSE_ERR_INVALID_HANDLE || status == NSE_ERR_OUT_OF_MEMORY) return 1;
     /* What the blocking function would have returned. */
     if (strcmp(f->name, "nse_op_poll") == 0 && status != NSE_ERR_PANIC) return 1;
     for (int i = 0; i < MOST_STATUSES; ++i) {

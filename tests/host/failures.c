@@ -121,7 +121,7 @@ static void failed(const char *what, int nth, int error, nse_status status, cons
 /* What a failing file may be told as; a broken read can look like a damaged file to nobody. */
 static int fine(nse_status status, enum inject kind) {
     if (status == NSE_OK || status == NSE_ERR_IO || (kind == INJECT_WRITE && status == NSE_ERR_TORCH)) return 1;
-    return kind == INJECT_MEMORY && (status == -11 || status == NSE_ERR_INVALID_ARGUMENT || status == NSE_ERR_TORCH);
+    return kind == INJECT_MEMORY && status == NSE_ERR_OUT_OF_MEMORY;
 }
 
 /* Makes each call of a kind fail in turn. `must` is nonzero when the call must succeed all the same. */

@@ -2,12 +2,14 @@
 
 mod depthwise;
 mod export;
+mod foreign;
 mod forward;
 mod gradient;
 mod kill;
 mod measure;
 mod model;
 mod optimizer;
+mod pushed;
 mod reference;
 mod run;
 mod score;

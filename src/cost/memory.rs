@@ -1,0 +1,86 @@
+//! How much memory training and scoring take, estimated from shapes: 32-bit floats, everything that a backward pass needs kept.
+
+use super::CostTable;
+use crate::space::{Convolution, Space};
+use serde::Serialize;
+
+const FLOAT: u64 = 4;
+
+/// In bytes. What libtorch keeps for itself, and its buffers inside a convolution, are not counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Memory {
+    /// Weights and momenta of the active operators, of stem, tail and classifier.
+    pub weights: u64,
+    /// Activations and gradients of one training step, when half of all branches are open, as they are on average.
+    pub training: u64,
+    /// The same when all are open.
+    pub training_most: u64,
+    /// Activations while a candidate is scored.
+    pub scoring: u64,
+    /// The images of the datasets.
+    pub images: u64,
+    /// At once, when all branches are open.
+    pub peak: u64,
+}
+
+/// Numbers per image that a piece of a network computes.
+#[derive(Clone, Copy, Default)]
+struct Numbers {
+    /// Kept for the backward pass.
+    kept: u64,
+    /// The largest output of a convolution.
+    largest: u64,
+}
+
+impl Numbers {
+    fn and(self, other: Numbers) -> Numbers {
+        Numbers { kept: self.kept.saturating_add(other.kept), largest: self.largest.max(other.largest) }
+    }
+}
+
+/// For a supernet with these active operators, batches of `batch` images in training and `pass` in scoring, and datasets of so
+/// many bytes.
+pub fn memory(space: &Space, active: &[Vec<u16>], batch: u64, pass: u64, images: u64) -> Memory {
+    let costs = CostTable::new(space);
+    let image = space.input().numbers();
+    let stem = numbers(std::slice::from_ref(space.stem()), space.input().size());
+    let tail = numbers(std::slice::from_ref(space.tail()), space.features().size());
+    let mut all = Numbers { kept: image, largest: image }.and(stem).and(tail);
+    let (mut half, mut params, mut half_params) = (all, costs.fixed().params, costs.fixed().params);
+    for (i, (cell, operators)) in space.cells().iter().zip(active).enumerate() {
+        let merged = cell.output().numbers();
+        all = all.and(Numbers { kept: merged, largest: merged });
+        half = half.and(Numbers { kept: merged, largest: merged });
+        for operator in operators {
+            let chain = cell.operators[usize::from(*operator)].convolutions(cell.input.channels, cell.channels, cell.stride());
+            let branch = numbers(&chain, cell.input.size());
+            all = all.and(branch);
+            half = half.and(Numbers { kept: branch.kept / 2, ..branch });
+        }
+        let of_cell = costs.branches(i, operators).params;
+        params = params.saturating_add(of_cell);
+        half_params = half_params.saturating_add(of_cell / 2);
+    }
+    let bytes = |numbers: u64| numbers.saturating_mul(FLOAT);
+    // The backward pass holds some three maps of gradients at a time.
+    let step = |n: Numbers, params: u64| {
+        bytes(n.kept.saturating_add(n.largest.saturating_mul(3)).saturating_mul(batch)).saturating_add(bytes(params))
+    };
+    let weights = bytes(params.saturating_mul(2));
+    let (training, training_most) = (step(half, half_params), step(all, params));
+    let scoring = bytes(all.largest.saturating_mul(4).saturating_add(image).saturating_mul(pass));
+    let peak = weights.saturating_add(images).saturating_add(training_most.max(scoring));
+    Memory { weights, training, training_most, scoring, images, peak }
+}
+
+/// A batch-norm keeps what it was given; an activation, in place, what it gives. The last output of a branch is not kept.
+fn numbers(chain: &[Convolution], mut size: [u32; 2]) -> Numbers {
+    let mut sum = Numbers::default();
+    for c in chain {
+        size = c.output(size);
+        let output = u64::from(c.cout) * u64::from(size[0]) * u64::from(size[1]);
+        let kept = output * (u64::from(c.norm) + u64::from(c.relu));
+        sum = sum.and(Numbers { kept, largest: output });
+    }
+    sum
+}

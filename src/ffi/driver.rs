@@ -1,0 +1,235 @@
+//! What works behind the handle of a search: the thread that has it, and who gives it what it learns from.
+
+use super::callback::Events;
+use super::dataset::nse_dataset;
+use super::handle;
+use super::latency::LatencyHandle;
+use super::search::{nse_search_desc, NSE_SEARCH_PUSHED};
+use super::view::{Shared, Watch};
+use super::worker::{Reporter, Worker};
+use super::{arch::nse_arch, arch::ArchHandle, text};
+use crate::arch::Architecture;
+use crate::checkpoint::{self, Checkpoint, Expected, Keeper};
+use crate::cost::Metric;
+use crate::data::Dataset;
+use crate::error::{Error, Result};
+use crate::search::{Search, SearchOptions, Start, Status, Trainer};
+use crate::space::Space;
+use crate::supernet::{Estimate, PushTrainer, SupernetTrainer};
+use std::path::Path;
+use std::sync::Arc;
+
+pub struct SearchHandle {
+    pub space: Arc<Space>,
+    pub metric: Metric,
+    pub shared: Arc<Shared>,
+    pub options: SearchOptions,
+    pub events: Arc<Events>,
+    driver: Driver,
+}
+
+/// Who gives the search what it learns from.
+enum Driver {
+    /// The library, from datasets.
+    Datasets(Worker<State<SupernetTrainer>>),
+    /// The host, batch by batch.
+    Pushed(Worker<State<PushTrainer>>),
+}
+
+/// What lives on the thread of a search.
+pub struct State<T> {
+    pub search: Search,
+    pub trainer: T,
+    keeper: Option<Keeper>,
+}
+
+impl<T: Trainer> State<T> {
+    /// Does some work, told and published as `shared` and `reporter` want it, and shows what came of it.
+    pub fn work<R, Q>(
+        &mut self,
+        shared: &Shared,
+        reporter: &Reporter<Q>,
+        work: impl FnOnce(&mut Search, &mut T, &Watch<Q>) -> Result<R>,
+    ) -> Result<R> {
+        let watch = Watch { shared, reporter, keeper: self.keeper.as_ref() };
+        let result = work(&mut self.search, &mut self.trainer, &watch);
+        shared.publish(&self.search, None);
+        result
+    }
+}
+
+/// Where the images of a search come from.
+enum Images {
+    Datasets { train: Arc<Dataset>, held_out: Option<Arc<Dataset>> },
+    Pushed,
+}
+
+impl Images {
+    fn read(desc: &nse_search_desc) -> Result<Self> {
+        let wrong = |reason: String| Err(Error::Argument { name: "desc", reason });
+        let optional = |name, dataset: *const nse_dataset| match dataset.is_null() {
+            true => Ok(None),
+            false => handle::get::<Dataset>(name, dataset).map(Some),
+        };
+        match desc.flags {
+            0 => Ok(Images::Datasets {
+                train: handle::get::<Dataset>("desc.train", desc.train)?,
+                held_out: optional("desc.held_out", desc.held_out)?,
+            }),
+            NSE_SEARCH_PUSHED if desc.train.is_null() && desc.held_out.is_null() => Ok(Images::Pushed),
+            NSE_SEARCH_PUSHED => wrong("train and held_out must be NULL where batches are pushed".into()),
+            flags => wrong(format!("flags {flags:#x} are not known")),
+        }
+    }
+}
+
+impl SearchHandle {
+    pub fn create(desc: &nse_search_desc, events: Events) -> Result<Self> {
+        let images = Images::read(desc)?;
+        let space = handle::get::<Space>("desc.space", desc.space)?;
+        let options = SearchOptions::from_json(text::optional("desc.options_json", desc.options_json)?.unwrap_or("{}"))?;
+        let latency = LatencyHandle::optional("desc.latency", desc.latency)?;
+        let (front, pushed) = (start(desc)?, matches!(images, Images::Pushed));
+        let begin = move |continued: Option<&Search>| Search::start(space, options, Start { latency, front, continued, pushed });
+        let search = match desc.continued.is_null() {
+            true => begin(None)?,
+            // The old search lives on its own thread.
+            false => handle::get::<SearchHandle>("desc.continued", desc.continued)?.look(move |old, _| begin(Some(old)))?,
+        };
+        let (space, options) = (search.space().clone(), search.options().clone());
+        Self::on_a_thread(events, space, options, images, Begin::New(search))
+    }
+
+    pub fn load(path: &Path, desc: &nse_search_desc, events: Events) -> Result<Self> {
+        let wrong = |reason: &str| Err(Error::Argument { name: "desc", reason: reason.into() });
+        let images = Images::read(desc)?;
+        if !desc.continued.is_null() || desc.start_count > 0 {
+            return wrong("continued and start must be empty to load a checkpoint");
+        }
+        let space = if desc.space.is_null() { None } else { Some(handle::get::<Space>("desc.space", desc.space)?) };
+        let latency = LatencyHandle::optional("desc.latency", desc.latency)?;
+        let options = text::optional("desc.options_json", desc.options_json)?;
+        let expected = Expected { space: space.as_deref(), options, latency: latency.as_deref() };
+        let checkpoint = checkpoint::load(path, &expected)?;
+        match (checkpoint.search().is_pushed(), matches!(images, Images::Pushed)) {
+            (true, false) => return wrong("batches were pushed into this search: flags must be NSE_SEARCH_PUSHED"),
+            (false, true) => return wrong("this search has datasets: flags must not be NSE_SEARCH_PUSHED"),
+            _ => {}
+        }
+        let (space, options) = (checkpoint.search().space().clone(), checkpoint.search().options().clone());
+        Self::on_a_thread(events, space, options, images, Begin::Saved(checkpoint))
+    }
+
+    /// Starts the thread and makes the trainer there.
+    fn on_a_thread(events: Events, space: Arc<Space>, options: SearchOptions, images: Images, begin: Begin) -> Result<Self> {
+        let shared = Arc::<Shared>::default();
+        let (publish, of, with) = (shared.clone(), space.clone(), options.clone());
+        let driver = match images {
+            Images::Datasets { train, held_out } => Driver::Datasets(Worker::start("search", move || {
+                begin.with(SupernetTrainer::new(of, &train, held_out.as_deref(), &with)?, &publish)
+            })?),
+            Images::Pushed => {
+                Driver::Pushed(Worker::start("search", move || begin.with(PushTrainer::new(of, &with)?, &publish))?)
+            }
+        };
+        Ok(SearchHandle { space, metric: options.objective.cost, shared, options, events: Arc::new(events), driver })
+    }
+
+    /// The thread of a search that has datasets.
+    pub fn datasets(&self) -> Result<&Worker<State<SupernetTrainer>>> {
+        match &self.driver {
+            Driver::Datasets(worker) => Ok(worker),
+            Driver::Pushed(_) => wrong_kind("batches are pushed into this search; it makes no step by itself"),
+        }
+    }
+
+    /// The thread of a search into which batches are pushed.
+    pub fn pushed(&self) -> Result<&Worker<State<PushTrainer>>> {
+        match &self.driver {
+            Driver::Pushed(worker) => Ok(worker),
+            Driver::Datasets(_) => wrong_kind("this search has datasets: nothing can be pushed into it"),
+        }
+    }
+
+    /// What a step does on the thread of the search.
+    pub fn round(&self) -> impl FnOnce(&mut State<SupernetTrainer>, &Reporter<Status>) -> Result<Status> + Send + 'static {
+        let shared = self.shared.clone();
+        move |state, reporter| state.work(&shared, reporter, |search, trainer, watch| search.step(trainer, watch))
+    }
+
+    /// Runs `look` where the search lives.
+    pub fn look<R: Send + 'static>(&self, look: impl FnOnce(&Search, &dyn Trainer) -> Result<R> + Send + 'static) -> Result<R> {
+        let nobody = Arc::new(Events::none());
+        match &self.driver {
+            Driver::Datasets(worker) => worker.run(move |state, _| look(&state.search, &state.trainer), &nobody),
+            Driver::Pushed(worker) => worker.run(move |state, _| look(&state.search, &state.trainer), &nobody),
+        }
+    }
+
+    /// What the search will take.
+    pub fn estimate(&self) -> Result<Estimate> {
+        let nobody = Arc::new(Events::none());
+        match &self.driver {
+            Driver::Datasets(worker) => worker.run(|state, control| state.trainer.estimate(&state.search, control), &nobody),
+            Driver::Pushed(worker) => worker.run(|state, control| state.trainer.estimate(&state.search, control), &nobody),
+        }
+    }
+
+    pub fn cancel(&self) {
+        match &self.driver {
+            Driver::Datasets(worker) => worker.cancel(),
+            Driver::Pushed(worker) => worker.cancel(),
+        }
+    }
+
+    /// Cancels what runs, and lets nothing begin.
+    pub fn retire(&self) {
+        match &self.driver {
+            Driver::Datasets(worker) => worker.retire(),
+            Driver::Pushed(worker) => worker.retire(),
+        }
+    }
+}
+
+fn wrong_kind<T>(reason: &str) -> Result<T> {
+    Err(Error::Argument { name: "search", reason: reason.into() })
+}
+
+/// What a search begins from.
+enum Begin {
+    New(Search),
+    Saved(Checkpoint),
+}
+
+impl Begin {
+    fn with<T: Trainer>(self, mut trainer: T, shared: &Shared) -> Result<State<T>> {
+        let search = match self {
+            Begin::New(search) => search,
+            Begin::Saved(checkpoint) => checkpoint.resume(&mut trainer)?,
+        };
+        shared.publish(&search, None);
+        let keeper = search.options().checkpoint.clone().map(Keeper::new);
+        Ok(State { search, trainer, keeper })
+    }
+}
+
+/// The architectures to begin with, each with its space.
+fn start(desc: &nse_search_desc) -> Result<Vec<(Arc<Space>, Architecture)>> {
+    if desc.start_count == 0 {
+        return Ok(Vec::new());
+    }
+    if desc.start.is_null() {
+        return Err(Error::Argument { name: "desc", reason: format!("start is NULL, start_count {}", desc.start_count) });
+    }
+    if desc.start_count > 1 << 20 {
+        let reason = format!("start_count {} is not in 0 to {}", desc.start_count, 1 << 20);
+        return Err(Error::Argument { name: "desc", reason });
+    }
+    // SAFETY: not NULL; the caller says that so many handles are there.
+    let handles = unsafe { std::slice::from_raw_parts(desc.start, desc.start_count) };
+    let part = |arch: &*const nse_arch| {
+        let arch = handle::get::<ArchHandle>("desc.start", *arch)?;
+        Ok((arch.space.clone(), arch.architecture.clone()))
+    };
+    handles.iter().map(part).collect()
+}

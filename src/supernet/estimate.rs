@@ -1,0 +1,122 @@
+//! What a search will take, before it does: memory from the shapes, time from a few steps on a supernet that is thrown away.
+
+use super::learner::{self, Batch};
+use super::network::Network;
+use super::norm::{Calibration, Norm};
+use super::{cores, device, paths};
+use crate::cost::{memory, Memory};
+use crate::error::{Error, Result};
+use crate::search::{At, Control, Search};
+use serde::Serialize;
+use std::time::Instant;
+use tch::{no_grad_guard, Device, Kind, Tensor};
+
+/// What a trainer knows of the work that is to come.
+pub struct Workload {
+    pub device: Device,
+    /// Images of a training step, and of one pass of scoring.
+    pub batch: u64,
+    pub pass: u64,
+    /// None: not known.
+    pub steps_per_epoch: Option<u64>,
+    /// Images that a candidate is calibrated and evaluated on; None: not known.
+    pub images_per_candidate: Option<u64>,
+    /// Bytes of the datasets.
+    pub images: u64,
+}
+
+/// Times are None where the host alone knows how much there is to do.
+#[derive(Clone, Debug, Serialize)]
+pub struct Estimate {
+    pub device: String,
+    /// In bytes.
+    pub memory: Memory,
+    pub seconds: Seconds,
+    /// Optimizer steps and candidates of a round, and rounds to come.
+    pub steps: Option<u64>,
+    pub candidates: u64,
+    pub rounds: u64,
+}
+
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Seconds {
+    pub weight_step: f64,
+    pub architecture_step: f64,
+    pub candidate: Option<f64>,
+    pub round: Option<f64>,
+    /// All rounds to come.
+    pub search: Option<f64>,
+}
+
+/// Steps that are timed, and the time after which no further one begins.
+const STEPS: u64 = 4;
+const PATIENCE: f64 = 2.0;
+
+pub fn estimate(search: &Search, work: &Workload, control: &dyn Control) -> Result<Estimate> {
+    let space = search.space();
+    let active = search.active();
+    let network = Network::new(space.clone(), &active, search.options().seed, 0, work.device)?;
+    let batch = sample(search, work.batch, work.device)?;
+    let at = At { seed: search.options().seed, round: 0, step: 0 };
+    let weight_step = timed(control, work.device, |i| {
+        learner::step(&network, &batch, &search.options().train, at, &search.example(i)?.open, 0.0).map(|_| ())
+    })?;
+    let architecture_step = timed(control, work.device, |i| {
+        let example = search.example(i)?;
+        paths::step(&network, &batch, at, &example.active, &example.paths).map(|_| ())
+    })?;
+    let forward = timed(control, work.device, |i| {
+        let _no_grad = no_grad_guard();
+        let mut calibration = Calibration::default();
+        calibration.begin_pass();
+        network.forward(&batch.0, &search.example(i)?.candidate, &Norm::Calibrate(&calibration)).map(|_| ())
+    })?;
+    let candidate = work.images_per_candidate.map(|images| forward * images as f64 / work.batch as f64);
+    let (steps, architecture_steps, candidates) = search.work(work.steps_per_epoch.unwrap_or(0));
+    let (completed, all) = search.rounds();
+    let training = work.steps_per_epoch.map(|_| steps as f64 * weight_step + architecture_steps as f64 * architecture_step);
+    let round = training.zip(candidate).map(|(training, candidate)| training + candidates as f64 * candidate);
+    Ok(Estimate {
+        device: device::name(work.device),
+        memory: memory(space, &active, work.batch, work.pass, work.images),
+        seconds: Seconds {
+            weight_step,
+            architecture_step,
+            candidate,
+            round,
+            search: round.map(|seconds| seconds * (all - completed) as f64),
+        },
+        steps: work.steps_per_epoch.map(|_| steps),
+        candidates,
+        rounds: all - completed,
+    })
+}
+
+/// Images that are no pictures but have a spread, as normalised ones do.
+fn sample(search: &Search, images: u64, device: Device) -> Result<Batch> {
+    let input = search.space().input();
+    let size = [images as i64, i64::from(input.channels), i64::from(input.height), i64::from(input.width)];
+    let count = size.iter().product::<i64>();
+    let values = Tensor::f_arange(count, (Kind::Float, device))?.f_sin()?.f_view(size)?;
+    Ok((values, Tensor::f_zeros([images as i64].as_slice(), (Kind::Int64, device))?))
+}
+
+/// Seconds of the quickest: others may be at work on the machine, and the first one warms up.
+fn timed(control: &dyn Control, device: Device, mut step: impl FnMut(u64) -> Result<()>) -> Result<f64> {
+    let (begun, mut quickest) = (Instant::now(), f64::INFINITY);
+    for i in 0..STEPS {
+        if control.cancelled() {
+            return Err(Error::Cancelled);
+        }
+        if i > 0 && begun.elapsed().as_secs_f64() > PATIENCE {
+            break;
+        }
+        // Not to time how long it waits for others.
+        let _cores = cores::take(device);
+        let started = Instant::now();
+        step(i)?;
+        device::synchronize(device)?;
+        quickest = quickest.min(started.elapsed().as_secs_f64());
+    }
+    Ok(quickest)
+}

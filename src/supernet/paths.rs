@@ -1,0 +1,68 @@
+//! The architecture step: the loss along one path of every cell, and how it would change with another.
+
+use super::cores;
+use super::learner::{cross_entropy, Batch};
+use super::network::Network;
+use super::norm::Norm;
+use crate::error::{Error, Result};
+use crate::search::{At, PathGradient, TwoPaths};
+use tch::{no_grad_guard, Kind, Tensor};
+
+/// Forward along the selected paths; the unselected ones are computed beside them without gradient, from the same input,
+/// and branches that both use are computed once. The gradient of the loss at a cell's output y is all that is needed:
+/// dLoss/dps = <dLoss/dy, y_selected> and dLoss/dpu = <dLoss/dy, y_unselected>. No gradient of a weight is computed.
+pub fn step(
+    network: &Network,
+    (images, labels): &Batch,
+    at: At,
+    active: &[Vec<u16>],
+    paths: &[Option<TwoPaths>],
+) -> Result<(f64, Vec<PathGradient>)> {
+    let _cores = cores::take(images.device());
+    let mut x = network.stem(images, &Norm::Batch)?;
+    let (mut selected, mut unselected) = (Vec::new(), Vec::new());
+    for (cell, paths) in paths.iter().enumerate() {
+        let (y, other) = two_paths(network, cell, &x, &active[cell], paths.as_ref())?;
+        unselected.push(other);
+        selected.push(y.shallow_clone());
+        x = y;
+    }
+    let loss = cross_entropy(&network.head(&x, &Norm::Batch)?, labels, 0.0)?;
+    let value = loss.f_double_value(&[])?;
+    if !value.is_finite() {
+        return Err(Error::Diverged { loss: value, round: at.round + 1, step: at.step + 1 });
+    }
+    let gradients = Tensor::f_run_backward(&[&loss], &selected, false, false)?;
+    let _no_grad = no_grad_guard();
+    let mut products = Vec::with_capacity(2 * gradients.len());
+    for (gradient, (s, u)) in gradients.iter().zip(selected.iter().zip(&unselected)) {
+        products.push(gradient.f_mul(s)?.f_sum(Kind::Double)?);
+        products.push(gradient.f_mul(u)?.f_sum(Kind::Double)?);
+    }
+    let products = Vec::<f64>::try_from(Tensor::f_stack(&products, 0)?)?;
+    let pairs = products.chunks_exact(2).map(|pair| PathGradient { selected: pair[0], unselected: pair[1] });
+    Ok((value, pairs.collect()))
+}
+
+/// Output of one cell along the selected path, with gradient, and along the unselected one, without.
+fn two_paths(network: &Network, cell: usize, x: &Tensor, active: &[u16], paths: Option<&TwoPaths>) -> Result<(Tensor, Tensor)> {
+    let is_open = |gates: Option<&Vec<bool>>, i: usize| gates.is_none_or(|gates| gates[i]);
+    let (mut selected, mut unselected) = (Vec::new(), Vec::new());
+    for (i, operator) in active.iter().enumerate() {
+        let (s, u) = (is_open(paths.map(|p| &p.selected), i), is_open(paths.map(|p| &p.unselected), i));
+        if s {
+            let y = network.branch(cell, *operator, x, &Norm::Batch)?;
+            if u {
+                unselected.push(y.f_detach()?);
+            }
+            selected.push(y);
+        } else if u {
+            let _no_grad = no_grad_guard();
+            unselected.push(network.branch(cell, *operator, x, &Norm::Batch)?);
+        }
+    }
+    let y = network.merge(cell, x, &selected.iter().collect::<Vec<_>>())?;
+    let _no_grad = no_grad_guard();
+    let other = network.merge(cell, &x.f_detach()?, &unselected.iter().collect::<Vec<_>>())?;
+    Ok((y, other))
+}
