@@ -12,13 +12,14 @@
  * Errors    Negative status. The last parameter `err`, when not NULL, is set to NULL on success and to an nse_error to free on failure.
  *           Handle outputs are NULL after a failure; other outputs are written only on success. There is no per-thread state.
  *           Besides the statuses a function names, any can return NSE_ERR_INVALID_ARGUMENT, NSE_ERR_INVALID_HANDLE, NSE_ERR_FORKED,
- *           NSE_ERR_POISONED and NSE_ERR_PANIC.
+ *           NSE_ERR_OUT_OF_MEMORY, NSE_ERR_POISONED and NSE_ERR_PANIC.
  * Text      UTF-8. Text passed in ends in NUL. Text that comes out is in an nse_buffer, to free with nse_buffer_free.
  * JSON      Options are strict: an unknown key or a value out of range is NSE_ERR_CONFIG with a JSON pointer to it.
  * Structs   Start with `struct_size`, set by the INIT macro. The library reads, or fills, only as much as the caller has.
  * Threads   Any function may be called from any thread. Functions marked "Concurrent" never wait; of those that work on a search or a
  *           model one runs at a time, and a second gives NSE_ERR_BUSY. Tensor work runs on threads that the library owns.
- * Callbacks {function, user, user_free}. They must return normally: no exception, no longjmp. user_free runs exactly once.
+ * Callbacks {function, user, user_free}. They must return normally: no exception (it aborts the process), no longjmp. user_free
+ *           runs exactly once.
  * Fork      After the first call a forked child gets NSE_ERR_FORKED from every call, without an error object.
  * Unload    The library stays loaded: dlclose does nothing.
  * Silence   Nothing is printed (nse_set_log), no signal handler is set, no random generator or thread count of the process is
@@ -329,11 +330,12 @@ NSE_API nse_status nse_abi_check(uint32_t header_abi);
  * What runs here, as JSON:
  *
  * "nse": {"version", "abi", "torch": whether this build has libtorch}.
- * "runtime": null without libtorch, else {"libtorch", "cuda"}. "libtorch": {"version", "wanted": the version that nse was made
+ * "runtime": null without libtorch, else {"libtorch", "cuda"}. "libtorch": {"version", "made_for": the version that nse was made
  * for, "file": where it was loaded from, "others": more files of libtorch in this process, "before_nse": whether it was there
  * before nse (null: unknown), "threads", "problem": null, or why it is refused (NSE_ERR_TORCH_MISMATCH)}. "cuda": {"available",
  * "devices", "reason": why it is off}.
- * "openmp": {"libraries": files of OpenMP runtimes in this process, "warning": null, or that there are two kinds}.
+ * "openmp": {"libraries": files of OpenMP runtimes in this process, "warning": null, or that there are two kinds}. The first
+ * call looks for CUDA. Blocks for that long.
  *
  * `out`: [out] to free with nse_buffer_free.
  *
@@ -346,6 +348,7 @@ NSE_API nse_status nse_runtime_info(nse_buffer *out, nse_error **err);
  * for it too. Searches and models stay and can be looked at; what would compute with them (step, save, evaluate, export) returns
  * NSE_ERR_CANCELLED from then on. Save first what should go on later. user_free of a callback runs when its object is freed, as
  * ever. The log stays. New searches and models may be made, even at once: they have new threads. Not needed before a process ends.
+ * Blocks.
  *
  * `timeout_ms`: milliseconds to wait for the threads, or NSE_FOREVER. A thread ends after its current batch, and not inside a
  * callback of the host.
@@ -500,17 +503,17 @@ typedef struct nse_events {
 #define NSE_LOG_DEBUG 4
 
 /**
- * Level of the log: threads of the library that begin and end.
+ * Level of the log: every optimizer step.
  */
 #define NSE_LOG_TRACE 5
 
 /**
  * Called with a message. `target`: one word, the part of the library that speaks: "search", "checkpoint", "model", "torch",
- * "openmp", "events", "threads" or "ffi"; later versions may have more. `message`: UTF-8 with a NUL behind its `len` bytes. Both are
+ * "openmp", "events", "library" or "ffi"; later versions may have more. `message`: UTF-8 with a NUL behind its `len` bytes. Both are
  * valid during the call only.
  *
  * Runs on any thread, those of the library included, and on several at once; no lock of the library is held, a slow one holds up
- * its own thread only. Every function may be called from inside, nse_set_log too; what that has to say is not logged. Must
+ * its own thread only. Every function may be called from inside, nse_set_log too; what they say on this thread is not logged. Must
  * return normally: no exception, no longjmp, no thread exit.
  */
 typedef void (*nse_log_fn)(void *user, int32_t level, const char *target, const char *message, size_t len);

@@ -6,5 +6,6 @@ mod replace;
 mod search;
 
 pub use keeper::Keeper;
+#[cfg(feature = "torch")]
 pub(crate) use replace::replace;
 pub use search::{load, save, Checkpoint, Expected};
