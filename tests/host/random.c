@@ -209,7 +209,7 @@ static void keep(caller *c, int kind, void *handle) {
 
 /* Functions whose effect is the whole process are no part of this. */
 static int left_out(const function *f) {
-    return strstr(f->name, "shutdown") != NULL || strstr(f->name, "nse_log") != NULL;
+    return strstr(f->name, "shutdown") != NULL || strstr(f->name, "set_log") != NULL;
 }
 
 static void call_something(caller *c) {
