@@ -42,10 +42,11 @@ valgrind() {
     check="command valgrind --quiet --error-exitcode=9 --leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite --num-callers=30"
     pure tests/c/unsupported.c unsupported
     pure tests/c/source.c source
+    pure tests/c/dlpack.c dlpack
     pure tests/host/random.c random
     $check "$slow/unsupported" "$OUT/c-checkpoint.saved"
     # It forks, and the child has lost the threads of its parent.
-    $check --suppressions="$root/tests/c/forked.supp" "$slow/source"
+    for program in source dlpack; do $check --suppressions="$root/tests/c/forked.supp" "$slow/$program"; done
     $check "$slow/random" 1 20000 2
 }
 
@@ -57,14 +58,14 @@ int main(void) { return 0; }
 C
     export ASAN_OPTIONS=detect_leaks=1:allocator_may_return_null=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
     export LSAN_OPTIONS="suppressions=$root/tests/host/leaks.supp:print_suppressions=0"
-    for test in handles input events results source latency measure checkpoint damage continued async; do
+    for test in handles input events results source dlpack latency measure checkpoint damage continued async push log shutdown; do
         ${CC:-cc} -std=gnu11 -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -I"$root/include" -isystem "$CMOCKA/usr/include" \
             "$root/tests/c/$test.c" -o "$slow/asan/$test" -L"$NSE_LIB" -lnse -Wl,-rpath,"$NSE_LIB" -L"$cmocka" -lcmocka \
             -Wl,-rpath,"$cmocka" -lm -pthread
         "$slow/asan/$test"
     done
     for host in misuse signals; do
-        ${CC:-cc} -std=gnu11 -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -I"$root/include" -I"$OUT" "$root/tests/host/$host.c" \
+        ${CC:-cc} -std=gnu11 -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -I"$root/include" -I"$OUT" -I"$root/tests/host" "$root/tests/host/$host.c" \
             -o "$slow/asan/$host" -L"$NSE_LIB" -lnse -Wl,-rpath,"$NSE_LIB" -lm -pthread -ldl
     done
     (cd "$slow" && asan/misuse && asan/signals "$slow")
@@ -82,9 +83,11 @@ asan_library() {
     set -- "target/asan/$triple/release/libnse.a" -Wl,--whole-archive "$runtime" -Wl,--no-whole-archive -rdynamic -lstdc++ -lgcc_s -lrt
     pure tests/host/random.c asan-random "$@"
     pure tests/c/source.c asan-source "$@"
+    pure tests/c/dlpack.c asan-dlpack "$@"
     pure tests/c/unsupported.c asan-unsupported "$@"
     ASAN_OPTIONS=allocator_may_return_null=1 "$slow/asan-random" 1 200000 4
     ASAN_OPTIONS=allocator_may_return_null=1 "$slow/asan-source"
+    ASAN_OPTIONS=allocator_may_return_null=1 "$slow/asan-dlpack"
     ASAN_OPTIONS=allocator_may_return_null=1 "$slow/asan-unsupported" "$OUT/c-checkpoint.saved"
     cd "$OLDPWD"
 }

@@ -6,6 +6,5 @@ mod replace;
 mod search;
 
 pub use keeper::Keeper;
-#[cfg(feature = "torch")]
-pub(crate) use replace::replace;
+pub use replace::replace;
 pub use search::{load, save, Checkpoint, Expected};

@@ -326,14 +326,15 @@ fn source(data: &[u8]) {
         [small] => u32::from(small),
     });
     let mut written = 0;
-    let filled = Dataset::collect(Shape { channels, height, width }, Some(classes).filter(|c| *c > 0), count, |first, pixels, labels| {
-        written += pixels.len() + labels.len();
-        labels.iter_mut().for_each(|label| *label = u32::from(numbers.next::<1>()[0]));
-        match first >= fails || written > 1 << 20 {
-            true => Err(nse::Error::Callback { name: "source.fill", what: "images".into(), code: 1 }),
-            false => Ok(()),
-        }
-    });
+    let filled =
+        Dataset::collect(Shape { channels, height, width }, Some(classes).filter(|c| *c > 0), count, |first, pixels, labels| {
+            written += pixels.len() + labels.len();
+            labels.iter_mut().for_each(|label| *label = u32::from(numbers.next::<1>()[0]));
+            match first >= fails || written > 1 << 20 {
+                true => Err(nse::Error::Callback { name: "source.fill", what: "images".into(), code: 1 }),
+                false => Ok(()),
+            }
+        });
     if let Ok(dataset) = filled {
         look_at_images(&dataset);
     }
