@@ -555,7 +555,7 @@ NSE_API nse_status nse_set_log(const nse_log_sink *sink, nse_error **err);
 /**
  * Sets the level, for the whole process: messages of a higher number are not even made. Concurrent.
  *
- * `level`: one of NSE_LOG_*.
+ * `level`: NSE_LOG_OFF to NSE_LOG_TRACE.
  *
  * NSE_ERR_INVALID_ARGUMENT: no such level. Since 0.1.
  */

@@ -66,7 +66,8 @@ func TestEveryFunctionIsBound(t *testing.T) {
 
 func TestEveryStatusHasItsCode(t *testing.T) {
 	codes := []Code{
-		ErrInvalidArgument, ErrInvalidHandle, ErrConfig, ErrIO, ErrFormat, ErrBusy, ErrCancelled, ErrCallback, ErrDevice, ErrTorch,
+		ErrInvalidArgument, ErrInvalidHandle, ErrConfig, ErrIO, ErrFormat, ErrBusy, ErrCancelled, ErrCallback, ErrOutOfMemory, ErrDevice,
+		ErrTorch,
 		ErrUnsupported, ErrBufferTooSmall, ErrABI, ErrForked, ErrPoisoned, ErrPanic, ErrNotFound, ErrUnreachable, ErrDiverged,
 		ErrTooFew, ErrMissingLatency, ErrTorchMismatch,
 	}

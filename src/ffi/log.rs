@@ -103,7 +103,7 @@ pub extern "C" fn nse_set_log(sink: *const nse_log_sink, err: *mut *mut nse_erro
 
 /// Sets the level, for the whole process: messages of a higher number are not even made. Concurrent.
 ///
-/// `level`: one of NSE_LOG_*.
+/// `level`: NSE_LOG_OFF to NSE_LOG_TRACE.
 ///
 /// NSE_ERR_INVALID_ARGUMENT: no such level. Since 0.1.
 #[no_mangle]
