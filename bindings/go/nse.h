@@ -12,13 +12,14 @@
  * Errors    Negative status. The last parameter `err`, when not NULL, is set to NULL on success and to an nse_error to free on failure.
  *           Handle outputs are NULL after a failure; other outputs are written only on success. There is no per-thread state.
  *           Besides the statuses a function names, any can return NSE_ERR_INVALID_ARGUMENT, NSE_ERR_INVALID_HANDLE, NSE_ERR_FORKED,
- *           NSE_ERR_POISONED and NSE_ERR_PANIC.
+ *           NSE_ERR_OUT_OF_MEMORY, NSE_ERR_POISONED and NSE_ERR_PANIC.
  * Text      UTF-8. Text passed in ends in NUL. Text that comes out is in an nse_buffer, to free with nse_buffer_free.
  * JSON      Options are strict: an unknown key or a value out of range is NSE_ERR_CONFIG with a JSON pointer to it.
  * Structs   Start with `struct_size`, set by the INIT macro. The library reads, or fills, only as much as the caller has.
  * Threads   Any function may be called from any thread. Functions marked "Concurrent" never wait; of those that work on a search or a
  *           model one runs at a time, and a second gives NSE_ERR_BUSY. Tensor work runs on threads that the library owns.
- * Callbacks {function, user, user_free}. They must return normally: no exception, no longjmp. user_free runs exactly once.
+ * Callbacks {function, user, user_free}. They must return normally: no exception (it aborts the process), no longjmp. user_free
+ *           runs exactly once.
  * Fork      After the first call a forked child gets NSE_ERR_FORKED from every call, without an error object.
  * Unload    The library stays loaded: dlclose does nothing.
  * Silence   Nothing is printed (nse_set_log), no signal handler is set, no random generator or thread count of the process is

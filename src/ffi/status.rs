@@ -66,6 +66,7 @@ pub fn of(error: &Error) -> nse_status {
         Error::Argument { .. } => NSE_ERR_INVALID_ARGUMENT,
         Error::Handle { .. } => NSE_ERR_INVALID_HANDLE,
         Error::Config { .. } => NSE_ERR_CONFIG,
+        Error::Io { source, .. } if source.kind() == std::io::ErrorKind::OutOfMemory => NSE_ERR_OUT_OF_MEMORY,
         Error::Io { .. } => NSE_ERR_IO,
         Error::Format { .. } => NSE_ERR_FORMAT,
         Error::Busy(_) => NSE_ERR_BUSY,

@@ -9,6 +9,7 @@ mod checkpoint_crash;
 mod checkpoint_file;
 mod code;
 mod continued;
+mod corpus;
 mod cost;
 mod distinct;
 mod engine;
