@@ -4,7 +4,7 @@ use crate::support::cases;
 use crate::synthetic::{options, small_space, timeless, window, Synthetic};
 use nse::arch::Architecture;
 use nse::checkpoint::{self, Expected, Keeper};
-use nse::search::{pareto, Asked, Control, Effect, Elsewhere, Observer, Outcome, Scored, Search, Start, Stream, Window};
+use nse::search::{pareto, Asked, Control, Drive, Effect, Elsewhere, Observer, Outcome, Scored, Search, Start, Stream, Window};
 use nse::search::{CheckpointOptions, Purpose, Silent};
 use nse::space::Space;
 use nse::Error;
@@ -14,7 +14,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 fn told(space: &Arc<Space>, seed: u64, window: Window, rest: Value) -> Search {
-    let start = Start { told: true, ..Start::default() };
+    let start = Start { drive: Drive::Told, ..Start::default() };
     Search::start(space.clone(), options(seed, window, rest), start).unwrap()
 }
 
@@ -246,7 +246,7 @@ fn a_front_to_begin_with_is_asked_first() {
         let rest = json!({ "active": 3, "rounds": 2, "candidates": { "count": 20 } });
         Search::start(space.clone(), options(11, window(&space, 0.2, 0.6), rest), start).unwrap()
     };
-    let mut second = begin(Start { told: true, continued: Some(&first), ..Start::default() });
+    let mut second = begin(Start { drive: Drive::Told, continued: Some(&first), ..Start::default() });
     assert!(second.front().is_empty(), "nothing is known here");
     let known = members[0].clone();
     second.tell(&known, Outcome::accuracy(world.accuracy(known.cells()))).unwrap();
@@ -270,8 +270,6 @@ fn each_kind_of_search_says_what_it_is() {
     assert!(argument(trained.tell(&some, Outcome::accuracy(0.5))).1.contains("stepped"));
     assert!(argument(trained.forget(&some)).1.contains("stepped"));
     assert_eq!(trained.pending().count(), 0);
-    let both = Start { told: true, pushed: true, ..Start::default() };
-    assert!(Search::start(space.clone(), trained.options().clone(), both).is_err());
 }
 
 /// Killed after any tell: what the file does not know is told again, and everything ends the same.
@@ -302,7 +300,7 @@ fn a_file_goes_on_as_if_nothing_had_been() {
         }
         drop(search);
         let mut search = checkpoint::load(&path, &Expected::default()).unwrap().resume(&mut Elsewhere).unwrap();
-        assert!(search.told());
+        assert_eq!(search.drive(), Drive::Told);
         // The platform knows what it had begun, and tells all that again.
         let effects: Vec<_> = done.iter().map(|a| search.tell(a, outcome(a)).unwrap()).collect();
         assert!(effects.iter().enumerate().all(|(i, e)| *e == if i < cut { Effect::Repeated } else { Effect::Counted }));
@@ -379,7 +377,7 @@ fn anything_goes(seed: u64, count: usize, group: usize) -> std::result::Result<(
         "told": { "group": group, "lr": 1.5 }, "fitness": { "preserve": stream.below(2) == 0, "threshold": -1.0 },
         "branches": if stream.below(4) == 0 { "single" } else { "multi" }
     });
-    let start = Start { told: true, ..Start::default() };
+    let start = Start { drive: Drive::Told, ..Start::default() };
     // Some windows are out of reach of single branches: not the matter here.
     let Ok(mut search) = Search::start(space.clone(), options(seed, bounds, rest), start) else { return Ok(()) };
     let world = Synthetic::new(&space, seed);
