@@ -26,7 +26,7 @@ mod state;
 mod telling;
 mod trainer;
 
-pub use asking::{Asked, Effect};
+pub use asking::{Asked, Effect, ToldOptions};
 pub use budget::{Budget, Reach};
 pub use elsewhere::Elsewhere;
 pub use engine::{Search, Start, Status};
@@ -36,8 +36,8 @@ pub use ledger::Outcome;
 pub use meter::Meter;
 pub use observe::{Control, Event, EventKind, Observer, Silent};
 pub use options::{
-    Augment, Branches, CandidateOptions, CheckpointOptions, FitnessOptions, Objective, ScoreOptions, SearchOptions, ToldOptions,
-    TooFew, TrainOptions,
+    Augment, Branches, CandidateOptions, CheckpointOptions, FitnessOptions, Objective, ScoreOptions, SearchOptions, TooFew,
+    TrainOptions,
 };
 pub use pareto::Scored;
 pub use preset::{OptionsPreset, PRESETS};
