@@ -12,16 +12,18 @@
  * Errors    Negative status. The last parameter `err`, when not NULL, is set to NULL on success and to an nse_error to free on failure.
  *           Handle outputs are NULL after a failure; other outputs are written only on success. There is no per-thread state.
  *           Besides the statuses a function names, any can return NSE_ERR_INVALID_ARGUMENT, NSE_ERR_INVALID_HANDLE, NSE_ERR_FORKED,
- *           NSE_ERR_POISONED and NSE_ERR_PANIC.
+ *           NSE_ERR_OUT_OF_MEMORY, NSE_ERR_POISONED and NSE_ERR_PANIC.
  * Text      UTF-8. Text passed in ends in NUL. Text that comes out is in an nse_buffer, to free with nse_buffer_free.
  * JSON      Options are strict: an unknown key or a value out of range is NSE_ERR_CONFIG with a JSON pointer to it.
  * Structs   Start with `struct_size`, set by the INIT macro. The library reads, or fills, only as much as the caller has.
  * Threads   Any function may be called from any thread. Functions marked "Concurrent" never wait; of those that work on a search or a
  *           model one runs at a time, and a second gives NSE_ERR_BUSY. Tensor work runs on threads that the library owns.
- * Callbacks {function, user, user_free}. They must return normally: no exception, no longjmp. user_free runs exactly once.
+ * Callbacks {function, user, user_free}. They must return normally: no exception (it aborts the process), no longjmp. user_free
+ *           runs exactly once.
  * Fork      After the first call a forked child gets NSE_ERR_FORKED from every call, without an error object.
  * Unload    The library stays loaded: dlclose does nothing.
- * Silence   Nothing is printed, no signal handler is set, no random generator or thread count of the process is touched unasked.
+ * Silence   Nothing is printed (nse_set_log), no signal handler is set, no random generator or thread count of the process is
+ *           touched unasked.
  */
 
 #ifndef NSE_H
@@ -142,7 +144,7 @@ typedef int32_t nse_status;
 #define NSE_ERR_BUSY (-6)
 
 /**
- * Cancelled by the host. What was done so far is kept.
+ * Cancelled by the host; what was done so far is kept. Or nse_shutdown has ended the thread of this object.
  */
 #define NSE_ERR_CANCELLED (-7)
 
@@ -165,6 +167,11 @@ typedef int32_t nse_status;
  * libtorch reported an error.
  */
 #define NSE_ERR_TORCH (-13)
+
+/**
+ * The libtorch of this process is not one that the library was made for. The detail has both files and both versions.
+ */
+#define NSE_ERR_TORCH_MISMATCH (-14)
 
 /**
  * This build of the library cannot do it.
@@ -326,15 +333,38 @@ NSE_API const char *nse_version_string(void);
 NSE_API nse_status nse_abi_check(uint32_t header_abi);
 
 /**
- * What runs here, as JSON: version and ABI of nse, whether it has libtorch, which file that is and its version, its
- * threads, CUDA and why it is off, OpenMP libraries in this process. Touches libtorch, so that the first call looks for CUDA.
- * Blocks for that long.
+ * What runs here, as JSON:
+ *
+ * "nse": {"version", "abi", "torch": whether this build has libtorch}.
+ * "runtime": null without libtorch, else {"libtorch", "cuda"}. "libtorch": {"version", "made_for": the version that nse was made
+ * for, "file": where it was loaded from, "others": more files of libtorch in this process, "before_nse": whether it was there
+ * before nse (null: unknown), "threads", "problem": null, or why it is refused (NSE_ERR_TORCH_MISMATCH)}. "cuda": {"available",
+ * "devices", "reason": why it is off}.
+ * "openmp": {"libraries": files of OpenMP runtimes in this process, "warning": null, or that there are two kinds}. The first
+ * call looks for CUDA. Blocks for that long.
  *
  * `out`: [out] to free with nse_buffer_free.
  *
  * Since 0.1.
  */
 NSE_API nse_status nse_runtime_info(nse_buffer *out, nse_error **err);
+
+/**
+ * Ends all threads of the library: everything that runs is cancelled, and returns NSE_ERR_CANCELLED, where other threads wait
+ * for it too. Searches and models stay and can be looked at; what would compute with them (step, save, evaluate, export) returns
+ * NSE_ERR_CANCELLED from then on. Save first what should go on later. user_free of a callback runs when its object is freed, as
+ * ever. The log stays. New searches and models may be made, even at once: they have new threads. Not needed before a process ends.
+ * Blocks.
+ *
+ * `timeout_ms`: milliseconds to wait for the threads, or NSE_FOREVER. A thread ends after its current batch, and not inside a
+ * callback of the host.
+ *
+ * Returns NSE_OK: no thread that was there is left. NSE_PENDING: the time is up, call again; or this is called from a callback
+ * on a thread of the library, which cannot wait for itself, and all threads end soon. Since 0.1.
+ */
+NSE_API
+nse_status nse_shutdown(uint32_t timeout_ms,
+                        nse_error **err);
 
 /* ---- Progress ------------------------------------------------------------------------------------------------------ */
 
@@ -450,6 +480,92 @@ typedef struct nse_events {
      */
     nse_free_fn user_free;
 } nse_events;
+
+/* ---- Log ----------------------------------------------------------------------------------------------------------- */
+
+/**
+ * Level of the log: nothing.
+ */
+#define NSE_LOG_OFF 0
+
+/**
+ * Level of the log: a bug in the library.
+ */
+#define NSE_LOG_ERROR 1
+
+/**
+ * Level of the log: something that the host will want to change, for example two OpenMP runtimes in its process.
+ */
+#define NSE_LOG_WARN 2
+
+/**
+ * Level of the log: searches, rounds, checkpoints, models and the libtorch in use; a few lines per round. The default.
+ */
+#define NSE_LOG_INFO 3
+
+/**
+ * Level of the log: what leads to them: operators that are dropped, calls that fail.
+ */
+#define NSE_LOG_DEBUG 4
+
+/**
+ * Level of the log: every optimizer step.
+ */
+#define NSE_LOG_TRACE 5
+
+/**
+ * Called with a message. `target`: one word, the part of the library that speaks: "search", "checkpoint", "model", "torch",
+ * "openmp", "events", "library" or "ffi"; later versions may have more. `message`: UTF-8 with a NUL behind its `len` bytes. Both are
+ * valid during the call only.
+ *
+ * Runs on any thread, those of the library included, and on several at once; no lock of the library is held, a slow one holds up
+ * its own thread only. Every function may be called from inside, nse_set_log too; what they say on this thread is not logged. Must
+ * return normally: no exception, no longjmp, no thread exit.
+ */
+typedef void (*nse_log_fn)(void *user, int32_t level, const char *target, const char *message, size_t len);
+
+/**
+ * Where messages go. Start with NSE_LOG_SINK_INIT.
+ */
+typedef struct nse_log_sink {
+    uint32_t struct_size;
+    /**
+     * 0.
+     */
+    uint32_t flags;
+    /**
+     * Not NULL.
+     */
+    nse_log_fn log;
+    /**
+     * Passed to both functions; the library never looks at it.
+     */
+    void *user;
+    /**
+     * May be NULL. Called exactly once, when this sink was replaced and no call of it is under way any more, or when
+     * nse_set_log fails (but not when a struct_size is wrong, for then nothing can be read).
+     */
+    nse_free_fn user_free;
+} nse_log_sink;
+
+/**
+ * Sends the messages of the library, for the whole process, to `sink` instead of to where they went; NULL: nowhere, as at the
+ * beginning. Never waits: calls of the old sink that are under way end in their own time.
+ *
+ * `sink`: [in] read during the call only.
+ *
+ * Since 0.1.
+ */
+NSE_API nse_status nse_set_log(const nse_log_sink *sink, nse_error **err);
+
+/**
+ * Sets the level, for the whole process: messages of a higher number are not even made. Concurrent.
+ *
+ * `level`: NSE_LOG_OFF to NSE_LOG_TRACE.
+ *
+ * NSE_ERR_INVALID_ARGUMENT: no such level. Since 0.1.
+ */
+NSE_API nse_status nse_set_log_level(int32_t level);
 
 /* ---- Search space -------------------------------------------------------------------------------------------------- */
 
@@ -1571,7 +1687,7 @@ NSE_API nse_status nse_model_train_async(const nse_model_desc *desc, nse_op **ou
  *
  * `dataset`: [in] images of the size that the model was trained on. `loss`: [out] mean cross-entropy; `accuracy`: [out] top-1, 0 to 1. Both may be NULL.
  *
- * NSE_ERR_INVALID_ARGUMENT: the images do not fit. NSE_ERR_BUSY. NSE_ERR_TORCH. Since 0.1.
+ * NSE_ERR_INVALID_ARGUMENT: the images do not fit. NSE_ERR_BUSY. NSE_ERR_CANCELLED: by nse_shutdown. NSE_ERR_TORCH. Since 0.1.
  */
 NSE_API
 nse_status nse_model_evaluate(const nse_model *model,
@@ -1645,6 +1761,7 @@ NSE_API nse_status nse_op_take_model(const nse_op *op, nse_model **out, nse_erro
 NSE_API void nse_op_free(nse_op *op);
 
 #define NSE_BUFFER_INIT {NULL, 0, NULL}
+#define NSE_LOG_SINK_INIT {sizeof(nse_log_sink), 0, NULL, NULL, NULL}
 #define NSE_EVENTS_INIT {sizeof(nse_events), 0, NULL, NULL, NULL}
 #define NSE_IMAGES_INIT {sizeof(nse_images), 0, 0, 0, 0, 0, NULL, NULL}
 #define NSE_SOURCE_INIT {sizeof(nse_source), 0, 0, 0, 0, 0, 0, NULL, NULL, NULL}

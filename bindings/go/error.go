@@ -34,10 +34,14 @@ const (
 	ErrCancelled Code = C.NSE_ERR_CANCELLED
 	// ErrCallback: a function of the host did not succeed. The error wraps what it returned.
 	ErrCallback Code = C.NSE_ERR_CALLBACK
+	// ErrOutOfMemory: the device, or the machine, has no memory for it. Nothing is lost, and the call can be made again.
+	ErrOutOfMemory Code = C.NSE_ERR_OUT_OF_MEMORY
 	// ErrDevice: the device does not exist or cannot be used.
 	ErrDevice Code = C.NSE_ERR_DEVICE
 	// ErrTorch: libtorch reported an error.
 	ErrTorch Code = C.NSE_ERR_TORCH
+	// ErrTorchMismatch: the libtorch of this process is not one that the library was made for. Detail has both.
+	ErrTorchMismatch Code = C.NSE_ERR_TORCH_MISMATCH
 	// ErrUnsupported: this build of the library cannot do it.
 	ErrUnsupported Code = C.NSE_ERR_UNSUPPORTED
 	// ErrBufferTooSmall: an array is too small. Does not come out of this package.
@@ -113,6 +117,13 @@ type Detail struct {
 	HostCode int32 `json:"code"`
 	// Device of ErrDevice.
 	Device string `json:"device"`
+	// The libtorch of ErrTorchMismatch, the version that the library was made for, more files of libtorch in the process, and the
+	// file of the library.
+	TorchVersion string   `json:"version"`
+	TorchFile    string   `json:"file"`
+	TorchMadeFor string   `json:"made_for"`
+	TorchOthers  []string `json:"others"`
+	NSE          string   `json:"nse"`
 	// Raw is the whole document, with keys that a newer library may have; nil when the library gave none.
 	Raw json.RawMessage `json:"-"`
 }

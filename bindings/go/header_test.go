@@ -66,9 +66,10 @@ func TestEveryFunctionIsBound(t *testing.T) {
 
 func TestEveryStatusHasItsCode(t *testing.T) {
 	codes := []Code{
-		ErrInvalidArgument, ErrInvalidHandle, ErrConfig, ErrIO, ErrFormat, ErrBusy, ErrCancelled, ErrCallback, ErrDevice, ErrTorch,
+		ErrInvalidArgument, ErrInvalidHandle, ErrConfig, ErrIO, ErrFormat, ErrBusy, ErrCancelled, ErrCallback, ErrOutOfMemory, ErrDevice,
+		ErrTorch,
 		ErrUnsupported, ErrBufferTooSmall, ErrABI, ErrForked, ErrPoisoned, ErrPanic, ErrNotFound, ErrUnreachable, ErrDiverged,
-		ErrTooFew, ErrMissingLatency, ErrConflict,
+		ErrTooFew, ErrMissingLatency, ErrTorchMismatch, ErrConflict,
 	}
 	named := map[string]Code{}
 	for _, code := range codes {
@@ -116,6 +117,9 @@ func TestEveryBeginningChecksTheABI(t *testing.T) {
 		"MeasureLatency":       func() error { _, err := MeasureLatency(t.Context(), MeasureConfig{Space: space}); return err },
 		"SearchOptionsPresets": func() error { _, err := SearchOptionsPresets(); return err },
 		"LoadSearch":           func() error { _, err := LoadSearch("any", SearchConfig{Train: dataset}); return err },
+		"SetLog":               func() error { return SetLog(nil) },
+		"SetLogLevel":          func() error { return SetLogLevel(0) },
+		"Shutdown":             func() error { return Shutdown(t.Context()) },
 		"Runtime":              func() error { _, err := Runtime(); return err },
 		"Presets":              func() error { _, err := Presets(); return err },
 		"SearchOptionsSchema":  func() error { _, err := SearchOptionsSchema(); return err },

@@ -19,6 +19,18 @@ static int32_t fill(void *user, uint32_t first, uint32_t count, uint8_t *pixels,
     return nsegoFill((uintptr_t)user, first, count, pixels, labels);
 }
 
+static void on_log(void *user, int32_t level, const char *target, const char *message, size_t len) {
+    nsegoLog((uintptr_t)user, level, (char *)target, (char *)message, len);
+}
+
+nse_status nsego_set_log(uintptr_t handler, nse_error **err) {
+    nse_log_sink sink = NSE_LOG_SINK_INIT;
+    sink.log = on_log;
+    sink.user = (void *)handler;
+    sink.user_free = user_free;
+    return nse_set_log(&sink, err);
+}
+
 static nse_events events_for(uintptr_t listener) {
     nse_events events = NSE_EVENTS_INIT;
     events.on_event = on_event;
@@ -95,6 +107,17 @@ nse_status nsego_search_load(const char *path, uint32_t flags, const nse_space *
     nse_events events = events_for(listener);
     nse_search_desc desc = search_desc(flags, space, train, held_out, options_json, latency, continued, start, start_count, &events);
     return nse_search_load(path, &desc, out, err);
+}
+
+nse_status nsego_search_push(const nse_search *search, uint32_t phase, uint32_t count, const float *images, const uint32_t *labels,
+                             double lr, nse_pushed *pushed, nse_error **err) {
+    nse_batch batch = NSE_BATCH_INIT;
+    batch.phase = phase;
+    batch.count = count;
+    batch.images = images;
+    batch.labels = labels;
+    batch.lr = lr;
+    return nse_search_push(search, &batch, pushed, err);
 }
 
 nse_status nsego_search_tell(const nse_search *search, uint32_t flags, const char *code, double accuracy, double cost,

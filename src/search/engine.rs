@@ -9,6 +9,7 @@ use super::handover::Target;
 use super::history::{FrontMember, RoundRecord, Seconds};
 use super::ledger::Ledger;
 use super::meter::Meter;
+use super::notes;
 use super::observe::{EventKind, Observer};
 use super::options::{SearchOptions, TooFew};
 use super::pareto::{self, Scored};
@@ -180,6 +181,7 @@ impl Search {
         }
         // What the first active subset does not have, it will not have after its training.
         search.candidates(&mut Stream::new(search.options.seed, Purpose::Probe, 0, 1))?;
+        notes::ready(&search, "created");
         Ok(search)
     }
 
@@ -189,7 +191,9 @@ impl Search {
         let costs = CostTable::new(&space);
         let prices = Prices::of(&space, &costs, options.objective.cost, latency.as_deref())?;
         let run = Run::read(state, &space)?;
-        Ok(Search { space, latency, options, costs, prices, run, pass: Pass::default() })
+        let search = Search { space, latency, options, costs, prices, run, pass: Pass::default() };
+        notes::ready(&search, "restored");
+        Ok(search)
     }
 
     /// Everything that [`Search::restore`] needs beside space, options and latencies. Weights are the trainer's.
@@ -240,6 +244,7 @@ impl Search {
         self.run.seconds = Seconds::default();
         self.run.meter.restart();
         self.run.phase = Phase::Train { step: 0, weights: false };
+        notes::round_begun(self);
         Ok(())
     }
 
@@ -254,6 +259,7 @@ impl Search {
             let lr = self.options.train.schedule(self.run.steps).at(step);
             let outcome = trainer.weight_step(at, &open, lr)?;
             self.run.meter.trained(outcome.loss, outcome.correct, outcome.images);
+            notes::trained(self, step, outcome.loss);
             self.run.phase = Phase::Train { step, weights: true };
             if (step + 1) % self.options.fitness.interval == 0 {
                 return Ok(());
@@ -286,6 +292,7 @@ impl Search {
         let (threshold, window) = (self.options.fitness.threshold, self.options.objective.window());
         for (cell, operator) in self.run.evolution.drop_unfit(&self.prices, threshold, window) {
             self.run.dropped[cell].push(operator);
+            notes::dropped(self, cell, operator);
         }
     }
 
@@ -332,6 +339,7 @@ impl Search {
         let group = &candidates[done..all.min(done + GROUP)];
         if group.is_empty() {
             self.finish();
+            notes::round_finished(self);
             observer.event(&self.event(EventKind::Finish, 1, 1, trainer), self);
             return observer.keep(self, trainer);
         }

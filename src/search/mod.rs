@@ -14,6 +14,7 @@ mod handover;
 mod history;
 mod ledger;
 mod meter;
+mod notes;
 mod observe;
 mod options;
 pub mod pareto;

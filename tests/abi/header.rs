@@ -11,6 +11,7 @@ const SECTIONS: &[(&str, &str)] = &[
     ("Errors", "error"),
     ("Library", "library"),
     ("Progress", "callback"),
+    ("Log", "log"),
     ("Search space", "space"),
     ("Dataset", "dataset"),
     ("Images of the host", "source"),

@@ -33,6 +33,7 @@ fn rust() -> String {
             struct_size kind round rounds epoch epochs step steps loss accuracy images_per_second seconds seconds_left
         }
         nse_events { struct_size flags on_event user user_free }
+        nse_log_sink { struct_size flags log user user_free }
         nse_images { struct_size channels height width count classes pixels labels }
         nse_source { struct_size flags channels height width count classes fill user user_free }
         nse_measure_desc { struct_size flags space options_json events }

@@ -7,6 +7,7 @@
 #include <nse/event.hpp>
 #include <nse/latency.hpp>
 #include <nse/op.hpp>
+#include <nse/push.hpp>
 
 #include <cmath>
 #include <cstddef>
@@ -128,15 +129,10 @@ class Search : public detail::Handle<nse_search, nse_search_free> {
     /// search is not finished or has other cells. NSE_ERR_BUSY: it is.
     template <class F = detail::Silent>
     Search(const Space &space, const Dataset &train, const SearchParts &parts, std::string_view options, F &&on_event = {}) {
-        const detail::Text json("desc.options_json", options);
         nse_search_desc desc = parts.desc();
         desc.space = space.get();
         desc.train = train.get();
-        desc.options_json = json.c_str();
-        detail::with_events(std::forward<F>(on_event), [&](const nse_events *events) {
-            desc.events = events;
-            detail::call(nse_search_create, static_cast<const nse_search_desc *>(&desc), out());
-        });
+        create(desc, options, std::forward<F>(on_event));
     }
     /// Makes a search that trains nothing: it is asked for architectures and told how they did. Works in every build.
     /// NSE_ERR_CONFIG. NSE_ERR_UNREACHABLE.
@@ -170,17 +166,40 @@ class Search : public detail::Handle<nse_search, nse_search_free> {
     template <class F = detail::Silent>
     [[nodiscard]] static Search load(std::string_view path, const Dataset &train, const SearchParts &parts,
                                      std::string_view options = {}, F &&on_event = {}) {
-        const detail::Text file("path", path), json("desc.options_json", options);
         nse_search_desc desc = parts.desc();
         desc.train = train.get();
-        desc.options_json = options.empty() ? nullptr : json.c_str();
+        return read(path, desc, options, std::forward<F>(on_event));
+    }
+
+    /// Makes a search without datasets: it lives in the host's own training loop, which pushes its batches; see docs/push.md.
+    template <class F = detail::Silent>
+    [[nodiscard]] static Search pushed(const Space &space, std::string_view options, F &&on_event = {}) {
+        return pushed(space, SearchParts(), options, std::forward<F>(on_event));
+    }
+    /// With latencies, or a search to go on from. NSE_ERR_INVALID_ARGUMENT: besides, held-out images.
+    template <class F = detail::Silent>
+    [[nodiscard]] static Search pushed(const Space &space, const SearchParts &parts, std::string_view options, F &&on_event = {}) {
+        nse_search_desc desc = parts.desc();
+        desc.flags = NSE_SEARCH_PUSHED;
+        desc.space = space.get();
         Search search;
-        detail::with_events(std::forward<F>(on_event), [&](const nse_events *events) {
-            desc.events = events;
-            detail::call(nse_search_load, file.c_str(), static_cast<const nse_search_desc *>(&desc), search.out());
-        });
+        search.create(desc, options, std::forward<F>(on_event));
         return search;
     }
+    /// As `load`, of a search into which batches are pushed. NSE_ERR_INVALID_ARGUMENT: that search has datasets.
+    template <class F = detail::Silent>
+    [[nodiscard]] static Search load_pushed(std::string_view path, std::string_view options = {}, F &&on_event = {}) {
+        return load_pushed(path, SearchParts(), options, std::forward<F>(on_event));
+    }
+    /// With the latency table of the saved search.
+    template <class F = detail::Silent>
+    [[nodiscard]] static Search load_pushed(std::string_view path, const SearchParts &parts, std::string_view options = {},
+                                            F &&on_event = {}) {
+        nse_search_desc desc = parts.desc();
+        desc.flags = NSE_SEARCH_PUSHED;
+        return read(path, desc, options, std::forward<F>(on_event));
+    }
+
     /// The options, as a JSON schema with keys, defaults, ranges and help.
     [[nodiscard]] static std::string options_schema() { return detail::read(nse_search_options_schema); }
     /// Sets of options for the option "preset", as JSON: [{"name", "description", "options"}, ...].
@@ -188,11 +207,45 @@ class Search : public detail::Handle<nse_search, nse_search_free> {
 
     /// Runs one round, or the rest of one that was cut short; true while more follow. After any exception the next call goes
     /// on from the last finished optimizer step. NSE_ERR_CANCELLED. NSE_ERR_BUSY. NSE_ERR_DIVERGED. NSE_ERR_UNREACHABLE.
-    /// NSE_ERR_TOO_FEW. NSE_ERR_IO: the checkpoint could not be written. NSE_ERR_TORCH.
+    /// NSE_ERR_TOO_FEW. NSE_ERR_OUT_OF_MEMORY. NSE_ERR_IO: the checkpoint could not be written. NSE_ERR_TORCH.
     bool step() { return detail::call(nse_search_step, get()) != NSE_DONE; }
 
     /// Begins a round as `step` does, and returns at once; events come when the operation is polled. NSE_ERR_BUSY.
     [[nodiscard]] Operation step_async() const { return detail::make<Operation>(nse_search_step_async, get()); }
+
+    /// Does one piece of work with a batch of the host's: `phase` is what `next` said. After an nse::Error nothing has happened, and
+    /// the same can be pushed again; except NSE_ERR_IO, when the checkpoint could not be written, and what a callback throws (what
+    /// it cancels is already done): then the batch has been used, and `next` says what comes next.
+    /// NSE_ERR_INVALID_ARGUMENT: a phase that is not next, images or labels that do not fit the space, no learning rate, or a search
+    /// that has datasets. NSE_ERR_CANCELLED. NSE_ERR_BUSY. NSE_ERR_DIVERGED. NSE_ERR_OUT_OF_MEMORY. NSE_ERR_UNREACHABLE.
+    /// NSE_ERR_TOO_FEW. NSE_ERR_TORCH.
+    Pushed push(Phase phase, const Batch &batch) {
+        nse_batch raw = NSE_BATCH_INIT;
+        raw.phase = static_cast<std::uint32_t>(phase);
+        raw.count = batch.count;
+        raw.images = batch.images;
+        raw.labels = batch.labels;
+        raw.lr = batch.lr;
+        return detail::push(get(), &raw);
+    }
+    /// The same with DLPack tensors, on the CPU or a CUDA device; see nse_batch. The library calls both deleters before this
+    /// returns, also when it throws (but not for NSE_ERR_ABI: then nothing was taken). NSE_ERR_DEVICE.
+    Pushed push_dlpack(Phase phase, ::DLManagedTensorVersioned *images, ::DLManagedTensorVersioned *labels, double lr = 0) {
+        nse_batch raw = NSE_BATCH_INIT;
+        raw.phase = static_cast<std::uint32_t>(phase);
+        raw.images_dlpack = images;
+        raw.labels_dlpack = labels;
+        raw.lr = lr;
+        return detail::push(get(), &raw);
+    }
+    /// There are no more images for what comes next: the end of an epoch, of the calibration, or of the evaluation.
+    Pushed end() { return push(Phase::end, {}); }
+    /// What comes next; nothing is done. NSE_ERR_BUSY.
+    [[nodiscard]] Pushed next() const { return detail::push(get(), nullptr); }
+
+    /// Memory and time that the search will take, as JSON; see nse_search_estimate. Blocks for some seconds, and changes nothing.
+    /// NSE_ERR_OUT_OF_MEMORY: it would not fit. NSE_ERR_BUSY. NSE_ERR_CANCELLED. NSE_ERR_TORCH.
+    [[nodiscard]] std::string estimate() const { return detail::read(nse_search_estimate, get()); }
 
     /// Up to so many architectures to evaluate, of a search that is told. Waits for other calls, and is never NSE_ERR_BUSY.
     [[nodiscard]] Asked ask(std::size_t count) {
@@ -227,7 +280,7 @@ class Search : public detail::Handle<nse_search, nse_search_free> {
     /// What was asked and not told, as JSON: [{"code", "round"}, ...].
     [[nodiscard]] std::string pending() const { return detail::read(nse_search_pending, get()); }
 
-    /// Asks a running step to stop: it throws NSE_ERR_CANCELLED. Without one it does nothing. Never waits.
+    /// Asks a running step, push or estimate to stop: it throws NSE_ERR_CANCELLED. Without one it does nothing. Never waits.
     void cancel() const {
         detail::call([](const nse_search *search, nse_error **) { return nse_search_cancel(search); }, get());
     }
@@ -290,6 +343,25 @@ class Search : public detail::Handle<nse_search, nse_search_free> {
     }
 
   private:
+    template <class F> void create(nse_search_desc desc, std::string_view options, F &&on_event) {
+        const detail::Text json("desc.options_json", options);
+        desc.options_json = json.c_str();
+        detail::with_events(std::forward<F>(on_event), [&](const nse_events *events) {
+            desc.events = events;
+            detail::call(nse_search_create, static_cast<const nse_search_desc *>(&desc), out());
+        });
+    }
+    template <class F>
+    [[nodiscard]] static Search read(std::string_view path, nse_search_desc desc, std::string_view options, F &&on_event) {
+        const detail::Text file("path", path), json("desc.options_json", options);
+        desc.options_json = options.empty() ? nullptr : json.c_str();
+        Search search;
+        detail::with_events(std::forward<F>(on_event), [&](const nse_events *events) {
+            desc.events = events;
+            detail::call(nse_search_load, file.c_str(), static_cast<const nse_search_desc *>(&desc), search.out());
+        });
+        return search;
+    }
     [[nodiscard]] static std::string under(std::string_view cost) { return R"({"cost": ")" + std::string(cost) + R"("})"; }
     [[nodiscard]] std::string front_under(const char *cost, const nse_latency *latency) const {
         return detail::read(nse_search_front, get(), cost, latency);
