@@ -35,7 +35,7 @@ enum Driver {
     /// The host, batch by batch.
     Pushed(Worker<State<PushTrainer>>),
     /// The host, by results. Nothing takes long, so there is no thread: whoever calls waits for the other.
-    Told(Mutex<State<Elsewhere>>),
+    Told(Box<Mutex<State<Elsewhere>>>),
 }
 
 /// What lives on the thread of a search.
@@ -151,7 +151,7 @@ impl SearchHandle {
             Images::Pushed => {
                 Driver::Pushed(Worker::start("search", move || begin.with(PushTrainer::new(of, &with)?, &publish))?)
             }
-            Images::Told => Driver::Told(Mutex::new(begin.with(Elsewhere, &publish)?)),
+            Images::Told => Driver::Told(Box::new(Mutex::new(begin.with(Elsewhere, &publish)?))),
         };
         Ok(SearchHandle { space, metric: options.objective.cost, shared, options, events: Arc::new(events), driver })
     }

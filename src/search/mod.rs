@@ -29,7 +29,7 @@ mod state;
 mod telling;
 mod trainer;
 
-pub use asking::{Asked, Effect};
+pub use asking::{Asked, Effect, ToldOptions};
 pub use budget::{Budget, Reach};
 pub use elsewhere::Elsewhere;
 pub use engine::{Search, Status};
@@ -40,8 +40,7 @@ pub use meter::Meter;
 pub use objective::Objective;
 pub use observe::{Control, Event, EventKind, Observer, Silent};
 pub use options::{
-    Augment, Branches, CandidateOptions, CheckpointOptions, FitnessOptions, ScoreOptions, SearchOptions, ToldOptions, TooFew,
-    TrainOptions,
+    Augment, Branches, CandidateOptions, CheckpointOptions, FitnessOptions, ScoreOptions, SearchOptions, TooFew, TrainOptions,
 };
 pub use pareto::Scored;
 pub use preset::{OptionsPreset, PRESETS};

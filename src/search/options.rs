@@ -1,5 +1,6 @@
 //! The options of a search, as strict JSON with a schema. Doc comments are the help text of `nse_search_options_schema`.
 
+use super::asking::ToldOptions;
 use super::objective::Objective;
 use super::preset;
 use super::push::PushedOptions;
@@ -161,7 +162,7 @@ pub struct CheckpointOptions {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct CandidateOptions {
-    /// Inside the window.
+    /// Inside the window. Of a search that is told its results: how many results close a round.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub count: usize,
     /// Just below the window: they only remove front members at its cheap edge, which would be on the front for lack of rivals.
@@ -199,25 +200,6 @@ pub struct ScoreOptions {
     /// Images per forward pass. Statistics are exact when `calibration` fits in one pass, else averaged over passes.
     #[schemars(range(min = 2, max = 1_000_000))]
     pub batch: usize,
-}
-
-/// Learning of the operators' scores theta from results that are told, by Adam on the score-function gradient, with the mean of the
-/// others of a group as the baseline of each. `fitness.threshold` and `fitness.preserve` hold as they do in training.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct ToldOptions {
-    /// Results per step.
-    #[schemars(range(min = 2, max = 1_000_000))]
-    pub group: usize,
-    /// Learning rate of theta.
-    #[schemars(range(min = 0.0, max = 10.0))]
-    pub lr: f64,
-    /// Decay of Adam's mean of the gradient.
-    #[schemars(range(min = 0.0, max = 0.9999))]
-    pub beta1: f64,
-    /// Decay of Adam's mean of its square.
-    #[schemars(range(min = 0.0, max = 0.9999))]
-    pub beta2: f64,
 }
 
 mod defaults {
@@ -262,12 +244,6 @@ impl Default for FitnessOptions {
 impl Default for CandidateOptions {
     fn default() -> Self {
         CandidateOptions { count: 200, extras: 20, extra_width: None, too_few: TooFew::Error }
-    }
-}
-
-impl Default for ToldOptions {
-    fn default() -> Self {
-        ToldOptions { group: 10, lr: 1.0, beta1: 0.0, beta2: 0.999 }
     }
 }
 

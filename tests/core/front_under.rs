@@ -22,7 +22,7 @@ fn it_is_the_front_of_all_candidates_of_the_last_round() {
     let better = |one: (u64, f64), two: (u64, f64)| one.0 <= two.0 && one.1 >= two.1 && one != two;
     let all: Vec<(u64, f64)> = candidates.iter().map(|c| (c.params, c.accuracy)).collect();
     let mut expected: Vec<_> = all.iter().filter(|one| !all.iter().any(|other| better(*other, **one))).copied().collect();
-    expected.sort_by(|a, b| a.0.cmp(&b.0));
+    expected.sort_by_key(|one| one.0);
     expected.dedup();
     let front = search.front_under(Metric::Params, None).unwrap();
     assert_eq!(front.iter().map(|s| (s.price, s.accuracy)).collect::<Vec<_>>(), expected);
