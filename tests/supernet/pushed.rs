@@ -43,7 +43,7 @@ impl Host {
     fn batch(&self, dataset: &Dataset, positions: &[u32], augment: Option<Stream>) -> PushedBatch {
         let (mut images, mut labels) = (Vec::new(), Vec::new());
         let augment = augment.map(|stream| (options().train.augment, stream));
-        dataset.fill(positions, &self.normalisation, augment, &mut images, &mut labels);
+        dataset.fill(positions, &self.normalisation, augment, &mut images, &mut labels).unwrap();
         let bytes = images.iter().flat_map(|v| v.to_ne_bytes()).collect();
         let labels = labels.into_iter().map(|label| label as u32).collect();
         PushedBatch { shape: [positions.len(), 1, 12, 12], values: Values::Host(bytes), labels }
@@ -64,7 +64,7 @@ impl Host {
                 Some(self.batch(&self.held_out, &positions, None))
             }
             Wanted::Calibrate => {
-                let chosen = self.train.choose(64, &mut Stream::new(3, Purpose::Calibration, round, 0));
+                let chosen = self.train.choose(64, &mut Stream::new(3, Purpose::Calibration, round, 0)).unwrap();
                 Some(self.batch(&chosen, &whole(&chosen), None))
             }
             Wanted::Evaluate => Some(self.batch(&self.held_out, &whole(&self.held_out), None)),
