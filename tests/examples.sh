@@ -1,5 +1,6 @@
 #!/bin/sh
 # Builds the quickstart in C, C++ and Go as a user would, runs all three on a part of Fashion-MNIST, and compares what they say.
+# Then the trainer in C that pushes its batches.
 #
 #     NSE_LIB  folder of libnse.so
 #     DATA     folder of Fashion-MNIST
@@ -15,6 +16,7 @@ ${CC:-cc} -std=c11 $strict "$root/examples/c/quickstart.c" -o "$OUT/quickstart-c
 ${CXX:-c++} -std=c++17 $strict -I"$root/bindings/cpp/include" "$root/examples/cpp/quickstart.cpp" -o "$OUT/quickstart-cpp" $link
 (cd "$root/examples/go/quickstart" && CGO_LDFLAGS="$link" GOTOOLCHAIN=local GOPROXY=off GOFLAGS=-mod=readonly \
     ${GO:-go} build -o "$OUT/quickstart-go" .)
+${CC:-cc} -std=gnu11 -Wall -Wextra -pedantic -Werror -I"$root/include" -O2 "$root/examples/c/trainer.c" -o "$OUT/trainer" $link -lm
 # The demo is run by `make demo`; here it only has to compile cleanly.
 ${CC:-cc} -std=gnu11 -Wall -Wextra -Werror -I"$root/include" -fsyntax-only "$root/examples/c/demo.c"
 
@@ -30,3 +32,11 @@ grep -q '^best: {"space":"nse-27-small"' "$OUT/quickstart-c-out/said"
 grep -q '^test accuracy 0\.[0-9]*, model' "$OUT/quickstart-c-out/said"
 cmp "$OUT/quickstart-c-out/said" "$OUT/quickstart-cpp-out/said"
 cmp "$OUT/quickstart-c-out/said" "$OUT/quickstart-go-out/said"
+
+# The trainer with a loop of its own: two rounds, and a loss that falls.
+echo "examples: trainer"
+OMP_NUM_THREADS=1 "$OUT/trainer" "$DATA" >"$OUT/trainer-said"
+grep -q '^round 2 is complete' "$OUT/trainer-said"
+grep -q '^front: [0-9]* multiply-accumulates, accuracy 0\.[0-9]*$' "$OUT/trainer-said"
+grep -q '^best: {"space":"nse-27-small"' "$OUT/trainer-said"
+sed -n 's/^round 2.*: loss \([0-9.]*\),.*/\1/p' "$OUT/trainer-said" | awk 'NR == 1 { first = $1 } { last = $1 } END { exit !(last < 0.95 * first) }'

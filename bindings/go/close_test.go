@@ -76,6 +76,10 @@ func uses(t *testing.T, o objects) map[string]func() error {
 		"Search.Options":      func() error { _, err := search.Options(); return err },
 		"LoadSearch.Train":    func() error { return load(SearchConfig{Train: dataset}) },
 		"Search.Step":         func() error { _, err := search.Step(ctx); return err },
+		"Search.Push":         func() error { _, err := search.Push(ctx, PhaseWeight, Batch{}); return err },
+		"Search.End":          func() error { _, err := search.End(ctx); return err },
+		"Search.Next":         func() error { _, err := search.Next(); return err },
+		"Search.Estimate":     func() error { _, err := search.Estimate(); return err },
 		"Search.Cancel":       func() error { return search.Cancel() },
 		"Search.Status":       func() error { _, err := search.Status(); return err },
 		"Search.Scores":       func() error { _, err := search.Scores(); return err },
@@ -90,7 +94,7 @@ func uses(t *testing.T, o objects) map[string]func() error {
 		"SearchConfig.Train":  func() error { return arg(SearchConfig{Space: good, Train: dataset}) },
 		"TrainConfig.Arch":    func() error { return fit(TrainConfig{Arch: arch, Train: images}) },
 		"TrainConfig.Train":   func() error { return fit(TrainConfig{Arch: arch, Train: dataset}) },
-		"SearchConfig.Events": func() error { return arg(SearchConfig{Space: space, OnEvent: func(Event) {}}) },
+		"SearchConfig.Events": func() error { return arg(SearchConfig{Space: space, Train: images, OnEvent: func(Event) {}}) },
 	}
 }
 

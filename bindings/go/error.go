@@ -34,6 +34,8 @@ const (
 	ErrCancelled Code = C.NSE_ERR_CANCELLED
 	// ErrCallback: a function of the host did not succeed. The error wraps what it returned.
 	ErrCallback Code = C.NSE_ERR_CALLBACK
+	// ErrOutOfMemory: the device, or the machine, has no memory for it. Nothing is lost, and the call can be made again.
+	ErrOutOfMemory Code = C.NSE_ERR_OUT_OF_MEMORY
 	// ErrDevice: the device does not exist or cannot be used.
 	ErrDevice Code = C.NSE_ERR_DEVICE
 	// ErrTorch: libtorch reported an error.
@@ -62,6 +64,8 @@ const (
 	ErrTooFew Code = C.NSE_ERR_TOO_FEW
 	// ErrMissingLatency: the latency table does not have every entry that the space needs. Detail lists what is missing.
 	ErrMissingLatency Code = C.NSE_ERR_MISSING_LATENCY
+	// ErrConflict: another result of the same architecture is known. Detail's Raw has both.
+	ErrConflict Code = C.NSE_ERR_CONFLICT
 )
 
 // Error is the name in C, for example "NSE_ERR_CONFIG".

@@ -15,8 +15,8 @@
 // became unreachable. Objects keep alive what they use, so Close works in any order and at any time, also while another
 // goroutine uses the object. A closed object answers with an error that is [ErrInvalidHandle].
 //
-// All methods may be called from several goroutines. Of [Search.Step] and [Search.Save] one runs at a time on a search, and
-// of [Model.Evaluate] and [Model.Export] one on a model; a second one gets [ErrBusy].
+// All methods may be called from several goroutines. Of [Search.Step], [Search.Push], [Search.Estimate] and [Search.Save] one
+// runs at a time on a search, and of [Model.Evaluate] and [Model.Export] one on a model; a second one gets [ErrBusy].
 //
 // # Errors
 //

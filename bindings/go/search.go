@@ -17,6 +17,8 @@ type Search struct {
 	net      runtime.Cleanup
 	onEvent  func(Event)
 	listener *listener
+	// image is how many values an image has, of a search into which batches are pushed; else 0.
+	image int
 }
 
 var _ io.Closer = (*Search)(nil)
@@ -25,8 +27,14 @@ var _ io.Closer = (*Search)(nil)
 type SearchConfig struct {
 	// Space to search. LoadSearch: nil, or the space of the checkpoint.
 	Space *Space
+	// Told makes a search that trains nothing and works with every library: Search.Ask gives architectures, and Search.Tell is told
+	// how they did. Train and HeldOut are nil then, and OnEvent is not told anything. LoadSearch: as in the saved search.
+	Told bool
 	// Train has the training images. LoadSearch: those of the saved search, as in HeldOut.
 	Train *Dataset
+	// Pushed: the search has no datasets, Train and HeldOut are nil; it lives in a training loop of the host's, which gives it
+	// one batch at a time with Push. LoadSearch: as in the saved search.
+	Pushed bool
 	// HeldOut has images for architecture steps and scoring; nil: a part of Train is held out for them.
 	HeldOut *Dataset
 	// Options, see SearchOptionsSchema. Only "objective" must be there. LoadSearch: nil, or the options of the checkpoint,
@@ -40,8 +48,9 @@ type SearchConfig struct {
 	// Start has, instead, architectures to begin with, as if they were the front of such a search, in this space or another
 	// with the same cells: then what that space has and none of them uses does not come again. LoadSearch: nil.
 	Start []*Arch
-	// OnEvent is told progress, on the goroutine that called Step; may be nil. It may use the search, except Step, which
-	// is ErrBusy. When it panics, the step is cancelled and Step panics with the same value; the search can go on. It
+	// OnEvent is told progress, on the goroutine that called Step or Push; may be nil. It may use the search, except for
+	// those two, which are ErrBusy. When it panics, the step is cancelled and Step panics with the same value; the search can
+	// go on. (A Push panics too, but its batch has been used.) It
 	// must not end its goroutine (runtime.Goexit, which the FailNow of a test uses).
 	OnEvent func(Event)
 }
@@ -81,8 +90,8 @@ func SearchOptionsPresets() ([]OptionsPreset, error) {
 func NewSearch(config SearchConfig) (*Search, error) {
 	start, count := config.start()
 	return config.open(func(options *C.char, listener C.uintptr_t, out **C.nse_search, e **C.nse_error) C.nse_status {
-		return C.nsego_search_create(config.Space.handle(), config.Train.handle(), config.HeldOut.handle(), options,
-			config.Latency.handle(), config.Continued.handle(), start, count, listener, out, e)
+		return C.nsego_search_create(config.flags(), config.Space.handle(), config.Train.handle(), config.HeldOut.handle(),
+			options, config.Latency.handle(), config.Continued.handle(), start, count, listener, out, e)
 	})
 }
 
@@ -99,9 +108,19 @@ func LoadSearch(path string, config SearchConfig) (*Search, error) {
 	}
 	start, count := config.start()
 	return config.open(func(options *C.char, listener C.uintptr_t, out **C.nse_search, e **C.nse_error) C.nse_status {
-		return C.nsego_search_load(cPath, config.Space.handle(), config.Train.handle(), config.HeldOut.handle(), options,
-			config.Latency.handle(), config.Continued.handle(), start, count, listener, out, e)
+		return C.nsego_search_load(cPath, config.flags(), config.Space.handle(), config.Train.handle(),
+			config.HeldOut.handle(), options, config.Latency.handle(), config.Continued.handle(), start, count, listener, out, e)
 	})
+}
+
+func (c SearchConfig) flags() (flags C.uint32_t) {
+	if c.Told {
+		flags |= C.NSE_SEARCH_TOLD
+	}
+	if c.Pushed {
+		flags |= C.NSE_SEARCH_PUSHED
+	}
+	return flags
 }
 
 // start has the handles of Start, in memory that lives as long as what it returns.
@@ -133,6 +152,12 @@ func (c SearchConfig) open(
 	}
 	s := &Search{ptr: ptr, onEvent: c.OnEvent, listener: l}
 	s.net = runtime.AddCleanup(s, func(ptr *C.nse_search) { C.nse_search_free(ptr) }, ptr)
+	if c.Pushed {
+		if s.image, err = s.imageSize(); err != nil {
+			s.Close()
+			return nil, err
+		}
+	}
 	return s, nil
 }
 
@@ -146,39 +171,48 @@ func (c SearchConfig) open(
 // ErrCancelled: also by Cancel or Close. ErrBusy: another Step of this search is running, or a Save. ErrDiverged: the loss
 // is no longer finite. ErrUnreachable: what is left of the space misses the cost window. ErrTooFew: it has fewer
 // architectures than candidates are wanted (option candidates.too_few). ErrIO: the checkpoint could not be written; the
-// one before is as it was, and the search goes on with the next Step. ErrTorch.
+// one before is as it was, and the search goes on with the next Step. ErrOutOfMemory. ErrTorch.
 func (s *Search) Step(ctx context.Context) (done bool, err error) {
+	err = s.run(ctx, func() error {
+		var e *C.nse_error
+		status := C.nse_search_step(s.ptr, &e)
+		done = status == C.NSE_DONE
+		return check(status, &e)
+	})
+	return done, err
+}
+
+// run makes a call that works on the search, and delivers events; when ctx ends, the call is cancelled.
+func (s *Search) run(ctx context.Context, call func() error) error {
 	defer runtime.KeepAlive(s)
 	if s.handle() == nil {
-		return false, failure(ErrInvalidHandle, "search: nil is not a search")
+		return failure(ErrInvalidHandle, "search: nil is not a search")
 	}
 	if err := before(ctx); err != nil {
-		return false, err
+		return err
 	}
 	w := &work{ctx: ctx, onEvent: s.onEvent}
-	// Here and not in the library, because a ctx must only ever cancel its own step.
+	// Here and not in the library, because a ctx must only ever cancel its own call.
 	if !s.listener.work.CompareAndSwap(nil, w) {
-		return false, failure(ErrBusy, "search is busy with another call")
+		return failure(ErrBusy, "search is busy with another call")
 	}
 	defer s.listener.work.Store(nil)
-	// A cancel that overtakes the begin of the step is lost; then the next event, which looks at ctx too, stops it.
+	// A cancel that overtakes the begin of the call is lost; then the next event, which looks at ctx too, stops it.
 	cancelled := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		defer close(cancelled)
 		C.nse_search_cancel(s.ptr)
 	})
-	var e *C.nse_error
-	status := C.nse_search_step(s.ptr, &e)
+	err := call()
 	if !stop() {
-		// Not after the return: it could meet the next step.
+		// Not after the return: it could meet the next call.
 		<-cancelled
 	}
-	err = w.outcome(check(status, &e))
-	return status == C.NSE_DONE, err
+	return w.outcome(err)
 }
 
-// Cancel asks the step that is running to stop after its current batch; it returns ErrCancelled. Without a running step
-// it does nothing. It does not wait.
+// Cancel asks the step, push or estimate that is running to stop after its current batch; it returns ErrCancelled. Without
+// one it does nothing. It does not wait.
 func (s *Search) Cancel() error {
 	defer runtime.KeepAlive(s)
 	status := C.nse_search_cancel(s.handle())

@@ -76,10 +76,11 @@ nse_status nsego_latency_measure(const nse_space *space, const char *options_jso
     return nse_latency_measure(&desc, out, err);
 }
 
-static nse_search_desc search_desc(const nse_space *space, const nse_dataset *train, const nse_dataset *held_out,
+static nse_search_desc search_desc(uint32_t flags, const nse_space *space, const nse_dataset *train, const nse_dataset *held_out,
                                    const char *options_json, const nse_latency *latency, const nse_search *continued,
                                    const nse_arch *const *start, size_t start_count, const nse_events *events) {
     nse_search_desc desc = NSE_SEARCH_DESC_INIT;
+    desc.flags = flags;
     desc.space = space;
     desc.train = train;
     desc.held_out = held_out;
@@ -92,20 +93,41 @@ static nse_search_desc search_desc(const nse_space *space, const nse_dataset *tr
     return desc;
 }
 
-nse_status nsego_search_create(const nse_space *space, const nse_dataset *train, const nse_dataset *held_out,
+nse_status nsego_search_create(uint32_t flags, const nse_space *space, const nse_dataset *train, const nse_dataset *held_out,
                                const char *options_json, const nse_latency *latency, const nse_search *continued,
                                const nse_arch *const *start, size_t start_count, uintptr_t listener, nse_search **out, nse_error **err) {
     nse_events events = events_for(listener);
-    nse_search_desc desc = search_desc(space, train, held_out, options_json, latency, continued, start, start_count, &events);
+    nse_search_desc desc = search_desc(flags, space, train, held_out, options_json, latency, continued, start, start_count, &events);
     return nse_search_create(&desc, out, err);
 }
 
-nse_status nsego_search_load(const char *path, const nse_space *space, const nse_dataset *train, const nse_dataset *held_out,
+nse_status nsego_search_load(const char *path, uint32_t flags, const nse_space *space, const nse_dataset *train, const nse_dataset *held_out,
                              const char *options_json, const nse_latency *latency, const nse_search *continued,
                              const nse_arch *const *start, size_t start_count, uintptr_t listener, nse_search **out, nse_error **err) {
     nse_events events = events_for(listener);
-    nse_search_desc desc = search_desc(space, train, held_out, options_json, latency, continued, start, start_count, &events);
+    nse_search_desc desc = search_desc(flags, space, train, held_out, options_json, latency, continued, start, start_count, &events);
     return nse_search_load(path, &desc, out, err);
+}
+
+nse_status nsego_search_push(const nse_search *search, uint32_t phase, uint32_t count, const float *images, const uint32_t *labels,
+                             double lr, nse_pushed *pushed, nse_error **err) {
+    nse_batch batch = NSE_BATCH_INIT;
+    batch.phase = phase;
+    batch.count = count;
+    batch.images = images;
+    batch.labels = labels;
+    batch.lr = lr;
+    return nse_search_push(search, &batch, pushed, err);
+}
+
+nse_status nsego_search_tell(const nse_search *search, uint32_t flags, const char *code, double accuracy, double cost,
+                             uint32_t *effect, nse_error **err) {
+    nse_result result = NSE_RESULT_INIT;
+    result.flags = flags;
+    result.code = code;
+    result.accuracy = accuracy;
+    result.cost = cost;
+    return nse_search_tell(search, &result, effect, err);
 }
 
 nse_status nsego_model_train(const nse_arch *arch, const nse_dataset *train, const char *options_json, uintptr_t listener,

@@ -3,7 +3,7 @@
 use super::error::{nse_error, ErrorObject};
 use super::handle::{self, Handle};
 use super::status::{self, nse_status};
-use super::structs;
+use super::{structs, threads};
 use crate::error::{Error, Result};
 use crate::log;
 use once_cell::sync::Lazy;
@@ -19,6 +19,7 @@ pub fn guard(err: *mut *mut nse_error, body: impl FnOnce() -> Result<nse_status>
         // Another thread may have held a lock of ours at the fork: touch nothing.
         return status::NSE_ERR_FORKED;
     }
+    threads::watch_this_thread();
     match catch(body) {
         Ok(status) => status,
         Err(error) => {

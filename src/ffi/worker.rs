@@ -114,6 +114,7 @@ impl<R> Reporter<R> {
 
 impl<R> Control for Reporter<R> {
     fn cancelled(&self) -> bool {
+        threads::outlast_libtorch();
         self.turn.stopped()
     }
 }

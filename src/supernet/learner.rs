@@ -27,7 +27,7 @@ impl Loader {
     }
 
     pub fn load(&mut self, positions: &[u32], augment: Option<(Augment, Stream)>) -> Result<Batch> {
-        self.dataset.fill(positions, &self.normalisation, augment, &mut self.images, &mut self.labels);
+        self.dataset.fill(positions, &self.normalisation, augment, &mut self.images, &mut self.labels)?;
         let shape = self.dataset.shape();
         let size = [positions.len() as i64, i64::from(shape.channels), i64::from(shape.height), i64::from(shape.width)];
         let images = Tensor::f_from_slice(&self.images)?.f_view(size)?.f_to_device(self.device)?;

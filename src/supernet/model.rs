@@ -64,7 +64,7 @@ impl Model {
             watch(&event(&meter, step + 1, steps, per_epoch));
         }
         let mut stream = Stream::new(options.seed, Purpose::Calibration, 0, 0);
-        let mut calibration = loader(dataset.choose(options.calibration, &mut stream));
+        let mut calibration = loader(dataset.choose(options.calibration, &mut stream)?);
         let statistics = score::calibrate(&network, architecture.cells(), &mut calibration, PASS, control)?;
         log::info!(
             "model",

@@ -21,6 +21,7 @@
 #include <nse/log.hpp>
 #include <nse/model.hpp>
 #include <nse/op.hpp>
+#include <nse/push.hpp>
 #include <nse/search.hpp>
 #include <nse/space.hpp>
 

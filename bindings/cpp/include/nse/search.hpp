@@ -7,7 +7,9 @@
 #include <nse/event.hpp>
 #include <nse/latency.hpp>
 #include <nse/op.hpp>
+#include <nse/push.hpp>
 
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -39,6 +41,32 @@ struct Scored {
     Arch arch;
     /// Held-out top-1 with the supernet's weights, 0 to 1.
     double accuracy = 0;
+};
+
+/// How an architecture did that a told search has asked for, or not.
+struct Result {
+    /// See Arch::code.
+    std::string code;
+    /// 0 to 1; of a failure it means nothing.
+    double accuracy = 0;
+    /// Measured, in the unit of the objective; NaN: as computed.
+    double cost = std::numeric_limits<double>::quiet_NaN();
+    /// It could not be evaluated.
+    bool failed = false;
+};
+
+/// What became of a result.
+enum class Effect : std::uint32_t {
+    counted = NSE_TOLD_COUNTED,
+    repeated = NSE_TOLD_REPEATED,
+    late = NSE_TOLD_LATE,
+    unasked = NSE_TOLD_UNASKED,
+};
+
+/// What was asked for; empty while none can be given until a result is told, and when the search is complete.
+struct Asked {
+    std::vector<Arch> archs;
+    bool done = false;
 };
 
 class Search;
@@ -101,15 +129,29 @@ class Search : public detail::Handle<nse_search, nse_search_free> {
     /// search is not finished or has other cells. NSE_ERR_BUSY: it is.
     template <class F = detail::Silent>
     Search(const Space &space, const Dataset &train, const SearchParts &parts, std::string_view options, F &&on_event = {}) {
-        const detail::Text json("desc.options_json", options);
         nse_search_desc desc = parts.desc();
         desc.space = space.get();
         desc.train = train.get();
+        create(desc, options, std::forward<F>(on_event));
+    }
+    /// Makes a search that trains nothing: it is asked for architectures and told how they did. Works in every build.
+    /// NSE_ERR_CONFIG. NSE_ERR_UNREACHABLE.
+    [[nodiscard]] static Search told(const Space &space, const SearchParts &parts, std::string_view options) {
+        const detail::Text json("desc.options_json", options);
+        nse_search_desc desc = parts.desc();
+        desc.flags = NSE_SEARCH_TOLD;
+        desc.space = space.get();
         desc.options_json = json.c_str();
-        detail::with_events(std::forward<F>(on_event), [&](const nse_events *events) {
-            desc.events = events;
-            detail::call(nse_search_create, static_cast<const nse_search_desc *>(&desc), out());
-        });
+        return detail::make<Search>(nse_search_create, static_cast<const nse_search_desc *>(&desc));
+    }
+    [[nodiscard]] static Search told(const Space &space, std::string_view options) { return told(space, SearchParts(), options); }
+    /// Makes a search from a file that one that is told has saved. NSE_ERR_IO. NSE_ERR_FORMAT. NSE_ERR_CONFIG.
+    [[nodiscard]] static Search load_told(std::string_view path, std::string_view options = {}) {
+        const detail::Text file("path", path), json("desc.options_json", options);
+        nse_search_desc desc = NSE_SEARCH_DESC_INIT;
+        desc.flags = NSE_SEARCH_TOLD;
+        desc.options_json = options.empty() ? nullptr : json.c_str();
+        return detail::make<Search>(nse_search_load, file.c_str(), static_cast<const nse_search_desc *>(&desc));
     }
     /// Makes a search from a file that `save`, or the option "checkpoint", has written; it goes on as if it had never stopped.
     /// The images must be those of the saved search. `options`: "", or those of that search, of which device, threads and
@@ -124,17 +166,40 @@ class Search : public detail::Handle<nse_search, nse_search_free> {
     template <class F = detail::Silent>
     [[nodiscard]] static Search load(std::string_view path, const Dataset &train, const SearchParts &parts,
                                      std::string_view options = {}, F &&on_event = {}) {
-        const detail::Text file("path", path), json("desc.options_json", options);
         nse_search_desc desc = parts.desc();
         desc.train = train.get();
-        desc.options_json = options.empty() ? nullptr : json.c_str();
+        return read(path, desc, options, std::forward<F>(on_event));
+    }
+
+    /// Makes a search without datasets: it lives in the host's own training loop, which pushes its batches; see docs/push.md.
+    template <class F = detail::Silent>
+    [[nodiscard]] static Search pushed(const Space &space, std::string_view options, F &&on_event = {}) {
+        return pushed(space, SearchParts(), options, std::forward<F>(on_event));
+    }
+    /// With latencies, or a search to go on from. NSE_ERR_INVALID_ARGUMENT: besides, held-out images.
+    template <class F = detail::Silent>
+    [[nodiscard]] static Search pushed(const Space &space, const SearchParts &parts, std::string_view options, F &&on_event = {}) {
+        nse_search_desc desc = parts.desc();
+        desc.flags = NSE_SEARCH_PUSHED;
+        desc.space = space.get();
         Search search;
-        detail::with_events(std::forward<F>(on_event), [&](const nse_events *events) {
-            desc.events = events;
-            detail::call(nse_search_load, file.c_str(), static_cast<const nse_search_desc *>(&desc), search.out());
-        });
+        search.create(desc, options, std::forward<F>(on_event));
         return search;
     }
+    /// As `load`, of a search into which batches are pushed. NSE_ERR_INVALID_ARGUMENT: that search has datasets.
+    template <class F = detail::Silent>
+    [[nodiscard]] static Search load_pushed(std::string_view path, std::string_view options = {}, F &&on_event = {}) {
+        return load_pushed(path, SearchParts(), options, std::forward<F>(on_event));
+    }
+    /// With the latency table of the saved search.
+    template <class F = detail::Silent>
+    [[nodiscard]] static Search load_pushed(std::string_view path, const SearchParts &parts, std::string_view options = {},
+                                            F &&on_event = {}) {
+        nse_search_desc desc = parts.desc();
+        desc.flags = NSE_SEARCH_PUSHED;
+        return read(path, desc, options, std::forward<F>(on_event));
+    }
+
     /// The options, as a JSON schema with keys, defaults, ranges and help.
     [[nodiscard]] static std::string options_schema() { return detail::read(nse_search_options_schema); }
     /// Sets of options for the option "preset", as JSON: [{"name", "description", "options"}, ...].
@@ -142,13 +207,80 @@ class Search : public detail::Handle<nse_search, nse_search_free> {
 
     /// Runs one round, or the rest of one that was cut short; true while more follow. After any exception the next call goes
     /// on from the last finished optimizer step. NSE_ERR_CANCELLED. NSE_ERR_BUSY. NSE_ERR_DIVERGED. NSE_ERR_UNREACHABLE.
-    /// NSE_ERR_TOO_FEW. NSE_ERR_IO: the checkpoint could not be written. NSE_ERR_TORCH.
+    /// NSE_ERR_TOO_FEW. NSE_ERR_OUT_OF_MEMORY. NSE_ERR_IO: the checkpoint could not be written. NSE_ERR_TORCH.
     bool step() { return detail::call(nse_search_step, get()) != NSE_DONE; }
 
     /// Begins a round as `step` does, and returns at once; events come when the operation is polled. NSE_ERR_BUSY.
     [[nodiscard]] Operation step_async() const { return detail::make<Operation>(nse_search_step_async, get()); }
 
-    /// Asks a running step to stop: it throws NSE_ERR_CANCELLED. Without one it does nothing. Never waits.
+    /// Does one piece of work with a batch of the host's: `phase` is what `next` said. After an nse::Error nothing has happened, and
+    /// the same can be pushed again; except NSE_ERR_IO, when the checkpoint could not be written, and what a callback throws (what
+    /// it cancels is already done): then the batch has been used, and `next` says what comes next.
+    /// NSE_ERR_INVALID_ARGUMENT: a phase that is not next, images or labels that do not fit the space, no learning rate, or a search
+    /// that has datasets. NSE_ERR_CANCELLED. NSE_ERR_BUSY. NSE_ERR_DIVERGED. NSE_ERR_OUT_OF_MEMORY. NSE_ERR_UNREACHABLE.
+    /// NSE_ERR_TOO_FEW. NSE_ERR_TORCH.
+    Pushed push(Phase phase, const Batch &batch) {
+        nse_batch raw = NSE_BATCH_INIT;
+        raw.phase = static_cast<std::uint32_t>(phase);
+        raw.count = batch.count;
+        raw.images = batch.images;
+        raw.labels = batch.labels;
+        raw.lr = batch.lr;
+        return detail::push(get(), &raw);
+    }
+    /// The same with DLPack tensors, on the CPU or a CUDA device; see nse_batch. The library calls both deleters before this
+    /// returns, also when it throws (but not for NSE_ERR_ABI: then nothing was taken). NSE_ERR_DEVICE.
+    Pushed push_dlpack(Phase phase, ::DLManagedTensorVersioned *images, ::DLManagedTensorVersioned *labels, double lr = 0) {
+        nse_batch raw = NSE_BATCH_INIT;
+        raw.phase = static_cast<std::uint32_t>(phase);
+        raw.images_dlpack = images;
+        raw.labels_dlpack = labels;
+        raw.lr = lr;
+        return detail::push(get(), &raw);
+    }
+    /// There are no more images for what comes next: the end of an epoch, of the calibration, or of the evaluation.
+    Pushed end() { return push(Phase::end, {}); }
+    /// What comes next; nothing is done. NSE_ERR_BUSY.
+    [[nodiscard]] Pushed next() const { return detail::push(get(), nullptr); }
+
+    /// Memory and time that the search will take, as JSON; see nse_search_estimate. Blocks for some seconds, and changes nothing.
+    /// NSE_ERR_OUT_OF_MEMORY: it would not fit. NSE_ERR_BUSY. NSE_ERR_CANCELLED. NSE_ERR_TORCH.
+    [[nodiscard]] std::string estimate() const { return detail::read(nse_search_estimate, get()); }
+
+    /// Up to so many architectures to evaluate, of a search that is told. Waits for other calls, and is never NSE_ERR_BUSY.
+    [[nodiscard]] Asked ask(std::size_t count) {
+        std::vector<nse_arch *> handles(count, nullptr);
+        std::size_t given = 0;
+        const nse_status status = detail::call(nse_search_ask, get(), count, handles.data(), &given);
+        Asked asked;
+        asked.done = status == NSE_DONE;
+        asked.archs.reserve(given);
+        for (nse_arch *handle : handles) {
+            if (handle != nullptr) {
+                asked.archs.emplace_back(handle);
+            }
+        }
+        return asked;
+    }
+    /// Tells how an architecture did, in any order. NSE_ERR_CONFLICT: another result of it is known. NSE_ERR_INVALID_ARGUMENT.
+    Effect tell(const Result &told) {
+        const detail::Text code("result.code", told.code);
+        const bool measured = !std::isnan(told.cost);
+        nse_result result = NSE_RESULT_INIT;
+        result.flags = (told.failed ? NSE_RESULT_FAILED : 0u) | (measured ? NSE_RESULT_COST : 0u);
+        result.code = code.c_str();
+        result.accuracy = told.accuracy;
+        result.cost = measured ? told.cost : 0.0;
+        std::uint32_t effect = 0;
+        detail::call(nse_search_tell, get(), static_cast<const nse_result *>(&result), &effect);
+        return static_cast<Effect>(effect);
+    }
+    /// What was asked may be asked again; nothing changes when it was told or never asked.
+    void forget(std::string_view code) { detail::call(nse_search_forget, get(), detail::Text("code", code).c_str()); }
+    /// What was asked and not told, as JSON: [{"code", "round"}, ...].
+    [[nodiscard]] std::string pending() const { return detail::read(nse_search_pending, get()); }
+
+    /// Asks a running step, push or estimate to stop: it throws NSE_ERR_CANCELLED. Without one it does nothing. Never waits.
     void cancel() const {
         detail::call([](const nse_search *search, nse_error **) { return nse_search_cancel(search); }, get());
     }
@@ -184,6 +316,16 @@ class Search : public detail::Handle<nse_search, nse_search_free> {
         }
         return front;
     }
+    /// The front as one snapshot, as JSON; see nse_search_front.
+    [[nodiscard]] std::string front_json() const { return front_under(nullptr, nullptr); }
+    /// The front of what was scored under another cost, without training: "macs" or "params".
+    [[nodiscard]] std::string front_json(std::string_view cost) const {
+        return front_under(detail::Text("cost_json", under(cost)).c_str(), nullptr);
+    }
+    /// Under a latency. NSE_ERR_MISSING_LATENCY.
+    [[nodiscard]] std::string front_json(const Latency &latency) const {
+        return front_under(R"({"cost": "latency"})", detail::given("latency", latency));
+    }
     /// The most accurate member of the front that costs at most `max_cost`, in what the objective counts. NSE_ERR_NOT_FOUND:
     /// none is so cheap.
     [[nodiscard]] Scored best(double max_cost = std::numeric_limits<double>::infinity()) const {
@@ -201,6 +343,29 @@ class Search : public detail::Handle<nse_search, nse_search_free> {
     }
 
   private:
+    template <class F> void create(nse_search_desc desc, std::string_view options, F &&on_event) {
+        const detail::Text json("desc.options_json", options);
+        desc.options_json = json.c_str();
+        detail::with_events(std::forward<F>(on_event), [&](const nse_events *events) {
+            desc.events = events;
+            detail::call(nse_search_create, static_cast<const nse_search_desc *>(&desc), out());
+        });
+    }
+    template <class F>
+    [[nodiscard]] static Search read(std::string_view path, nse_search_desc desc, std::string_view options, F &&on_event) {
+        const detail::Text file("path", path), json("desc.options_json", options);
+        desc.options_json = options.empty() ? nullptr : json.c_str();
+        Search search;
+        detail::with_events(std::forward<F>(on_event), [&](const nse_events *events) {
+            desc.events = events;
+            detail::call(nse_search_load, file.c_str(), static_cast<const nse_search_desc *>(&desc), search.out());
+        });
+        return search;
+    }
+    [[nodiscard]] static std::string under(std::string_view cost) { return R"({"cost": ")" + std::string(cost) + R"("})"; }
+    [[nodiscard]] std::string front_under(const char *cost, const nse_latency *latency) const {
+        return detail::read(nse_search_front, get(), cost, latency);
+    }
     template <class T, class Function> [[nodiscard]] Matrix<T> matrix(Function function) const {
         Matrix<T> matrix;
         T *const only_sizes = nullptr;
