@@ -12,7 +12,7 @@ PURE  = $(CURDIR)/target/pure/release
 OUT   = $(CURDIR)/target/programs
 LINK  = -Iinclude -L$(LIB) -lnse -Wl,-rpath,$(LIB)
 
-.PHONY: build demo test test-core test-supernet test-abi test-host test-c test-cpp test-go test-examples ablation header lint clean
+.PHONY: build demo test test-core test-supernet test-abi test-host test-c test-cpp test-go test-examples test-slow ablation header lint clean
 
 build:
 	@$(torch) $(CARGO) build --release
@@ -42,8 +42,9 @@ test-supernet:
 test-abi: build
 	@$(torch) $(CARGO) test --release --test abi
 
-test-host: build | $(OUT)
-	@NSE_LIB="$(LIB)" OUT="$(OUT)" CC="$(CC)" tests/host/run.sh
+test-host: build test-core | $(OUT)
+	@NSE_LIB="$(LIB)" OUT="$(OUT)" CC="$(CC)" CXX="$(CXX)" TORCH="$$(tools/libtorch.sh)" tests/host/run.sh
+	@NSE_LIB="$(LIB)" PURE_LIB="$(PURE)" OUT="$(OUT)" CC="$(CC)" CXX="$(CXX)" tests/host/rungs.sh
 
 test-c: build test-core | $(OUT)
 	@NSE_LIB="$(LIB)" PURE_LIB="$(PURE)" OUT="$(OUT)" CC="$(CC)" CMOCKA="$$(tools/debian.sh libcmocka-dev libcmocka0)" \
@@ -58,6 +59,11 @@ test-go: build | $(OUT)
 # The same small program in C, C++ and Go, on real images: each must run, and all must say the same.
 test-examples: build | $(OUT)
 	@NSE_LIB="$(LIB)" OUT="$(OUT)" CC="$(CC)" CXX="$(CXX)" GO="$$(tools/go.sh)" DATA="$$(tools/dataset.sh)" tests/examples.sh
+
+# What takes minutes to an hour: see CONTRIBUTING.md. RUNGS="valgrind fuzz" runs only these.
+test-slow: build test-core test-c | $(OUT)
+	@NSE_LIB="$(LIB)" PURE_LIB="$(PURE)" OUT="$(OUT)" CC="$(CC)" CXX="$(CXX)" \
+		CMOCKA="$$(tools/debian.sh libcmocka-dev libcmocka0)" tests/slow.sh $(RUNGS)
 
 # Writes include/nse.h anew from the documentation in src/ffi.
 header:

@@ -110,7 +110,7 @@ fn measure(method: &str, seed: u64, train: &Dataset, test: &Dataset) -> Outcome<
         let recipe = json!({ "seed": seed, "threads": 1, "train": { "epochs": 3, "batch": 64, "lr": 0.1 } });
         let recipe = ModelOptions::from_json(&recipe.to_string())?;
         let model = Model::train(space.clone(), &architecture, train, &recipe, &Silent, &|_| {})?;
-        let accuracy = model.evaluate(test)?.accuracy;
+        let accuracy = model.evaluate(test, &Silent)?.accuracy;
         let macs = CostTable::new(&space).architecture(&architecture).macs;
         let supernet = supernet.map_or(String::new(), |accuracy| format!("{accuracy:.4}"));
         writeln!(lines, "{method},{seed},{macs},{supernet},{accuracy:.4},{seconds:.0}")?;

@@ -12,16 +12,18 @@
  * Errors    Negative status. The last parameter `err`, when not NULL, is set to NULL on success and to an nse_error to free on failure.
  *           Handle outputs are NULL after a failure; other outputs are written only on success. There is no per-thread state.
  *           Besides the statuses a function names, any can return NSE_ERR_INVALID_ARGUMENT, NSE_ERR_INVALID_HANDLE, NSE_ERR_FORKED,
- *           NSE_ERR_POISONED and NSE_ERR_PANIC.
+ *           NSE_ERR_OUT_OF_MEMORY, NSE_ERR_POISONED and NSE_ERR_PANIC.
  * Text      UTF-8. Text passed in ends in NUL. Text that comes out is in an nse_buffer, to free with nse_buffer_free.
  * JSON      Options are strict: an unknown key or a value out of range is NSE_ERR_CONFIG with a JSON pointer to it.
  * Structs   Start with `struct_size`, set by the INIT macro. The library reads, or fills, only as much as the caller has.
  * Threads   Any function may be called from any thread. Functions marked "Concurrent" never wait; of those that work on a search or a
  *           model one runs at a time, and a second gives NSE_ERR_BUSY. Tensor work runs on threads that the library owns.
- * Callbacks {function, user, user_free}. They must return normally: no exception, no longjmp. user_free runs exactly once.
+ * Callbacks {function, user, user_free}. They must return normally: no exception (it aborts the process), no longjmp. user_free
+ *           runs exactly once.
  * Fork      After the first call a forked child gets NSE_ERR_FORKED from every call, without an error object.
  * Unload    The library stays loaded: dlclose does nothing.
- * Silence   Nothing is printed, no signal handler is set, no random generator or thread count of the process is touched unasked.
+ * Silence   Nothing is printed (nse_set_log), no signal handler is set, no random generator or thread count of the process is
+ *           touched unasked.
  */
 
 #ifndef NSE_H
@@ -106,7 +108,7 @@ typedef int32_t nse_status;
 #define NSE_DONE 1
 
 /**
- * Success so far: the operation is still at work.
+ * Success so far: the operation is still at work, or there is nothing to hand out yet.
  */
 #define NSE_PENDING 2
 
@@ -142,7 +144,7 @@ typedef int32_t nse_status;
 #define NSE_ERR_BUSY (-6)
 
 /**
- * Cancelled by the host. What was done so far is kept.
+ * Cancelled by the host; what was done so far is kept. Or nse_shutdown has ended the thread of this object.
  */
 #define NSE_ERR_CANCELLED (-7)
 
@@ -165,6 +167,11 @@ typedef int32_t nse_status;
  * libtorch reported an error.
  */
 #define NSE_ERR_TORCH (-13)
+
+/**
+ * The libtorch of this process is not one that the library was made for. The detail has both files and both versions.
+ */
+#define NSE_ERR_TORCH_MISMATCH (-14)
 
 /**
  * This build of the library cannot do it.
@@ -222,6 +229,11 @@ typedef int32_t nse_status;
 #define NSE_ERR_MISSING_LATENCY (-25)
 
 /**
+ * Another result of the same architecture is known. The detail has both.
+ */
+#define NSE_ERR_CONFLICT (-26)
+
+/**
  * Name of a status, for example "NSE_ERR_CONFIG"; "unknown status" for any other number. Static text, never NULL.
  *
  * `status`: [in] any number.
@@ -274,7 +286,8 @@ NSE_API const char *nse_error_message(const nse_error *error);
 
 /**
  * Details as a JSON object, for programs: for example {"document": "search options", "pointer": "/train/epochs"},
- * {"path": file}, or {"low", "high", "least", "greatest", "below", "above"} of a cost window out of reach.
+ * {"path": file}, or {"low", "high", "least", "greatest", "below", "above"} of a cost window out of reach, or
+ * {"code", "known", "told"} of two results that differ.
  *
  * `out`: [out] to free with nse_buffer_free.
  *
@@ -320,15 +333,38 @@ NSE_API const char *nse_version_string(void);
 NSE_API nse_status nse_abi_check(uint32_t header_abi);
 
 /**
- * What runs here, as JSON: version and ABI of nse, whether it has libtorch, which file that is and its version, its
- * threads, CUDA and why it is off, OpenMP libraries in this process. Touches libtorch, so that the first call looks for CUDA.
- * Blocks for that long.
+ * What runs here, as JSON:
+ *
+ * "nse": {"version", "abi", "torch": whether this build has libtorch}.
+ * "runtime": null without libtorch, else {"libtorch", "cuda"}. "libtorch": {"version", "made_for": the version that nse was made
+ * for, "file": where it was loaded from, "others": more files of libtorch in this process, "before_nse": whether it was there
+ * before nse (null: unknown), "threads", "problem": null, or why it is refused (NSE_ERR_TORCH_MISMATCH)}. "cuda": {"available",
+ * "devices", "reason": why it is off}.
+ * "openmp": {"libraries": files of OpenMP runtimes in this process, "warning": null, or that there are two kinds}. The first
+ * call looks for CUDA. Blocks for that long.
  *
  * `out`: [out] to free with nse_buffer_free.
  *
  * Since 0.1.
  */
 NSE_API nse_status nse_runtime_info(nse_buffer *out, nse_error **err);
+
+/**
+ * Ends all threads of the library: everything that runs is cancelled, and returns NSE_ERR_CANCELLED, where other threads wait
+ * for it too. Searches and models stay and can be looked at; what would compute with them (step, save, evaluate, export) returns
+ * NSE_ERR_CANCELLED from then on. Save first what should go on later. user_free of a callback runs when its object is freed, as
+ * ever. The log stays. New searches and models may be made, even at once: they have new threads. Not needed before a process ends.
+ * Blocks.
+ *
+ * `timeout_ms`: milliseconds to wait for the threads, or NSE_FOREVER. A thread ends after its current batch, and not inside a
+ * callback of the host.
+ *
+ * Returns NSE_OK: no thread that was there is left. NSE_PENDING: the time is up, call again; or this is called from a callback
+ * on a thread of the library, which cannot wait for itself, and all threads end soon. Since 0.1.
+ */
+NSE_API
+nse_status nse_shutdown(uint32_t timeout_ms,
+                        nse_error **err);
 
 /* ---- Progress ------------------------------------------------------------------------------------------------------ */
 
@@ -445,6 +481,92 @@ typedef struct nse_events {
     nse_free_fn user_free;
 } nse_events;
 
+/* ---- Log ----------------------------------------------------------------------------------------------------------- */
+
+/**
+ * Level of the log: nothing.
+ */
+#define NSE_LOG_OFF 0
+
+/**
+ * Level of the log: a bug in the library.
+ */
+#define NSE_LOG_ERROR 1
+
+/**
+ * Level of the log: something that the host will want to change, for example two OpenMP runtimes in its process.
+ */
+#define NSE_LOG_WARN 2
+
+/**
+ * Level of the log: searches, rounds, checkpoints, models and the libtorch in use; a few lines per round. The default.
+ */
+#define NSE_LOG_INFO 3
+
+/**
+ * Level of the log: what leads to them: operators that are dropped, calls that fail.
+ */
+#define NSE_LOG_DEBUG 4
+
+/**
+ * Level of the log: every optimizer step.
+ */
+#define NSE_LOG_TRACE 5
+
+/**
+ * Called with a message. `target`: one word, the part of the library that speaks: "search", "checkpoint", "model", "torch",
+ * "openmp", "events", "library" or "ffi"; later versions may have more. `message`: UTF-8 with a NUL behind its `len` bytes. Both are
+ * valid during the call only.
+ *
+ * Runs on any thread, those of the library included, and on several at once; no lock of the library is held, a slow one holds up
+ * its own thread only. Every function may be called from inside, nse_set_log too; what they say on this thread is not logged. Must
+ * return normally: no exception, no longjmp, no thread exit.
+ */
+typedef void (*nse_log_fn)(void *user, int32_t level, const char *target, const char *message, size_t len);
+
+/**
+ * Where messages go. Start with NSE_LOG_SINK_INIT.
+ */
+typedef struct nse_log_sink {
+    uint32_t struct_size;
+    /**
+     * 0.
+     */
+    uint32_t flags;
+    /**
+     * Not NULL.
+     */
+    nse_log_fn log;
+    /**
+     * Passed to both functions; the library never looks at it.
+     */
+    void *user;
+    /**
+     * May be NULL. Called exactly once, when this sink was replaced and no call of it is under way any more, or when
+     * nse_set_log fails (but not when a struct_size is wrong, for then nothing can be read).
+     */
+    nse_free_fn user_free;
+} nse_log_sink;
+
+/**
+ * Sends the messages of the library, for the whole process, to `sink` instead of to where they went; NULL: nowhere, as at the
+ * beginning. Never waits: calls of the old sink that are under way end in their own time.
+ *
+ * `sink`: [in] read during the call only.
+ *
+ * Since 0.1.
+ */
+NSE_API nse_status nse_set_log(const nse_log_sink *sink, nse_error **err);
+
+/**
+ * Sets the level, for the whole process: messages of a higher number are not even made. Concurrent.
+ *
+ * `level`: NSE_LOG_OFF to NSE_LOG_TRACE.
+ *
+ * NSE_ERR_INVALID_ARGUMENT: no such level. Since 0.1.
+ */
+NSE_API nse_status nse_set_log_level(int32_t level);
+
 /* ---- Search space -------------------------------------------------------------------------------------------------- */
 
 /**
@@ -479,8 +601,9 @@ NSE_API nse_status nse_space_to_json(const nse_space *space, nse_buffer *out, ns
 
 /**
  * What a space holds and costs, as JSON: name, cells, operators, most_operators_per_cell, log10_architectures (subsets
- * counted), and {least, greatest} of macs (multiply-accumulates of one image), params (trainable numbers) and, with a
- * table, latency (in its unit) over all architectures.
+ * counted), and {least, middle, greatest} of macs (multiply-accumulates of one image), params (trainable numbers) and, with a
+ * table, latency (in its unit) over all architectures. Half of them cost no more than the middle, which is exact in small spaces and
+ * else to a few thousandths of the range.
  *
  * `latency`: [in] may be NULL. `out`: [out] to free with nse_buffer_free.
  *
@@ -491,6 +614,24 @@ nse_status nse_space_describe(const nse_space *space,
                               const nse_latency *latency,
                               nse_buffer *out,
                               nse_error **err);
+
+/**
+ * Whether a cost window can be met, before any search, as JSON: satisfiable, unit, {least, middle, greatest} of all architectures as
+ * in nse_space_describe, and when it is satisfiable log10_architectures inside (left out where the window is too narrow to tell),
+ * else "below" and "above", costs near it on both sides that architectures have (left out where there is none).
+ * A budget that cannot be met is an answer, not an error.
+ *
+ * `budget_json`: [in] {"cost": "macs", "low": 0, "high": 1e8}; cost is "macs" (default), "params" or "latency".
+ * `latency`: [in] the table of a latency; else NULL. `out`: [out] to free with nse_buffer_free.
+ *
+ * NSE_ERR_CONFIG: the budget. NSE_ERR_INVALID_ARGUMENT: a latency without table. NSE_ERR_MISSING_LATENCY. Since 0.1.
+ */
+NSE_API
+nse_status nse_space_budget(const nse_space *space,
+                            const char *budget_json,
+                            const nse_latency *latency,
+                            nse_buffer *out,
+                            nse_error **err);
 
 /**
  * Names and descriptions of the presets, as JSON: [{"name", "description"}, ...].
@@ -765,6 +906,29 @@ NSE_API nse_status nse_arch_describe(const nse_arch *arch, const char *variant_j
 NSE_API nse_status nse_arch_to_json(const nse_arch *arch, nse_buffer *out, nse_error **err);
 
 /**
+ * The short code of an architecture: lower-case letters, digits and a dot, at most 63 of them (a Kubernetes label) for 22 cells of up
+ * to three of 27 operators or two of 72; longer for more. Of all spellings only this one is read back, by nse_arch_from_code.
+ *
+ * `out`: [out] to free with nse_buffer_free.
+ *
+ * Since 0.1.
+ */
+NSE_API
+nse_status nse_arch_code(const nse_arch *arch,
+                         nse_buffer *out,
+                         nse_error **err);
+
+/**
+ * The architecture that has this code.
+ *
+ * `space`: [in] retained; a code of another one is told apart. `code`: [in] from nse_arch_code. `out`: [out] to free with
+ * nse_arch_free.
+ *
+ * NSE_ERR_INVALID_ARGUMENT: not a code, cut or mistyped, or of another space. Since 0.1.
+ */
+NSE_API nse_status nse_arch_from_code(const nse_space *space, const char *code, nse_arch **out, nse_error **err);
+
+/**
  * Cost: `macs`, multiply-accumulates for one image, of convolutions and classifier; `params`, trainable numbers.
  *
  * `macs`, `params`: [out] may be NULL.
@@ -901,13 +1065,20 @@ NSE_API void nse_latency_free(nse_latency *latency);
 #define NSE_SEARCH_PUSHED 1
 
 /**
+ * Flag of nse_search_desc: the search trains nothing; the host asks for architectures and tells how they did (nse_search_ask). No
+ * libtorch is touched; works in every build. Options about training, scoring and devices mean nothing then, and
+ * candidates.too_few is "accept".
+ */
+#define NSE_SEARCH_TOLD 2
+
+/**
  * What a search is made of. Start with NSE_SEARCH_DESC_INIT. The library retains what it uses; everything may be freed
  * at once.
  */
 typedef struct nse_search_desc {
     uint32_t struct_size;
     /**
-     * 0, or NSE_SEARCH_PUSHED.
+     * 0, NSE_SEARCH_PUSHED or NSE_SEARCH_TOLD.
      */
     uint32_t flags;
     /**
@@ -915,12 +1086,12 @@ typedef struct nse_search_desc {
      */
     const nse_space *space;
     /**
-     * Training images; NULL with NSE_SEARCH_PUSHED.
+     * Training images; NULL with NSE_SEARCH_PUSHED and NSE_SEARCH_TOLD.
      */
     const nse_dataset *train;
     /**
      * Images for architecture steps and scoring; NULL: a part of `train` is held out for them (option held_out), or
-     * NSE_SEARCH_PUSHED.
+     * one of the two flags.
      */
     const nse_dataset *held_out;
     /**
@@ -1215,6 +1386,126 @@ nse_status nse_search_push(const nse_search *search,
                            nse_pushed *pushed,
                            nse_error **err);
 
+/* ---- Results of the host ------------------------------------------------------------------------------------------- */
+
+/**
+ * Flag of nse_result: it could not be evaluated. It counts in its round, teaches nothing, and is never on a front.
+ */
+#define NSE_RESULT_FAILED 1
+
+/**
+ * Flag of nse_result: `cost` was measured, and replaces the computed one in the front and the fitness.
+ */
+#define NSE_RESULT_COST 2
+
+/**
+ * Effect: asked in the round under way. It counts, and the fitness learns from it.
+ */
+#define NSE_TOLD_COUNTED 0
+
+/**
+ * Effect: told before, and the same. Nothing changes.
+ */
+#define NSE_TOLD_REPEATED 1
+
+/**
+ * Effect: asked in a round that is closed. It is kept, and may join the front.
+ */
+#define NSE_TOLD_LATE 2
+
+/**
+ * Effect: never asked, or forgotten: a result of an earlier search, for example. It is kept, may join the front when it is inside the
+ * cost window, and is not asked any more.
+ */
+#define NSE_TOLD_UNASKED 3
+
+/**
+ * How an architecture did. Start with NSE_RESULT_INIT.
+ */
+typedef struct nse_result {
+    uint32_t struct_size;
+    /**
+     * NSE_RESULT_*.
+     */
+    uint32_t flags;
+    /**
+     * Of the architecture, see nse_arch_code.
+     */
+    const char *code;
+    /**
+     * 0 to 1; of a failure it means nothing.
+     */
+    double accuracy;
+    /**
+     * In the unit of the objective, with NSE_RESULT_COST; else it means nothing.
+     */
+    double cost;
+} nse_result;
+
+/**
+ * Hands out architectures to evaluate: inside the cost window, none of them asked or told before, drawn with what was learnt from the
+ * results so far. As many as wanted, also more than a round has; a round ends with its candidates.count results (failures
+ * count), and its operators are then retained and refilled as after nse_search_step. The same asks and tells in the same order
+ * give the same architectures. Waits briefly for another ask or tell of the same search, and never gives NSE_ERR_BUSY.
+ *
+ * `out`: [out] `count` places: the architectures, to free with nse_arch_free, and NULL behind them. `given`: [out] how many; may be
+ * NULL.
+ *
+ * Returns NSE_OK: at least one, and fewer than wanted when there are no more. NSE_PENDING: none until a result is told, or what
+ * was asked is forgotten. NSE_DONE: none, the last round is complete.
+ * NSE_ERR_INVALID_ARGUMENT: a search that trains. NSE_ERR_UNREACHABLE. Since 0.1.
+ */
+NSE_API
+nse_status nse_search_ask(const nse_search *search,
+                          size_t count,
+                          nse_arch **out,
+                          size_t *given,
+                          nse_error **err);
+
+/**
+ * Tells how an architecture did: at any time and in any order, also after the last round. The front is that of all results so far.
+ * Waits briefly for another ask or tell of the same search, and never gives NSE_ERR_BUSY.
+ *
+ * `result`: [in] read during the call only. `effect`: [out] what became of it: NSE_TOLD_COUNTED, NSE_TOLD_REPEATED, NSE_TOLD_LATE or
+ * NSE_TOLD_UNASKED; may be NULL.
+ *
+ * Returns NSE_OK; NSE_DONE: the last round is complete.
+ * NSE_ERR_CONFLICT: another result of this architecture is known; nothing changes. NSE_ERR_INVALID_ARGUMENT: not a code of the
+ * search's space, an accuracy outside 0 to 1, a cost that is none, or a search that trains. NSE_ERR_IO: the checkpoint could not
+ * be written; the result is kept all the same, and telling it again is NSE_TOLD_REPEATED. Since 0.1.
+ */
+NSE_API
+nse_status nse_search_tell(const nse_search *search,
+                           const nse_result *result,
+                           uint32_t *effect,
+                           nse_error **err);
+
+/**
+ * Forgets that an architecture was asked, because whoever evaluated it died: it may be asked again. Nothing changes when it was told,
+ * or was never asked.
+ *
+ * `code`: [in] of the architecture.
+ *
+ * NSE_ERR_INVALID_ARGUMENT: not a code of the search's space, or a search that trains. Since 0.1.
+ */
+NSE_API
+nse_status nse_search_forget(const nse_search *search,
+                             const char *code,
+                             nse_error **err);
+
+/**
+ * What was asked and not told, as JSON: [{"code", "round"}, ...], with the round, from 1, it was asked in. For a platform that goes on
+ * from a checkpoint.
+ *
+ * `out`: [out] to free with nse_buffer_free.
+ *
+ * NSE_ERR_INVALID_ARGUMENT: a search that trains. Since 0.1.
+ */
+NSE_API
+nse_status nse_search_pending(const nse_search *search,
+                              nse_buffer *out,
+                              nse_error **err);
+
 /* ---- Results ------------------------------------------------------------------------------------------------------- */
 
 /**
@@ -1226,6 +1517,24 @@ nse_status nse_search_push(const nse_search *search,
  * Since 0.1.
  */
 NSE_API nse_status nse_search_status(const nse_search *search, nse_buffer *out, nse_error **err);
+
+/**
+ * The front as one snapshot, as JSON: cost, unit, and members, cheapest first, each with code (nse_arch_from_code), cells (operator
+ * names), cost, macs, params, accuracy, and found (the round, from 1; 0: before this search). Never waits for a step. Concurrent.
+ *
+ * `cost_json`: [in] NULL: the front of the search. {"cost": "macs"}, "params" or "latency": the front of the architectures that
+ * were scored in the last completed round (of a search that is told, of all results), inside the window of the search, under
+ * that cost instead of the objective; nothing is trained or scored again. `latency`: [in] the table of a latency; else NULL.
+ * `out`: [out] to free with nse_buffer_free.
+ *
+ * NSE_ERR_CONFIG: cost_json. NSE_ERR_INVALID_ARGUMENT: a latency without table. NSE_ERR_MISSING_LATENCY. Since 0.1.
+ */
+NSE_API
+nse_status nse_search_front(const nse_search *search,
+                            const char *cost_json,
+                            const nse_latency *latency,
+                            nse_buffer *out,
+                            nse_error **err);
 
 /**
  * The learnt fitness theta of every operator of every cell, as of about now: sigmoid(theta) is about the probability
@@ -1378,7 +1687,7 @@ NSE_API nse_status nse_model_train_async(const nse_model_desc *desc, nse_op **ou
  *
  * `dataset`: [in] images of the size that the model was trained on. `loss`: [out] mean cross-entropy; `accuracy`: [out] top-1, 0 to 1. Both may be NULL.
  *
- * NSE_ERR_INVALID_ARGUMENT: the images do not fit. NSE_ERR_BUSY. NSE_ERR_TORCH. Since 0.1.
+ * NSE_ERR_INVALID_ARGUMENT: the images do not fit. NSE_ERR_BUSY. NSE_ERR_CANCELLED: by nse_shutdown. NSE_ERR_TORCH. Since 0.1.
  */
 NSE_API
 nse_status nse_model_evaluate(const nse_model *model,
@@ -1452,6 +1761,7 @@ NSE_API nse_status nse_op_take_model(const nse_op *op, nse_model **out, nse_erro
 NSE_API void nse_op_free(nse_op *op);
 
 #define NSE_BUFFER_INIT {NULL, 0, NULL}
+#define NSE_LOG_SINK_INIT {sizeof(nse_log_sink), 0, NULL, NULL, NULL}
 #define NSE_EVENTS_INIT {sizeof(nse_events), 0, NULL, NULL, NULL}
 #define NSE_IMAGES_INIT {sizeof(nse_images), 0, 0, 0, 0, 0, NULL, NULL}
 #define NSE_SOURCE_INIT {sizeof(nse_source), 0, 0, 0, 0, 0, 0, NULL, NULL, NULL}
@@ -1459,6 +1769,7 @@ NSE_API void nse_op_free(nse_op *op);
 #define NSE_SEARCH_DESC_INIT {sizeof(nse_search_desc), 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0}
 #define NSE_BATCH_INIT {sizeof(nse_batch), 0, 0, 0, NULL, NULL, NULL, NULL, 0.0}
 #define NSE_PUSHED_INIT {sizeof(nse_pushed), 0, 0, 0, 0, 0, 0, 0.0, 0.0, 0.0}
+#define NSE_RESULT_INIT {sizeof(nse_result), 0, NULL, 0.0, 0.0}
 #define NSE_MODEL_DESC_INIT {sizeof(nse_model_desc), 0, NULL, NULL, NULL, NULL}
 
 #ifdef __cplusplus

@@ -36,6 +36,10 @@ pub enum Error {
     #[error("the latency table lacks {}", listed(.missing))]
     MissingLatencies { missing: Vec<String> },
 
+    /// A result that differs from the one that is known; nothing is changed.
+    #[error("{code} was told before with {known}, and now with {told}")]
+    Conflict { code: String, known: String, told: String },
+
     #[error("{0}")]
     NotFound(String),
 
@@ -50,6 +54,10 @@ pub enum Error {
     #[error("the loss became {loss} in round {round}, step {step}; the state before this step is kept (a lower learning rate may help)")]
     Diverged { loss: f64, round: u64, step: u64 },
 
+    /// The object is there and can be looked at, but nothing can be computed with it any more.
+    #[error("nse_shutdown has ended the thread of this {0}; free it")]
+    ShutDown(&'static str),
+
     #[error("{0} is busy with another call")]
     Busy(&'static str),
 
@@ -63,6 +71,10 @@ pub enum Error {
 
     #[error("libtorch: {0}")]
     Torch(String),
+
+    /// The libtorch of this process is not one that this library was made for. `others`: more files of libtorch that are mapped.
+    #[error("libtorch {version} ({file}) is in this process, but nse ({nse}) was made for {made_for}{}", besides(.others))]
+    TorchMismatch { version: String, file: String, nse: String, made_for: String, others: Vec<String> },
 
     /// Of a device, or of the machine. What is kept is as it was before the piece of work that needed more.
     #[error("out of memory: {0}")]
@@ -105,6 +117,7 @@ impl Error {
                 "below": below.as_ref().map(number), "above": above.as_ref().map(number)
             }),
             Error::TooFew { wanted, found, known } => json!({ "wanted": wanted, "found": found, "known": known }),
+            Error::Conflict { code, known, told } => json!({ "code": code, "known": known, "told": told }),
             Error::MissingLatencies { missing } => json!({ "missing": missing }),
             Error::BufferTooSmall { name, capacity, needed } => {
                 json!({ "argument": name, "capacity": capacity, "needed": needed })
@@ -112,6 +125,9 @@ impl Error {
             Error::Diverged { round, step, .. } => json!({ "round": round, "step": step }),
             Error::Callback { name, code, .. } => json!({ "argument": name, "code": code }),
             Error::Device { device, .. } => json!({ "device": device }),
+            Error::TorchMismatch { version, file, nse, made_for, others } => {
+                json!({ "version": version, "file": file, "nse": nse, "made_for": made_for, "others": others })
+            }
             Error::Shared(error) => error.detail(),
             Error::Abi { header, library } => json!({ "header": header, "library": library }),
             _ => json!({}),
@@ -132,6 +148,13 @@ fn beside(known: &usize) -> String {
     match known {
         0 => String::new(),
         _ => format!(", beside the {known} of the front"),
+    }
+}
+
+fn besides(others: &[String]) -> String {
+    match others {
+        [] => String::new(),
+        _ => format!("; also here: {}", others.join(", ")),
     }
 }
 

@@ -7,9 +7,12 @@ use serde::de::DeserializeOwned;
 use serde::Serialize;
 use serde_json::Value;
 use serde_path_to_error::{Path, Segment};
+use std::any::TypeId;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Parses `text` as the document named `document`. Types that derive `deny_unknown_fields` make unknown keys an error.
-pub fn parse<T: DeserializeOwned + JsonSchema>(document: &'static str, text: &str) -> Result<T> {
+pub fn parse<T: DeserializeOwned + JsonSchema + 'static>(document: &'static str, text: &str) -> Result<T> {
     let shape = serde_json::from_str(text).ok();
     // serde would also take an object's values from an array, by position.
     shape.map_or(Ok(()), |shape: Value| check_shape(document, &schema_value::<T>(), &shape, ""))?;
@@ -29,19 +32,25 @@ pub fn out_of_range(document: &'static str, pointer: impl Into<String>, reason: 
 }
 
 /// The JSON schema of `T`, with its doc comments as help and its ranges.
-pub fn schema<T: JsonSchema>() -> String {
-    serde_json::to_string_pretty(&schema_value::<T>()).unwrap_or_default()
+pub fn schema<T: JsonSchema + 'static>() -> String {
+    serde_json::to_string_pretty(&*schema_value::<T>()).unwrap_or_default()
 }
 
 /// Holds every number of `value` against the ranges its schema declares, so that a range is written in one place.
-pub fn check_ranges<T: JsonSchema + Serialize>(document: &'static str, value: &T) -> Result<()> {
+pub fn check_ranges<T: JsonSchema + Serialize + 'static>(document: &'static str, value: &T) -> Result<()> {
     let value = serde_json::to_value(value).map_err(|e| out_of_range(document, "", e.to_string()))?;
     check(document, &schema_value::<T>(), &value, "")
 }
 
-fn schema_value<T: JsonSchema>() -> Value {
-    let settings = SchemaSettings::draft2020_12().with(|s| s.inline_subschemas = true);
-    settings.into_generator().into_root_schema_for::<T>().to_value()
+/// Made once for each type: every document is held against one.
+fn schema_value<T: JsonSchema + 'static>() -> Arc<Value> {
+    static MADE: Mutex<BTreeMap<TypeId, Arc<Value>>> = Mutex::new(BTreeMap::new());
+    let mut made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
+    let make = || {
+        let settings = SchemaSettings::draft2020_12().with(|s| s.inline_subschemas = true);
+        Arc::new(settings.into_generator().into_root_schema_for::<T>().to_value())
+    };
+    made.entry(TypeId::of::<T>()).or_insert_with(make).clone()
 }
 
 /// No array where the schema has an object.

@@ -9,9 +9,11 @@
 //! arch       one architecture: operators per cell, canonical form, JSON                    pure
 //! cost       multiply-accumulates, parameters, latencies of operators and architectures    pure
 //! search     the round as a state machine; talks to weights only through `search::Trainer` pure
+//! log        messages for people, silent until a host listens                          pure
 //! data       images in memory: IDX files, memory of the host, splits, normalisation, augmentation
 //! checkpoint a search and its weights in one file: checksummed, replaced whole or not at all
 //! report     pictures for people
+//! process    which files are mapped into this process: libtorch, OpenMP
 //! supernet   the weights: the only folder that names `tch` (libtorch)
 //! ffi        the C ABI, `include/nse.h`
 //! ```
@@ -26,6 +28,8 @@ pub mod data;
 mod error;
 pub mod ffi;
 pub mod json;
+pub mod log;
+pub mod process;
 pub mod report;
 pub mod search;
 pub mod space;

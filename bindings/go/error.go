@@ -40,6 +40,8 @@ const (
 	ErrDevice Code = C.NSE_ERR_DEVICE
 	// ErrTorch: libtorch reported an error.
 	ErrTorch Code = C.NSE_ERR_TORCH
+	// ErrTorchMismatch: the libtorch of this process is not one that the library was made for. Detail has both.
+	ErrTorchMismatch Code = C.NSE_ERR_TORCH_MISMATCH
 	// ErrUnsupported: this build of the library cannot do it.
 	ErrUnsupported Code = C.NSE_ERR_UNSUPPORTED
 	// ErrBufferTooSmall: an array is too small. Does not come out of this package.
@@ -62,6 +64,8 @@ const (
 	ErrTooFew Code = C.NSE_ERR_TOO_FEW
 	// ErrMissingLatency: the latency table does not have every entry that the space needs. Detail lists what is missing.
 	ErrMissingLatency Code = C.NSE_ERR_MISSING_LATENCY
+	// ErrConflict: another result of the same architecture is known. Detail's Raw has both.
+	ErrConflict Code = C.NSE_ERR_CONFLICT
 )
 
 // Error is the name in C, for example "NSE_ERR_CONFIG".
@@ -113,6 +117,13 @@ type Detail struct {
 	HostCode int32 `json:"code"`
 	// Device of ErrDevice.
 	Device string `json:"device"`
+	// The libtorch of ErrTorchMismatch, the version that the library was made for, more files of libtorch in the process, and the
+	// file of the library.
+	TorchVersion string   `json:"version"`
+	TorchFile    string   `json:"file"`
+	TorchMadeFor string   `json:"made_for"`
+	TorchOthers  []string `json:"others"`
+	NSE          string   `json:"nse"`
 	// Raw is the whole document, with keys that a newer library may have; nil when the library gave none.
 	Raw json.RawMessage `json:"-"`
 }

@@ -79,8 +79,16 @@ type RuntimeInfo struct {
 			Version string `json:"version"`
 			// File that libtorch was loaded from; empty when unknown.
 			File string `json:"file"`
-			// Threads that tensor work uses.
+			// MadeFor is the version that the library was made for.
+			MadeFor string `json:"made_for"`
+			// Others are more files of libtorch in this process.
+			Others []string `json:"others"`
+			// BeforeNSE: it was in the process before nse; nil when unknown.
+			BeforeNSE *bool `json:"before_nse"`
+			// Threads that tensor work uses; 0 when there is a Problem.
 			Threads int `json:"threads"`
+			// Problem is why it is refused, with ErrTorchMismatch; empty when it is not.
+			Problem string `json:"problem"`
 		} `json:"libtorch"`
 		CUDA struct {
 			Available bool `json:"available"`
@@ -89,8 +97,12 @@ type RuntimeInfo struct {
 			Reason string `json:"reason"`
 		} `json:"cuda"`
 	} `json:"runtime"`
-	// OpenMP has the files of OpenMP runtimes in this process. Two kinds at once slow each other down, or crash.
-	OpenMP []string `json:"openmp"`
+	OpenMP struct {
+		// Libraries are the files of OpenMP runtimes in this process.
+		Libraries []string `json:"libraries"`
+		// Warning says that there are two kinds, which slow each other down, or crash; empty when there are not.
+		Warning string `json:"warning"`
+	} `json:"openmp"`
 	// Raw is the whole document, with keys that a newer library may have.
 	Raw json.RawMessage `json:"-"`
 }

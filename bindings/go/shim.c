@@ -19,6 +19,18 @@ static int32_t fill(void *user, uint32_t first, uint32_t count, uint8_t *pixels,
     return nsegoFill((uintptr_t)user, first, count, pixels, labels);
 }
 
+static void on_log(void *user, int32_t level, const char *target, const char *message, size_t len) {
+    nsegoLog((uintptr_t)user, level, (char *)target, (char *)message, len);
+}
+
+nse_status nsego_set_log(uintptr_t handler, nse_error **err) {
+    nse_log_sink sink = NSE_LOG_SINK_INIT;
+    sink.log = on_log;
+    sink.user = (void *)handler;
+    sink.user_free = user_free;
+    return nse_set_log(&sink, err);
+}
+
 static nse_events events_for(uintptr_t listener) {
     nse_events events = NSE_EVENTS_INIT;
     events.on_event = on_event;
@@ -106,6 +118,16 @@ nse_status nsego_search_push(const nse_search *search, uint32_t phase, uint32_t 
     batch.labels = labels;
     batch.lr = lr;
     return nse_search_push(search, &batch, pushed, err);
+}
+
+nse_status nsego_search_tell(const nse_search *search, uint32_t flags, const char *code, double accuracy, double cost,
+                             uint32_t *effect, nse_error **err) {
+    nse_result result = NSE_RESULT_INIT;
+    result.flags = flags;
+    result.code = code;
+    result.accuracy = accuracy;
+    result.cost = cost;
+    return nse_search_tell(search, &result, effect, err);
 }
 
 nse_status nsego_model_train(const nse_arch *arch, const nse_dataset *train, const char *options_json, uintptr_t listener,

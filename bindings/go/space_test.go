@@ -22,6 +22,13 @@ func TestLibrary(t *testing.T) {
 	if !info.NSE.Torch || info.Runtime == nil || info.Runtime.LibTorch.Version == "" || info.Runtime.LibTorch.Threads < 1 {
 		t.Errorf("%+v", info)
 	}
+	torch := info.Runtime.LibTorch
+	if !strings.HasPrefix(torch.Version, torch.MadeFor+".") || torch.Problem != "" || torch.BeforeNSE == nil || len(torch.Others) != 0 {
+		t.Errorf("%+v", torch)
+	}
+	if len(info.OpenMP.Libraries) != 1 || info.OpenMP.Warning != "" {
+		t.Errorf("%+v", info.OpenMP)
+	}
 	if cuda := info.Runtime.CUDA; cuda.Available == (cuda.Reason != "") {
 		t.Errorf("%+v", cuda)
 	}

@@ -6,4 +6,5 @@ mod replace;
 mod search;
 
 pub use keeper::Keeper;
+pub use replace::replace;
 pub use search::{load, save, Checkpoint, Expected};

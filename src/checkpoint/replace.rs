@@ -10,7 +10,7 @@ use std::path::Path;
 /// Gives `write` a partial file beside `path` and puts that in the place of `path` when all of it is on the disk. An error
 /// leaves `path` as it was and no partial file; only when the disk fails in the very last step (the entry of the folder) may
 /// the new file be in place already.
-pub(super) fn replace(path: &Path, write: impl FnOnce(&mut BufWriter<&File>) -> io::Result<()>) -> io::Result<()> {
+pub fn replace(path: &Path, write: impl FnOnce(&mut BufWriter<&File>) -> io::Result<()>) -> io::Result<()> {
     let name = path.file_name().ok_or_else(|| io::Error::new(ErrorKind::InvalidInput, "the path names no file"))?;
     refuse_special(path)?;
     let mut partial = OsString::from(".");

@@ -4,12 +4,14 @@ use super::file;
 use crate::cost::LatencyTable;
 use crate::error::{Error, Result};
 use crate::json;
+use crate::log;
 use crate::search::{Arrays, Search, SearchOptions, Trainer};
 use crate::space::Space;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Instant;
 
 /// Number of the head's form; it grows when an older library could not read it, or would read it wrongly.
 const FORM: u32 = 1;
@@ -32,6 +34,7 @@ const FREE: [&str; 4] = ["device", "threads", "checkpoint", "candidates"];
 
 /// Writes the search to `path`, whole or not at all.
 pub fn save(path: &Path, search: &Search, trainer: &dyn Trainer) -> Result<()> {
+    let started = Instant::now();
     let head = Head {
         form: FORM,
         nse: env!("CARGO_PKG_VERSION").into(),
@@ -43,7 +46,10 @@ pub fn save(path: &Path, search: &Search, trainer: &dyn Trainer) -> Result<()> {
     };
     let head = serde_json::to_string(&head).map_err(|e| Error::Panic(format!("writing a checkpoint: {e}")))?;
     let weights = search.under_way().map_or(Ok(Arrays::new()), |(_, active)| trainer.save(&active))?;
-    file::write(path, &head, &weights)
+    file::write(path, &head, &weights)?;
+    let bytes = || std::fs::metadata(path).map_or(0, |file| file.len());
+    log::info!("checkpoint", "wrote {}: {} bytes in {} ms", path.display(), bytes(), started.elapsed().as_millis());
+    Ok(())
 }
 
 /// A search read back; its weights are still to be given to a trainer, by [`Checkpoint::resume`].
@@ -90,6 +96,7 @@ pub fn load(path: &Path, expected: &Expected) -> Result<Checkpoint> {
     let options = expected.options.map_or(Ok(head.options.clone()), |text| changed(&head.options, text))?;
     let search =
         Search::restore(Arc::new(space), options, latency.map(Arc::new), head.search).map_err(|e| inside("the state", e))?;
+    log::info!("checkpoint", "read {}, written by nse {}", path.display(), head.nse);
     Ok(Checkpoint { path: path.into(), search, data: head.data, weights })
 }
 

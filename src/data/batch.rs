@@ -1,6 +1,8 @@
 //! From bytes to a batch of numbers: which images, changed how, normalised by what.
 
+use super::pixels::room_for;
 use super::Dataset;
+use crate::error::Result;
 use crate::search::{Augment, Purpose, Stream};
 
 /// Per channel: a pixel v becomes (v / 255 - mean) / std.
@@ -50,11 +52,14 @@ impl Dataset {
         mut augment: Option<(Augment, Stream)>,
         images: &mut Vec<f32>,
         labels: &mut Vec<i64>,
-    ) {
+    ) -> Result<()> {
         let table = normalisation.table();
         let (height, width) = (self.shape().height as usize, self.shape().width as usize);
         images.clear();
         labels.clear();
+        let numbers = positions.len() * self.shape().channels as usize * height * width;
+        room_for("images", images, numbers)?;
+        room_for("labels", labels, positions.len())?;
         for position in positions {
             let (pixels, label) = self.image(*position as usize);
             let change = augment.as_mut().map_or(Change::default(), |(augment, stream)| Change::draw(*augment, stream));
@@ -70,6 +75,7 @@ impl Dataset {
             }
             labels.push(i64::from(label));
         }
+        Ok(())
     }
 }
 

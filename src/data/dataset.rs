@@ -1,7 +1,7 @@
 //! Labelled images, held once in memory as bytes and shared by all views of them. Whose memory that is, is for [`Pixels`].
 
 use super::idx;
-use super::pixels::Pixels;
+use super::pixels::{reserve, Pixels};
 use crate::error::{Error, Result};
 use crate::json;
 use crate::search::{Purpose, Stream};
@@ -23,7 +23,7 @@ struct Images {
 #[derive(Clone)]
 pub struct Dataset {
     images: Arc<Images>,
-    members: Arc<[u32]>,
+    members: Arc<Vec<u32>>,
 }
 
 /// `{"format": "idx", "images": path, "labels": path, "classes": 10}`; `classes` defaults to the greatest label + 1.
@@ -54,8 +54,10 @@ impl Dataset {
             return Err(wrong(format!("{} labels for {} images", labels.dimensions[0], images.dimensions[0])));
         }
         let shape = Shape { channels: 1, height: images.dimensions[1], width: images.dimensions[2] };
-        let labels = labels.data.into_iter().map(u32::from).collect();
-        Self::new(shape, document.classes, images.data.into(), labels).map_err(wrong)
+        let mut wide = reserve("labels", labels.data.len())?;
+        wide.extend(labels.data.into_iter().map(u32::from));
+        let members = first(wide.len())?;
+        Self::new(shape, document.classes, images.data.into(), wide, members).map_err(wrong)
     }
 
     /// `pixels`: image after image, each channel by channel, row by row. `classes` defaults to the greatest label + 1.
@@ -71,7 +73,8 @@ impl Dataset {
         pixels: impl Into<Pixels>,
         labels: Vec<u32>,
     ) -> Result<Self> {
-        Self::new(shape, classes, pixels.into(), labels).map_err(|reason| Error::Argument { name, reason })
+        let members = first(labels.len())?;
+        Self::new(shape, classes, pixels.into(), labels, members).map_err(|reason| Error::Argument { name, reason })
     }
 
     /// Bytes of one image, and of `count`. None of either is an error, as are more than memory can have.
@@ -86,7 +89,13 @@ impl Dataset {
         size.zip(all).ok_or_else(too_many)
     }
 
-    fn new(shape: Shape, classes: Option<u32>, pixels: Pixels, labels: Vec<u32>) -> std::result::Result<Self, String> {
+    fn new(
+        shape: Shape,
+        classes: Option<u32>,
+        pixels: Pixels,
+        labels: Vec<u32>,
+        members: Vec<u32>,
+    ) -> std::result::Result<Self, String> {
         let count = u32::try_from(labels.len()).map_err(|_| format!("{} images are too many", labels.len()))?;
         let (size, all) = Self::bytes(shape, labels.len())?;
         if all != pixels.len() {
@@ -97,7 +106,7 @@ impl Dataset {
         if let Some(at) = labels.iter().position(|label| *label >= classes) {
             return Err(format!("label {} of image {at} is not in 0 to {}", labels[at], i64::from(classes) - 1));
         }
-        Ok(Dataset { images: Arc::new(Images { shape, classes, pixels, labels }), members: (0..count).collect() })
+        Ok(Dataset { images: Arc::new(Images { shape, classes, pixels, labels }), members: Arc::new(members) })
     }
 
     /// Two disjoint views that together are this one; the second holds `fraction` of the images, chosen by `seed`.
@@ -107,25 +116,33 @@ impl Dataset {
             let reason = format!("{fraction} of {} images leaves one side empty", self.len());
             return Err(Error::Argument { name: "fraction", reason });
         }
-        let mut members = self.members.to_vec();
+        let mut members = self.positions()?;
         Stream::new(seed, Purpose::Split, 0, 0).shuffle(&mut members);
-        let mut rest = members.split_off(second as usize);
+        let mut rest = reserve("dataset", members.len() - second as usize)?;
+        rest.extend_from_slice(&members[second as usize..]);
+        members.truncate(second as usize);
         members.sort_unstable();
         rest.sort_unstable();
-        let view = |members: Vec<u32>| Dataset { images: self.images.clone(), members: members.into() };
+        let view = |members: Vec<u32>| Dataset { images: self.images.clone(), members: Arc::new(members) };
         Ok((view(rest), view(members)))
     }
 
+    fn positions(&self) -> Result<Vec<u32>> {
+        let mut positions = reserve("dataset", self.len())?;
+        positions.extend_from_slice(&self.members);
+        Ok(positions)
+    }
+
     /// A view of at most `count` images, chosen by `stream`; all of them, in order, when there are no more.
-    pub fn choose(&self, count: usize, stream: &mut Stream) -> Dataset {
+    pub fn choose(&self, count: usize, stream: &mut Stream) -> Result<Dataset> {
         if count >= self.len() {
-            return self.clone();
+            return Ok(self.clone());
         }
-        let mut members = self.members.to_vec();
+        let mut members = self.positions()?;
         stream.shuffle(&mut members);
         members.truncate(count);
         members.sort_unstable();
-        Dataset { images: self.images.clone(), members: members.into() }
+        Ok(Dataset { images: self.images.clone(), members: Arc::new(members) })
     }
 
     /// A hash (BLAKE3) of shape, classes, images and labels, in the order of this view.
@@ -166,4 +183,11 @@ impl Dataset {
         let size = self.images.pixels.len() / self.images.labels.len();
         (&self.images.pixels[member * size..][..size], self.images.labels[member])
     }
+}
+
+/// The positions of so many images, in order; more than a position can count are an error elsewhere.
+fn first(count: usize) -> Result<Vec<u32>> {
+    let mut positions = reserve("images", count)?;
+    positions.extend(0..u32::try_from(count).unwrap_or(0));
+    Ok(positions)
 }

@@ -20,7 +20,13 @@ const UNSIGNED_BYTE: u8 = 0x08;
 pub fn read(path: &Path, dimensions: u8) -> Result<Idx> {
     let io = |source| Error::Io { path: path.into(), source };
     let mut file = BufReader::new(File::open(path).map_err(io)?);
-    let compressed = file.fill_buf().map_err(io)?.starts_with(&[0x1f, 0x8b]);
+    let compressed = loop {
+        match file.fill_buf() {
+            // A signal of the host's; all other ways to read try again by themselves.
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            start => break start.map_err(io)?.starts_with(&[0x1f, 0x8b]),
+        }
+    };
     let result = if compressed { parse(MultiGzDecoder::new(file), dimensions) } else { parse(file, dimensions) };
     result.map_err(|failure| match failure {
         Failure::Format(reason) => Error::Format { path: path.into(), reason },

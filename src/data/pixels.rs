@@ -46,10 +46,15 @@ impl Deref for Pixels {
     }
 }
 
-/// Room for as many values as a host asks for. Too many are its mistake, not the end of its process.
+/// Room for as many values as a host asks for. Too many are an error, not the end of its process.
 pub fn reserve<T>(name: &'static str, count: usize) -> Result<Vec<T>> {
     let mut room = Vec::new();
-    let refused = |_| Error::Argument { name, reason: format!("there is no memory for {count} values") };
-    room.try_reserve_exact(count).map_err(refused)?;
+    room_for(name, &mut room, count)?;
     Ok(room)
+}
+
+/// The same behind what is there.
+pub fn room_for<T>(name: &'static str, values: &mut Vec<T>, count: usize) -> Result<()> {
+    let refused = |_| Error::OutOfMemory(format!("{name}: no memory for {count} values"));
+    values.try_reserve_exact(count).map_err(refused)
 }

@@ -3,8 +3,9 @@
 use super::error::{nse_error, ErrorObject};
 use super::handle::{self, Handle};
 use super::status::{self, nse_status};
-use super::structs;
+use super::{structs, threads};
 use crate::error::{Error, Result};
+use crate::log;
 use once_cell::sync::Lazy;
 use std::any::Any;
 use std::cell::{Cell, RefCell};
@@ -18,10 +19,12 @@ pub fn guard(err: *mut *mut nse_error, body: impl FnOnce() -> Result<nse_status>
         // Another thread may have held a lock of ours at the fork: touch nothing.
         return status::NSE_ERR_FORKED;
     }
+    threads::watch_this_thread();
     match catch(body) {
         Ok(status) => status,
         Err(error) => {
             let status = status::of(&error);
+            log::debug!("ffi", "status {status}: {error}");
             if !err.is_null() {
                 // SAFETY: checked; the caller passes NULL or a place for one pointer. Without room for a handle it stays NULL.
                 unsafe { *err = handle::insert(ErrorObject::new(&error)).unwrap_or(std::ptr::null_mut()) };
@@ -51,7 +54,9 @@ pub fn catch<R>(body: impl FnOnce() -> Result<R>) -> Result<R> {
     INSIDE.with(|inside| inside.set(depth));
     outcome.unwrap_or_else(|payload| {
         let place = PLACE.with(|place| place.borrow_mut().take()).unwrap_or_default();
-        Err(Error::Panic(format!("{}{place}", message(payload.as_ref()))))
+        let error = Error::Panic(format!("{}{place}", message(payload.as_ref())));
+        log::error!("ffi", "{error}");
+        Err(error)
     })
 }
 

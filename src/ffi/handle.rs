@@ -121,6 +121,10 @@ fn slot<T: Handle>(name: &'static str, handle: *const T::C) -> Result<Slot> {
         None => return wrong(format!("{token:#x} is not a handle of this library")),
     }
     let generation = token >> SLOT_BITS & 0xffff_ffff;
+    // slotmap counts in twos, and would take an even number for the odd one above it.
+    if generation % 2 == 0 {
+        return wrong(format!("{token:#x} is not a handle of this library"));
+    }
     Ok(KeyData::from_ffi(generation << 32 | token & ((1 << SLOT_BITS) - 1)).into())
 }
 

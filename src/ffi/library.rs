@@ -1,12 +1,20 @@
 //! Section "library": versions and the run-time picture.
 
 use super::buffer::{self, nse_buffer};
+use super::callback::Events;
 use super::error::nse_error;
-use super::status::{self, nse_status, NSE_OK};
-use super::{boundary, status::NSE_ERR_ABI};
+use super::op::NSE_FOREVER;
+use super::status::{nse_status, NSE_ERR_ABI, NSE_OK, NSE_PENDING};
+use super::worker::{Reporter, Worker};
+use super::{boundary, threads};
+use crate::error::Result;
+use crate::log;
+use crate::process::OpenMp;
 use crate::supernet;
-use serde_json::json;
+use serde_json::{json, Value};
 use std::ffi::c_char;
+use std::sync::Arc;
+use std::time::Duration;
 
 /// ABI number of this header. It grows when something is removed or changed; additions keep it.
 pub const NSE_ABI_VERSION: u32 = 1;
@@ -44,33 +52,57 @@ pub extern "C" fn nse_abi_check(header_abi: u32) -> nse_status {
     }
 }
 
-/// What runs here, as JSON: version and ABI of nse, whether it has libtorch, which file that is and its version, its
-/// threads, CUDA and why it is off, OpenMP libraries in this process. Touches libtorch, so that the first call looks for CUDA.
-/// Blocks for that long.
+/// What runs here, as JSON:
+///
+/// "nse": {"version", "abi", "torch": whether this build has libtorch}.
+/// "runtime": null without libtorch, else {"libtorch", "cuda"}. "libtorch": {"version", "made_for": the version that nse was made
+/// for, "file": where it was loaded from, "others": more files of libtorch in this process, "before_nse": whether it was there
+/// before nse (null: unknown), "threads", "problem": null, or why it is refused (NSE_ERR_TORCH_MISMATCH)}. "cuda": {"available",
+/// "devices", "reason": why it is off}.
+/// "openmp": {"libraries": files of OpenMP runtimes in this process, "warning": null, or that there are two kinds}. The first
+/// call looks for CUDA. Blocks for that long.
 ///
 /// `out`: [out] to free with nse_buffer_free.
 ///
 /// Since 0.1.
 #[no_mangle]
-pub extern "C" fn nse_runtime_info(out: *mut nse_buffer, err: *mut *mut nse_error) -> status::nse_status {
+pub extern "C" fn nse_runtime_info(out: *mut nse_buffer, err: *mut *mut nse_error) -> nse_status {
     boundary::guard(err, || {
+        let runtime = runtime()?;
+        // Afterwards: the CUDA half may have brought another one.
+        let openmp = OpenMp::look();
+        openmp.warn_once();
         let info = json!({
             "nse": { "version": env!("CARGO_PKG_VERSION"), "abi": NSE_ABI_VERSION, "torch": cfg!(feature = "torch") },
-            "runtime": supernet::runtime_info(),
-            "openmp": openmp_libraries(),
+            "runtime": runtime,
+            "openmp": { "libraries": openmp.libraries, "warning": openmp.warning },
         });
         buffer::write("out", out, info.to_string())
     })
 }
 
-/// Files of OpenMP runtimes mapped into this process. Two kinds at once slow each other down, or crash.
-fn openmp_libraries() -> Vec<String> {
-    let maps = std::fs::read_to_string("/proc/self/maps").unwrap_or_default();
-    let mut files: Vec<_> = maps.lines().filter_map(|line| line.split_whitespace().nth(5)).map(str::to_owned).collect();
-    files.retain(|file| {
-        ["libgomp", "libomp", "libiomp"].iter().any(|name| file.rsplit('/').next().unwrap_or("").starts_with(name))
-    });
-    files.sort();
-    files.dedup();
-    files
+/// On a thread of ours: libtorch keeps something on every thread that asks it for anything.
+fn runtime() -> Result<Value> {
+    let worker = Worker::start("info", || Ok(()))?;
+    worker.run(|_, _: &Reporter<Value>| Ok(supernet::runtime_info()), &Arc::new(Events::none()))
+}
+
+/// Ends all threads of the library: everything that runs is cancelled, and returns NSE_ERR_CANCELLED, where other threads wait
+/// for it too. Searches and models stay and can be looked at; what would compute with them (step, save, evaluate, export) returns
+/// NSE_ERR_CANCELLED from then on. Save first what should go on later. user_free of a callback runs when its object is freed, as
+/// ever. The log stays. New searches and models may be made, even at once: they have new threads. Not needed before a process ends.
+/// Blocks.
+///
+/// `timeout_ms`: milliseconds to wait for the threads, or NSE_FOREVER. A thread ends after its current batch, and not inside a
+/// callback of the host.
+///
+/// Returns NSE_OK: no thread that was there is left. NSE_PENDING: the time is up, call again; or this is called from a callback
+/// on a thread of the library, which cannot wait for itself, and all threads end soon. Since 0.1.
+#[no_mangle]
+pub extern "C" fn nse_shutdown(timeout_ms: u32, err: *mut *mut nse_error) -> nse_status {
+    boundary::guard(err, || {
+        log::info!("library", "shutdown");
+        let timeout = (timeout_ms != NSE_FOREVER).then(|| Duration::from_millis(timeout_ms.into()));
+        Ok(if threads::end_all(timeout) { NSE_OK } else { NSE_PENDING })
+    })
 }

@@ -2,9 +2,9 @@
 //!
 //! ```text
 //! status boundary handle error buffer text structs    what every function is made of
-//! callback worker view driver                         how calls wait, report and stop
+//! callback worker threads view driver                 how calls wait, report and stop
 //! dlpack                                              tensors of other libraries
-//! library space dataset source arch latency search push result op model   the sections: decode, call, encode
+//! library log space dataset source arch latency search push told result op model   the sections: decode, call, encode
 //! ```
 
 // C names, and pointers that every function checks before it looks behind them.
@@ -22,6 +22,7 @@ mod error;
 mod handle;
 mod latency;
 mod library;
+mod log;
 mod model;
 mod op;
 mod push;
@@ -32,6 +33,8 @@ mod space;
 mod status;
 mod structs;
 mod text;
+mod threads;
+mod told;
 mod view;
 mod worker;
 
@@ -44,9 +47,11 @@ pub mod layout {
         dataset::nse_images,
         latency::nse_measure_desc,
         library::NSE_ABI_VERSION,
+        log::nse_log_sink,
         model::nse_model_desc,
         push::{nse_batch, nse_pushed},
         search::nse_search_desc,
         source::nse_source,
+        told::nse_result,
     };
 }

@@ -12,7 +12,7 @@ use super::worker::{Reporter, Ticket, Worker};
 use super::{boundary, handle, structs, text};
 use crate::data::Dataset;
 use crate::error::{Error, Result};
-use crate::search::Event;
+use crate::search::{Control, Event};
 use crate::supernet::{Model, ModelOptions};
 use std::ffi::c_char;
 use std::mem::size_of;
@@ -87,9 +87,9 @@ impl ModelHandle {
         }))
     }
 
-    fn with<R: Send + 'static>(&self, job: impl FnOnce(&Model) -> Result<R> + Send + 'static) -> Result<R> {
-        let job = |state: &mut Option<Model>, _: &Reporter<R>| match state {
-            Some(model) => job(model),
+    fn with<R: Send + 'static>(&self, job: impl FnOnce(&Model, &dyn Control) -> Result<R> + Send + 'static) -> Result<R> {
+        let job = |state: &mut Option<Model>, reporter: &Reporter<R>| match state {
+            Some(model) => job(model, reporter),
             None => Err(Error::NotFound("the model was not trained".into())),
         };
         self.worker.run(job, &Arc::new(Events::none()))
@@ -153,7 +153,7 @@ pub extern "C" fn nse_model_train_async(
 ///
 /// `dataset`: [in] images of the size that the model was trained on. `loss`: [out] mean cross-entropy; `accuracy`: [out] top-1, 0 to 1. Both may be NULL.
 ///
-/// NSE_ERR_INVALID_ARGUMENT: the images do not fit. NSE_ERR_BUSY. NSE_ERR_TORCH. Since 0.1.
+/// NSE_ERR_INVALID_ARGUMENT: the images do not fit. NSE_ERR_BUSY. NSE_ERR_CANCELLED: by nse_shutdown. NSE_ERR_TORCH. Since 0.1.
 #[no_mangle]
 pub extern "C" fn nse_model_evaluate(
     model: *const nse_model,
@@ -165,7 +165,7 @@ pub extern "C" fn nse_model_evaluate(
     boundary::guard(err, || {
         let model = handle::get::<ModelHandle>("model", model)?;
         let dataset = handle::get::<Dataset>("dataset", dataset)?;
-        let result = model.with(move |model| model.evaluate(&dataset))?;
+        let result = model.with(move |model, control| model.evaluate(&dataset, control))?;
         structs::put(loss, result.loss);
         structs::put(accuracy, result.accuracy);
         Ok(NSE_OK)
@@ -190,7 +190,7 @@ pub extern "C" fn nse_model_export(
         let model = handle::get::<ModelHandle>("model", model)?;
         let path = PathBuf::from(text::required("path", path)?);
         match text::required("format", format)? {
-            "torchscript" => model.with(move |model| model.export_torchscript(&path))?,
+            "torchscript" => model.with(move |model, _| model.export_torchscript(&path))?,
             other => {
                 let reason = format!("{other:?} is not known; there is \"torchscript\"");
                 return Err(Error::Argument { name: "format", reason });

@@ -9,7 +9,7 @@ pub type nse_status = i32;
 pub const NSE_OK: nse_status = 0;
 /// Success, and the search is complete: there are no more rounds.
 pub const NSE_DONE: nse_status = 1;
-/// Success so far: the operation is still at work.
+/// Success so far: the operation is still at work, or there is nothing to hand out yet.
 pub const NSE_PENDING: nse_status = 2;
 /// An argument is NULL, not UTF-8, or has a value that is not allowed.
 pub const NSE_ERR_INVALID_ARGUMENT: nse_status = -1;
@@ -24,7 +24,7 @@ pub const NSE_ERR_IO: nse_status = -4;
 pub const NSE_ERR_FORMAT: nse_status = -5;
 /// Another call is at work on the same object.
 pub const NSE_ERR_BUSY: nse_status = -6;
-/// Cancelled by the host. What was done so far is kept.
+/// Cancelled by the host; what was done so far is kept. Or nse_shutdown has ended the thread of this object.
 pub const NSE_ERR_CANCELLED: nse_status = -7;
 /// A function of the host did not succeed. The detail has what it returned.
 pub const NSE_ERR_CALLBACK: nse_status = -9;
@@ -34,6 +34,8 @@ pub const NSE_ERR_OUT_OF_MEMORY: nse_status = -11;
 pub const NSE_ERR_DEVICE: nse_status = -12;
 /// libtorch reported an error.
 pub const NSE_ERR_TORCH: nse_status = -13;
+/// The libtorch of this process is not one that the library was made for. The detail has both files and both versions.
+pub const NSE_ERR_TORCH_MISMATCH: nse_status = -14;
 /// This build of the library cannot do it.
 pub const NSE_ERR_UNSUPPORTED: nse_status = -15;
 /// The caller's array is too small; the detail says how much is needed.
@@ -56,20 +58,24 @@ pub const NSE_ERR_DIVERGED: nse_status = -23;
 pub const NSE_ERR_TOO_FEW: nse_status = -24;
 /// The latency table does not have every entry that the space needs. The detail lists what is missing.
 pub const NSE_ERR_MISSING_LATENCY: nse_status = -25;
+/// Another result of the same architecture is known. The detail has both.
+pub const NSE_ERR_CONFLICT: nse_status = -26;
 
 pub fn of(error: &Error) -> nse_status {
     match error {
         Error::Argument { .. } => NSE_ERR_INVALID_ARGUMENT,
         Error::Handle { .. } => NSE_ERR_INVALID_HANDLE,
         Error::Config { .. } => NSE_ERR_CONFIG,
+        Error::Io { source, .. } if source.kind() == std::io::ErrorKind::OutOfMemory => NSE_ERR_OUT_OF_MEMORY,
         Error::Io { .. } => NSE_ERR_IO,
         Error::Format { .. } => NSE_ERR_FORMAT,
         Error::Busy(_) => NSE_ERR_BUSY,
-        Error::Cancelled => NSE_ERR_CANCELLED,
+        Error::Cancelled | Error::ShutDown(_) => NSE_ERR_CANCELLED,
         Error::Callback { .. } => NSE_ERR_CALLBACK,
         Error::Device { .. } => NSE_ERR_DEVICE,
         Error::OutOfMemory(_) => NSE_ERR_OUT_OF_MEMORY,
         Error::Torch(_) => NSE_ERR_TORCH,
+        Error::TorchMismatch { .. } => NSE_ERR_TORCH_MISMATCH,
         Error::Unsupported(_) => NSE_ERR_UNSUPPORTED,
         Error::BufferTooSmall { .. } => NSE_ERR_BUFFER_TOO_SMALL,
         Error::Abi { .. } => NSE_ERR_ABI,
@@ -82,6 +88,7 @@ pub fn of(error: &Error) -> nse_status {
         Error::Diverged { .. } => NSE_ERR_DIVERGED,
         Error::TooFew { .. } => NSE_ERR_TOO_FEW,
         Error::MissingLatencies { .. } => NSE_ERR_MISSING_LATENCY,
+        Error::Conflict { .. } => NSE_ERR_CONFLICT,
     }
 }
 
@@ -107,6 +114,7 @@ pub extern "C" fn nse_status_name(status: nse_status) -> *const std::ffi::c_char
         NSE_ERR_OUT_OF_MEMORY => c"NSE_ERR_OUT_OF_MEMORY",
         NSE_ERR_DEVICE => c"NSE_ERR_DEVICE",
         NSE_ERR_TORCH => c"NSE_ERR_TORCH",
+        NSE_ERR_TORCH_MISMATCH => c"NSE_ERR_TORCH_MISMATCH",
         NSE_ERR_UNSUPPORTED => c"NSE_ERR_UNSUPPORTED",
         NSE_ERR_BUFFER_TOO_SMALL => c"NSE_ERR_BUFFER_TOO_SMALL",
         NSE_ERR_ABI => c"NSE_ERR_ABI",
@@ -118,6 +126,7 @@ pub extern "C" fn nse_status_name(status: nse_status) -> *const std::ffi::c_char
         NSE_ERR_DIVERGED => c"NSE_ERR_DIVERGED",
         NSE_ERR_TOO_FEW => c"NSE_ERR_TOO_FEW",
         NSE_ERR_MISSING_LATENCY => c"NSE_ERR_MISSING_LATENCY",
+        NSE_ERR_CONFLICT => c"NSE_ERR_CONFLICT",
         _ => c"unknown status",
     };
     name.as_ptr()

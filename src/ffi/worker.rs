@@ -1,26 +1,29 @@
 //! One library-owned thread per object that computes. The host's threads never enter the tensor library: their thread-local state
 //! stays theirs, and no pool of compute threads grows per calling thread.
 
-use super::boundary;
 use super::callback::Events;
+use super::{boundary, threads};
 use crate::error::{Error, Result};
+use crate::log;
 use crate::search::{Control, Event, EventKind};
+use crate::supernet;
 use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{channel, Receiver, RecvTimeoutError, Sender};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Progress events waiting to be told; when the host is slower than this, some are left out.
 const QUEUE: usize = 64;
-const STACK_BYTES: usize = 8 << 20;
 
 type Job<S> = Box<dyn FnOnce(&mut S) + Send>;
+/// The way to a thread; None when the library was shut down.
+type Jobs<S> = Mutex<Option<Sender<Job<S>>>>;
 
 /// A thread that owns an `S`. Dropping the worker lets the thread finish what it does, and end.
 pub struct Worker<S> {
     name: &'static str,
-    jobs: Sender<Job<S>>,
+    jobs: Arc<Jobs<S>>,
     turn: Arc<Turn>,
     poisoned: Arc<AtomicBool>,
 }
@@ -33,7 +36,7 @@ struct Turn(AtomicU64);
 const IDLE: u64 = 0;
 const RUNNING: u64 = 1;
 const STOPPING: u64 = 2;
-/// For good: the object was freed.
+/// For good: the object was freed, or the library shut down.
 const RETIRED: u64 = 3;
 const STATE: u64 = 3;
 
@@ -89,6 +92,7 @@ pub struct Reporter<R> {
     /// Told at once, here; otherwise events wait for whoever holds the ticket.
     direct: Option<Arc<Events>>,
     deaf: Cell<bool>,
+    left_out: Cell<u64>,
 }
 
 impl<R> Reporter<R> {
@@ -102,12 +106,15 @@ impl<R> Reporter<R> {
             self.queued.fetch_add(1, Ordering::Relaxed);
             // Nobody listening any more is no reason to stop: the result is kept all the same.
             let _ = self.sender.send(Message::Event(*event));
+        } else {
+            self.left_out.set(self.left_out.get() + 1);
         }
     }
 }
 
 impl<R> Control for Reporter<R> {
     fn cancelled(&self) -> bool {
+        threads::outlast_libtorch();
         self.turn.stopped()
     }
 }
@@ -167,19 +174,41 @@ impl<S: 'static> Worker<S> {
     pub fn start(name: &'static str, make: impl FnOnce() -> Result<S> + Send + 'static) -> Result<Self> {
         let (jobs, queue) = channel::<Job<S>>();
         let (ready, made) = channel();
-        let thread = std::thread::Builder::new().name(format!("nse-{name}")).stack_size(STACK_BYTES);
-        let body = move || match boundary::catch(make) {
-            Ok(state) => {
-                let _ = ready.send(Ok(()));
-                serve(state, queue);
-            }
-            Err(error) => {
-                let _ = ready.send(Err(error));
+        let body = move || {
+            let state = boundary::catch(make);
+            supernet::rest();
+            match state {
+                Ok(state) => {
+                    let _ = ready.send(Ok(()));
+                    serve(state, queue);
+                }
+                Err(error) => {
+                    let _ = ready.send(Err(error));
+                }
             }
         };
-        without_signals(|| thread.spawn(body)).map_err(|source| Error::Io { path: "thread".into(), source })?;
+        let worker = Worker { name, jobs: Arc::new(Mutex::new(Some(jobs))), turn: Arc::default(), poisoned: Arc::default() };
+        threads::spawn(name, worker.stop(), body).map_err(|source| Error::Io { path: "thread".into(), source })?;
         made.recv().unwrap_or_else(|_| Err(ended()))?;
-        Ok(Worker { name, jobs, turn: Arc::default(), poisoned: Arc::default() })
+        if worker.jobs().is_none() {
+            return Err(Error::ShutDown(name));
+        }
+        Ok(worker)
+    }
+
+    /// How this thread is brought to an end when the library is shut down. Keeps nothing alive.
+    fn stop(&self) -> threads::Stop {
+        let (turn, jobs) = (self.turn.clone(), Arc::downgrade(&self.jobs));
+        Arc::new(move || {
+            turn.retire();
+            let jobs = jobs.upgrade();
+            // The thread does what it was given, which ends soon, and then ends itself.
+            drop(jobs.and_then(|jobs| jobs.lock().unwrap_or_else(PoisonError::into_inner).take()));
+        })
+    }
+
+    fn jobs(&self) -> Option<Sender<Job<S>>> {
+        self.jobs.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Asks the job under way to stop. Without one it does nothing.
@@ -212,14 +241,20 @@ impl<S: 'static> Worker<S> {
         if self.poisoned.load(Ordering::Acquire) {
             return Err(Error::Poisoned(self.name));
         }
+        let jobs = self.jobs().ok_or(Error::ShutDown(self.name))?;
         let number = self.turn.begin(self.name)?;
         let (sender, messages) = channel();
         let direct = events.direct().then(|| events.clone());
         let (turn, queued) = (self.turn.clone(), Arc::<AtomicUsize>::default());
-        let reporter = Reporter { sender, queued: queued.clone(), turn, job: number, direct, deaf: Cell::new(false) };
+        let (deaf, left_out) = (Cell::new(false), Cell::new(0));
+        let reporter = Reporter { sender, queued: queued.clone(), turn, job: number, direct, deaf, left_out };
         let poisoned = self.poisoned.clone();
-        let sent = self.jobs.send(Box::new(move |state| {
+        let sent = jobs.send(Box::new(move |state| {
             let result = boundary::catch(|| job(state, &reporter));
+            supernet::rest();
+            if reporter.left_out.get() > 0 {
+                log::info!("events", "{} events were left out: the host was slow to take them", reporter.left_out.get());
+            }
             if matches!(result, Err(Error::Panic(_))) {
                 poisoned.store(true, Ordering::Release);
             }
@@ -259,18 +294,5 @@ impl Drop for End<'_> {
 fn serve<S>(mut state: S, queue: Receiver<Job<S>>) {
     for job in queue {
         job(&mut state);
-    }
-}
-
-/// Runs `spawn` with all signals blocked, so that the new thread never runs a handler of the host.
-fn without_signals<T>(spawn: impl FnOnce() -> T) -> T {
-    // SAFETY: plain calls on local signal sets.
-    unsafe {
-        let (mut all, mut before) = (std::mem::zeroed(), std::mem::zeroed());
-        libc::sigfillset(&mut all);
-        libc::pthread_sigmask(libc::SIG_SETMASK, &all, &mut before);
-        let result = spawn();
-        libc::pthread_sigmask(libc::SIG_SETMASK, &before, std::ptr::null_mut());
-        result
     }
 }

@@ -2,14 +2,19 @@
 //!
 //! [`Search`] is the state machine. It decides every number and asks a [`Trainer`] to compute with weights.
 
+mod asking;
+mod budget;
 mod distinct;
+mod elsewhere;
 mod engine;
 mod evolve;
 pub mod fitness;
 pub mod gates;
 mod handover;
 mod history;
+mod ledger;
 mod meter;
+mod notes;
 mod observe;
 mod options;
 pub mod pareto;
@@ -22,14 +27,18 @@ mod state;
 mod telling;
 mod trainer;
 
+pub use asking::{Asked, Effect};
+pub use budget::{Budget, Reach};
+pub use elsewhere::Elsewhere;
 pub use engine::{Search, Start, Status};
 pub use fitness::TwoPaths;
 pub use history::{json_lines, FrontMember, OperatorFitness, Point, RoundRecord};
+pub use ledger::Outcome;
 pub use meter::Meter;
 pub use observe::{Control, Event, EventKind, Observer, Silent};
 pub use options::{
-    Augment, Branches, CandidateOptions, CheckpointOptions, FitnessOptions, Objective, ScoreOptions, SearchOptions, TooFew,
-    TrainOptions,
+    Augment, Branches, CandidateOptions, CheckpointOptions, FitnessOptions, Objective, ScoreOptions, SearchOptions, ToldOptions,
+    TooFew, TrainOptions,
 };
 pub use pareto::Scored;
 pub use preset::{OptionsPreset, PRESETS};

@@ -49,6 +49,9 @@ pub struct SearchOptions {
     /// How a candidate is scored.
     #[serde(default)]
     pub score: ScoreOptions,
+    /// What a search that is told its results learns from them.
+    #[serde(default)]
+    pub told: ToldOptions,
     /// Of a search into which batches are pushed.
     #[serde(default)]
     pub pushed: PushedOptions,
@@ -228,6 +231,25 @@ pub struct ScoreOptions {
     pub batch: usize,
 }
 
+/// Learning of the operators' scores theta from results that are told, by Adam on the score-function gradient, with the mean of the
+/// others of a group as the baseline of each. `fitness.threshold` and `fitness.preserve` hold as they do in training.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ToldOptions {
+    /// Results per step.
+    #[schemars(range(min = 2, max = 1_000_000))]
+    pub group: usize,
+    /// Learning rate of theta.
+    #[schemars(range(min = 0.0, max = 10.0))]
+    pub lr: f64,
+    /// Decay of Adam's mean of the gradient.
+    #[schemars(range(min = 0.0, max = 0.9999))]
+    pub beta1: f64,
+    /// Decay of Adam's mean of its square.
+    #[schemars(range(min = 0.0, max = 0.9999))]
+    pub beta2: f64,
+}
+
 mod defaults {
     pub fn active() -> usize {
         5
@@ -279,6 +301,12 @@ impl Default for CandidateOptions {
     }
 }
 
+impl Default for ToldOptions {
+    fn default() -> Self {
+        ToldOptions { group: 10, lr: 1.0, beta1: 0.0, beta2: 0.999 }
+    }
+}
+
 impl Default for ScoreOptions {
     fn default() -> Self {
         ScoreOptions { calibration: 1024, images: None, batch: 1024 }
@@ -301,31 +329,32 @@ impl SearchOptions {
     pub(super) fn check(&self) -> Result<()> {
         json::check_ranges(DOCUMENT, self)?;
         let wrong = |pointer: &str, reason: String| Err(json::out_of_range(DOCUMENT, pointer, reason));
-        let Objective { low, high, beta, .. } = self.objective;
-        let whole = |value: f64| self.objective.cost == Metric::Latency || value.fract() == 0.0;
-        for (key, value) in [("low", Some(low)), ("high", Some(high)), ("target", self.objective.target)] {
-            if let Some(part) = value.filter(|value| !whole(*value)) {
-                return wrong(&format!("/objective/{key}"), format!("{part} {} are no whole number", self.objective.cost.unit()));
-            }
-        }
+        self.objective.check(DOCUMENT, "/objective")?;
         let path = self.checkpoint.as_ref().map(|checkpoint| checkpoint.path.as_os_str().as_encoded_bytes());
         if path.is_some_and(|path| path.is_empty() || path.contains(&0)) {
             return wrong("/checkpoint/path", "not the name of a file".into());
-        }
-        if low > high {
-            return wrong("/objective/low", format!("{low} is above high, {high}"));
-        }
-        if self.objective.target() == 0.0 {
-            return wrong("/objective/target", "a target of 0 leaves nothing to compare with".into());
-        }
-        if beta % 2 == 1 {
-            return wrong("/objective/beta", format!("{beta} is odd"));
         }
         Ok(())
     }
 }
 
 impl Objective {
+    /// What the ranges of the schema do not say.
+    fn check(&self, document: &'static str, at: &str) -> Result<()> {
+        let wrong = |key: &str, reason: String| Err(json::out_of_range(document, format!("{at}/{key}"), reason));
+        check_window(document, at, self.cost, self.low, self.high)?;
+        if let Some(part) = self.target.filter(|target| !self.cost.counts(*target)) {
+            return wrong("target", format!("{part} {} are no whole number", self.cost.unit()));
+        }
+        if self.target() == 0.0 {
+            return wrong("target", "a target of 0 leaves nothing to compare with".into());
+        }
+        match self.beta % 2 {
+            1 => wrong("beta", format!("{} is odd", self.beta)),
+            _ => Ok(()),
+        }
+    }
+
     pub fn window(&self) -> Window {
         let [low, high] = [self.low, self.high].map(|amount| self.cost.price(amount));
         Window { low, high }
@@ -342,11 +371,30 @@ impl Objective {
         self.target.unwrap_or(if self.low > 0.0 { self.low } else { self.high })
     }
 
+    /// alpha (cost / target - 1)^beta.
+    pub fn penalty(&self, cost: f64) -> f64 {
+        self.alpha * (cost / self.target() - 1.0).powi(self.beta as i32)
+    }
+
     /// d penalty / d cost, in 1 / unit of the cost, of penalty = alpha (cost / target - 1)^beta.
     pub fn slope(&self, cost: f64) -> f64 {
         let excess = cost / self.target() - 1.0;
         self.alpha * f64::from(self.beta) * excess.powi(self.beta as i32 - 1) / self.target()
     }
+}
+
+/// Whether costs can be asked to lie between `low` and `high`.
+pub(super) fn check_window(document: &'static str, at: &str, cost: Metric, low: f64, high: f64) -> Result<()> {
+    for (key, value) in [("low", low), ("high", high)] {
+        if !cost.counts(value) {
+            let reason = format!("{value} {} are no whole number", cost.unit());
+            return Err(json::out_of_range(document, format!("{at}/{key}"), reason));
+        }
+    }
+    if low > high {
+        return Err(json::out_of_range(document, format!("{at}/low"), format!("{low} is above high, {high}")));
+    }
+    Ok(())
 }
 
 impl TrainOptions {

@@ -9,8 +9,12 @@ use serde_json::Value;
 impl Run {
     pub(super) fn read(state: Value, space: &Space) -> Result<Self> {
         let wrong = |reason: String| Error::Config { document: "search state", pointer: String::new(), reason };
-        let run: Run = serde_json::from_value(state).map_err(|e| wrong(e.to_string()))?;
+        let mut run: Run = serde_json::from_value(state).map_err(|e| wrong(e.to_string()))?;
         run.fits(space).map_err(|reason| wrong(format!("of another space: {reason}")))?;
+        if run.scored.is_empty() && run.told.is_none() {
+            // Older states have nothing but the front.
+            run.scored = run.front.clone();
+        }
         Ok(run)
     }
 
@@ -31,7 +35,20 @@ impl Run {
         if self.steps > 1 << 50 {
             return Err(format!("{} steps in a round", self.steps));
         }
-        let mut architectures: Vec<&Architecture> = self.front.iter().map(|s| &s.architecture).collect();
+        let mut architectures: Vec<&Architecture> = self.front.iter().chain(&self.scored).map(|s| &s.architecture).collect();
+        let asks = matches!(self.phase, Phase::Ask { .. }) || self.told.is_some() && done;
+        if asks != self.told.is_some() {
+            return Err("results that are told, in a search that trains, or the other way round".into());
+        }
+        if let Some(ledger) = &self.told {
+            if let Some((_, entry)) = ledger.iter().find(|(_, entry)| entry.round.is_some_and(|round| round > self.round)) {
+                return Err(format!("asked in round {:?}", entry.round));
+            }
+            architectures.extend(ledger.iter().map(|(architecture, _)| architecture).chain(&ledger.first));
+        }
+        if let Phase::Ask { told, .. } = &self.phase {
+            architectures.extend(told);
+        }
         if let Phase::Score { candidates, main, accuracies } = &self.phase {
             if *main > candidates.len() || accuracies.len() > candidates.len() {
                 return Err(format!("{} scores and {main} of {} candidates", accuracies.len(), candidates.len()));

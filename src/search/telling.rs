@@ -3,9 +3,10 @@
 use super::engine::{Phase, Search};
 use super::fitness::TwoPaths;
 use super::history::{OperatorFitness, Point, RoundRecord};
+use super::ledger::Ledger;
 use super::observe::{Event, EventKind};
 use super::options::SearchOptions;
-use super::pareto::Scored;
+use super::pareto::{self, Scored};
 use super::random::{Purpose, Stream};
 use super::trainer::Trainer;
 use crate::cost::{LatencyTable, Metric};
@@ -40,7 +41,9 @@ impl Search {
                 (0, (candidates.len() - accuracies.len()) as u64, epochs, best)
             }
             Phase::Sample => (0, per_round, epochs, self.run.meter.accuracy()),
-            Phase::Begin | Phase::Done => (0, 0, epochs, self.run.front.iter().map(|s| s.accuracy).fold(0.0, f64::max)),
+            Phase::Begin | Phase::Ask { .. } | Phase::Done => {
+                (0, 0, epochs, self.run.front.iter().map(|s| s.accuracy).fold(0.0, f64::max))
+            }
         };
         let under_way = u64::from(kind != EventKind::Finish);
         let rounds_after = self.run.rounds - self.run.round - under_way;
@@ -166,6 +169,39 @@ impl Search {
     /// The Pareto front of the last completed round, cheapest first; before the first, that of the search it continues.
     pub fn front(&self) -> &[Scored] {
         &self.run.front
+    }
+
+    /// Architectures with their accuracies: those inside the window of the last completed round, before the first the front;
+    /// of a told search, all results inside the window.
+    pub fn scored(&self) -> Vec<Scored> {
+        match self.run.told {
+            Some(_) => self.told_scored(),
+            None => self.run.scored.clone(),
+        }
+    }
+
+    /// The front of [`Search::scored`] under another cost, as computed. Fails when a latency has no table, or the table lacks
+    /// something.
+    pub fn front_under(&self, metric: Metric, latency: Option<&LatencyTable>) -> Result<Vec<Scored>> {
+        pareto::front_under(&self.space, self.scored(), metric, latency)
+    }
+
+    /// Whether it has no trainer, but is asked and told.
+    pub fn told(&self) -> bool {
+        self.run.told.is_some()
+    }
+
+    pub(super) fn ledger(&self) -> Option<&Ledger> {
+        self.run.told.as_ref()
+    }
+
+    /// Whether nothing is under way: a round ended, and the next has not begun.
+    pub fn between_rounds(&self) -> bool {
+        match &self.run.phase {
+            Phase::Begin | Phase::Done => true,
+            Phase::Ask { asked, .. } => *asked == 0,
+            _ => false,
+        }
     }
 
     pub fn history(&self) -> &[RoundRecord] {

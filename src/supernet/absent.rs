@@ -25,6 +25,9 @@ pub fn runtime_info() -> Value {
     Value::Null
 }
 
+/// There is nothing that could be tired.
+pub fn rest() {}
+
 /// Copies from a device that only libtorch reaches.
 ///
 /// # Safety
@@ -142,7 +145,7 @@ impl Model {
         Err(Error::Unsupported("training a model"))
     }
 
-    pub fn evaluate(&self, _: &Dataset) -> Result<Evaluation> {
+    pub fn evaluate(&self, _: &Dataset, _: &dyn Control) -> Result<Evaluation> {
         match *self {}
     }
 

@@ -1,6 +1,8 @@
-//! Which libtorch runs here, on what.
+//! On what libtorch runs here.
 
+use super::libtorch;
 use crate::error::{Error, Result};
+use crate::log;
 use once_cell::sync::Lazy;
 use serde_json::{json, Value};
 use std::ffi::CStr;
@@ -13,9 +15,16 @@ static CUDA_LIBRARY: Lazy<()> = Lazy::new(|| {
     unsafe { libc::dlopen(c"libtorch_cuda.so".as_ptr(), libc::RTLD_NOW | libc::RTLD_LOCAL) };
 });
 
-/// "cpu", "cuda" (device 0) or "cuda:N".
+/// "cpu", "cuda" (device 0) or "cuda:N". Everything that computes begins here, so here an unsuitable libtorch is turned away.
 pub fn parse(name: &str) -> Result<Device> {
+    libtorch::usable()?;
     Lazy::force(&CUDA_LIBRARY);
+    let device = parsed(name)?;
+    log::debug!("torch", "device {name:?}, {} threads", tch::get_num_threads());
+    Ok(device)
+}
+
+fn parsed(name: &str) -> Result<Device> {
     let wrong = |reason: String| Error::Device { device: name.into(), reason };
     let index = match name.split_once(':') {
         None if name == "cpu" => return Ok(Device::Cpu),
@@ -80,30 +89,17 @@ pub fn synchronize(device: Device) -> Result<()> {
     Err(error)
 }
 
-extern "C" {
-    /// Version of libtorch as 0xMMmmpp.. (major, minor, patch in the top three bytes); exported by libtorch_cpu.
-    fn aoti_torch_abi_version() -> u64;
-}
-
-/// Version and file of the libtorch in use, and its devices.
+/// Version and file of the libtorch in use, and its devices. Nothing of a libtorch that does not fit is called.
 pub fn runtime_info() -> Value {
+    let libtorch = libtorch::found();
+    if let Err(error) = libtorch.check() {
+        let cuda = json!({ "available": false, "devices": 0, "reason": error.to_string() });
+        return json!({ "libtorch": libtorch.info(None), "cuda": cuda });
+    }
     Lazy::force(&CUDA_LIBRARY);
     let cuda = Cuda::is_available();
-    // SAFETY: takes nothing, returns a constant.
-    let [major, minor, patch, ..] = unsafe { aoti_torch_abi_version() }.to_be_bytes();
     json!({
-        "libtorch": { "version": format!("{major}.{minor}.{patch}"), "file": library_file(), "threads": tch::get_num_threads() },
+        "libtorch": libtorch.info(Some(tch::get_num_threads())),
         "cuda": { "available": cuda, "devices": Cuda::device_count(), "reason": (!cuda).then(why_no_cuda) },
     })
-}
-
-/// The file that libtorch was loaded from.
-fn library_file() -> Option<String> {
-    // SAFETY: all fields of Dl_info may be zero.
-    let mut info: libc::Dl_info = unsafe { std::mem::zeroed() };
-    // SAFETY: dladdr only reads the address and fills `info`.
-    let found = unsafe { libc::dladdr(aoti_torch_abi_version as *const libc::c_void, &mut info) };
-    let name = (found != 0 && !info.dli_fname.is_null()).then_some(info.dli_fname)?;
-    // SAFETY: dladdr's names are NUL-terminated and live as long as the library.
-    Some(unsafe { CStr::from_ptr(name) }.to_string_lossy().into_owned())
 }

@@ -3,7 +3,7 @@
 use super::learner::{self, Batch};
 use super::network::Network;
 use super::norm::{Calibration, Norm};
-use super::{device, paths};
+use super::{cores, device, paths};
 use crate::cost::{memory, Memory};
 use crate::error::{Error, Result};
 use crate::search::{At, Control, Search};
@@ -112,6 +112,8 @@ fn timed(control: &dyn Control, device: Device, mut step: impl FnMut(u64) -> Res
         if i > 0 && begun.elapsed().as_secs_f64() > PATIENCE {
             break;
         }
+        // Not to time how long it waits for others.
+        let _cores = cores::take(device);
         let started = Instant::now();
         step(i)?;
         device::synchronize(device)?;

@@ -7,11 +7,12 @@ use super::norm::EPSILON;
 use super::shim::{self, Named};
 use super::unit::{Linear, Unit};
 use crate::arch::Activation;
+use crate::checkpoint::replace;
 use crate::error::{Error, Result};
 use crate::space::CellKind;
 use serde_json::json;
-use std::ffi::CString;
-use std::fmt::Write;
+use std::fmt::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::path::Path;
 
 impl Model {
@@ -19,22 +20,10 @@ impl Model {
     /// returns logits [n, classes]. The extra file `nse.json` holds space, architecture, variant and normalisation.
     pub fn export_torchscript(&self, path: &Path) -> Result<()> {
         let io = |source| Error::Io { path: path.into(), source };
-        let partial = path.with_file_name(format!(
-            ".{}.{}.partial",
-            path.file_name().unwrap_or_default().to_string_lossy(),
-            std::process::id()
-        ));
-        // Made here first, so that a folder that does not exist is an I/O error with its name.
-        std::fs::File::create(&partial).map_err(io)?;
         let script = Script::write(self);
-        let name = CString::new(partial.as_os_str().as_encoded_bytes()).map_err(|e| io(e.into()))?;
-        let written = shim::torchscript(&script.tensors, &script.source, &self.metadata(), &name);
-        let moved = written.and_then(|()| std::fs::rename(&partial, path).map_err(io));
-        if moved.is_err() {
-            // The error that matters is the first one.
-            let _ = std::fs::remove_file(&partial);
-        }
-        moved
+        let archive = shim::torchscript(&script.tensors, &script.source, &self.metadata())?;
+        let archive = archive.map_err(|refused| io(std::io::Error::new(ErrorKind::OutOfMemory, refused)))?;
+        replace(path, |out| out.write_all(&archive)).map_err(io)
     }
 
     fn metadata(&self) -> String {

@@ -1,5 +1,6 @@
 //! Weight steps: batches of a dataset, a forward and backward pass, and an optimizer step on the parameters that took part.
 
+use super::cores;
 use super::network::Network;
 use super::norm::Norm;
 use super::shim::{self, Sgd};
@@ -26,7 +27,7 @@ impl Loader {
     }
 
     pub fn load(&mut self, positions: &[u32], augment: Option<(Augment, Stream)>) -> Result<Batch> {
-        self.dataset.fill(positions, &self.normalisation, augment, &mut self.images, &mut self.labels);
+        self.dataset.fill(positions, &self.normalisation, augment, &mut self.images, &mut self.labels)?;
         let shape = self.dataset.shape();
         let size = [positions.len() as i64, i64::from(shape.channels), i64::from(shape.height), i64::from(shape.width)];
         let images = Tensor::f_from_slice(&self.images)?.f_view(size)?.f_to_device(self.device)?;
@@ -78,6 +79,7 @@ pub fn step(
     open: &[Vec<u16>],
     lr: f64,
 ) -> Result<StepOutcome> {
+    let _cores = cores::take(images.device());
     let logits = network.forward(images, open, &Norm::Batch)?;
     let loss = cross_entropy(&logits, labels, options.label_smoothing)?;
     let value = loss.f_double_value(&[])?;

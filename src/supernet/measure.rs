@@ -1,6 +1,7 @@
 //! Fills a latency table by timing, on this machine, every operation that a space can need. Each by itself and as the supernet
 //! computes it (our depthwise kernels included), without gradients. The only place where the clock makes a result.
 
+use super::cores;
 use super::device;
 use super::measure_options::MeasureOptions;
 use super::unit::{Init, Linear, Unit};
@@ -76,6 +77,8 @@ fn operation(key: &LatencyKey, batch: u32, device: Device) -> Result<Operation> 
 
 /// Seconds of one pass: the median, so that a pass that was disturbed does not count.
 fn time(operation: &Operation, options: &MeasureOptions, device: Device) -> Result<f64> {
+    // Other searches wait, or use other cores.
+    let _cores = cores::take(device);
     for _ in 0..options.warmup {
         drop(operation()?);
     }

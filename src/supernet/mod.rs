@@ -1,12 +1,14 @@
 //! The weights: the only folder that names `tch` (libtorch). Serves a search through `search::Trainer`, and trains, evaluates
 //! and exports stand-alone models. Device-generic: the same code runs on CPU and CUDA.
 
+mod cores;
 mod device;
 mod estimate;
 pub mod excitation;
 mod export;
 pub mod foreign;
 pub mod learner;
+mod libtorch;
 mod measure;
 mod measure_options;
 mod model;
@@ -22,6 +24,7 @@ mod trainer;
 pub mod unit;
 mod weights;
 
+pub use cores::rest;
 pub use device::runtime_info;
 pub use estimate::Estimate;
 pub use foreign::fetch;

@@ -1,5 +1,6 @@
 //! A stand-alone network: one architecture trained from fresh weights, with everything needed to use it.
 
+use super::cores;
 use super::device;
 use super::learner::{Learner, Loader};
 use super::network::Network;
@@ -10,7 +11,8 @@ use super::trainer::fits;
 use crate::arch::Architecture;
 use crate::data::{Dataset, Normalisation};
 use crate::error::{Error, Result};
-use crate::search::{At, Control, Event, EventKind, Meter, Purpose, Silent, Stream};
+use crate::log;
+use crate::search::{At, Control, Event, EventKind, Meter, Purpose, Stream};
 use crate::space::Space;
 use std::sync::Arc;
 use tch::Device;
@@ -42,12 +44,15 @@ impl Model {
             device::set_threads(threads);
         }
         let normalisation = Normalisation::of(dataset);
+        let cores = cores::take(device);
         let network = Network::varied(space, architecture.cells(), options.variant, options.seed, 0, device)?;
+        drop(cores);
         let loader = |dataset| Loader::new(dataset, normalisation.clone(), device);
         let mut learner = Learner::new(loader(dataset.clone()), options.train.clone(), options.seed);
         let per_epoch = learner.steps_per_epoch();
         let steps = options.train.steps(per_epoch);
         let schedule = options.train.schedule(steps);
+        log::info!("model", "training begins: {steps} steps of {} images, device {:?}", options.train.batch, options.device);
         let mut meter = Meter::default();
         for step in 0..steps {
             if control.cancelled() {
@@ -59,8 +64,15 @@ impl Model {
             watch(&event(&meter, step + 1, steps, per_epoch));
         }
         let mut stream = Stream::new(options.seed, Purpose::Calibration, 0, 0);
-        let mut calibration = loader(dataset.choose(options.calibration, &mut stream));
+        let mut calibration = loader(dataset.choose(options.calibration, &mut stream)?);
         let statistics = score::calibrate(&network, architecture.cells(), &mut calibration, PASS, control)?;
+        log::info!(
+            "model",
+            "training finished: {:.1} s, loss {:.4}, accuracy {:.4}",
+            meter.seconds(),
+            meter.loss(),
+            meter.accuracy()
+        );
         watch(&Event { kind: EventKind::Finish, ..event(&meter, steps, steps, per_epoch) });
         Ok(Model { network, architecture: architecture.clone(), statistics, normalisation, device })
     }
@@ -71,11 +83,11 @@ impl Model {
     }
 
     /// Loss and accuracy over all images of `dataset`.
-    pub fn evaluate(&self, dataset: &Dataset) -> Result<Evaluation> {
+    pub fn evaluate(&self, dataset: &Dataset, control: &dyn Control) -> Result<Evaluation> {
         fits(self.network.space(), "dataset", dataset)?;
         let mut loader = Loader::new(dataset.clone(), self.normalisation.clone(), self.device);
         let (network, open) = (&self.network, self.architecture.cells());
-        let (loss, accuracy) = score::evaluate(network, open, &self.statistics, &mut loader, PASS, &Silent)?;
+        let (loss, accuracy) = score::evaluate(network, open, &self.statistics, &mut loader, PASS, control)?;
         Ok(Evaluation { loss, accuracy })
     }
 }

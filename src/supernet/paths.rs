@@ -1,5 +1,6 @@
 //! The architecture step: the loss along one path of every cell, and how it would change with another.
 
+use super::cores;
 use super::learner::{cross_entropy, Batch};
 use super::network::Network;
 use super::norm::Norm;
@@ -17,6 +18,7 @@ pub fn step(
     active: &[Vec<u16>],
     paths: &[Option<TwoPaths>],
 ) -> Result<(f64, Vec<PathGradient>)> {
+    let _cores = cores::take(images.device());
     let mut x = network.stem(images, &Norm::Batch)?;
     let (mut selected, mut unselected) = (Vec::new(), Vec::new());
     for (cell, paths) in paths.iter().enumerate() {

@@ -4,7 +4,7 @@ use super::estimate::{estimate, Estimate, Workload};
 use super::learner::{self, correct, Batch};
 use super::norm::{Calibration, Norm, Reader, Statistics};
 use super::weights::Weights;
-use super::{device, foreign, paths};
+use super::{cores, device, foreign, paths};
 use crate::arch::Architecture;
 use crate::data::{PushedBatch, Values};
 use crate::error::{Error, Result};
@@ -177,6 +177,7 @@ impl BatchTrainer for PushTrainer {
             let before = if first { None } else { self.calibrations.get(at) };
             let mut calibration = before.map_or(Ok(Calibration::default()), Calibration::copy)?;
             calibration.begin_pass();
+            let _cores = cores::take(self.weights.device);
             let _logits = network.forward(&batch.0, candidate.cells(), &Norm::Calibrate(&calibration))?;
             calibrations.push(calibration);
         }
@@ -197,6 +198,7 @@ impl BatchTrainer for PushTrainer {
             if control.cancelled() {
                 return Err(Error::Cancelled);
             }
+            let _cores = cores::take(self.weights.device);
             let logits = network.forward(&images, candidate.cells(), &Norm::Fixed(Reader::new(statistics)))?;
             right.push(correct(&logits, &labels)?);
         }

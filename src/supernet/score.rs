@@ -1,5 +1,6 @@
 //! Scoring without training: batch-norm statistics of one path from training images, then loss and accuracy on other images.
 
+use super::cores;
 use super::learner::{correct, cross_entropy, Loader};
 use super::network::Network;
 use super::norm::{Calibration, Norm, Reader, Statistics};
@@ -22,6 +23,7 @@ pub fn calibrate(
             return Err(Error::Cancelled);
         }
         let (images, _) = loader.load(&positions, None)?;
+        let _cores = cores::take(images.device());
         calibration.begin_pass();
         let _logits = network.forward(&images, open, &Norm::Calibrate(&calibration))?;
     }
@@ -45,6 +47,7 @@ pub fn evaluate(
             return Err(Error::Cancelled);
         }
         let (images, labels) = loader.load(&positions, None)?;
+        let _cores = cores::take(images.device());
         let logits = network.forward(&images, open, &Norm::Fixed(Reader::new(statistics)))?;
         loss += cross_entropy(&logits, &labels, 0.0)?.f_double_value(&[])? * positions.len() as f64;
         right += correct(&logits, &labels)?;

@@ -6,6 +6,8 @@
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
 #include <torch/csrc/jit/api/module.h>
+#include <torch/csrc/jit/serialization/export.h>
+#include <torch/headeronly/version.h>
 
 #include <cstring>
 #include <map>
@@ -60,6 +62,8 @@ extern "C" {
 
 void nse_shim_free(char *message) { free(message); }
 
+uint64_t nse_shim_torch_version() { return TORCH_ABI_VERSION; }
+
 // One step of SGD with momentum on `count` parameters, all or nothing: when a gradient is not finite, nothing changes
 // and *finite is 0.
 char *nse_shim_sgd(at::Tensor *const *parameters, at::Tensor *const *gradients, at::Tensor *const *momenta, size_t count,
@@ -90,9 +94,10 @@ char *nse_shim_depthwise(const at::Tensor *x, const at::Tensor *weight, int64_t 
 }
 
 // Writes a TorchScript archive whose `forward` is `source`, with the given tensors as parameters and buffers, and `metadata` as the
-// extra file nse.json.
+// extra file nse.json. What would be in the file goes to `take`, which cannot fail: after a failed write libtorch's writer throws
+// again in its destructor, and ends the process.
 char *nse_shim_torchscript(const char *const *names, at::Tensor *const *tensors, const unsigned char *buffers, size_t count,
-                           const char *source, const char *metadata, const char *path) {
+                           const char *source, const char *metadata, void (*take)(void *, const void *, size_t), void *archive) {
     return guarded([&] {
         at::NoGradGuard no_grad;
         Tree tree;
@@ -100,7 +105,8 @@ char *nse_shim_torchscript(const char *const *names, at::Tensor *const *tensors,
         torch::jit::Module module = tree.build("nse_model");
         module.define(source);
         module.eval();
-        module.save(path, {{"nse.json", metadata}});
+        const auto write = [&](const void *bytes, size_t length) { return take(archive, bytes, length), length; };
+        torch::jit::ExportModule(module, write, {{"nse.json", metadata}});
     });
 }
 

@@ -1,11 +1,13 @@
 //! Rust side of `shim.cpp`.
 
 use crate::error::{Error, Result};
-use std::ffi::{c_char, c_int, c_uchar, CStr, CString};
+use std::collections::TryReserveError;
+use std::ffi::{c_char, c_int, c_uchar, c_void, CStr, CString};
 use tch::Tensor;
 use torch_sys::C_tensor;
 
 extern "C" {
+    fn nse_shim_torch_version() -> u64;
     fn nse_shim_free(message: *mut c_char);
     fn nse_shim_sgd(
         parameters: *const *const C_tensor,
@@ -32,8 +34,15 @@ extern "C" {
         count: usize,
         source: *const c_char,
         metadata: *const c_char,
-        path: *const c_char,
+        take: extern "C" fn(*mut c_void, *const c_void, usize),
+        archive: *mut c_void,
     ) -> *mut c_char;
+}
+
+/// Version of the libtorch whose headers this was compiled with, in the form of aoti_torch_abi_version.
+pub fn torch_version() -> u64 {
+    // SAFETY: takes nothing, returns a constant.
+    unsafe { nse_shim_torch_version() }
 }
 
 /// Learning rate, momentum and weight decay of one step of SGD with Nesterov momentum.
@@ -85,12 +94,33 @@ pub struct Named {
     pub buffer: bool,
 }
 
-pub fn torchscript(tensors: &[Named], source: &str, metadata: &str, path: &CStr) -> Result<()> {
+/// What is to be in the file, as far as there was memory for it.
+#[derive(Default)]
+struct Archive {
+    bytes: Vec<u8>,
+    refused: Option<TryReserveError>,
+}
+
+extern "C" fn take(archive: *mut c_void, bytes: *const c_void, length: usize) {
+    if length == 0 {
+        return;
+    }
+    // SAFETY: `torchscript` passes its own archive, and libtorch `length` bytes.
+    let (archive, bytes) = unsafe { (&mut *archive.cast::<Archive>(), std::slice::from_raw_parts(bytes.cast::<u8>(), length)) };
+    match archive.bytes.try_reserve(length) {
+        Ok(()) => archive.bytes.extend_from_slice(bytes),
+        Err(refused) => archive.refused = Some(refused),
+    }
+}
+
+/// The content of a TorchScript archive.
+pub fn torchscript(tensors: &[Named], source: &str, metadata: &str) -> Result<std::result::Result<Vec<u8>, TryReserveError>> {
     let names: Vec<CString> = tensors.iter().map(|t| text(&t.name)).collect::<Result<_>>()?;
     let names: Vec<_> = names.iter().map(|n| n.as_ptr()).collect::<Vec<_>>();
     let pointers: Vec<_> = tensors.iter().map(|t| t.tensor.as_ptr()).collect();
     let buffers: Vec<_> = tensors.iter().map(|t| c_uchar::from(t.buffer)).collect();
     let (source, metadata) = (text(source)?, text(metadata)?);
+    let mut archive = Archive::default();
     // SAFETY: three arrays of `count` entries and three strings that outlive the call.
     outcome(unsafe {
         nse_shim_torchscript(
@@ -100,9 +130,11 @@ pub fn torchscript(tensors: &[Named], source: &str, metadata: &str, path: &CStr)
             tensors.len(),
             source.as_ptr(),
             metadata.as_ptr(),
-            path.as_ptr(),
+            take,
+            (&raw mut archive).cast(),
         )
-    })
+    })?;
+    Ok(archive.refused.map_or(Ok(archive.bytes), Err))
 }
 
 fn text(text: &str) -> Result<CString> {

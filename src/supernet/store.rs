@@ -2,6 +2,7 @@
 
 use super::network::Network;
 use super::unit::Parameter;
+use crate::data::reserve;
 use crate::error::{Error, Result};
 use crate::search::{Array, Arrays};
 use tch::{no_grad_guard, Device, Tensor};
@@ -53,7 +54,8 @@ fn named<'a>(network: &'a Network, operators: &[Vec<u16>]) -> Vec<(String, &'a P
 
 fn array(tensor: &Tensor) -> Result<Array> {
     let flat = tensor.f_detach()?.f_to_device(Device::Cpu)?.f_contiguous()?;
-    let mut values = vec![0f32; flat.numel()];
+    let mut values = reserve("weights", flat.numel())?;
+    values.resize(flat.numel(), 0f32);
     flat.f_copy_data(&mut values, flat.numel())?;
     Ok(Array { shape: tensor.size().iter().map(|n| *n as usize).collect(), values })
 }

@@ -138,8 +138,8 @@ impl Trainer for SupernetTrainer {
 
     fn score(&mut self, seed: u64, round: u64, candidates: &[Architecture], control: &dyn Control) -> Result<Vec<f64>> {
         let mut stream = Stream::new(seed, Purpose::Calibration, round, 0);
-        let calibration = self.train.choose(self.score.calibration, &mut stream);
-        let images = self.held_out.dataset.choose(self.score.images.unwrap_or(usize::MAX), &mut stream);
+        let calibration = self.train.choose(self.score.calibration, &mut stream)?;
+        let images = self.held_out.dataset.choose(self.score.images.unwrap_or(usize::MAX), &mut stream)?;
         let loader = |dataset| Loader::new(dataset, self.normalisation.clone(), self.weights.device);
         let (mut calibration, mut images) = (loader(calibration), loader(images));
         let (network, batch) = (self.weights.network()?, self.score.batch);

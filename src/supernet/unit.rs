@@ -4,6 +4,7 @@ use super::excitation::Excitation;
 use super::norm::Norm;
 use super::shim;
 use crate::arch::Activation;
+use crate::data::reserve;
 use crate::error::Result;
 use crate::search::{Purpose, Stream};
 use crate::space::Convolution;
@@ -43,7 +44,8 @@ impl Init {
     fn kaiming(&mut self, shape: &[i64], fan_out: u32) -> Result<Parameter> {
         let std = (2.0 / f64::from(fan_out)).sqrt();
         let count = shape.iter().product::<i64>() as usize;
-        let mut values = Vec::with_capacity(count + 1);
+        // The last pair of normals may bring one too many.
+        let mut values = reserve("weights", count + 1)?;
         while values.len() < count {
             values.extend(self.stream.normals().map(|v| (v * std) as f32));
         }
@@ -53,8 +55,9 @@ impl Init {
     /// Uniform in +-1 / sqrt(inputs).
     fn uniform(&mut self, shape: &[i64], inputs: u32, decay: bool) -> Result<Parameter> {
         let bound = 1.0 / f64::from(inputs).sqrt();
-        let values: Vec<f32> =
-            (0..shape.iter().product()).map(|_: i64| ((2.0 * self.stream.uniform() - 1.0) * bound) as f32).collect();
+        let count = shape.iter().product::<i64>() as usize;
+        let mut values = reserve("weights", count)?;
+        values.extend((0..count).map(|_| ((2.0 * self.stream.uniform() - 1.0) * bound) as f32));
         self.parameter(&values, shape, decay)
     }
 }

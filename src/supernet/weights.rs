@@ -1,5 +1,6 @@
 //! The weights of the round under way.
 
+use super::cores;
 use super::network::Network;
 use super::store;
 use crate::error::{Error, Result};
@@ -28,6 +29,7 @@ impl Weights {
     pub fn begin_round(&mut self, seed: u64, round: u64, active: &[Vec<u16>]) -> Result<()> {
         // The old weights go first: two supernets may not fit.
         self.network = None;
+        let _cores = cores::take(self.device);
         self.network = Some(Network::new(self.space.clone(), active, seed, round, self.device)?);
         Ok(())
     }

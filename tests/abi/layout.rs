@@ -33,6 +33,7 @@ fn rust() -> String {
             struct_size kind round rounds epoch epochs step steps loss accuracy images_per_second seconds seconds_left
         }
         nse_events { struct_size flags on_event user user_free }
+        nse_log_sink { struct_size flags log user user_free }
         nse_images { struct_size channels height width count classes pixels labels }
         nse_source { struct_size flags channels height width count classes fill user user_free }
         nse_measure_desc { struct_size flags space options_json events }
@@ -41,6 +42,7 @@ fn rust() -> String {
         }
         nse_batch { struct_size flags phase count images labels images_dlpack labels_dlpack lr }
         nse_pushed { struct_size next completed rounds epoch epochs step loss accuracy lr }
+        nse_result { struct_size flags code accuracy cost }
         nse_model_desc { struct_size flags arch train options_json events }
     }
 }

@@ -65,6 +65,7 @@ fn every_function_says_since_when_it_is_there() {
 /// What trains, computes with tensors, reads or writes files, or calls the host back.
 const LONG: &[&str] = &[
     "nse_runtime_info",
+    "nse_shutdown",
     "nse_dataset_open",
     "nse_dataset_from_source",
     "nse_latency_measure",

@@ -83,7 +83,7 @@ static void a_callback_that_fails(void **state) {
     SOURCE_FAILS(source.count = 0, NSE_ERR_INVALID_ARGUMENT, "0 images of 2x6x6", "source");
     SOURCE_FAILS(source.height = 0, NSE_ERR_INVALID_ARGUMENT, "24 images of 2x0x6", "source");
     SOURCE_FAILS((source.height = source.width = source.count = UINT32_MAX), NSE_ERR_INVALID_ARGUMENT, "more bytes than", "source");
-    SOURCE_FAILS((source.height = source.width = 1 << 15, source.count = 1 << 30), NSE_ERR_INVALID_ARGUMENT, "no memory for", "source");
+    SOURCE_FAILS((source.height = source.width = 1 << 15, source.count = 1 << 30), NSE_ERR_OUT_OF_MEMORY, "no memory for", "");
     host h = {0};
     nse_source source = source_of(&h);
     expect_error(nse_dataset_from_source(&source, NULL, &error), NSE_ERR_INVALID_ARGUMENT, &error, "out: NULL", "out");

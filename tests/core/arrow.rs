@@ -9,7 +9,7 @@ const MAY_NAME: [(&str, &[&str]); 4] = [
     ("space", &["error", "json"]),
     ("arch", &["error", "json", "space"]),
     ("cost", &["error", "json", "space", "arch"]),
-    ("search", &["error", "json", "space", "arch", "cost"]),
+    ("search", &["error", "json", "log", "space", "arch", "cost"]),
 ];
 
 /// What the files of a folder must not name.

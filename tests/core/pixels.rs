@@ -55,7 +55,7 @@ fn the_last_view_gives_them_back_on_whatever_thread() {
     let whole = Dataset::from_memory(SHAPE, None, pixels, memory(12).1).unwrap();
     let seen = whole.fingerprint();
     let (rest, part) = whole.split(0.25, 3).unwrap();
-    let chosen = part.choose(2, &mut Stream::new(1, Purpose::Calibration, 0, 0));
+    let chosen = part.choose(2, &mut Stream::new(1, Purpose::Calibration, 0, 0)).unwrap();
     let clone = whole.clone();
     drop((whole, rest, part));
     assert_eq!(returned.load(Ordering::SeqCst), 0);

@@ -73,7 +73,7 @@ fn classifies_as_the_model_does() {
     data.fill(&all, &Normalisation::of(&data), None, &mut images, &mut labels);
     let logits = module.forward_ts(&[Tensor::from_slice(&images).view([300, 1, 12, 12])]).unwrap();
     let right = logits.argmax(1, false).eq_tensor(&Tensor::from_slice(&labels)).sum(None).int64_value(&[]);
-    assert_eq!(right as f64 / 300.0, model.evaluate(&data).unwrap().accuracy);
+    assert_eq!(right as f64 / 300.0, model.evaluate(&data, &Silent).unwrap().accuracy);
 }
 
 /// The extra file of a model when it is exported; `name` keeps tests apart.

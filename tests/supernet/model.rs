@@ -23,10 +23,10 @@ fn train(options: &ModelOptions) -> Model {
 fn learns_and_repeats_itself() {
     let (first, second) = (train(&options()), train(&options()));
     let test = stripes(150, 2);
-    let (a, b) = (first.evaluate(&test).unwrap(), second.evaluate(&test).unwrap());
+    let (a, b) = (first.evaluate(&test, &Silent).unwrap(), second.evaluate(&test, &Silent).unwrap());
     assert!(a.accuracy > 0.95, "{a:?}");
     assert_eq!(a, b, "the same seed gives the same model");
-    let other = train(&ModelOptions { seed: 4, ..options() }).evaluate(&test).unwrap();
+    let other = train(&ModelOptions { seed: 4, ..options() }).evaluate(&test, &Silent).unwrap();
     assert_ne!(a.loss, other.loss, "another seed gives another model");
 }
 

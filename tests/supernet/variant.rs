@@ -133,7 +133,7 @@ fn a_trained_variant_equals_its_export() {
     let data = stripes(150, 2);
     for (i, variant) in variants().into_iter().enumerate() {
         let model = trained(variant);
-        let evaluation = model.evaluate(&data).unwrap();
+        let evaluation = model.evaluate(&data, &Silent).unwrap();
         assert!(evaluation.accuracy > 0.95, "{variant:?}: {evaluation:?}");
         assert_eq!(metadata(&model, &format!("variant-metadata-{i}.pt"))["variant"], serde_json::to_value(variant).unwrap());
         let path = file(&format!("variant-{i}.pt"));

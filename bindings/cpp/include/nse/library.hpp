@@ -1,4 +1,4 @@
-// Versions and the run-time picture.
+// Versions, the run-time picture, and the end of all threads.
 #ifndef NSE_LIBRARY_HPP
 #define NSE_LIBRARY_HPP
 
@@ -17,8 +17,12 @@ inline namespace v1 {
 /// Version of the library: major << 16 | minor << 8 | patch.
 [[nodiscard]] inline std::uint32_t version_number() noexcept { return nse_version_number(); }
 
-/// What runs here, as JSON: nse, libtorch, threads, CUDA, OpenMP. Loads libtorch.
+/// What runs here, as JSON: nse, libtorch, threads, CUDA, OpenMP; see nse_runtime_info.
 [[nodiscard]] inline std::string runtime_info() { return detail::read(nse_runtime_info); }
+
+/// Ends all threads of the library; what runs is cancelled. True: none is left. False: `timeout_ms` milliseconds have passed, or this
+/// is called on one of them. What nse_shutdown says of searches and models holds.
+inline bool shutdown(std::uint32_t timeout_ms = NSE_FOREVER) { return detail::call(nse_shutdown, timeout_ms) == NSE_OK; }
 
 } // namespace v1
 } // namespace nse

@@ -18,6 +18,7 @@
 #include <nse/event.hpp>
 #include <nse/latency.hpp>
 #include <nse/library.hpp>
+#include <nse/log.hpp>
 #include <nse/model.hpp>
 #include <nse/op.hpp>
 #include <nse/push.hpp>

@@ -1,0 +1,196 @@
+//! The threads of the library that are alive, and how they are all brought to an end.
+
+use super::boundary;
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{Builder, JoinHandle};
+use std::time::{Duration, Instant};
+
+const STACK_BYTES: usize = 8 << 20;
+/// How long the end of the process waits for the threads; a callback of the host may never return.
+const EXIT_WAIT: Duration = Duration::from_secs(20);
+
+/// Lets a thread come to its end, soon; may be called more than once.
+pub type Stop = Arc<dyn Fn() + Send + Sync>;
+
+struct Threads {
+    next: u64,
+    alive: BTreeMap<u64, (JoinHandle<()>, Stop)>,
+    /// Those that have nothing left to do but to go.
+    leaving: Vec<JoinHandle<()>>,
+}
+
+static THREADS: Mutex<Threads> = Mutex::new(Threads { next: 0, alive: BTreeMap::new(), leaving: Vec::new() });
+static LEFT: Condvar = Condvar::new();
+/// Held while threads that leave are waited for: whoever has it knows that nobody else still waits for one.
+static JOINING: Mutex<()> = Mutex::new(());
+
+thread_local! {
+    /// The number of this thread, when it is one of ours.
+    static OWN: Cell<Option<u64>> = const { Cell::new(None) };
+}
+
+/// Starts a thread that [`end_all`] knows.
+pub fn spawn(name: &str, stop: Stop, body: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    let thread = Builder::new().name(format!("nse-{name}")).stack_size(STACK_BYTES);
+    outlast_libtorch();
+    let mut threads = threads();
+    if EXITING.load(Ordering::Relaxed) {
+        return Err(io::Error::other("the process ends"));
+    }
+    let number = threads.next;
+    let body = move || {
+        OWN.set(Some(number));
+        usual_floats();
+        let _leave = Leave(number);
+        // What a panic says is in the log by now.
+        let _ = boundary::catch(|| {
+            body();
+            Ok(())
+        });
+    };
+    // With the lock, so that the thread does not leave before it is known.
+    let handle = without_signals(|| thread.spawn(body))?;
+    threads.next += 1;
+    threads.alive.insert(number, (handle, stop));
+    Ok(())
+}
+
+/// Stops all threads that there are now, and waits until they have ended. False: the time is up (never without a `timeout`), or
+/// this is one of them.
+pub fn end_all(timeout: Option<Duration>) -> bool {
+    let later = stop_all();
+    OWN.get().is_none() && wait_until(later, timeout)
+}
+
+/// Stops all threads that there are now; those that are begun later have at least the number that this returns.
+fn stop_all() -> u64 {
+    let (later, stops): (_, Vec<Stop>) = {
+        let threads = threads();
+        (threads.next, threads.alive.values().map(|(_, stop)| stop.clone()).collect())
+    };
+    // Without the lock: a queue that is closed may free what is the host's.
+    stops.iter().for_each(|stop| stop());
+    later
+}
+
+/// Waits until all threads below the number `later` have ended, but this one. False: the time is up.
+fn wait_until(later: u64, timeout: Option<Duration>) -> bool {
+    let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+    let mut threads = threads();
+    // Threads that are begun meanwhile are of objects that are made meanwhile.
+    while threads.alive.range(..later).any(|(number, _)| Some(*number) != OWN.get()) {
+        threads = match deadline {
+            None => LEFT.wait(threads).unwrap_or_else(PoisonError::into_inner),
+            Some(deadline) => match deadline.saturating_duration_since(Instant::now()) {
+                Duration::ZERO => return false,
+                left => LEFT.wait_timeout(threads, left).unwrap_or_else(PoisonError::into_inner).0,
+            },
+        };
+    }
+    drop(threads);
+    join_leaving();
+    true
+}
+
+static EXITING: AtomicBool = AtomicBool::new(false);
+
+/// What exit() runs. libtorch destroys what it computes with in functions of the same kind, so all threads must have ended by then.
+extern "C" fn at_exit() {
+    // In a forked child there are none. A second of these functions finds nothing to do.
+    if !boundary::forked() && !EXITING.swap(true, Ordering::Relaxed) {
+        let later = stop_all();
+        wait_until(later, Some(EXIT_WAIT));
+    }
+}
+
+/// exit() runs first what was registered last, and libtorch registers the end of a thing when it first uses it. So this is to be
+/// called before every piece of work, and registers ours again: always at first, and the more seldom the longer all is in use.
+pub fn outlast_libtorch() {
+    static PIECES: AtomicU64 = AtomicU64::new(0);
+    let piece = PIECES.fetch_add(1, Ordering::Relaxed) + 1;
+    if piece < 64 || piece.is_power_of_two() {
+        register();
+    }
+}
+
+fn register() {
+    // SAFETY: a function of a library that is never unloaded. Without room for it the process ends as it would without us.
+    unsafe { libc::atexit(at_exit) };
+}
+
+/// To be called on the host's threads: the last thing that exit() does before it begins is to end what the calling thread has for
+/// itself, and then ours can be registered behind everything of libtorch.
+pub fn watch_this_thread() {
+    let _ = LAST.try_with(|_| ());
+}
+
+thread_local! {
+    static LAST: Last = const { Last };
+}
+
+struct Last;
+
+impl Drop for Last {
+    fn drop(&mut self) {
+        // Or only this thread ends; that costs a few bytes, when something runs.
+        if !boundary::forked() && OWN.get().is_none() && !threads().alive.is_empty() {
+            register();
+        }
+    }
+}
+
+fn threads() -> MutexGuard<'static, Threads> {
+    THREADS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Waits for those that leave: they run no code of the host or of ours any more.
+fn join_leaving() {
+    let _joining = JOINING.lock().unwrap_or_else(PoisonError::into_inner);
+    let leaving = std::mem::take(&mut threads().leaving);
+    for handle in leaving {
+        let _ = handle.join();
+    }
+}
+
+/// The last thing that a thread does. Each one waits for those before it, so that no stack is kept for long.
+struct Leave(u64);
+
+impl Drop for Leave {
+    fn drop(&mut self) {
+        join_leaving();
+        let mut threads = threads();
+        if let Some((handle, _)) = threads.alive.remove(&self.0) {
+            threads.leaving.push(handle);
+        }
+        drop(threads);
+        LEFT.notify_all();
+    }
+}
+
+/// A thread inherits how the one that began it rounds, and whether it flushes what is very small to zero: results must not.
+fn usual_floats() {
+    extern "C" {
+        fn fesetenv(environment: *const std::ffi::c_void) -> std::ffi::c_int;
+    }
+    /// FE_DFL_ENV of the GNU C library.
+    const DEFAULT: *const std::ffi::c_void = usize::MAX as *const _;
+    // SAFETY: changes this thread only; the constant stands for the state in which a program starts.
+    unsafe { fesetenv(DEFAULT) };
+}
+
+/// Runs `spawn` with all signals blocked, so that the new thread never runs a handler of the host.
+fn without_signals<T>(spawn: impl FnOnce() -> T) -> T {
+    // SAFETY: plain calls on local signal sets.
+    unsafe {
+        let (mut all, mut before) = (std::mem::zeroed(), std::mem::zeroed());
+        libc::sigfillset(&mut all);
+        libc::pthread_sigmask(libc::SIG_SETMASK, &all, &mut before);
+        let result = spawn();
+        libc::pthread_sigmask(libc::SIG_SETMASK, &before, std::ptr::null_mut());
+        result
+    }
+}

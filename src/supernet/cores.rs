@@ -1,0 +1,135 @@
+//! The cores of the machine, shared by all searches and models of the process. A pass or a step is made with all the threads that
+//! libtorch was given, so that its result does not depend on who else is at work; whoever finds no core free waits in a queue,
+//! for as long as the passes and steps before it take. Idle threads keep no OpenMP threads: OpenMP has a pool for every thread that
+//! ever computed, and with 16 searches that would be 16 pools.
+
+use super::libtorch;
+use once_cell::sync::Lazy;
+use std::cell::Cell;
+use std::ffi::{c_int, c_void, CString};
+use std::os::unix::ffi::OsStrExt;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use tch::Device;
+
+#[derive(Default)]
+struct Queue {
+    /// Numbers of the next to come and of the next to be let in.
+    next: u64,
+    serving: u64,
+    /// Threads that compute now, and threads in pools, those of idle threads included.
+    busy: usize,
+    warm: usize,
+    /// Threads of the library that ever computed, and live.
+    users: usize,
+}
+
+static QUEUE: Mutex<Queue> = Mutex::new(Queue { next: 0, serving: 0, busy: 0, warm: 0, users: 0 });
+static MOVED: Condvar = Condvar::new();
+static CORES: Lazy<usize> = Lazy::new(|| std::thread::available_parallelism().map_or(1, usize::from));
+
+thread_local! {
+    /// The pool of this thread, if it ever computed. Given back when it ends, for then OpenMP's threads do.
+    static POOL: Pool = const { Pool(Cell::new(None)) };
+    /// Whether this thread holds cores: a pass inside a pass takes none.
+    static HOLDS: Cell<bool> = const { Cell::new(false) };
+}
+
+/// How many threads it has.
+struct Pool(Cell<Option<usize>>);
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        if let Some(threads) = self.0.get() {
+            let mut queue = queue();
+            queue.warm -= threads;
+            queue.users -= 1;
+        }
+    }
+}
+
+/// Some cores, until it is dropped.
+#[must_use]
+pub struct Cores(usize);
+
+/// Waits for the turn of this thread. No function of the host may be called while it is held.
+pub fn take(device: Device) -> Cores {
+    // A GPU has its own queue, and the thread that feeds it computes little.
+    if device != Device::Cpu || HOLDS.get() {
+        return Cores(0);
+    }
+    let wanted = usize::try_from(tch::get_num_threads()).unwrap_or(1).clamp(1, *CORES);
+    let mut queue = queue();
+    let number = queue.next;
+    queue.next += 1;
+    while queue.serving != number || queue.busy + wanted > *CORES {
+        queue = MOVED.wait(queue).unwrap_or_else(PoisonError::into_inner);
+    }
+    queue.serving += 1;
+    queue.busy += wanted;
+    let before = POOL.with(|pool| pool.0.replace(Some(wanted)));
+    queue.warm = queue.warm + wanted - before.unwrap_or(0);
+    queue.users += usize::from(before.is_none());
+    drop(queue);
+    // The next one may fit too.
+    MOVED.notify_all();
+    HOLDS.set(true);
+    Cores(wanted)
+}
+
+impl Drop for Cores {
+    fn drop(&mut self) {
+        if self.0 == 0 {
+            return;
+        }
+        HOLDS.set(false);
+        // Before the next one is let in: it will want a pool of its own, and the threads of this one would go on spinning for a
+        // while. Pools that rest are kept while they are no more threads than there are cores.
+        let others = {
+            let queue = queue();
+            queue.next != queue.serving || queue.warm > *CORES
+        };
+        if others {
+            end_pool();
+        }
+        queue().busy -= self.0;
+        MOVED.notify_all();
+    }
+}
+
+/// After a piece of work that the host asked for: who knows when the next one comes. Where there is nobody else, the pool can stay.
+pub fn rest() {
+    if queue().users > 1 {
+        end_pool();
+    }
+}
+
+/// Ends the OpenMP threads of this one; it gets new ones when it computes again.
+fn end_pool() {
+    let Some(threads) = POOL.with(|pool| pool.0.get()).filter(|threads| *threads > 0) else { return };
+    POOL.with(|pool| pool.0.set(Some(0)));
+    if let Some(pause) = *PAUSE {
+        // SAFETY: OpenMP's function, outside any parallel region; "soft" keeps all settings.
+        unsafe { pause(1) };
+    }
+    queue().warm -= threads;
+}
+
+type Pause = unsafe extern "C" fn(c_int) -> c_int;
+
+/// `omp_pause_resource_all` of the OpenMP runtime that libtorch uses. OpenMP 5.0; without it pools stay.
+static PAUSE: Lazy<Option<Pause>> = Lazy::new(|| {
+    let file = CString::new(libtorch::found().file().as_os_str().as_bytes()).ok()?;
+    // SAFETY: nothing is loaded; the handle is kept, as libtorch is.
+    let handle = unsafe { libc::dlopen(file.as_ptr(), libc::RTLD_NOW | libc::RTLD_NOLOAD) };
+    if handle.is_null() {
+        return None;
+    }
+    // SAFETY: a constant name, looked up in libtorch and what it needs.
+    let function = unsafe { libc::dlsym(handle, c"omp_pause_resource_all".as_ptr()) };
+    // SAFETY: the type that the OpenMP standard gives it.
+    (!function.is_null()).then(|| unsafe { std::mem::transmute::<*mut c_void, Pause>(function) })
+});
+
+fn queue() -> MutexGuard<'static, Queue> {
+    QUEUE.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,341 @@
+//! Every parser of the library, given bytes. A parser answers with a value or an error; what it accepts it must be able to write
+//! and read again. `target.rs` feeds them what libFuzzer finds, `tests/core/corpus.rs` what is checked in.
+
+use nse::arch::{Architecture, Variant};
+use nse::checkpoint::{self, Expected};
+use nse::cost::{describe, describe_architecture, CostTable, LatencyTable};
+use nse::data::Dataset;
+use nse::search::SearchOptions;
+use nse::space::{Shape, Space};
+use nse::supernet::{MeasureOptions, ModelOptions};
+use std::ffi::c_void;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+type Parser = fn(&[u8]);
+
+pub const PARSERS: [(&str, Parser); 14] = [
+    ("space", |data| text(data, space)),
+    ("overrides", |data| text(data, overrides)),
+    ("search_options", |data| text(data, search_options)),
+    ("model_options", |data| text(data, model_options)),
+    ("measure_options", |data| text(data, |text| drop(MeasureOptions::from_json(text)))),
+    ("architecture", |data| text(data, architecture)),
+    ("variant", |data| text(data, variant)),
+    ("dataset", |data| text(data, dataset)),
+    ("idx", idx),
+    ("latency", |data| text(data, latency)),
+    ("checkpoint_file", checkpoint_file),
+    ("checkpoint", checkpoint_content),
+    ("dlpack", dlpack),
+    ("source", source),
+];
+
+pub fn named(name: &str) -> Parser {
+    PARSERS.into_iter().find(|(known, _)| *known == name).map(|(_, parser)| parser).expect("a parser of this name")
+}
+
+fn text(data: &[u8], parser: impl Fn(&str)) {
+    if let Ok(text) = std::str::from_utf8(data) {
+        parser(text);
+    }
+}
+
+// ---- Documents ---------------------------------------------------------------------------------------------------------
+
+fn small() -> &'static Space {
+    static SMALL: OnceLock<Space> = OnceLock::new();
+    SMALL.get_or_init(|| Space::from_json(include_str!("corpus/space/small.json")).expect("a space"))
+}
+
+fn look_at(space: &Space) {
+    assert_eq!(Space::from_json(&space.to_json()).expect("what was written can be read"), *space);
+    let (least, greatest) = CostTable::new(space).range();
+    assert!(least.macs <= greatest.macs && least.params <= greatest.params);
+    describe(space, None).expect("a space without latencies can be described");
+    for operator in &space.cells()[0].operators {
+        if let Ok(architecture) = Architecture::uniform(space, operator) {
+            CostTable::new(space).architecture(&architecture);
+        }
+    }
+}
+
+fn space(text: &str) {
+    if let Ok(space) = Space::from_json(text) {
+        look_at(&space);
+    }
+}
+
+fn overrides(text: &str) {
+    if let Ok(space) = Space::preset("proxyless", text) {
+        look_at(&space);
+    }
+    if let Ok((space, architecture)) = Architecture::preset("proxyless_mobile", text) {
+        describe_architecture(&space, &architecture, Variant::default());
+    }
+}
+
+fn search_options(text: &str) {
+    if let Ok(options) = SearchOptions::from_json(text) {
+        let written = serde_json::to_string(&options).expect("options can be written");
+        let again = SearchOptions::from_json(&written).expect("what was written can be read");
+        assert_eq!(serde_json::to_string(&again).expect("options can be written"), written);
+        options.objective.window();
+        options.train.schedule(options.train.steps(7));
+    }
+}
+
+fn model_options(text: &str) {
+    let _ = ModelOptions::from_json(text);
+}
+
+fn architecture(text: &str) {
+    if let Ok(architecture) = Architecture::from_json(small(), text) {
+        let again = Architecture::from_json(small(), &architecture.to_json(small()));
+        assert_eq!(again.expect("what was written can be read"), architecture);
+        describe_architecture(small(), &architecture, Variant::default());
+    }
+}
+
+fn variant(text: &str) {
+    if let Ok(variant) = Variant::from_json(text) {
+        let operator = small().cells()[0].operators[0];
+        let architecture = Architecture::uniform(small(), &operator).expect("an operator of every cell");
+        describe_architecture(small(), &architecture, variant);
+    }
+}
+
+fn latency(text: &str) {
+    if let Ok(table) = LatencyTable::parse(text) {
+        assert_eq!(LatencyTable::parse(&table.to_csv()).expect("what was written can be read"), table);
+        assert_eq!(LatencyTable::parse(&table.to_json()).expect("what was written can be read"), table);
+        table.missing(small());
+        let _ = table.resolve(small());
+    }
+}
+
+// ---- Files -------------------------------------------------------------------------------------------------------------
+
+/// A file with `content`, in memory where there is such a folder.
+struct Temporary(PathBuf);
+
+impl Temporary {
+    fn new(name: &str, content: &[u8]) -> Self {
+        let memory = Path::new("/dev/shm");
+        let folder = if memory.is_dir() { memory.into() } else { std::env::temp_dir() };
+        let path = folder.join(format!("nse-fuzz-{}-{:?}-{name}", std::process::id(), std::thread::current().id()));
+        std::fs::write(&path, content).expect("a file can be written");
+        Temporary(path)
+    }
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+/// Never a file that is somewhere: only the document is of interest.
+fn dataset(text: &str) {
+    if !text.contains(['/', '.']) {
+        let _ = Dataset::open(text);
+    }
+}
+
+/// The first two bytes are the length of the images' file; the labels' is the rest.
+fn idx(data: &[u8]) {
+    let Some((length, rest)) = data.split_first_chunk() else { return };
+    let (images, labels) = rest.split_at(usize::from(u16::from_le_bytes(*length)).min(rest.len()));
+    let (images, labels) = (Temporary::new("images", images), Temporary::new("labels", labels));
+    let document = serde_json::json!({ "format": "idx", "images": images.0, "labels": labels.0 });
+    if let Ok(dataset) = Dataset::open(&document.to_string()) {
+        look_at_images(&dataset);
+    }
+}
+
+fn look_at_images(dataset: &Dataset) {
+    let Shape { channels, height, width } = dataset.shape();
+    let (pixels, label) = dataset.image(dataset.len() - 1);
+    assert_eq!(pixels.len(), channels as usize * height as usize * width as usize);
+    assert!(label < dataset.classes());
+    let _ = dataset.split(0.5, 1);
+}
+
+fn checkpoint_file(data: &[u8]) {
+    let file = Temporary::new("checkpoint", data);
+    if let Ok(checkpoint) = checkpoint::load(&file.0, &Expected::default()) {
+        look_at_search(&checkpoint);
+    }
+}
+
+/// The first two bytes are the length of the head; the body is the rest. Lengths and checksum are made right.
+fn checkpoint_content(data: &[u8]) {
+    let Some((length, rest)) = data.split_first_chunk() else { return };
+    let (head, body) = rest.split_at(usize::from(u16::from_le_bytes(*length)).min(rest.len()));
+    let mut file = b"nse-ckpt\x01\0\0\0\0\0\0\0".to_vec();
+    file.extend((head.len() as u64).to_le_bytes());
+    file.extend((body.len() as u64).to_le_bytes());
+    let checksum = blake3::Hasher::new().update(&file).update(head).update(body).finalize();
+    file.extend(checksum.as_bytes());
+    file.extend(head);
+    file.extend(body);
+    checkpoint_file(&file);
+}
+
+fn look_at_search(checkpoint: &checkpoint::Checkpoint) {
+    let search = checkpoint.search();
+    search.active();
+    search.rounds();
+    search.under_way();
+    search.state();
+    let costs = CostTable::new(search.space());
+    search.front().iter().for_each(|scored| drop(costs.architecture(&scored.architecture).macs));
+    nse::report::front_svg(search.history()).ok();
+}
+
+// ---- Structs of the host -----------------------------------------------------------------------------------------------
+
+/// Numbers from bytes; zeros when there are no more.
+struct Numbers<'a>(&'a [u8]);
+
+impl Numbers<'_> {
+    fn next<const N: usize>(&mut self) -> [u8; N] {
+        let mut bytes = [0; N];
+        let n = N.min(self.0.len());
+        bytes[..n].copy_from_slice(&self.0[..n]);
+        self.0 = &self.0[n..];
+        bytes
+    }
+
+    fn u32(&mut self) -> u32 {
+        u32::from_le_bytes(self.next())
+    }
+
+    fn i64(&mut self) -> i64 {
+        i64::from_le_bytes(self.next())
+    }
+}
+
+#[repr(C)]
+struct Tensor {
+    version: [u32; 2],
+    manager: *mut c_void,
+    deleter: Option<unsafe extern "C" fn(*mut Tensor)>,
+    flags: u64,
+    data: *mut c_void,
+    device: [i32; 2],
+    ndim: i32,
+    dtype: u32,
+    shape: *mut i64,
+    strides: *mut i64,
+    byte_offset: u64,
+}
+
+extern "C" {
+    fn nse_dataset_from_dlpack(
+        images: *mut Tensor,
+        labels: *mut Tensor,
+        classes: u32,
+        flags: u32,
+        out: *mut *mut c_void,
+        err: *mut *mut c_void,
+    ) -> i32;
+    fn nse_dataset_free(dataset: *mut c_void);
+    fn nse_error_free(error: *mut c_void);
+}
+
+const REGION: usize = 1 << 14;
+
+/// Counts how often it was called, where the host keeps what it likes.
+unsafe extern "C" fn deleter(tensor: *mut Tensor) {
+    unsafe { *(*tensor).manager.cast::<u32>() += 1 };
+}
+
+/// A tensor whose elements, if they are anywhere in memory, are in `region`: a host cannot lie about what is its own. None when
+/// these numbers cannot be made so.
+fn tensor(numbers: &mut Numbers, region: &mut [u8], places: &mut [i64; 16], deleted: &mut u32) -> Option<Tensor> {
+    let [version, minor, kind, rank, code, bits, lanes, strided] = numbers.next();
+    let rank = usize::from(rank) % 8;
+    for place in places.iter_mut().take(2 * rank) {
+        // Mostly small ones; now and then all 64 bits.
+        *place = match numbers.next() {
+            [255] => numbers.i64(),
+            [small] => i64::from(small as i8),
+        };
+    }
+    let byte_offset = u64::from(numbers.u32() % 64);
+    let (shape, strides) = places.split_at(rank);
+    let element = i128::from(bits) / 8;
+    let (mut low, mut high) = (0i128, element);
+    let mut step = 1i128;
+    for dimension in (0..rank).rev() {
+        let stride = if strided % 2 == 1 { i128::from(strides[dimension]) } else { step };
+        let end = (i128::from(shape[dimension]) - 1).max(0).saturating_mul(stride).saturating_mul(element);
+        (low, high) = (low.saturating_add(end.min(0)), high.saturating_add(end.max(0)));
+        step = step.saturating_mul(i128::from(shape[dimension]));
+    }
+    let middle = REGION as i128 / 2;
+    let inside = low >= -middle && high <= middle - 64;
+    let nowhere = high.saturating_sub(low) > isize::MAX as i128 || shape.iter().any(|size| *size <= 0);
+    if !(inside || nowhere) {
+        return None;
+    }
+    Some(Tensor {
+        version: [u32::from(version % 4), u32::from(minor)],
+        manager: std::ptr::from_mut(deleted).cast(),
+        deleter: if kind >= 128 { None } else { Some(deleter) },
+        flags: u64::from(minor),
+        data: region[REGION / 2..].as_mut_ptr().cast(),
+        device: [i32::from(kind % 16), 0],
+        ndim: rank as i32,
+        dtype: u32::from_le_bytes([code % 8, bits, lanes, 0]),
+        shape: places.as_mut_ptr(),
+        strides: if strided % 2 == 1 { places[rank..].as_mut_ptr() } else { std::ptr::null_mut() },
+        byte_offset,
+    })
+}
+
+fn dlpack(data: &[u8]) {
+    let mut numbers = Numbers(data);
+    let (classes, flags) = (u32::from(numbers.next::<1>()[0]), u32::from(numbers.next::<1>()[0] % 4));
+    let (mut regions, mut places, mut deleted) = (vec![vec![0u8; REGION]; 2], [[0i64; 16]; 2], [0u32; 2]);
+    let [first, second] = &mut places;
+    let [one, two] = &mut deleted;
+    let (left, right) = regions.split_at_mut(1);
+    let Some(mut images) = tensor(&mut numbers, &mut left[0], first, one) else { return };
+    let Some(mut labels) = tensor(&mut numbers, &mut right[0], second, two) else { return };
+    let (mut out, mut error) = (std::ptr::null_mut(), std::ptr::null_mut());
+    let expected = [&images, &labels].map(|t| u32::from(t.deleter.is_some() && (1..=255).contains(&t.version[0])));
+    // SAFETY: the tensors are whole, and what they describe is in the regions or nowhere at all.
+    unsafe {
+        let status = nse_dataset_from_dlpack(&mut images, &mut labels, classes, flags, &mut out, &mut error);
+        assert_eq!(status >= 0, error.is_null());
+        assert_eq!(status >= 0, !out.is_null());
+        assert_ne!(status, -20, "a panic");
+        nse_error_free(error);
+        nse_dataset_free(out);
+    }
+    assert_eq!(deleted, expected, "each deleter runs once");
+}
+
+/// Sizes as a host gives them; it stops after 1 MiB.
+fn source(data: &[u8]) {
+    let mut numbers = Numbers(data);
+    let [channels, height, width, count, classes, fails] = std::array::from_fn(|_| match numbers.next() {
+        [255] => numbers.u32(),
+        [small] => u32::from(small),
+    });
+    let mut written = 0;
+    let filled =
+        Dataset::collect(Shape { channels, height, width }, Some(classes).filter(|c| *c > 0), count, |first, pixels, labels| {
+            written += pixels.len() + labels.len();
+            labels.iter_mut().for_each(|label| *label = u32::from(numbers.next::<1>()[0]));
+            match first >= fails || written > 1 << 20 {
+                true => Err(nse::Error::Callback { name: "source.fill", what: "images".into(), code: 1 }),
+                false => Ok(()),
+            }
+        });
+    if let Ok(dataset) = filled {
+        look_at_images(&dataset);
+    }
+}
