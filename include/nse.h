@@ -21,6 +21,7 @@
  * Callbacks {function, user, user_free}. They must return normally: no exception (it aborts the process), no longjmp. user_free
  *           runs exactly once.
  * Fork      After the first call a forked child gets NSE_ERR_FORKED from every call, without an error object.
+ * Exit      exit() may be called at any time: it stops what runs, after its current batch. nse_shutdown does so earlier.
  * Unload    The library stays loaded: dlclose does nothing.
  * Silence   Nothing is printed (nse_set_log), no signal handler is set, no random generator or thread count of the process is
  *           touched unasked.
@@ -1246,7 +1247,7 @@ NSE_API nse_status nse_search_step_async(const nse_search *search, nse_op **out,
  *
  * Since 0.1.
  */
-NSE_API nse_status nse_search_cancel(const nse_search *search);
+NSE_API nse_status nse_search_cancel(const nse_search *search, nse_error **err);
 
 /**
  * Frees a search. A running step is cancelled; the call returns at once. NULL is allowed.

@@ -201,7 +201,7 @@ func (s *Search) run(ctx context.Context, call func() error) error {
 	cancelled := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		defer close(cancelled)
-		C.nse_search_cancel(s.ptr)
+		C.nse_search_cancel(s.ptr, nil)
 	})
 	err := call()
 	if !stop() {
@@ -215,11 +215,8 @@ func (s *Search) run(ctx context.Context, call func() error) error {
 // one it does nothing. It does not wait.
 func (s *Search) Cancel() error {
 	defer runtime.KeepAlive(s)
-	status := C.nse_search_cancel(s.handle())
-	if status >= 0 {
-		return nil
-	}
-	return failureOf(Code(status))
+	var e *C.nse_error
+	return check(C.nse_search_cancel(s.handle(), &e), &e)
 }
 
 // Save writes everything that LoadSearch needs to go on: also in the middle of a round, between two steps. An existing file

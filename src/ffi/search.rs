@@ -242,8 +242,8 @@ pub extern "C" fn nse_search_step_async(
 ///
 /// Since 0.1.
 #[no_mangle]
-pub extern "C" fn nse_search_cancel(search: *const nse_search) -> nse_status {
-    boundary::guard(std::ptr::null_mut(), || {
+pub extern "C" fn nse_search_cancel(search: *const nse_search, err: *mut *mut nse_error) -> nse_status {
+    boundary::guard(err, || {
         handle::get::<SearchHandle>("search", search)?.cancel();
         Ok(NSE_OK)
     })

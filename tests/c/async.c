@@ -121,7 +121,7 @@ static void cancelled(void **state) {
     assert_int_equal(nse_op_poll(next, NSE_FOREVER, NULL), NSE_OK);
     nse_op_free(op), nse_op_free(next);
     op = begin(search);
-    assert_int_equal(nse_search_cancel(search), NSE_OK);
+    assert_int_equal(nse_search_cancel(search, NULL), NSE_OK);
     assert_int_equal(nse_op_poll(op, NSE_FOREVER, NULL), NSE_ERR_CANCELLED);
     nse_op_free(op);
     w.cancel_at = w.events + 1;

@@ -80,7 +80,7 @@ static void cancel_and_go_on(void **state) {
 static void *cancel_until_done(void *user) {
     listener *l = user;
     while (l->cancel_at == 0) {
-        assert_int_equal(nse_search_cancel(l->search), NSE_OK);
+        assert_int_equal(nse_search_cancel(l->search, NULL), NSE_OK);
         usleep(500);
     }
     return NULL;
@@ -95,7 +95,7 @@ static void cancel_from_another_thread(void **state) {
     assert_int_equal(nse_search_step(search, NULL), NSE_ERR_CANCELLED);
     l.cancel_at = 1;
     pthread_join(thread, NULL);
-    assert_int_equal(nse_search_cancel(search), NSE_OK); /* nothing runs: nothing happens */
+    assert_int_equal(nse_search_cancel(search, NULL), NSE_OK); /* nothing runs: nothing happens */
     assert_int_equal(nse_search_step(search, NULL), NSE_OK);
     nse_search_free(search);
 }
@@ -103,7 +103,7 @@ static void cancel_from_another_thread(void **state) {
 /* Steps, or cancels the other thread's step. */
 static nse_status step_or_cancel(nse_search *search) {
     const nse_status status = nse_search_step(search, NULL);
-    if (status == NSE_ERR_BUSY) assert_int_equal(nse_search_cancel(search), NSE_OK);
+    if (status == NSE_ERR_BUSY) assert_int_equal(nse_search_cancel(search, NULL), NSE_OK);
     return status;
 }
 

@@ -94,7 +94,7 @@ static void all_refuse(void *handle, nse_status expected) {
     recipe.arch = arch, recipe.train = handle;
     REFUSED(nse_model_train(&recipe, (nse_model **)&out, &error));
 #undef REFUSED
-    assert_int_equal(nse_search_cancel(handle), expected);
+    assert_int_equal(nse_search_cancel(handle, NULL), expected);
     assert_int_equal(nse_error_code(handle), expected);
     assert_int_equal(nse_error_detail(handle, &buffer), expected);
     assert_string_equal(nse_error_message(handle), "not an error");

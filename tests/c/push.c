@@ -243,7 +243,7 @@ static void events_and_cancel(void **state) {
     assert_int_equal(told, 1);
     assert_int_equal(nse_search_push(search, &batch, &now, NULL), NSE_OK);
     assert_true(now.next == NSE_PHASE_ARCHITECTURE && told == 1); /* half a step: no event yet */
-    assert_int_equal(nse_search_cancel(search), NSE_OK);
+    assert_int_equal(nse_search_cancel(search, NULL), NSE_OK);
     batch.phase = NSE_PHASE_ARCHITECTURE;
     assert_int_equal(nse_search_push(search, &batch, &now, NULL), NSE_OK);
     assert_true(now.step == 2 && told == 2);

@@ -129,7 +129,7 @@ static void everything_ends(void **state) {
     expect_error(nse_search_save(step.search, "/tmp/nse-none", &error), NSE_ERR_CANCELLED, &error, "nse_shutdown", "{");
     expect_error(nse_model_evaluate(model, images, NULL, NULL, &error), NSE_ERR_CANCELLED, &error, "of this model", "{");
     assert_int_equal(nse_op_take_model(op, &none, NULL), NSE_ERR_NOT_FOUND);
-    assert_int_equal(nse_search_cancel(step.search), NSE_OK);
+    assert_int_equal(nse_search_cancel(step.search, NULL), NSE_OK);
     assert_int_equal(atomic_load(&w.freed), 0);
     ended();
     nse_op_free(op);

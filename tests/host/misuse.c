@@ -306,7 +306,7 @@ static void races(void) {
         over = 0;
         pthread_barrier_wait(&start);
         pthread_barrier_wait(&start);
-        EXPECT(nse_search_cancel(searched), NSE_ERR_INVALID_HANDLE);
+        EXPECT(nse_search_cancel(searched, NULL), NSE_ERR_INVALID_HANDLE);
         EXPECT(nse_op_cancel(polled, NULL), NSE_ERR_INVALID_HANDLE);
     }
     for (int i = 0; i < THREADS; ++i) pthread_join(threads[i], NULL);

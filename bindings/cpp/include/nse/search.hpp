@@ -281,9 +281,7 @@ class Search : public detail::Handle<nse_search, nse_search_free> {
     [[nodiscard]] std::string pending() const { return detail::read(nse_search_pending, get()); }
 
     /// Asks a running step, push or estimate to stop: it throws NSE_ERR_CANCELLED. Without one it does nothing. Never waits.
-    void cancel() const {
-        detail::call([](const nse_search *search, nse_error **) { return nse_search_cancel(search); }, get());
-    }
+    void cancel() const { detail::call(nse_search_cancel, get()); }
 
     /// Writes a file for `load`, whole or not at all; an existing one is replaced. NSE_ERR_IO. NSE_ERR_BUSY: a step is running.
     void save(std::string_view path) const { detail::call(nse_search_save, get(), detail::Text("path", path).c_str()); }
