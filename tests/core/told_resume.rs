@@ -4,7 +4,7 @@ use crate::synthetic::{small_space, Synthetic};
 use crate::told::{finish, middle, one, state};
 use nse::arch::Architecture;
 use nse::checkpoint::{self, Expected, Keeper};
-use nse::search::{CheckpointOptions, Effect, Elsewhere, Outcome, Search};
+use nse::search::{CheckpointOptions, Drive, Effect, Elsewhere, Outcome, Search};
 use serde_json::{json, Value};
 
 /// Killed after any tell: what the file does not know is told again, and everything ends the same.
@@ -35,7 +35,7 @@ fn a_file_goes_on_as_if_nothing_had_been() {
         }
         drop(search);
         let mut search = checkpoint::load(&path, &Expected::default()).unwrap().resume(&mut Elsewhere).unwrap();
-        assert!(search.told());
+        assert_eq!(search.drive(), Drive::Told);
         // The platform knows what it had begun, and tells all that again.
         let effects: Vec<_> = done.iter().map(|a| search.tell(a, outcome(a)).unwrap()).collect();
         assert!(effects.iter().enumerate().all(|(i, e)| *e == if i < cut { Effect::Repeated } else { Effect::Counted }));
