@@ -13,7 +13,7 @@ use crate::checkpoint::{self, Checkpoint, Expected, Keeper};
 use crate::cost::Metric;
 use crate::data::Dataset;
 use crate::error::{Error, Result};
-use crate::search::{Elsewhere, Search, SearchOptions, Start, Status, Trainer};
+use crate::search::{Drive, Elsewhere, Search, SearchOptions, Start, Status, Trainer};
 use crate::space::Space;
 use crate::supernet::{Estimate, PushTrainer, SupernetTrainer};
 use std::path::Path;
@@ -35,7 +35,7 @@ enum Driver {
     /// The host, batch by batch.
     Pushed(Worker<State<PushTrainer>>),
     /// The host, by results. Nothing takes long, so there is no thread: whoever calls waits for the other.
-    Told(Mutex<State<Elsewhere>>),
+    Told(Box<Mutex<State<Elsewhere>>>),
 }
 
 /// What lives on the thread of a search.
@@ -90,6 +90,14 @@ impl Images {
             flags => wrong(format!("flags {flags:#x} are not known")),
         }
     }
+
+    fn drive(&self) -> Drive {
+        match self {
+            Images::Datasets { .. } => Drive::Steps,
+            Images::Pushed => Drive::Pushed,
+            Images::Told => Drive::Told,
+        }
+    }
 }
 
 impl SearchHandle {
@@ -98,9 +106,8 @@ impl SearchHandle {
         let space = handle::get::<Space>("desc.space", desc.space)?;
         let options = SearchOptions::from_json(text::optional("desc.options_json", desc.options_json)?.unwrap_or("{}"))?;
         let latency = LatencyHandle::optional("desc.latency", desc.latency)?;
-        let (front, pushed, told) = (start(desc)?, matches!(images, Images::Pushed), matches!(images, Images::Told));
-        let begin =
-            move |continued: Option<&Search>| Search::start(space, options, Start { latency, front, continued, pushed, told });
+        let (front, drive) = (start(desc)?, images.drive());
+        let begin = move |continued: Option<&Search>| Search::start(space, options, Start { latency, front, continued, drive });
         let search = match desc.continued.is_null() {
             true => begin(None)?,
             // The old search lives on its own thread.
@@ -121,16 +128,13 @@ impl SearchHandle {
         let options = text::optional("desc.options_json", desc.options_json)?;
         let expected = Expected { space: space.as_deref(), options, latency: latency.as_deref() };
         let checkpoint = checkpoint::load(path, &expected)?;
-        match (checkpoint.search(), &images) {
-            (search, Images::Pushed) if search.is_pushed() => {}
-            (search, Images::Told) if search.told() => {}
-            (search, _) if search.is_pushed() => {
-                return wrong("batches were pushed into this search: flags must be NSE_SEARCH_PUSHED");
-            }
-            (search, _) if search.told() => return wrong("this search was told its results: flags must be NSE_SEARCH_TOLD"),
-            (_, Images::Datasets { .. }) => {}
-            (_, Images::Pushed) => return wrong("this search has datasets: flags must not be NSE_SEARCH_PUSHED"),
-            (_, Images::Told) => return wrong("this search has datasets: flags must not be NSE_SEARCH_TOLD"),
+        let drive = checkpoint.search().drive();
+        if drive != images.drive() {
+            return wrong(match drive {
+                Drive::Steps => "this search has datasets: flags must be 0",
+                Drive::Pushed => "batches were pushed into this search: flags must be NSE_SEARCH_PUSHED",
+                Drive::Told => "this search was told its results: flags must be NSE_SEARCH_TOLD",
+            });
         }
         let (space, options) = (checkpoint.search().space().clone(), checkpoint.search().options().clone());
         Self::on_a_thread(events, space, options, images, Begin::Saved(checkpoint))
@@ -147,7 +151,7 @@ impl SearchHandle {
             Images::Pushed => {
                 Driver::Pushed(Worker::start("search", move || begin.with(PushTrainer::new(of, &with)?, &publish))?)
             }
-            Images::Told => Driver::Told(Mutex::new(begin.with(Elsewhere, &publish)?)),
+            Images::Told => Driver::Told(Box::new(Mutex::new(begin.with(Elsewhere, &publish)?))),
         };
         Ok(SearchHandle { space, metric: options.objective.cost, shared, options, events: Arc::new(events), driver })
     }

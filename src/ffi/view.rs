@@ -3,7 +3,7 @@
 use super::worker::Reporter;
 use crate::checkpoint::Keeper;
 use crate::error::Result;
-use crate::search::{Control, Event, EventKind, Observer, RoundRecord, Scored, Search, Trainer};
+use crate::search::{Control, Drive, Event, EventKind, Observer, RoundRecord, Scored, Search, Trainer};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -52,7 +52,7 @@ impl Shared {
             done: search.done(),
             rounds: search.rounds(),
             front: if whole { search.front().into() } else { before.front.clone() },
-            scored: if ended || search.told() { search.scored().into() } else { before.scored.clone() },
+            scored: if ended || search.drive() == Drive::Told { search.scored().into() } else { before.scored.clone() },
             history: if ended { search.history().into() } else { before.history.clone() },
         };
         *self.view.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(view);

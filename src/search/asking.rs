@@ -11,7 +11,34 @@ use super::pareto::{self, Scored};
 use super::random::{Purpose, Stream};
 use crate::arch::Architecture;
 use crate::error::{Error, Result};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
+
+/// Learning of the operators' scores theta from results that are told, by Adam on the score-function gradient, with the mean of the
+/// others of a group as the baseline of each. `fitness.threshold` and `fitness.preserve` hold as they do in training.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ToldOptions {
+    /// Results per step.
+    #[schemars(range(min = 2, max = 1_000_000))]
+    pub group: usize,
+    /// Learning rate of theta.
+    #[schemars(range(min = 0.0, max = 10.0))]
+    pub lr: f64,
+    /// Decay of Adam's mean of the gradient.
+    #[schemars(range(min = 0.0, max = 0.9999))]
+    pub beta1: f64,
+    /// Decay of Adam's mean of its square.
+    #[schemars(range(min = 0.0, max = 0.9999))]
+    pub beta2: f64,
+}
+
+impl Default for ToldOptions {
+    fn default() -> Self {
+        ToldOptions { group: 10, lr: 1.0, beta1: 0.0, beta2: 0.999 }
+    }
+}
 
 /// What became of a result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

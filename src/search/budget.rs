@@ -1,6 +1,6 @@
 //! Whether a cost window can be met at all, before any search: the same answer as a search would give.
 
-use super::options::check_window;
+use super::objective::check_window;
 use super::sample::{CellChoices, Sampler, Window};
 use crate::cost::{whole, CostTable, LatencyTable, Metric, Prices, Range, Spread};
 use crate::error::{Error, Result};

@@ -3,9 +3,8 @@
 //! Every error (a cancel, a loss that is not a number, a device failure) leaves the state at the last finished piece of work;
 //! the next [`Search::step`] goes on from there and ends as if nothing had happened.
 
-use super::evolve::{used, Beginning, Evolution};
+use super::evolve::{used, Evolution};
 use super::fitness::Adam;
-use super::handover::Target;
 use super::history::{FrontMember, RoundRecord, Seconds};
 use super::ledger::Ledger;
 use super::meter::Meter;
@@ -15,13 +14,13 @@ use super::options::{SearchOptions, TooFew};
 use super::pareto::{self, Scored};
 use super::push::Pass;
 use super::random::{Purpose, Stream};
+use super::start::Drive;
 use super::trainer::{At, Trainer};
 use crate::arch::Architecture;
 use crate::cost::{CostTable, LatencyTable, Prices};
 use crate::error::{Error, Result};
 use crate::space::Space;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::Instant;
@@ -101,115 +100,10 @@ pub(super) struct Run {
     pub epoch_began: u64,
 }
 
-/// What a search may begin with, beside its space and options.
-#[derive(Clone, Default)]
-pub struct Start<'a> {
-    /// Needed when the objective is a latency.
-    pub latency: Option<Arc<LatencyTable>>,
-    /// A finished search in a space with the same cells. Its front is where this one begins: active, protected as any front is,
-    /// and scored again. Operators that had their turn there do not come again.
-    pub continued: Option<&'a Search>,
-    /// Instead: architectures in spaces with the same cells, as if they were the front of a search; their accuracies are 0 until
-    /// they are scored in the first round. What their space has and none of them uses does not come again, unless it is this one.
-    pub front: Vec<(Arc<Space>, Architecture)>,
-    /// It has no trainer: it is asked for architectures and told how they did. The front it begins with is handed out first.
-    pub told: bool,
-    /// Batches are pushed, see [`Search::push`]; otherwise the trainer has them.
-    pub pushed: bool,
-}
-
 impl Search {
-    /// Fails when an option is out of range, and when no architecture of the space lies in the cost window, or fewer than
-    /// candidates are wanted; the error then says what is reachable, or how many there are.
-    pub fn new(space: Arc<Space>, options: SearchOptions) -> Result<Self> {
-        Self::start(space, options, Start::default())
-    }
-
-    /// As [`Search::new`]; fails too when the latency table lacks something, and when the search to continue is not finished or
-    /// its cells are others.
-    pub fn start(space: Arc<Space>, options: SearchOptions, start: Start) -> Result<Self> {
-        options.check()?;
-        if start.told && start.pushed {
-            let reason = "a search is told results or given batches, not both".into();
-            return Err(Error::Argument { name: "start", reason });
-        }
-        let costs = CostTable::new(&space);
-        let prices = Prices::of(&space, &costs, options.objective.cost, start.latency.as_deref())?;
-        let window = options.objective.window();
-        let target = Target { space: &space, costs: &costs, prices: &prices, window };
-        let before = match (start.continued, start.front.as_slice()) {
-            (None, []) => None,
-            (Some(search), []) => Some(target.after(search)?),
-            (None, front) => Some(target.from(front)?),
-            (Some(_), _) => {
-                let reason = "a search begins with another search or with architectures, not with both".into();
-                return Err(Error::Argument { name: "start", reason });
-            }
-        };
-        let beginning = Beginning {
-            size: options.active,
-            seed: options.seed,
-            branches: options.branches,
-            preserve: options.fitness.preserve,
-            front: before.as_ref().map(|before| before.used.as_slice()),
-            left: before.as_ref().map_or(&[], |before| &before.left),
-        };
-        let evolution = Evolution::new(&space, &prices, &beginning, window)?;
-        let mut front = before.map_or(Vec::new(), |before| before.front);
-        // Accuracies of another kind: they are evaluated anew.
-        let first = if start.told { front.drain(..).map(|s| s.architecture).collect() } else { Vec::new() };
-        let all = (evolution.most_operators() as u64).saturating_sub(1) / (options.active as u64 - 1);
-        let run = Run {
-            rounds: options.rounds.unwrap_or(all).max(1),
-            round: 0,
-            phase: if start.told { Phase::Ask { asked: 0, exhausted: false, told: Vec::new() } } else { Phase::Begin },
-            evolution,
-            dropped: vec![Vec::new(); space.cells().len()],
-            scored: front.clone(),
-            told: start.told.then(|| Ledger::new(first)),
-            front,
-            history: Vec::new(),
-            meter: Meter::default(),
-            steps: 0,
-            seconds: Seconds::default(),
-            epochs_ended: start.pushed.then_some(0),
-            epoch_began: 0,
-        };
-        let search = Search { space, latency: start.latency, options, costs, prices, run, pass: Pass::default() };
-        if start.told {
-            return Ok(search);
-        }
-        // What the first active subset does not have, it will not have after its training.
-        search.candidates(&mut Stream::new(search.options.seed, Purpose::Probe, 0, 1))?;
-        notes::ready(&search, "created");
-        Ok(search)
-    }
-
-    /// A search as it was when its `state` was taken; the error says what does not fit.
-    pub fn restore(space: Arc<Space>, options: SearchOptions, latency: Option<Arc<LatencyTable>>, state: Value) -> Result<Self> {
-        options.check()?;
-        let costs = CostTable::new(&space);
-        let prices = Prices::of(&space, &costs, options.objective.cost, latency.as_deref())?;
-        let run = Run::read(state, &space)?;
-        let search = Search { space, latency, options, costs, prices, run, pass: Pass::default() };
-        notes::ready(&search, "restored");
-        Ok(search)
-    }
-
-    /// Everything that [`Search::restore`] needs beside space, options and latencies. Weights are the trainer's.
-    pub fn state(&self) -> Value {
-        serde_json::to_value(&self.run).unwrap_or_default()
-    }
-
-    /// Whether a round is under way, so that weights matter: the number of the round and its active operators.
-    pub fn under_way(&self) -> Option<(u64, Vec<Vec<u16>>)> {
-        let weights = matches!(self.run.phase, Phase::Train { .. } | Phase::Sample | Phase::Score { .. });
-        weights.then(|| (self.run.round, self.active()))
-    }
-
     /// Runs to the end of the round under way. Nothing is done after the last one.
     pub fn step(&mut self, trainer: &mut dyn Trainer, observer: &dyn Observer) -> Result<Status> {
-        if self.told() {
+        if self.drive() == Drive::Told {
             let reason = "it is told its results: it is asked and told, not stepped".into();
             return Err(Error::Argument { name: "search", reason });
         }
@@ -268,7 +162,7 @@ impl Search {
             self.learn(trainer, at)?;
         }
         // With pushed batches it is the host who ends a round's training.
-        let last = step + 1 == self.run.steps && !self.is_pushed();
+        let last = step + 1 == self.run.steps && self.drive() == Drive::Steps;
         self.run.phase = if last { Phase::Sample } else { Phase::Train { step: step + 1, weights: false } };
         observer.event(&self.event(EventKind::Train, step + 1, self.run.steps, trainer), self);
         observer.keep(self, trainer)
@@ -314,7 +208,7 @@ impl Search {
     }
 
     /// The last front and then new architectures inside the window.
-    fn candidates(&self, stream: &mut Stream) -> Result<Vec<Architecture>> {
+    pub(super) fn candidates(&self, stream: &mut Stream) -> Result<Vec<Architecture>> {
         let options = &self.options.candidates;
         // Without `preserve` a member may have lost an operator; it leaves with it.
         let active = self.run.evolution.active();

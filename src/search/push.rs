@@ -92,11 +92,6 @@ pub(super) struct Pass {
 }
 
 impl Search {
-    /// Whether batches are pushed into it.
-    pub fn is_pushed(&self) -> bool {
-        self.run.epochs_ended.is_some()
-    }
-
     /// What the search wants next.
     pub fn wanted(&self) -> Wanted {
         match self.run.phase {

@@ -1,10 +1,39 @@
-//! Reading back what a search was: every index is held against the space, so that a file that lies cannot make a search panic.
+//! What a search was, as a value, and reading it back: every index is held against the space, so that a file that lies cannot make a search panic.
 
-use super::engine::{Phase, Run};
+use super::engine::{Phase, Run, Search};
+use super::notes;
+use super::options::SearchOptions;
+use super::push::Pass;
 use crate::arch::Architecture;
+use crate::cost::{CostTable, LatencyTable, Prices};
 use crate::error::{Error, Result};
 use crate::space::Space;
 use serde_json::Value;
+use std::sync::Arc;
+
+impl Search {
+    /// A search as it was when its `state` was taken; the error says what does not fit.
+    pub fn restore(space: Arc<Space>, options: SearchOptions, latency: Option<Arc<LatencyTable>>, state: Value) -> Result<Self> {
+        options.check()?;
+        let costs = CostTable::new(&space);
+        let prices = Prices::of(&space, &costs, options.objective.cost, latency.as_deref())?;
+        let run = Run::read(state, &space)?;
+        let search = Search { space, latency, options, costs, prices, run, pass: Pass::default() };
+        notes::ready(&search, "restored");
+        Ok(search)
+    }
+
+    /// Everything that [`Search::restore`] needs beside space, options and latencies. Weights are the trainer's.
+    pub fn state(&self) -> Value {
+        serde_json::to_value(&self.run).unwrap_or_default()
+    }
+
+    /// Whether a round is under way, so that weights matter: the number of the round and its active operators.
+    pub fn under_way(&self) -> Option<(u64, Vec<Vec<u16>>)> {
+        let weights = matches!(self.run.phase, Phase::Train { .. } | Phase::Sample | Phase::Score { .. });
+        weights.then(|| (self.run.round, self.active()))
+    }
+}
 
 impl Run {
     pub(super) fn read(state: Value, space: &Space) -> Result<Self> {

@@ -8,6 +8,7 @@ use super::observe::{Event, EventKind};
 use super::options::SearchOptions;
 use super::pareto::{self, Scored};
 use super::random::{Purpose, Stream};
+use super::start::Drive;
 use super::trainer::Trainer;
 use crate::cost::{LatencyTable, Metric};
 use crate::error::Result;
@@ -27,7 +28,7 @@ impl Search {
     pub(super) fn event(&self, kind: EventKind, step: u64, steps: u64, trainer: &dyn Trainer) -> Event {
         let per_round = (self.options.candidates.count + self.options.candidates.extras) as u64;
         let per_epoch = trainer.steps_per_epoch().max(1);
-        let epochs = match self.is_pushed() {
+        let epochs = match self.drive() == Drive::Pushed {
             true => self.options.train.whole_epochs(),
             false => self.run.steps.div_ceil(per_epoch),
         };
@@ -117,7 +118,7 @@ impl Search {
 
     /// Optimizer steps, architecture steps and candidates of a round with so many steps per epoch.
     pub fn work(&self, steps_per_epoch: u64) -> (u64, u64, u64) {
-        let steps = match self.is_pushed() {
+        let steps = match self.drive() == Drive::Pushed {
             true => self.options.train.whole_epochs() * steps_per_epoch,
             false => self.options.train.steps(steps_per_epoch),
         };
@@ -184,11 +185,6 @@ impl Search {
     /// something.
     pub fn front_under(&self, metric: Metric, latency: Option<&LatencyTable>) -> Result<Vec<Scored>> {
         pareto::front_under(&self.space, self.scored(), metric, latency)
-    }
-
-    /// Whether it has no trainer, but is asked and told.
-    pub fn told(&self) -> bool {
-        self.run.told.is_some()
     }
 
     pub(super) fn ledger(&self) -> Option<&Ledger> {

@@ -43,5 +43,6 @@ mod support;
 mod synthetic;
 mod told;
 mod told_learning;
+mod told_resume;
 mod variant;
 mod windows;

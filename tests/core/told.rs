@@ -1,11 +1,9 @@
-//! A search that is asked and told: what it hands out, what becomes of results, and that it goes on from a file as if nothing had been.
+//! A search that is asked and told: what it hands out, and what becomes of results.
 
 use crate::support::cases;
 use crate::synthetic::{options, small_space, timeless, window, Synthetic};
 use nse::arch::Architecture;
-use nse::checkpoint::{self, Expected, Keeper};
-use nse::search::{pareto, Asked, Control, Effect, Elsewhere, Observer, Outcome, Scored, Search, Start, Stream, Window};
-use nse::search::{CheckpointOptions, Purpose, Silent};
+use nse::search::{pareto, Asked, Drive, Effect, Outcome, Purpose, Scored, Search, Silent, Start, Stream, Window};
 use nse::space::Space;
 use nse::Error;
 use proptest::prelude::*;
@@ -14,15 +12,15 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 fn told(space: &Arc<Space>, seed: u64, window: Window, rest: Value) -> Search {
-    let start = Start { told: true, ..Start::default() };
+    let start = Start { drive: Drive::Told, ..Start::default() };
     Search::start(space.clone(), options(seed, window, rest), start).unwrap()
 }
 
-fn middle(space: &Arc<Space>, seed: u64, count: usize) -> Search {
+pub fn middle(space: &Arc<Space>, seed: u64, count: usize) -> Search {
     told(space, seed, window(space, 0.2, 0.6), json!({ "active": 3, "rounds": 3, "candidates": { "count": count } }))
 }
 
-fn one(search: &mut Search) -> Architecture {
+pub fn one(search: &mut Search) -> Architecture {
     let (mut given, asked) = search.ask(1).unwrap();
     assert_eq!((given.len(), asked), (1, Asked::Given));
     given.remove(0)
@@ -36,14 +34,14 @@ fn argument<T: std::fmt::Debug>(result: nse::Result<T>) -> (&'static str, String
 }
 
 /// Everything but the wall clock.
-fn state(search: &Search) -> Value {
+pub fn state(search: &Search) -> Value {
     let mut state = search.state();
     state["history"] = json!(timeless(search.history()));
     state
 }
 
 /// Asks and tells to the end, `batch` at a time; what was handed out, in order.
-fn finish(search: &mut Search, world: &Synthetic, batch: usize) -> Vec<Architecture> {
+pub fn finish(search: &mut Search, world: &Synthetic, batch: usize) -> Vec<Architecture> {
     let mut all = Vec::new();
     loop {
         let (given, asked) = search.ask(batch).unwrap();
@@ -246,7 +244,7 @@ fn a_front_to_begin_with_is_asked_first() {
         let rest = json!({ "active": 3, "rounds": 2, "candidates": { "count": 20 } });
         Search::start(space.clone(), options(11, window(&space, 0.2, 0.6), rest), start).unwrap()
     };
-    let mut second = begin(Start { told: true, continued: Some(&first), ..Start::default() });
+    let mut second = begin(Start { drive: Drive::Told, continued: Some(&first), ..Start::default() });
     assert!(second.front().is_empty(), "nothing is known here");
     let known = members[0].clone();
     second.tell(&known, Outcome::accuracy(world.accuracy(known.cells()))).unwrap();
@@ -270,102 +268,6 @@ fn each_kind_of_search_says_what_it_is() {
     assert!(argument(trained.tell(&some, Outcome::accuracy(0.5))).1.contains("stepped"));
     assert!(argument(trained.forget(&some)).1.contains("stepped"));
     assert_eq!(trained.pending().count(), 0);
-    let both = Start { told: true, pushed: true, ..Start::default() };
-    assert!(Search::start(space.clone(), trained.options().clone(), both).is_err());
-}
-
-/// Killed after any tell: what the file does not know is told again, and everything ends the same.
-#[test]
-fn a_file_goes_on_as_if_nothing_had_been() {
-    let space = small_space();
-    let world = Synthetic::new(&space, 13);
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("told.nse");
-    let outcome = |a: &Architecture| Outcome::accuracy(world.accuracy(a.cells()));
-    let mut whole = middle(&space, 13, 12);
-    let asked = finish(&mut whole, &world, 4);
-    for cut in [0, 1, 5, 12, 13, 30] {
-        let mut search = middle(&space, 13, 12);
-        let mut done = Vec::new();
-        while done.len() < cut {
-            let (given, _) = search.ask(4).unwrap();
-            for architecture in &given {
-                if done.len() == cut {
-                    checkpoint::save(&path, &search, &Elsewhere).unwrap();
-                }
-                search.tell(architecture, outcome(architecture)).unwrap();
-                done.push(architecture.clone());
-            }
-        }
-        if done.len() == cut {
-            checkpoint::save(&path, &search, &Elsewhere).unwrap();
-        }
-        drop(search);
-        let mut search = checkpoint::load(&path, &Expected::default()).unwrap().resume(&mut Elsewhere).unwrap();
-        assert!(search.told());
-        // The platform knows what it had begun, and tells all that again.
-        let effects: Vec<_> = done.iter().map(|a| search.tell(a, outcome(a)).unwrap()).collect();
-        assert!(effects.iter().enumerate().all(|(i, e)| *e == if i < cut { Effect::Repeated } else { Effect::Counted }));
-        let rest = finish(&mut search, &world, 4);
-        assert_eq!([done, rest].concat(), asked, "cut after {cut}");
-        assert_eq!(state(&search), state(&whole));
-    }
-}
-
-struct Saving(Keeper);
-
-impl Control for Saving {
-    fn cancelled(&self) -> bool {
-        false
-    }
-}
-
-impl Observer for Saving {
-    fn event(&self, _: &nse::search::Event, _: &Search) {}
-}
-
-#[test]
-fn the_keeper_saves_every_so_many_results() {
-    let space = small_space();
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("told.nse");
-    let saving = Saving(Keeper::new(CheckpointOptions { path: path.clone(), steps: Some(3), seconds: None }));
-    let mut search = middle(&space, 14, 7);
-    let mut saved = Vec::new();
-    for i in 1..=14 {
-        let architecture = one(&mut search);
-        search.tell(&architecture, Outcome::accuracy(0.5)).unwrap();
-        saving.0.keep(&search, &Elsewhere).unwrap();
-        if path.exists() {
-            saved.push(i);
-            std::fs::remove_file(&path).unwrap();
-        }
-    }
-    assert_eq!(saved, [3, 6, 7, 10, 13, 14], "every three, and at the end of a round");
-}
-
-#[test]
-fn a_state_that_lies_is_refused() {
-    let space = small_space();
-    let mut search = middle(&space, 15, 10);
-    let (given, _) = search.ask(3).unwrap();
-    search.tell(&given[0], Outcome::accuracy(0.5)).unwrap();
-    let good = search.state();
-    let restore = |state: Value| Search::restore(space.clone(), search.options().clone(), None, state);
-    assert!(restore(good.clone()).is_ok());
-    let change = |pointer: &str, value: Value| {
-        let mut state = good.clone();
-        *state.pointer_mut(pointer).unwrap_or_else(|| panic!("{pointer} of {good}")) = value;
-        restore(state)
-    };
-    assert!(change("/told", Value::Null).is_err(), "no ledger");
-    assert!(change("/phase", json!("Begin")).is_err(), "a phase of a search that trains");
-    assert!(change("/told/entries/0/0", json!([[99], [0], []])).is_err(), "no architecture of the space");
-    assert!(change("/told/entries/0/1/round", json!(7)).is_err(), "asked in the future");
-    assert!(change("/told/first", json!([[[0]]])).is_err());
-    assert!(change("/phase/Ask/told", json!([[[], [99], []]])).is_err());
-    // What the ledger does not have is not told.
-    assert!(change("/phase/Ask/told", json!([[[], [0], []]])).unwrap().ask(2).is_ok());
 }
 
 /// Whatever a platform does: no error, every architecture once, rounds that end, the front of what was told.
@@ -379,7 +281,7 @@ fn anything_goes(seed: u64, count: usize, group: usize) -> std::result::Result<(
         "told": { "group": group, "lr": 1.5 }, "fitness": { "preserve": stream.below(2) == 0, "threshold": -1.0 },
         "branches": if stream.below(4) == 0 { "single" } else { "multi" }
     });
-    let start = Start { told: true, ..Start::default() };
+    let start = Start { drive: Drive::Told, ..Start::default() };
     // Some windows are out of reach of single branches: not the matter here.
     let Ok(mut search) = Search::start(space.clone(), options(seed, bounds, rest), start) else { return Ok(()) };
     let world = Synthetic::new(&space, seed);

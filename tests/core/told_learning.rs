@@ -4,7 +4,7 @@ use crate::support::{architectures, chain, everything};
 use nse::arch::Architecture;
 use nse::cost::CostTable;
 use nse::search::fitness::{probability, score_gradient};
-use nse::search::{Asked, Outcome, Purpose, Search, SearchOptions, Start, Stream};
+use nse::search::{Asked, Drive, Outcome, Purpose, Search, SearchOptions, Start, Stream};
 use nse::space::Space;
 use serde_json::json;
 use std::sync::Arc;
@@ -107,7 +107,7 @@ impl World {
             "seed": seed, "rounds": 3, "active": 4, "objective": { "low": at(0.1), "high": at(0.4), "alpha": 0 },
             "candidates": { "count": 60 }, "told": { "lr": lr }
         });
-        let start = Start { told: true, ..Start::default() };
+        let start = Start { drive: Drive::Told, ..Start::default() };
         Search::start(self.space.clone(), SearchOptions::from_json(&options.to_string()).unwrap(), start).unwrap()
     }
 

@@ -142,7 +142,7 @@ fn a_trained_variant_equals_its_export() {
         std::fs::remove_file(&path).unwrap();
         let (mut images, mut labels) = (Vec::new(), Vec::new());
         let normalisation = Normalisation::of(&stripes(300, 1));
-        data.fill(&(0..150).collect::<Vec<_>>(), &normalisation, None, &mut images, &mut labels);
+        data.fill(&(0..150).collect::<Vec<_>>(), &normalisation, None, &mut images, &mut labels).unwrap();
         let logits = module.forward_ts(&[Tensor::from_slice(&images).view([150, 1, 12, 12])]).unwrap();
         let loss = logits.cross_entropy_loss::<Tensor>(&Tensor::from_slice(&labels), None, Reduction::Mean, -100, 0.0);
         let difference = loss.double_value(&[]) - evaluation.loss;
