@@ -30,11 +30,11 @@ type SearchConfig struct {
 	// Told makes a search that trains nothing and works with every library: Search.Ask gives architectures, and Search.Tell is told
 	// how they did. Train and HeldOut are nil then, and OnEvent is not told anything. LoadSearch: as in the saved search.
 	Told bool
+	// Pushed makes a search that lives in a training loop of the host's, which gives it one batch at a time with Search.Push. Train
+	// and HeldOut are nil then. LoadSearch: as in the saved search.
+	Pushed bool
 	// Train has the training images. LoadSearch: those of the saved search, as in HeldOut.
 	Train *Dataset
-	// Pushed: the search has no datasets, Train and HeldOut are nil; it lives in a training loop of the host's, which gives it
-	// one batch at a time with Push. LoadSearch: as in the saved search.
-	Pushed bool
 	// HeldOut has images for architecture steps and scoring; nil: a part of Train is held out for them.
 	HeldOut *Dataset
 	// Options, see SearchOptionsSchema. Only "objective" must be there. LoadSearch: nil, or the options of the checkpoint,
@@ -50,8 +50,8 @@ type SearchConfig struct {
 	Start []*Arch
 	// OnEvent is told progress, on the goroutine that called Step or Push; may be nil. It may use the search, except for
 	// those two, which are ErrBusy. When it panics, the step is cancelled and Step panics with the same value; the search can
-	// go on. (A Push panics too, but its batch has been used.) It
-	// must not end its goroutine (runtime.Goexit, which the FailNow of a test uses).
+	// go on. (A Push panics too, but its batch has been used.) It must not end its goroutine (runtime.Goexit, which the FailNow
+	// of a test uses).
 	OnEvent func(Event)
 }
 

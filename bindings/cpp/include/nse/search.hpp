@@ -137,21 +137,19 @@ class Search : public detail::Handle<nse_search, nse_search_free> {
     /// Makes a search that trains nothing: it is asked for architectures and told how they did. Works in every build.
     /// NSE_ERR_CONFIG. NSE_ERR_UNREACHABLE.
     [[nodiscard]] static Search told(const Space &space, const SearchParts &parts, std::string_view options) {
-        const detail::Text json("desc.options_json", options);
         nse_search_desc desc = parts.desc();
         desc.flags = NSE_SEARCH_TOLD;
         desc.space = space.get();
-        desc.options_json = json.c_str();
-        return detail::make<Search>(nse_search_create, static_cast<const nse_search_desc *>(&desc));
+        Search search;
+        search.create(desc, options, detail::Silent());
+        return search;
     }
     [[nodiscard]] static Search told(const Space &space, std::string_view options) { return told(space, SearchParts(), options); }
     /// Makes a search from a file that one that is told has saved. NSE_ERR_IO. NSE_ERR_FORMAT. NSE_ERR_CONFIG.
     [[nodiscard]] static Search load_told(std::string_view path, std::string_view options = {}) {
-        const detail::Text file("path", path), json("desc.options_json", options);
         nse_search_desc desc = NSE_SEARCH_DESC_INIT;
         desc.flags = NSE_SEARCH_TOLD;
-        desc.options_json = options.empty() ? nullptr : json.c_str();
-        return detail::make<Search>(nse_search_load, file.c_str(), static_cast<const nse_search_desc *>(&desc));
+        return read(path, desc, options, detail::Silent());
     }
     /// Makes a search from a file that `save`, or the option "checkpoint", has written; it goes on as if it had never stopped.
     /// The images must be those of the saved search. `options`: "", or those of that search, of which device, threads and
