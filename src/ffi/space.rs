@@ -99,9 +99,10 @@ pub extern "C" fn nse_space_budget(
     err: *mut *mut nse_error,
 ) -> nse_status {
     boundary::guard(err, || {
+        let space = handle::get::<Space>("space", space)?;
         let table = LatencyHandle::optional("latency", latency)?;
         let budget = Budget::from_json(text::required("budget_json", budget_json)?)?;
-        let reach = budget.reach(handle::get::<Space>("space", space)?.as_ref(), table.as_deref())?;
+        let reach = budget.reach(&space, table.as_deref())?;
         buffer::write("out", out, json!(reach).to_string())
     })
 }

@@ -60,12 +60,15 @@ impl nse_result {
     }
 }
 
+/// Architectures of one ask.
+const MOST: usize = 1 << 20;
+
 /// Hands out architectures to evaluate: inside the cost window, none of them asked or told before, drawn with what was learnt from the
 /// results so far. As many as wanted, also more than a round has; a round ends with its candidates.count results (failures
 /// count), and its operators are then retained and refilled as after nse_search_step. The same asks and tells in the same order
 /// give the same architectures. Waits briefly for another ask or tell of the same search, and never gives NSE_ERR_BUSY.
 ///
-/// `out`: [out] `count` places: the architectures, to free with nse_arch_free, and NULL behind them. `given`: [out] how many; may be
+/// `count`: 1 to 1048576. `out`: [out] `count` places: the architectures, to free with nse_arch_free, and NULL behind them. `given`: [out] how many; may be
 /// NULL.
 ///
 /// Returns NSE_OK: at least one, and fewer than wanted when there are no more. NSE_PENDING: none until a result is told, or what
@@ -80,15 +83,17 @@ pub extern "C" fn nse_search_ask(
     err: *mut *mut nse_error,
 ) -> nse_status {
     let place = |i: usize| out.wrapping_add(i);
-    if !out.is_null() {
+    if !out.is_null() && count <= MOST {
         (0..count).for_each(|i| structs::clear(place(i)));
     }
     boundary::guard(err, || {
-        if count == 0 || out.is_null() {
-            let reason = format!("{count} architectures are wanted, {}", if out.is_null() { "at NULL" } else { "which is none" });
-            return Err(Error::Argument { name: "out", reason });
-        }
         let search = handle::get::<SearchHandle>("search", search)?;
+        if out.is_null() {
+            return Err(Error::Argument { name: "out", reason: "NULL is not a place for handles".into() });
+        }
+        if !(1..=MOST).contains(&count) {
+            return Err(Error::Argument { name: "count", reason: format!("{count} is not in 1 to {MOST}") });
+        }
         let (architectures, asked) = search.told(false, |search| search.ask(count))?;
         structs::put(given, architectures.len());
         for (i, architecture) in architectures.into_iter().enumerate() {

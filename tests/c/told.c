@@ -179,7 +179,7 @@ static void other_kinds(void **state) {
     expect_error(nse_search_push(search, NULL, NULL, &error), NSE_ERR_INVALID_ARGUMENT, &error, "told its results", "search");
     expect_error(nse_search_estimate(search, &buffer, &error), NSE_ERR_INVALID_ARGUMENT, &error, "told its results", "search");
     assert_int_equal(nse_search_cancel(search, NULL), NSE_OK);
-    expect_error(nse_search_ask(search, 2, NULL, NULL, &error), NSE_ERR_INVALID_ARGUMENT, &error, "at NULL", "out");
+    expect_error(nse_search_ask(search, 2, NULL, NULL, &error), NSE_ERR_INVALID_ARGUMENT, &error, "NULL is not a place for handles", "out");
     expect_error(nse_search_ask(search, 0, archs, NULL, &error), NSE_ERR_INVALID_ARGUMENT, &error, "0 architectures", "out");
     assert_non_null(archs[0]);
     nse_search_free(search);
