@@ -1449,7 +1449,7 @@ typedef struct nse_result {
  * count), and its operators are then retained and refilled as after nse_search_step. The same asks and tells in the same order
  * give the same architectures. Waits briefly for another ask or tell of the same search, and never gives NSE_ERR_BUSY.
  *
- * `out`: [out] `count` places: the architectures, to free with nse_arch_free, and NULL behind them. `given`: [out] how many; may be
+ * `count`: 1 to 1048576. `out`: [out] `count` places: the architectures, to free with nse_arch_free, and NULL behind them. `given`: [out] how many; may be
  * NULL.
  *
  * Returns NSE_OK: at least one, and fewer than wanted when there are no more. NSE_PENDING: none until a result is told, or what
