@@ -108,7 +108,7 @@ typedef int32_t nse_status;
 #define NSE_DONE 1
 
 /**
- * Success so far: the operation is still at work.
+ * Success so far: the operation is still at work, or there is nothing to hand out yet.
  */
 #define NSE_PENDING 2
 
@@ -229,6 +229,11 @@ typedef int32_t nse_status;
 #define NSE_ERR_MISSING_LATENCY (-25)
 
 /**
+ * Another result of the same architecture is known. The detail has both.
+ */
+#define NSE_ERR_CONFLICT (-26)
+
+/**
  * Name of a status, for example "NSE_ERR_CONFIG"; "unknown status" for any other number. Static text, never NULL.
  *
  * `status`: [in] any number.
@@ -281,7 +286,8 @@ NSE_API const char *nse_error_message(const nse_error *error);
 
 /**
  * Details as a JSON object, for programs: for example {"document": "search options", "pointer": "/train/epochs"},
- * {"path": file}, or {"low", "high", "least", "greatest", "below", "above"} of a cost window out of reach.
+ * {"path": file}, or {"low", "high", "least", "greatest", "below", "above"} of a cost window out of reach, or
+ * {"code", "known", "told"} of two results that differ.
  *
  * `out`: [out] to free with nse_buffer_free.
  *
@@ -595,8 +601,9 @@ NSE_API nse_status nse_space_to_json(const nse_space *space, nse_buffer *out, ns
 
 /**
  * What a space holds and costs, as JSON: name, cells, operators, most_operators_per_cell, log10_architectures (subsets
- * counted), and {least, greatest} of macs (multiply-accumulates of one image), params (trainable numbers) and, with a
- * table, latency (in its unit) over all architectures.
+ * counted), and {least, middle, greatest} of macs (multiply-accumulates of one image), params (trainable numbers) and, with a
+ * table, latency (in its unit) over all architectures. Half of them cost no more than the middle, which is exact in small spaces and
+ * else to a few thousandths of the range.
  *
  * `latency`: [in] may be NULL. `out`: [out] to free with nse_buffer_free.
  *
@@ -607,6 +614,24 @@ nse_status nse_space_describe(const nse_space *space,
                               const nse_latency *latency,
                               nse_buffer *out,
                               nse_error **err);
+
+/**
+ * Whether a cost window can be met, before any search, as JSON: satisfiable, unit, {least, middle, greatest} of all architectures as
+ * in nse_space_describe, and when it is satisfiable log10_architectures inside (left out where the window is too narrow to tell),
+ * else "below" and "above", costs near it on both sides that architectures have (left out where there is none).
+ * A budget that cannot be met is an answer, not an error.
+ *
+ * `budget_json`: [in] {"cost": "macs", "low": 0, "high": 1e8}; cost is "macs" (default), "params" or "latency".
+ * `latency`: [in] the table of a latency; else NULL. `out`: [out] to free with nse_buffer_free.
+ *
+ * NSE_ERR_CONFIG: the budget. NSE_ERR_INVALID_ARGUMENT: a latency without table. NSE_ERR_MISSING_LATENCY. Since 0.1.
+ */
+NSE_API
+nse_status nse_space_budget(const nse_space *space,
+                            const char *budget_json,
+                            const nse_latency *latency,
+                            nse_buffer *out,
+                            nse_error **err);
 
 /**
  * Names and descriptions of the presets, as JSON: [{"name", "description"}, ...].
@@ -881,6 +906,29 @@ NSE_API nse_status nse_arch_describe(const nse_arch *arch, const char *variant_j
 NSE_API nse_status nse_arch_to_json(const nse_arch *arch, nse_buffer *out, nse_error **err);
 
 /**
+ * The short code of an architecture: lower-case letters, digits and a dot, at most 63 of them (a Kubernetes label) for 22 cells of up
+ * to three of 27 operators or two of 72; longer for more. Of all spellings only this one is read back, by nse_arch_from_code.
+ *
+ * `out`: [out] to free with nse_buffer_free.
+ *
+ * Since 0.1.
+ */
+NSE_API
+nse_status nse_arch_code(const nse_arch *arch,
+                         nse_buffer *out,
+                         nse_error **err);
+
+/**
+ * The architecture that has this code.
+ *
+ * `space`: [in] retained; a code of another one is told apart. `code`: [in] from nse_arch_code. `out`: [out] to free with
+ * nse_arch_free.
+ *
+ * NSE_ERR_INVALID_ARGUMENT: not a code, cut or mistyped, or of another space. Since 0.1.
+ */
+NSE_API nse_status nse_arch_from_code(const nse_space *space, const char *code, nse_arch **out, nse_error **err);
+
+/**
  * Cost: `macs`, multiply-accumulates for one image, of convolutions and classifier; `params`, trainable numbers.
  *
  * `macs`, `params`: [out] may be NULL.
@@ -1017,13 +1065,20 @@ NSE_API void nse_latency_free(nse_latency *latency);
 #define NSE_SEARCH_PUSHED 1
 
 /**
+ * Flag of nse_search_desc: the search trains nothing; the host asks for architectures and tells how they did (nse_search_ask). No
+ * libtorch is touched; works in every build. Options about training, scoring and devices mean nothing then, and
+ * candidates.too_few is "accept".
+ */
+#define NSE_SEARCH_TOLD 2
+
+/**
  * What a search is made of. Start with NSE_SEARCH_DESC_INIT. The library retains what it uses; everything may be freed
  * at once.
  */
 typedef struct nse_search_desc {
     uint32_t struct_size;
     /**
-     * 0, or NSE_SEARCH_PUSHED.
+     * 0, NSE_SEARCH_PUSHED or NSE_SEARCH_TOLD.
      */
     uint32_t flags;
     /**
@@ -1031,12 +1086,12 @@ typedef struct nse_search_desc {
      */
     const nse_space *space;
     /**
-     * Training images; NULL with NSE_SEARCH_PUSHED.
+     * Training images; NULL with NSE_SEARCH_PUSHED and NSE_SEARCH_TOLD.
      */
     const nse_dataset *train;
     /**
      * Images for architecture steps and scoring; NULL: a part of `train` is held out for them (option held_out), or
-     * NSE_SEARCH_PUSHED.
+     * one of the two flags.
      */
     const nse_dataset *held_out;
     /**
@@ -1331,6 +1386,126 @@ nse_status nse_search_push(const nse_search *search,
                            nse_pushed *pushed,
                            nse_error **err);
 
+/* ---- Results of the host ------------------------------------------------------------------------------------------- */
+
+/**
+ * Flag of nse_result: it could not be evaluated. It counts in its round, teaches nothing, and is never on a front.
+ */
+#define NSE_RESULT_FAILED 1
+
+/**
+ * Flag of nse_result: `cost` was measured, and replaces the computed one in the front and the fitness.
+ */
+#define NSE_RESULT_COST 2
+
+/**
+ * Effect: asked in the round under way. It counts, and the fitness learns from it.
+ */
+#define NSE_TOLD_COUNTED 0
+
+/**
+ * Effect: told before, and the same. Nothing changes.
+ */
+#define NSE_TOLD_REPEATED 1
+
+/**
+ * Effect: asked in a round that is closed. It is kept, and may join the front.
+ */
+#define NSE_TOLD_LATE 2
+
+/**
+ * Effect: never asked, or forgotten: a result of an earlier search, for example. It is kept, may join the front when it is inside the
+ * cost window, and is not asked any more.
+ */
+#define NSE_TOLD_UNASKED 3
+
+/**
+ * How an architecture did. Start with NSE_RESULT_INIT.
+ */
+typedef struct nse_result {
+    uint32_t struct_size;
+    /**
+     * NSE_RESULT_*.
+     */
+    uint32_t flags;
+    /**
+     * Of the architecture, see nse_arch_code.
+     */
+    const char *code;
+    /**
+     * 0 to 1; of a failure it means nothing.
+     */
+    double accuracy;
+    /**
+     * In the unit of the objective, with NSE_RESULT_COST; else it means nothing.
+     */
+    double cost;
+} nse_result;
+
+/**
+ * Hands out architectures to evaluate: inside the cost window, none of them asked or told before, drawn with what was learnt from the
+ * results so far. As many as wanted, also more than a round has; a round ends with its candidates.count results (failures
+ * count), and its operators are then retained and refilled as after nse_search_step. The same asks and tells in the same order
+ * give the same architectures. Waits briefly for another ask or tell of the same search, and never gives NSE_ERR_BUSY.
+ *
+ * `out`: [out] `count` places: the architectures, to free with nse_arch_free, and NULL behind them. `given`: [out] how many; may be
+ * NULL.
+ *
+ * Returns NSE_OK: at least one, and fewer than wanted when there are no more. NSE_PENDING: none until a result is told, or what
+ * was asked is forgotten. NSE_DONE: none, the last round is complete.
+ * NSE_ERR_INVALID_ARGUMENT: a search that trains. NSE_ERR_UNREACHABLE. Since 0.1.
+ */
+NSE_API
+nse_status nse_search_ask(const nse_search *search,
+                          size_t count,
+                          nse_arch **out,
+                          size_t *given,
+                          nse_error **err);
+
+/**
+ * Tells how an architecture did: at any time and in any order, also after the last round. The front is that of all results so far.
+ * Waits briefly for another ask or tell of the same search, and never gives NSE_ERR_BUSY.
+ *
+ * `result`: [in] read during the call only. `effect`: [out] what became of it: NSE_TOLD_COUNTED, NSE_TOLD_REPEATED, NSE_TOLD_LATE or
+ * NSE_TOLD_UNASKED; may be NULL.
+ *
+ * Returns NSE_OK; NSE_DONE: the last round is complete.
+ * NSE_ERR_CONFLICT: another result of this architecture is known; nothing changes. NSE_ERR_INVALID_ARGUMENT: not a code of the
+ * search's space, an accuracy outside 0 to 1, a cost that is none, or a search that trains. NSE_ERR_IO: the checkpoint could not
+ * be written; the result is kept all the same, and telling it again is NSE_TOLD_REPEATED. Since 0.1.
+ */
+NSE_API
+nse_status nse_search_tell(const nse_search *search,
+                           const nse_result *result,
+                           uint32_t *effect,
+                           nse_error **err);
+
+/**
+ * Forgets that an architecture was asked, because whoever evaluated it died: it may be asked again. Nothing changes when it was told,
+ * or was never asked.
+ *
+ * `code`: [in] of the architecture.
+ *
+ * NSE_ERR_INVALID_ARGUMENT: not a code of the search's space, or a search that trains. Since 0.1.
+ */
+NSE_API
+nse_status nse_search_forget(const nse_search *search,
+                             const char *code,
+                             nse_error **err);
+
+/**
+ * What was asked and not told, as JSON: [{"code", "round"}, ...], with the round, from 1, it was asked in. For a platform that goes on
+ * from a checkpoint.
+ *
+ * `out`: [out] to free with nse_buffer_free.
+ *
+ * NSE_ERR_INVALID_ARGUMENT: a search that trains. Since 0.1.
+ */
+NSE_API
+nse_status nse_search_pending(const nse_search *search,
+                              nse_buffer *out,
+                              nse_error **err);
+
 /* ---- Results ------------------------------------------------------------------------------------------------------- */
 
 /**
@@ -1342,6 +1517,24 @@ nse_status nse_search_push(const nse_search *search,
  * Since 0.1.
  */
 NSE_API nse_status nse_search_status(const nse_search *search, nse_buffer *out, nse_error **err);
+
+/**
+ * The front as one snapshot, as JSON: cost, unit, and members, cheapest first, each with code (nse_arch_from_code), cells (operator
+ * names), cost, macs, params, accuracy, and found (the round, from 1; 0: before this search). Never waits for a step. Concurrent.
+ *
+ * `cost_json`: [in] NULL: the front of the search. {"cost": "macs"}, "params" or "latency": the front of the architectures that
+ * were scored in the last completed round (of a search that is told, of all results), inside the window of the search, under
+ * that cost instead of the objective; nothing is trained or scored again. `latency`: [in] the table of a latency; else NULL.
+ * `out`: [out] to free with nse_buffer_free.
+ *
+ * NSE_ERR_CONFIG: cost_json. NSE_ERR_INVALID_ARGUMENT: a latency without table. NSE_ERR_MISSING_LATENCY. Since 0.1.
+ */
+NSE_API
+nse_status nse_search_front(const nse_search *search,
+                            const char *cost_json,
+                            const nse_latency *latency,
+                            nse_buffer *out,
+                            nse_error **err);
 
 /**
  * The learnt fitness theta of every operator of every cell, as of about now: sigmoid(theta) is about the probability
@@ -1576,6 +1769,7 @@ NSE_API void nse_op_free(nse_op *op);
 #define NSE_SEARCH_DESC_INIT {sizeof(nse_search_desc), 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0}
 #define NSE_BATCH_INIT {sizeof(nse_batch), 0, 0, 0, NULL, NULL, NULL, NULL, 0.0}
 #define NSE_PUSHED_INIT {sizeof(nse_pushed), 0, 0, 0, 0, 0, 0, 0.0, 0.0, 0.0}
+#define NSE_RESULT_INIT {sizeof(nse_result), 0, NULL, 0.0, 0.0}
 #define NSE_MODEL_DESC_INIT {sizeof(nse_model_desc), 0, NULL, NULL, NULL, NULL}
 
 #ifdef __cplusplus

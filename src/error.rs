@@ -36,6 +36,10 @@ pub enum Error {
     #[error("the latency table lacks {}", listed(.missing))]
     MissingLatencies { missing: Vec<String> },
 
+    /// A result that differs from the one that is known; nothing is changed.
+    #[error("{code} was told before with {known}, and now with {told}")]
+    Conflict { code: String, known: String, told: String },
+
     #[error("{0}")]
     NotFound(String),
 
@@ -113,6 +117,7 @@ impl Error {
                 "below": below.as_ref().map(number), "above": above.as_ref().map(number)
             }),
             Error::TooFew { wanted, found, known } => json!({ "wanted": wanted, "found": found, "known": known }),
+            Error::Conflict { code, known, told } => json!({ "code": code, "known": known, "told": told }),
             Error::MissingLatencies { missing } => json!({ "missing": missing }),
             Error::BufferTooSmall { name, capacity, needed } => {
                 json!({ "argument": name, "capacity": capacity, "needed": needed })

@@ -44,6 +44,34 @@ func ArchFromJSON(space *Space, document any) (*Arch, error) {
 	return newArch(ptr), nil
 }
 
+// ArchFromCode is the architecture of a space that has a code of Arch.Code.
+//
+// ErrInvalidArgument: not a code, cut or mistyped, or of another space.
+func ArchFromCode(space *Space, code string) (*Arch, error) {
+	defer runtime.KeepAlive(space)
+	if err := ready(); err != nil {
+		return nil, err
+	}
+	cCode, err := cText("code", code)
+	if err != nil {
+		return nil, err
+	}
+	var ptr *C.nse_arch
+	var e *C.nse_error
+	if err := check(C.nse_arch_from_code(space.handle(), cCode, &ptr, &e), &e); err != nil {
+		return nil, err
+	}
+	return newArch(ptr), nil
+}
+
+// Code is the short code of the architecture, for ArchFromCode: lower-case letters, digits and a dot, at most 63 of them for
+// what searches usually find, so that it is a label of Kubernetes.
+func (a *Arch) Code() (string, error) {
+	defer runtime.KeepAlive(a)
+	raw, err := readText(func(out *C.nse_buffer, e **C.nse_error) C.nse_status { return C.nse_arch_code(a.handle(), out, e) })
+	return string(raw), err
+}
+
 // UniformArch has the same operator, alone, in every cell, for example "mbconv_k3_t6": a network as one would design it
 // by hand.
 //

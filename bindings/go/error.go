@@ -64,6 +64,8 @@ const (
 	ErrTooFew Code = C.NSE_ERR_TOO_FEW
 	// ErrMissingLatency: the latency table does not have every entry that the space needs. Detail lists what is missing.
 	ErrMissingLatency Code = C.NSE_ERR_MISSING_LATENCY
+	// ErrConflict: another result of the same architecture is known. Detail's Raw has both.
+	ErrConflict Code = C.NSE_ERR_CONFLICT
 )
 
 // Error is the name in C, for example "NSE_ERR_CONFIG".

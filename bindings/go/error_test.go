@@ -92,7 +92,7 @@ func TestUnreachableWindowSaysWhatIsReachable(t *testing.T) {
 		Options: with(options(1), "objective", map[string]any{"low": low, "high": low + 5}),
 	})
 	detail := fails(t, err, ErrUnreachable).Detail()
-	if detail.Low != low || detail.High != low+5 || (Range{detail.Least, detail.Greatest}) != description.MACs {
+	if detail.Low != low || detail.High != low+5 || detail.Least != description.MACs.Least || detail.Greatest != description.MACs.Greatest {
 		t.Errorf("%+v of %+v", detail, description)
 	}
 	if detail.Below == nil || *detail.Below != detail.Greatest || detail.Above != nil {

@@ -69,7 +69,7 @@ func TestEveryStatusHasItsCode(t *testing.T) {
 		ErrInvalidArgument, ErrInvalidHandle, ErrConfig, ErrIO, ErrFormat, ErrBusy, ErrCancelled, ErrCallback, ErrOutOfMemory, ErrDevice,
 		ErrTorch,
 		ErrUnsupported, ErrBufferTooSmall, ErrABI, ErrForked, ErrPoisoned, ErrPanic, ErrNotFound, ErrUnreachable, ErrDiverged,
-		ErrTooFew, ErrMissingLatency, ErrTorchMismatch,
+		ErrTooFew, ErrMissingLatency, ErrTorchMismatch, ErrConflict,
 	}
 	named := map[string]Code{}
 	for _, code := range codes {
@@ -131,6 +131,7 @@ func TestEveryBeginningChecksTheABI(t *testing.T) {
 		"DatasetFromSource":    func() error { _, err := DatasetFromSource(Source{}); return err },
 		"DatasetFromDLPack":    func() error { _, err := DatasetFromDLPack(nil, nil, 0, false); return err },
 		"ArchFromJSON":         func() error { _, err := ArchFromJSON(space, "{}"); return err },
+		"ArchFromCode":         func() error { _, err := ArchFromCode(space, "n1"); return err },
 		"UniformArch":          func() error { _, err := UniformArch(space, "conv_k3_t1"); return err },
 		"NewSearch": func() error {
 			_, err := NewSearch(SearchConfig{Space: space, Train: dataset, Options: options(1)})

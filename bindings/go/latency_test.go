@@ -204,7 +204,7 @@ func TestSearchInLatencyErrors(t *testing.T) {
 	}
 	least := description.Latency.Least
 	detail := fails(t, search(0.125, 0.25, latency), ErrUnreachable).Detail()
-	if detail.Low != 0.125 || detail.High != 0.25 || (Range{detail.Least, detail.Greatest}) != *description.Latency {
+	if detail.Low != 0.125 || detail.High != 0.25 || detail.Least != description.Latency.Least || detail.Greatest != description.Latency.Greatest {
 		t.Errorf("%+v of %+v", detail, description.Latency)
 	}
 	if detail.Below != nil || detail.Above == nil || *detail.Above != least || least != 7*0.375 {

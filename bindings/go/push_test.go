@@ -274,6 +274,21 @@ func TestAPushedSearchGoesOnFromAFileInAnyPhase(t *testing.T) {
 	search.Close()
 }
 
+func TestAClosedSearchTakesNoBatch(t *testing.T) {
+	search := newPushed(t, pushedOptions(), nil)
+	batch, _ := newLoader().load(next(t, search))
+	search.Close()
+	var none *Search
+	for _, closed := range []*Search{search, none} {
+		_, err := closed.Push(t.Context(), PhaseWeight, batch)
+		fails(t, err, ErrInvalidHandle)
+		_, err = closed.End(t.Context())
+		fails(t, err, ErrInvalidHandle)
+		_, err = closed.Next()
+		fails(t, err, ErrInvalidHandle)
+	}
+}
+
 func TestAnEndedContextPushesNothing(t *testing.T) {
 	search, host := newPushed(t, pushedOptions(), func(event Event) { t.Errorf("%+v", event) }), newLoader()
 	reason := errors.New("the shop closes")

@@ -136,6 +136,54 @@ func (s *Search) members() ([]Candidate, error) {
 	return front, nil
 }
 
+// FrontSnapshot is a front as it was at one moment.
+type FrontSnapshot struct {
+	// Cost that it is a front of, "macs", "params" or "latency", and its unit.
+	Cost string `json:"cost"`
+	Unit string `json:"unit"`
+	// Members, cheapest first.
+	Members []FrontMember `json:"members"`
+}
+
+// FrontMember is an architecture on a front, without a handle.
+type FrontMember struct {
+	// Code for ArchFromCode.
+	Code string `json:"code"`
+	// Cells has operator names per cell.
+	Cells    [][]string `json:"cells"`
+	Cost     float64    `json:"cost"`
+	MACs     uint64     `json:"macs"`
+	Params   uint64     `json:"params"`
+	Accuracy float64    `json:"accuracy"`
+	// Found is the round, from 1, in which it was; 0: before this search.
+	Found uint64 `json:"found"`
+}
+
+// FrontUnder is the front of the architectures that were scored in the last completed round (of a search that is told, of all
+// results) under another cost than the objective: "macs", "params" or "latency", which needs a table. Nothing is trained or
+// scored again. With "" it is the front of the search. It does not wait for a step.
+//
+// ErrConfig: no such cost. ErrInvalidArgument: a latency without table. ErrMissingLatency.
+func (s *Search) FrontUnder(cost string, latency *Latency) (FrontSnapshot, error) {
+	defer runtime.KeepAlive(s)
+	defer runtime.KeepAlive(latency)
+	var front FrontSnapshot
+	var cCost *C.char
+	if cost != "" {
+		var err error
+		if cCost, err = cJSON("cost", map[string]string{"cost": cost}); err != nil {
+			return front, err
+		}
+	}
+	raw, err := readText(func(out *C.nse_buffer, e **C.nse_error) C.nse_status {
+		return C.nse_search_front(s.handle(), cCost, latency.handle(), out, e)
+	})
+	if err == nil {
+		err = decode(raw, &front)
+	}
+	return front, err
+}
+
 // Best is the most accurate member of the front that costs at most maxCost, in what the objective counts:
 // multiply-accumulates, parameters, or the unit of the latency table. It does not wait for a step.
 //

@@ -27,6 +27,9 @@ var _ io.Closer = (*Search)(nil)
 type SearchConfig struct {
 	// Space to search. LoadSearch: nil, or the space of the checkpoint.
 	Space *Space
+	// Told makes a search that trains nothing and works with every library: Search.Ask gives architectures, and Search.Tell is told
+	// how they did. Train and HeldOut are nil then, and OnEvent is not told anything. LoadSearch: as in the saved search.
+	Told bool
 	// Train has the training images. LoadSearch: those of the saved search, as in HeldOut.
 	Train *Dataset
 	// Pushed: the search has no datasets, Train and HeldOut are nil; it lives in a training loop of the host's, which gives it
@@ -110,6 +113,16 @@ func LoadSearch(path string, config SearchConfig) (*Search, error) {
 	})
 }
 
+func (c SearchConfig) flags() (flags C.uint32_t) {
+	if c.Told {
+		flags |= C.NSE_SEARCH_TOLD
+	}
+	if c.Pushed {
+		flags |= C.NSE_SEARCH_PUSHED
+	}
+	return flags
+}
+
 // start has the handles of Start, in memory that lives as long as what it returns.
 func (c SearchConfig) start() (**C.nse_arch, C.size_t) {
 	handles := make([]*C.nse_arch, len(c.Start))
@@ -117,13 +130,6 @@ func (c SearchConfig) start() (**C.nse_arch, C.size_t) {
 		handles[i] = arch.handle()
 	}
 	return unsafe.SliceData(handles), C.size_t(len(handles))
-}
-
-func (c SearchConfig) flags() C.uint32_t {
-	if c.Pushed {
-		return C.NSE_SEARCH_PUSHED
-	}
-	return 0
 }
 
 // open is what NewSearch and LoadSearch have in common.

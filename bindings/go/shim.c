@@ -120,6 +120,16 @@ nse_status nsego_search_push(const nse_search *search, uint32_t phase, uint32_t 
     return nse_search_push(search, &batch, pushed, err);
 }
 
+nse_status nsego_search_tell(const nse_search *search, uint32_t flags, const char *code, double accuracy, double cost,
+                             uint32_t *effect, nse_error **err) {
+    nse_result result = NSE_RESULT_INIT;
+    result.flags = flags;
+    result.code = code;
+    result.accuracy = accuracy;
+    result.cost = cost;
+    return nse_search_tell(search, &result, effect, err);
+}
+
 nse_status nsego_model_train(const nse_arch *arch, const nse_dataset *train, const char *options_json, uintptr_t listener,
                              nse_model **out, nse_error **err) {
     nse_events events = events_for(listener);

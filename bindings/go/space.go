@@ -91,9 +91,10 @@ type SpaceDescription struct {
 	Latency *Range `json:"latency"`
 }
 
-// Range of a cost: from Least to Greatest, both included.
+// Range of a cost: from Least to Greatest, both included. Half of all architectures cost no more than Middle, about.
 type Range struct {
 	Least    float64 `json:"least"`
+	Middle   float64 `json:"middle"`
 	Greatest float64 `json:"greatest"`
 }
 
@@ -111,6 +112,48 @@ func (s *Space) Describe(latency *Latency) (SpaceDescription, error) {
 		err = decode(raw, &description)
 	}
 	return description, err
+}
+
+// Budget is a cost window.
+type Budget struct {
+	// Cost is "macs", also when it is empty, "params" or "latency".
+	Cost string  `json:"cost,omitempty"`
+	Low  float64 `json:"low"`
+	High float64 `json:"high"`
+}
+
+// Reach is what a space has inside a budget.
+type Reach struct {
+	Satisfiable bool   `json:"satisfiable"`
+	Unit        string `json:"unit"`
+	// Range of all architectures.
+	Range
+	// Below and Above a budget that is not satisfiable: costs near it that architectures have; nil where there is none.
+	Below *float64 `json:"below"`
+	Above *float64 `json:"above"`
+	// Log10Architectures inside; nil where the budget is too narrow to tell, or not satisfiable.
+	Log10Architectures *float64 `json:"log10_architectures"`
+}
+
+// Budget says whether a cost window can be met, before any search. One that cannot is an answer and no error. The latency table
+// is for the cost "latency", else nil.
+//
+// ErrConfig: the budget. ErrInvalidArgument: a latency without table. ErrMissingLatency.
+func (s *Space) Budget(budget Budget, latency *Latency) (Reach, error) {
+	defer runtime.KeepAlive(s)
+	defer runtime.KeepAlive(latency)
+	var reach Reach
+	cBudget, err := cJSON("budget", budget)
+	if err != nil {
+		return reach, err
+	}
+	raw, err := readText(func(out *C.nse_buffer, e **C.nse_error) C.nse_status {
+		return C.nse_space_budget(s.handle(), cBudget, latency.handle(), out, e)
+	})
+	if err == nil {
+		err = decode(raw, &reach)
+	}
+	return reach, err
 }
 
 // Close frees the space. What was made from it lives on. Always nil; a second Close does nothing.

@@ -1,5 +1,6 @@
 //! One architecture: for every cell of a space the set of operators on its branches. Canonical: two equal sets compare equal.
 
+mod code;
 mod published;
 mod variant;
 

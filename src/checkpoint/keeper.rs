@@ -28,7 +28,7 @@ impl Keeper {
         let seconds = seconds.or(if steps.is_none() { Some(SECONDS) } else { None });
         let waited = |seconds: f64| Duration::try_from_secs_f64(seconds).is_ok_and(|wait| last.elapsed() >= wait);
         let due = steps.is_some_and(|steps| pieces + 1 >= steps) || seconds.is_some_and(waited);
-        if !due && search.under_way().is_some() {
+        if !due && !search.between_rounds() {
             self.since.set((pieces + 1, last));
             return Ok(());
         }

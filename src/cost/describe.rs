@@ -1,6 +1,6 @@
 //! What a space and an architecture hold and cost, for people and programs.
 
-use super::{variant_cost, CostTable, LatencyTable, Metric, Prices};
+use super::{variant_cost, CostTable, LatencyTable, Metric, Prices, Spread};
 use crate::arch::{Architecture, Variant};
 use crate::error::Result;
 use crate::space::Space;
@@ -24,16 +24,28 @@ pub struct Description {
 }
 
 /// Of one cost over all architectures; by itself, not together with the other costs.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Range {
     #[serde(serialize_with = "whole")]
     pub least: f64,
+    /// Half of the architectures cost no more; to a few thousandths of the range.
+    #[serde(serialize_with = "whole")]
+    pub middle: f64,
     #[serde(serialize_with = "whole")]
     pub greatest: f64,
 }
 
+impl Range {
+    pub fn new(space: &Space, prices: &Prices) -> Self {
+        let (least, greatest) = prices.range(space);
+        let middle = Spread::new(space, prices, greatest).median();
+        let [least, middle, greatest] = [least, middle, greatest].map(|price| prices.metric.amount(price));
+        Range { least, middle, greatest }
+    }
+}
+
 /// A count is written without a fraction.
-fn whole<S: serde::Serializer>(value: &f64, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+pub(crate) fn whole<S: serde::Serializer>(value: &f64, serializer: S) -> std::result::Result<S::Ok, S::Error> {
     if value.fract() == 0.0 && *value < 1e15 {
         serializer.serialize_u64(*value as u64)
     } else {
@@ -44,10 +56,6 @@ fn whole<S: serde::Serializer>(value: &f64, serializer: S) -> std::result::Resul
 /// Fails only when the latency table lacks something.
 pub fn describe(space: &Space, latency: Option<&LatencyTable>) -> Result<Description> {
     let costs = CostTable::new(space);
-    let range = |prices: &Prices| {
-        let (least, greatest) = prices.range(space);
-        Range { least: prices.metric.amount(least), greatest: prices.metric.amount(greatest) }
-    };
     let timed = latency.map(|table| table.resolve(space)).transpose()?;
     Ok(Description {
         name: space.name().into(),
@@ -55,9 +63,9 @@ pub fn describe(space: &Space, latency: Option<&LatencyTable>) -> Result<Descrip
         operators: space.cells().iter().map(|c| c.operators.len()).sum(),
         most_operators_per_cell: space.most_operators(),
         log10_architectures: space.log10_architectures(),
-        macs: range(&costs.prices(Metric::Macs)),
-        params: range(&costs.prices(Metric::Params)),
-        latency: timed.map(|latencies| range(&Prices::timed(space, &latencies))),
+        macs: Range::new(space, &costs.prices(Metric::Macs)),
+        params: Range::new(space, &costs.prices(Metric::Params)),
+        latency: timed.map(|latencies| Range::new(space, &Prices::timed(space, &latencies))),
     })
 }
 

@@ -10,13 +10,16 @@ mod latency_form;
 mod latency_key;
 mod memory;
 mod price;
+mod spread;
 mod variant;
 
-pub use describe::{describe, describe_architecture, Description};
+pub(crate) use describe::whole;
+pub use describe::{describe, describe_architecture, Description, Range};
 pub use latency::{Latencies, LatencyTable};
 pub use latency_key::{latency_keys, LatencyKey, LatencyKind};
 pub use memory::{memory, Memory};
 pub use price::{Metric, Prices};
+pub use spread::Spread;
 pub use variant::variant_cost;
 
 use crate::arch::Architecture;

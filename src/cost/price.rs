@@ -1,7 +1,8 @@
 //! The one cost that a search is about, as whole numbers that add up exactly.
 
-use super::{CostTable, Latencies};
+use super::{CostTable, Latencies, LatencyTable};
 use crate::arch::Architecture;
+use crate::error::{Error, Result};
 use crate::space::{CellKind, Space};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -47,6 +48,11 @@ impl Metric {
         }
     }
 
+    /// Whether a cost can be this much: counts are whole.
+    pub fn counts(self, amount: f64) -> bool {
+        self == Metric::Latency || amount.fract() == 0.0
+    }
+
     /// For messages and pictures.
     pub fn unit(self) -> &'static str {
         match self {
@@ -68,6 +74,18 @@ pub struct Prices {
 }
 
 impl Prices {
+    /// By any metric. Fails when a latency has no table, or the table lacks something.
+    pub fn of(space: &Space, costs: &CostTable, metric: Metric, latency: Option<&LatencyTable>) -> Result<Self> {
+        match (metric, latency) {
+            (Metric::Latency, Some(table)) => Ok(Self::timed(space, &table.resolve(space)?)),
+            (Metric::Latency, None) => {
+                let reason = "the cost is a latency, and there is no latency table".into();
+                Err(Error::Argument { name: "latency", reason })
+            }
+            (metric, _) => Ok(costs.prices(metric)),
+        }
+    }
+
     /// Multiply-accumulates or parameters: additions are free.
     pub(super) fn counted(costs: &CostTable, metric: Metric) -> Self {
         let price = |cost: super::Cost| if metric == Metric::Params { cost.params } else { cost.macs };

@@ -148,6 +148,40 @@ pub extern "C" fn nse_arch_to_json(arch: *const nse_arch, out: *mut nse_buffer, 
     })
 }
 
+/// The short code of an architecture: lower-case letters, digits and a dot, at most 63 of them (a Kubernetes label) for 22 cells of up
+/// to three of 27 operators or two of 72; longer for more. Of all spellings only this one is read back, by nse_arch_from_code.
+///
+/// `out`: [out] to free with nse_buffer_free.
+///
+/// Since 0.1.
+#[no_mangle]
+pub extern "C" fn nse_arch_code(arch: *const nse_arch, out: *mut nse_buffer, err: *mut *mut nse_error) -> nse_status {
+    boundary::guard(err, || {
+        let arch = handle::get::<ArchHandle>("arch", arch)?;
+        buffer::write("out", out, arch.architecture.code(&arch.space))
+    })
+}
+
+/// The architecture that has this code.
+///
+/// `space`: [in] retained; a code of another one is told apart. `code`: [in] from nse_arch_code. `out`: [out] to free with
+/// nse_arch_free.
+///
+/// NSE_ERR_INVALID_ARGUMENT: not a code, cut or mistyped, or of another space. Since 0.1.
+#[no_mangle]
+pub extern "C" fn nse_arch_from_code(
+    space: *const nse_space,
+    code: *const c_char,
+    out: *mut *mut nse_arch,
+    err: *mut *mut nse_error,
+) -> nse_status {
+    boundary::make(out, err, || {
+        let space = handle::get::<Space>("space", space)?;
+        let architecture = Architecture::from_code(&space, text::required("code", code)?)?;
+        Ok(ArchHandle { space, architecture })
+    })
+}
+
 /// Cost: `macs`, multiply-accumulates for one image, of convolutions and classifier; `params`, trainable numbers.
 ///
 /// `macs`, `params`: [out] may be NULL.

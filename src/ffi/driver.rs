@@ -4,7 +4,7 @@ use super::callback::Events;
 use super::dataset::nse_dataset;
 use super::handle;
 use super::latency::LatencyHandle;
-use super::search::{nse_search_desc, NSE_SEARCH_PUSHED};
+use super::search::{nse_search_desc, NSE_SEARCH_PUSHED, NSE_SEARCH_TOLD};
 use super::view::{Shared, Watch};
 use super::worker::{Reporter, Worker};
 use super::{arch::nse_arch, arch::ArchHandle, text};
@@ -13,11 +13,11 @@ use crate::checkpoint::{self, Checkpoint, Expected, Keeper};
 use crate::cost::Metric;
 use crate::data::Dataset;
 use crate::error::{Error, Result};
-use crate::search::{Search, SearchOptions, Start, Status, Trainer};
+use crate::search::{Drive, Elsewhere, Search, SearchOptions, Start, Status, Trainer};
 use crate::space::Space;
 use crate::supernet::{Estimate, PushTrainer, SupernetTrainer};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 pub struct SearchHandle {
     pub space: Arc<Space>,
@@ -34,6 +34,8 @@ enum Driver {
     Datasets(Worker<State<SupernetTrainer>>),
     /// The host, batch by batch.
     Pushed(Worker<State<PushTrainer>>),
+    /// The host, by results. Nothing takes long, so there is no thread: whoever calls waits for the other.
+    Told(Box<Mutex<State<Elsewhere>>>),
 }
 
 /// What lives on the thread of a search.
@@ -60,8 +62,13 @@ impl<T: Trainer> State<T> {
 
 /// Where the images of a search come from.
 enum Images {
-    Datasets { train: Arc<Dataset>, held_out: Option<Arc<Dataset>> },
+    Datasets {
+        train: Arc<Dataset>,
+        held_out: Option<Arc<Dataset>>,
+    },
     Pushed,
+    /// None: candidates are evaluated elsewhere.
+    Told,
 }
 
 impl Images {
@@ -77,8 +84,18 @@ impl Images {
                 held_out: optional("desc.held_out", desc.held_out)?,
             }),
             NSE_SEARCH_PUSHED if desc.train.is_null() && desc.held_out.is_null() => Ok(Images::Pushed),
+            NSE_SEARCH_TOLD if desc.train.is_null() && desc.held_out.is_null() => Ok(Images::Told),
             NSE_SEARCH_PUSHED => wrong("train and held_out must be NULL where batches are pushed".into()),
+            NSE_SEARCH_TOLD => wrong("train and held_out must be NULL where results are told".into()),
             flags => wrong(format!("flags {flags:#x} are not known")),
+        }
+    }
+
+    fn drive(&self) -> Drive {
+        match self {
+            Images::Datasets { .. } => Drive::Steps,
+            Images::Pushed => Drive::Pushed,
+            Images::Told => Drive::Told,
         }
     }
 }
@@ -89,8 +106,8 @@ impl SearchHandle {
         let space = handle::get::<Space>("desc.space", desc.space)?;
         let options = SearchOptions::from_json(text::optional("desc.options_json", desc.options_json)?.unwrap_or("{}"))?;
         let latency = LatencyHandle::optional("desc.latency", desc.latency)?;
-        let (front, pushed) = (start(desc)?, matches!(images, Images::Pushed));
-        let begin = move |continued: Option<&Search>| Search::start(space, options, Start { latency, front, continued, pushed });
+        let (front, drive) = (start(desc)?, images.drive());
+        let begin = move |continued: Option<&Search>| Search::start(space, options, Start { latency, front, continued, drive });
         let search = match desc.continued.is_null() {
             true => begin(None)?,
             // The old search lives on its own thread.
@@ -111,10 +128,13 @@ impl SearchHandle {
         let options = text::optional("desc.options_json", desc.options_json)?;
         let expected = Expected { space: space.as_deref(), options, latency: latency.as_deref() };
         let checkpoint = checkpoint::load(path, &expected)?;
-        match (checkpoint.search().is_pushed(), matches!(images, Images::Pushed)) {
-            (true, false) => return wrong("batches were pushed into this search: flags must be NSE_SEARCH_PUSHED"),
-            (false, true) => return wrong("this search has datasets: flags must not be NSE_SEARCH_PUSHED"),
-            _ => {}
+        let drive = checkpoint.search().drive();
+        if drive != images.drive() {
+            return wrong(match drive {
+                Drive::Steps => "this search has datasets: flags must be 0",
+                Drive::Pushed => "batches were pushed into this search: flags must be NSE_SEARCH_PUSHED",
+                Drive::Told => "this search was told its results: flags must be NSE_SEARCH_TOLD",
+            });
         }
         let (space, options) = (checkpoint.search().space().clone(), checkpoint.search().options().clone());
         Self::on_a_thread(events, space, options, images, Begin::Saved(checkpoint))
@@ -131,6 +151,7 @@ impl SearchHandle {
             Images::Pushed => {
                 Driver::Pushed(Worker::start("search", move || begin.with(PushTrainer::new(of, &with)?, &publish))?)
             }
+            Images::Told => Driver::Told(Box::new(Mutex::new(begin.with(Elsewhere, &publish)?))),
         };
         Ok(SearchHandle { space, metric: options.objective.cost, shared, options, events: Arc::new(events), driver })
     }
@@ -140,6 +161,7 @@ impl SearchHandle {
         match &self.driver {
             Driver::Datasets(worker) => Ok(worker),
             Driver::Pushed(_) => wrong_kind("batches are pushed into this search; it makes no step by itself"),
+            Driver::Told(_) => wrong_kind(TOLD),
         }
     }
 
@@ -148,6 +170,24 @@ impl SearchHandle {
         match &self.driver {
             Driver::Pushed(worker) => Ok(worker),
             Driver::Datasets(_) => wrong_kind("this search has datasets: nothing can be pushed into it"),
+            Driver::Told(_) => wrong_kind(TOLD),
+        }
+    }
+
+    /// Works on a search that is told its results, and shows what came of it; waits while another does. After a result it is saved
+    /// when that is due.
+    pub fn told<R>(&self, saves: bool, work: impl FnOnce(&mut Search) -> Result<R>) -> Result<R> {
+        let state = match &self.driver {
+            Driver::Told(state) => state,
+            Driver::Datasets(_) => return wrong_kind("this search has datasets: it is stepped, not asked and told"),
+            Driver::Pushed(_) => return wrong_kind("batches are pushed into this search: it is not asked and told"),
+        };
+        let mut state = state.lock().map_err(|_| Error::Poisoned("search"))?;
+        let result = work(&mut state.search)?;
+        self.shared.publish(&state.search, None);
+        match state.keeper.as_ref().filter(|_| saves) {
+            Some(keeper) => keeper.keep(&state.search, &state.trainer).map(|()| result),
+            None => Ok(result),
         }
     }
 
@@ -163,6 +203,10 @@ impl SearchHandle {
         match &self.driver {
             Driver::Datasets(worker) => worker.run(move |state, _| look(&state.search, &state.trainer), &nobody),
             Driver::Pushed(worker) => worker.run(move |state, _| look(&state.search, &state.trainer), &nobody),
+            Driver::Told(state) => {
+                let state = state.lock().map_err(|_| Error::Poisoned("search"))?;
+                look(&state.search, &state.trainer)
+            }
         }
     }
 
@@ -172,6 +216,7 @@ impl SearchHandle {
         match &self.driver {
             Driver::Datasets(worker) => worker.run(|state, control| state.trainer.estimate(&state.search, control), &nobody),
             Driver::Pushed(worker) => worker.run(|state, control| state.trainer.estimate(&state.search, control), &nobody),
+            Driver::Told(_) => wrong_kind(TOLD),
         }
     }
 
@@ -179,6 +224,7 @@ impl SearchHandle {
         match &self.driver {
             Driver::Datasets(worker) => worker.cancel(),
             Driver::Pushed(worker) => worker.cancel(),
+            Driver::Told(_) => {}
         }
     }
 
@@ -187,9 +233,12 @@ impl SearchHandle {
         match &self.driver {
             Driver::Datasets(worker) => worker.retire(),
             Driver::Pushed(worker) => worker.retire(),
+            Driver::Told(_) => {}
         }
     }
 }
+
+const TOLD: &str = "this search is told its results: it is asked and told, and nothing else";
 
 fn wrong_kind<T>(reason: &str) -> Result<T> {
     Err(Error::Argument { name: "search", reason: reason.into() })

@@ -50,7 +50,8 @@ pub extern "C" fn nse_error_message(error: *const nse_error) -> *const c_char {
 }
 
 /// Details as a JSON object, for programs: for example {"document": "search options", "pointer": "/train/epochs"},
-/// {"path": file}, or {"low", "high", "least", "greatest", "below", "above"} of a cost window out of reach.
+/// {"path": file}, or {"low", "high", "least", "greatest", "below", "above"} of a cost window out of reach, or
+/// {"code", "known", "told"} of two results that differ.
 ///
 /// `out`: [out] to free with nse_buffer_free.
 ///

@@ -4,7 +4,7 @@
 //! status boundary handle error buffer text structs    what every function is made of
 //! callback worker threads view driver                 how calls wait, report and stop
 //! dlpack                                              tensors of other libraries
-//! library log space dataset source arch latency search push result op model   the sections: decode, call, encode
+//! library log space dataset source arch latency search push told result op model   the sections: decode, call, encode
 //! ```
 
 // C names, and pointers that every function checks before it looks behind them.
@@ -34,6 +34,7 @@ mod status;
 mod structs;
 mod text;
 mod threads;
+mod told;
 mod view;
 mod worker;
 
@@ -51,5 +52,6 @@ pub mod layout {
         push::{nse_batch, nse_pushed},
         search::nse_search_desc,
         source::nse_source,
+        told::nse_result,
     };
 }

@@ -4,15 +4,27 @@ use super::arch::{nse_arch, ArchHandle};
 use super::buffer::{self, nse_buffer};
 use super::driver::SearchHandle;
 use super::error::nse_error;
+use super::latency::{nse_latency, LatencyHandle};
 use super::search::nse_search;
 use super::status::{nse_status, NSE_OK};
 use super::view::View;
 use super::{boundary, handle, structs, text};
+use crate::cost::Metric;
 use crate::error::{Error, Result};
+use crate::json::parse;
 use crate::report;
-use crate::search::{json_lines, pareto, Scored};
+use crate::search::{json_lines, pareto, FrontMember, Scored};
+use schemars::JsonSchema;
+use serde::Deserialize;
 use serde_json::json;
 use std::ffi::c_char;
+
+/// Which cost a front is asked for under.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Under {
+    cost: Metric,
+}
 
 impl SearchHandle {
     fn arch(&self, scored: &Scored) -> Result<*mut nse_arch> {
@@ -59,6 +71,44 @@ fn give_table<T: Copy>(
     structs::put(cells, height);
     structs::put(operators, width);
     Ok(NSE_OK)
+}
+
+/// The front as one snapshot, as JSON: cost, unit, and members, cheapest first, each with code (nse_arch_from_code), cells (operator
+/// names), cost, macs, params, accuracy, and found (the round, from 1; 0: before this search). Never waits for a step. Concurrent.
+///
+/// `cost_json`: [in] NULL: the front of the search. {"cost": "macs"}, "params" or "latency": the front of the architectures that
+/// were scored in the last completed round (of a search that is told, of all results), inside the window of the search, under
+/// that cost instead of the objective; nothing is trained or scored again. `latency`: [in] the table of a latency; else NULL.
+/// `out`: [out] to free with nse_buffer_free.
+///
+/// NSE_ERR_CONFIG: cost_json. NSE_ERR_INVALID_ARGUMENT: a latency without table. NSE_ERR_MISSING_LATENCY. Since 0.1.
+#[no_mangle]
+pub extern "C" fn nse_search_front(
+    search: *const nse_search,
+    cost_json: *const c_char,
+    latency: *const nse_latency,
+    out: *mut nse_buffer,
+    err: *mut *mut nse_error,
+) -> nse_status {
+    boundary::guard(err, || {
+        let search = handle::get::<SearchHandle>("search", search)?;
+        let table = LatencyHandle::optional("latency", latency)?;
+        let under: Option<Under> = text::optional("cost_json", cost_json)?.map(|text| parse("cost", text)).transpose()?;
+        let view = search.shared.view();
+        let (metric, front) = match under {
+            None => (search.metric, view.front.to_vec()),
+            Some(Under { cost }) => (cost, pareto::front_under(&search.space, view.scored.to_vec(), cost, table.as_deref())?),
+        };
+        let member = |scored: &Scored| {
+            let mut member = json!(FrontMember::new(&search.space, metric, scored));
+            if let Some(fields) = member.as_object_mut() {
+                fields.insert("code".into(), scored.architecture.code(&search.space).into());
+            }
+            member
+        };
+        let members: Vec<_> = front.iter().map(member).collect();
+        buffer::write("out", out, json!({ "cost": metric, "unit": metric.unit(), "members": members }).to_string())
+    })
 }
 
 /// The learnt fitness theta of every operator of every cell, as of about now: sigmoid(theta) is about the probability

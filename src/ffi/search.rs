@@ -27,20 +27,25 @@ pub struct nse_search {
 /// Flag of nse_search_desc: the search has no datasets; the host pushes its batches (nse_search_push).
 pub const NSE_SEARCH_PUSHED: u32 = 1;
 
+/// Flag of nse_search_desc: the search trains nothing; the host asks for architectures and tells how they did (nse_search_ask). No
+/// libtorch is touched; works in every build. Options about training, scoring and devices mean nothing then, and
+/// candidates.too_few is "accept".
+pub const NSE_SEARCH_TOLD: u32 = 2;
+
 /// What a search is made of. Start with NSE_SEARCH_DESC_INIT. The library retains what it uses; everything may be freed
 /// at once.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct nse_search_desc {
     pub struct_size: u32,
-    /// 0, or NSE_SEARCH_PUSHED.
+    /// 0, NSE_SEARCH_PUSHED or NSE_SEARCH_TOLD.
     pub flags: u32,
     /// The space to search. nse_search_load: NULL, or the space of the checkpoint.
     pub space: *const nse_space,
-    /// Training images; NULL with NSE_SEARCH_PUSHED.
+    /// Training images; NULL with NSE_SEARCH_PUSHED and NSE_SEARCH_TOLD.
     pub train: *const nse_dataset,
     /// Images for architecture steps and scoring; NULL: a part of `train` is held out for them (option held_out), or
-    /// NSE_SEARCH_PUSHED.
+    /// one of the two flags.
     pub held_out: *const nse_dataset,
     /// Options as a JSON object; see nse_search_options_schema. Only "objective" must be there. nse_search_load: NULL, or the
     /// options of the checkpoint, of which "device", "threads", "checkpoint" and "candidates" may differ.

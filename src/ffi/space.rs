@@ -7,6 +7,7 @@ use super::status::{nse_status, NSE_OK};
 use super::{boundary, handle, structs, text};
 use crate::cost;
 use crate::error::{Error, Result};
+use crate::search::Budget;
 use crate::space::{presets, Space};
 use serde_json::json;
 use std::ffi::c_char;
@@ -59,8 +60,9 @@ pub extern "C" fn nse_space_to_json(space: *const nse_space, out: *mut nse_buffe
 }
 
 /// What a space holds and costs, as JSON: name, cells, operators, most_operators_per_cell, log10_architectures (subsets
-/// counted), and {least, greatest} of macs (multiply-accumulates of one image), params (trainable numbers) and, with a
-/// table, latency (in its unit) over all architectures.
+/// counted), and {least, middle, greatest} of macs (multiply-accumulates of one image), params (trainable numbers) and, with a
+/// table, latency (in its unit) over all architectures. Half of them cost no more than the middle, which is exact in small spaces and
+/// else to a few thousandths of the range.
 ///
 /// `latency`: [in] may be NULL. `out`: [out] to free with nse_buffer_free.
 ///
@@ -76,6 +78,31 @@ pub extern "C" fn nse_space_describe(
         let table = LatencyHandle::optional("latency", latency)?;
         let description = cost::describe(handle::get::<Space>("space", space)?.as_ref(), table.as_deref())?;
         buffer::write("out", out, json!(description).to_string())
+    })
+}
+
+/// Whether a cost window can be met, before any search, as JSON: satisfiable, unit, {least, middle, greatest} of all architectures as
+/// in nse_space_describe, and when it is satisfiable log10_architectures inside (left out where the window is too narrow to tell),
+/// else "below" and "above", costs near it on both sides that architectures have (left out where there is none).
+/// A budget that cannot be met is an answer, not an error.
+///
+/// `budget_json`: [in] {"cost": "macs", "low": 0, "high": 1e8}; cost is "macs" (default), "params" or "latency".
+/// `latency`: [in] the table of a latency; else NULL. `out`: [out] to free with nse_buffer_free.
+///
+/// NSE_ERR_CONFIG: the budget. NSE_ERR_INVALID_ARGUMENT: a latency without table. NSE_ERR_MISSING_LATENCY. Since 0.1.
+#[no_mangle]
+pub extern "C" fn nse_space_budget(
+    space: *const nse_space,
+    budget_json: *const c_char,
+    latency: *const nse_latency,
+    out: *mut nse_buffer,
+    err: *mut *mut nse_error,
+) -> nse_status {
+    boundary::guard(err, || {
+        let table = LatencyHandle::optional("latency", latency)?;
+        let budget = Budget::from_json(text::required("budget_json", budget_json)?)?;
+        let reach = budget.reach(handle::get::<Space>("space", space)?.as_ref(), table.as_deref())?;
+        buffer::write("out", out, json!(reach).to_string())
     })
 }
 

@@ -9,7 +9,7 @@ pub type nse_status = i32;
 pub const NSE_OK: nse_status = 0;
 /// Success, and the search is complete: there are no more rounds.
 pub const NSE_DONE: nse_status = 1;
-/// Success so far: the operation is still at work.
+/// Success so far: the operation is still at work, or there is nothing to hand out yet.
 pub const NSE_PENDING: nse_status = 2;
 /// An argument is NULL, not UTF-8, or has a value that is not allowed.
 pub const NSE_ERR_INVALID_ARGUMENT: nse_status = -1;
@@ -58,6 +58,8 @@ pub const NSE_ERR_DIVERGED: nse_status = -23;
 pub const NSE_ERR_TOO_FEW: nse_status = -24;
 /// The latency table does not have every entry that the space needs. The detail lists what is missing.
 pub const NSE_ERR_MISSING_LATENCY: nse_status = -25;
+/// Another result of the same architecture is known. The detail has both.
+pub const NSE_ERR_CONFLICT: nse_status = -26;
 
 pub fn of(error: &Error) -> nse_status {
     match error {
@@ -86,6 +88,7 @@ pub fn of(error: &Error) -> nse_status {
         Error::Diverged { .. } => NSE_ERR_DIVERGED,
         Error::TooFew { .. } => NSE_ERR_TOO_FEW,
         Error::MissingLatencies { .. } => NSE_ERR_MISSING_LATENCY,
+        Error::Conflict { .. } => NSE_ERR_CONFLICT,
     }
 }
 
@@ -123,6 +126,7 @@ pub extern "C" fn nse_status_name(status: nse_status) -> *const std::ffi::c_char
         NSE_ERR_DIVERGED => c"NSE_ERR_DIVERGED",
         NSE_ERR_TOO_FEW => c"NSE_ERR_TOO_FEW",
         NSE_ERR_MISSING_LATENCY => c"NSE_ERR_MISSING_LATENCY",
+        NSE_ERR_CONFLICT => c"NSE_ERR_CONFLICT",
         _ => c"unknown status",
     };
     name.as_ptr()

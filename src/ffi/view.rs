@@ -3,7 +3,7 @@
 use super::worker::Reporter;
 use crate::checkpoint::Keeper;
 use crate::error::Result;
-use crate::search::{Control, Event, EventKind, Observer, RoundRecord, Scored, Search, Trainer};
+use crate::search::{Control, Drive, Event, EventKind, Observer, RoundRecord, Scored, Search, Trainer};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -22,6 +22,8 @@ pub struct View {
     pub done: bool,
     pub rounds: (u64, u64),
     pub front: Arc<[Scored]>,
+    /// What the front can be asked for again from.
+    pub scored: Arc<[Scored]>,
     pub history: Arc<[RoundRecord]>,
 }
 
@@ -41,6 +43,8 @@ impl Shared {
         }
         *published = event.map(|_| Instant::now());
         let before = self.view();
+        // A search that was never published has no rounds.
+        let ended = search.rounds() != before.rounds;
         let view = View {
             scores: search.scores().to_vec(),
             active: search.active(),
@@ -48,7 +52,8 @@ impl Shared {
             done: search.done(),
             rounds: search.rounds(),
             front: if whole { search.front().into() } else { before.front.clone() },
-            history: if whole { search.history().into() } else { before.history.clone() },
+            scored: if ended || search.drive() == Drive::Told { search.scored().into() } else { before.scored.clone() },
+            history: if ended { search.history().into() } else { before.history.clone() },
         };
         *self.view.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(view);
     }

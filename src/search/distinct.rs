@@ -39,6 +39,9 @@ impl Sampler {
             return Ok(drawn);
         }
         let mut tree = Tree::new(self);
+        // In one order, so that the same rest is rounded the same way in every run.
+        let mut seen: Vec<_> = seen.into_iter().collect();
+        seen.sort_unstable();
         seen.iter().for_each(|architecture| tree.remove(architecture));
         let mut outside = 0;
         while drawn.len() < count && outside < PATIENCE {

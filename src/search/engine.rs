@@ -3,10 +3,10 @@
 //! Every error (a cancel, a loss that is not a number, a device failure) leaves the state at the last finished piece of work;
 //! the next [`Search::step`] goes on from there and ends as if nothing had happened.
 
-use super::evolve::{Beginning, Evolution};
+use super::evolve::{used, Evolution};
 use super::fitness::Adam;
-use super::handover::Target;
 use super::history::{FrontMember, RoundRecord, Seconds};
+use super::ledger::Ledger;
 use super::meter::Meter;
 use super::notes;
 use super::observe::{EventKind, Observer};
@@ -14,14 +14,14 @@ use super::options::{SearchOptions, TooFew};
 use super::pareto::{self, Scored};
 use super::push::Pass;
 use super::random::{Purpose, Stream};
+use super::start::Drive;
 use super::trainer::{At, Trainer};
 use crate::arch::Architecture;
-use crate::cost::{CostTable, LatencyTable, Metric, Prices};
+use crate::cost::{CostTable, LatencyTable, Prices};
 use crate::error::{Error, Result};
 use crate::space::Space;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -51,6 +51,15 @@ pub(super) enum Phase {
         main: usize,
         accuracies: Vec<f64>,
     },
+    /// Of a told search: architectures of this round are handed out and told.
+    Ask {
+        /// How many were handed out.
+        asked: u64,
+        /// There are no more.
+        exhausted: bool,
+        /// Those told, in that order; failures too.
+        told: Vec<Architecture>,
+    },
     Done,
 }
 
@@ -58,7 +67,7 @@ pub struct Search {
     pub(super) space: Arc<Space>,
     pub(super) latency: Option<Arc<LatencyTable>>,
     pub(super) options: SearchOptions,
-    costs: CostTable,
+    pub(super) costs: CostTable,
     pub(super) prices: Prices,
     pub(super) run: Run,
     pub(super) pass: Pass,
@@ -78,6 +87,12 @@ pub(super) struct Run {
     /// Optimizer steps of the round under way; with pushed batches as planned, 0 when that is not known.
     pub steps: u64,
     pub seconds: Seconds,
+    /// Inside the window, of the last completed round; before the first, the front. None of a told search, whose ledger has them.
+    #[serde(default)]
+    pub scored: Vec<Scored>,
+    /// Of a told search.
+    #[serde(default)]
+    pub told: Option<Ledger>,
     /// With pushed batches: epochs that the host has ended in this round, and the step that the last one began with.
     #[serde(default)]
     pub epochs_ended: Option<u64>,
@@ -85,100 +100,13 @@ pub(super) struct Run {
     pub epoch_began: u64,
 }
 
-/// What a search may begin with, beside its space and options.
-#[derive(Clone, Default)]
-pub struct Start<'a> {
-    /// Needed when the objective is a latency.
-    pub latency: Option<Arc<LatencyTable>>,
-    /// A finished search in a space with the same cells. Its front is where this one begins: active, protected as any front is,
-    /// and scored again. Operators that had their turn there do not come again.
-    pub continued: Option<&'a Search>,
-    /// Instead: architectures in spaces with the same cells, as if they were the front of a search; their accuracies are 0 until
-    /// they are scored in the first round. What their space has and none of them uses does not come again, unless it is this one.
-    pub front: Vec<(Arc<Space>, Architecture)>,
-    /// Batches are pushed, see [`Search::push`]; otherwise the trainer has them.
-    pub pushed: bool,
-}
-
 impl Search {
-    /// Fails when an option is out of range, and when no architecture of the space lies in the cost window, or fewer than
-    /// candidates are wanted; the error then says what is reachable, or how many there are.
-    pub fn new(space: Arc<Space>, options: SearchOptions) -> Result<Self> {
-        Self::start(space, options, Start::default())
-    }
-
-    /// As [`Search::new`]; fails too when the latency table lacks something, and when the search to continue is not finished or
-    /// its cells are others.
-    pub fn start(space: Arc<Space>, options: SearchOptions, start: Start) -> Result<Self> {
-        options.check()?;
-        let costs = CostTable::new(&space);
-        let prices = prices(&space, &costs, &options, start.latency.as_deref())?;
-        let window = options.objective.window();
-        let target = Target { space: &space, costs: &costs, prices: &prices, window };
-        let before = match (start.continued, start.front.as_slice()) {
-            (None, []) => None,
-            (Some(search), []) => Some(target.after(search)?),
-            (None, front) => Some(target.from(front)?),
-            (Some(_), _) => {
-                let reason = "a search begins with another search or with architectures, not with both".into();
-                return Err(Error::Argument { name: "start", reason });
-            }
-        };
-        let beginning = Beginning {
-            size: options.active,
-            seed: options.seed,
-            branches: options.branches,
-            preserve: options.fitness.preserve,
-            front: before.as_ref().map(|before| before.used.as_slice()),
-            left: before.as_ref().map_or(&[], |before| &before.left),
-        };
-        let evolution = Evolution::new(&space, &prices, &beginning, window)?;
-        let all = (evolution.most_operators() as u64).saturating_sub(1) / (options.active as u64 - 1);
-        let run = Run {
-            rounds: options.rounds.unwrap_or(all).max(1),
-            round: 0,
-            phase: Phase::Begin,
-            evolution,
-            dropped: vec![Vec::new(); space.cells().len()],
-            front: before.map_or(Vec::new(), |before| before.front),
-            history: Vec::new(),
-            meter: Meter::default(),
-            steps: 0,
-            seconds: Seconds::default(),
-            epochs_ended: start.pushed.then_some(0),
-            epoch_began: 0,
-        };
-        let search = Search { space, latency: start.latency, options, costs, prices, run, pass: Pass::default() };
-        // What the first active subset does not have, it will not have after its training.
-        search.candidates(&mut Stream::new(search.options.seed, Purpose::Probe, 0, 1))?;
-        notes::ready(&search, "created");
-        Ok(search)
-    }
-
-    /// A search as it was when its `state` was taken; the error says what does not fit.
-    pub fn restore(space: Arc<Space>, options: SearchOptions, latency: Option<Arc<LatencyTable>>, state: Value) -> Result<Self> {
-        options.check()?;
-        let costs = CostTable::new(&space);
-        let prices = prices(&space, &costs, &options, latency.as_deref())?;
-        let run = Run::read(state, &space)?;
-        let search = Search { space, latency, options, costs, prices, run, pass: Pass::default() };
-        notes::ready(&search, "restored");
-        Ok(search)
-    }
-
-    /// Everything that [`Search::restore`] needs beside space, options and latencies. Weights are the trainer's.
-    pub fn state(&self) -> Value {
-        serde_json::to_value(&self.run).unwrap_or_default()
-    }
-
-    /// Whether a round is under way, so that weights matter: the number of the round and its active operators.
-    pub fn under_way(&self) -> Option<(u64, Vec<Vec<u16>>)> {
-        let weights = !matches!(self.run.phase, Phase::Begin | Phase::Done);
-        weights.then(|| (self.run.round, self.active()))
-    }
-
     /// Runs to the end of the round under way. Nothing is done after the last one.
     pub fn step(&mut self, trainer: &mut dyn Trainer, observer: &dyn Observer) -> Result<Status> {
+        if self.drive() == Drive::Told {
+            let reason = "it is told its results: it is asked and told, not stepped".into();
+            return Err(Error::Argument { name: "search", reason });
+        }
         let round = self.run.round;
         self.run.meter.start();
         while !self.done() && self.run.round == round {
@@ -199,13 +127,12 @@ impl Search {
             }
             Phase::Sample => self.sample(),
             Phase::Score { .. } => self.score(trainer, observer),
-            Phase::Done => Ok(()),
+            Phase::Ask { .. } | Phase::Done => Ok(()),
         }
     }
 
     fn begin(&mut self, trainer: &mut dyn Trainer) -> Result<()> {
         trainer.begin_round(self.options.seed, self.run.round, &self.run.evolution.active())?;
-        self.run.dropped.iter_mut().for_each(Vec::clear);
         self.run.steps = self.work(trainer.steps_per_epoch()).0;
         self.run.epoch_began = 0;
         self.run.seconds = Seconds::default();
@@ -235,7 +162,7 @@ impl Search {
             self.learn(trainer, at)?;
         }
         // With pushed batches it is the host who ends a round's training.
-        let last = step + 1 == self.run.steps && !self.is_pushed();
+        let last = step + 1 == self.run.steps && self.drive() == Drive::Steps;
         self.run.phase = if last { Phase::Sample } else { Phase::Train { step: step + 1, weights: false } };
         observer.event(&self.event(EventKind::Train, step + 1, self.run.steps, trainer), self);
         observer.keep(self, trainer)
@@ -251,12 +178,16 @@ impl Search {
         }
         let adam = Adam { lr: options.lr, beta1: 0.0, beta2: 0.999 };
         self.run.evolution.learn(&self.prices, &self.options.objective, &adam, &paths, &gradients);
-        let window = self.options.objective.window();
-        for (cell, operator) in self.run.evolution.drop_unfit(&self.prices, options.threshold, window) {
-            self.run.dropped[cell].push(operator);
-            notes::dropped(self, at.step, cell, operator);
-        }
+        self.drop_unfit();
         Ok(())
+    }
+
+    pub(super) fn drop_unfit(&mut self) {
+        let (threshold, window) = (self.options.fitness.threshold, self.options.objective.window());
+        for (cell, operator) in self.run.evolution.drop_unfit(&self.prices, threshold, window) {
+            self.run.dropped[cell].push(operator);
+            notes::dropped(self, cell, operator);
+        }
     }
 
     fn sample(&mut self) -> Result<()> {
@@ -277,7 +208,7 @@ impl Search {
     }
 
     /// The last front and then new architectures inside the window.
-    fn candidates(&self, stream: &mut Stream) -> Result<Vec<Architecture>> {
+    pub(super) fn candidates(&self, stream: &mut Stream) -> Result<Vec<Architecture>> {
         let options = &self.options.candidates;
         // Without `preserve` a member may have lost an operator; it leaves with it.
         let active = self.run.evolution.active();
@@ -337,31 +268,28 @@ impl Search {
             })
             .collect();
         let extras = scored.split_off(main);
-        let mut record = self.record(&scored, &extras);
+        let record = self.record(&scored, &extras);
+        self.run.scored = scored.clone();
         self.run.front = pareto::front_with_extras(scored, extras);
+        let retained = used(self.run.front.iter().map(|s| &s.architecture), self.space.cells().len());
+        self.close(record, retained);
+    }
+
+    /// The end of a round whose front is there: what is `retained` goes on, and the rest is refilled.
+    pub(super) fn close(&mut self, mut record: RoundRecord, retained: Vec<BTreeSet<u16>>) {
         record.front = self.run.front.iter().map(|s| FrontMember::new(&self.space, self.prices.metric, s)).collect();
-        let architectures = self.run.front.iter().map(|s| &s.architecture);
-        for (cell, (retained, refilled)) in
-            self.run.evolution.advance(architectures, self.options.fitness.preserve).iter().enumerate()
-        {
+        let changes = self.run.evolution.advance(retained, self.options.fitness.preserve);
+        for (cell, (retained, refilled)) in changes.iter().enumerate() {
             record.retained.push(self.names(cell, retained));
             record.refilled.push(self.names(cell, refilled));
         }
         self.run.history.push(record);
+        self.run.dropped.iter_mut().for_each(Vec::clear);
         self.run.round += 1;
-        if self.run.round < self.run.rounds {
-            self.run.phase = Phase::Begin;
-        }
-    }
-}
-
-fn prices(space: &Space, costs: &CostTable, options: &SearchOptions, latency: Option<&LatencyTable>) -> Result<Prices> {
-    match (options.objective.cost, latency) {
-        (Metric::Latency, Some(table)) => Ok(Prices::timed(space, &table.resolve(space)?)),
-        (Metric::Latency, None) => {
-            let reason = "the objective is a latency, and there is no latency table".into();
-            Err(Error::Argument { name: "latency", reason })
-        }
-        (metric, _) => Ok(costs.prices(metric)),
+        self.run.phase = match self.run.told {
+            _ if self.run.round == self.run.rounds => Phase::Done,
+            Some(_) => Phase::Ask { asked: 0, exhausted: false, told: Vec::new() },
+            None => Phase::Begin,
+        };
     }
 }

@@ -280,10 +280,37 @@ impl Evolution {
         Sampler::new(prices, &cells, window)
     }
 
-    /// The next round's space: in every cell the operators the front uses, then pending ones up to the size of the active
+    /// One Adam step on theta from architectures drawn with it and the loss of each.
+    pub fn learn_told(&mut self, adam: &Adam, results: &[(Architecture, f64)]) {
+        let losses: Vec<f64> = results.iter().map(|(_, loss)| *loss).collect();
+        for (cell, (pool, fitness)) in self.pools.iter().zip(&mut self.fitness).enumerate() {
+            let gates = |a: &Architecture| pool.active().iter().map(|o| a.cells()[cell].contains(o)).collect();
+            let open: Vec<Vec<bool>> = results.iter().map(|(architecture, _)| gates(architecture)).collect();
+            let gradient = super::fitness::score_gradient(fitness.theta(), &open, &losses);
+            fitness.update(adam, &gradient);
+            for (operator, theta) in pool.active().iter().zip(fitness.theta()) {
+                self.learnt[cell][usize::from(*operator)] = *theta;
+            }
+        }
+    }
+
+    /// Keeps the active operators of a front that grows during the round.
+    pub fn pin<'a>(&mut self, front: impl Iterator<Item = &'a Architecture>) {
+        for (pinned, used) in self.pinned.iter_mut().zip(used(front, self.pools.len())) {
+            pinned.extend(used);
+        }
+    }
+
+    /// This space with `used` retained.
+    pub fn after(&self, used: &[BTreeSet<u16>]) -> Self {
+        let mut after = self.clone();
+        after.advance(used.to_vec(), true);
+        after
+    }
+
+    /// The next round's space: in every cell the operators that are `used`, then pending ones up to the size of the active
     /// subset. Theta starts from zero. Returns (retained, refilled) per cell.
-    pub fn advance<'a>(&mut self, front: impl Iterator<Item = &'a Architecture>, preserve: bool) -> Vec<(Vec<u16>, Vec<u16>)> {
-        let used = used(front, self.pools.len());
+    pub fn advance(&mut self, used: Vec<BTreeSet<u16>>, preserve: bool) -> Vec<(Vec<u16>, Vec<u16>)> {
         let mut changes = Vec::with_capacity(used.len());
         for (pool, used) in self.pools.iter_mut().zip(&used) {
             let retained: Vec<u16> = used.iter().copied().collect();

@@ -45,6 +45,24 @@ pub fn theta_gradient(theta: &[f64], paths: &TwoPaths, selected: f64, unselected
         .collect()
 }
 
+/// An estimate of dE\[loss]/dtheta from results of architectures drawn with theta, given that their cost is inside a window and no
+/// cell is empty that must not be. `open[j][i]`: whether result j has operator i; `losses`: of all results.
+///
+/// The score function: E\[(l - b) dlogP(g | window)/dtheta_i], with dlogP/dp_i = (g_i - E\[g_i | window]) / (p_i (1 - p_i)). With the
+/// mean of the other results as the baseline b of each, the differences l - b sum to 0, so that E\[g_i | window] cancels and need not
+/// be known; and the estimate is without bias.
+pub fn score_gradient(theta: &[f64], open: &[Vec<bool>], losses: &[f64]) -> Vec<f64> {
+    let count = losses.len() as f64;
+    let mean = losses.iter().sum::<f64>() / count;
+    let advantage = |loss: &f64| (loss - mean) / (count - 1.0).max(1.0);
+    let score = |(i, theta): (usize, &f64)| {
+        let sum: f64 = open.iter().zip(losses).filter(|(open, _)| open[i]).map(|(_, loss)| advantage(loss)).sum();
+        let p = probability(*theta);
+        sum * slope(*theta) / (p * (1.0 - p))
+    };
+    theta.iter().enumerate().map(score).collect()
+}
+
 /// Adam (Kingma and Ba 2015) for one cell's theta.
 #[derive(Clone, Debug)]
 pub struct Adam {

@@ -2,15 +2,20 @@
 //!
 //! [`Search`] is the state machine. It decides every number and asks a [`Trainer`] to compute with weights.
 
+mod asking;
+mod budget;
 mod distinct;
+mod elsewhere;
 mod engine;
 mod evolve;
 pub mod fitness;
 pub mod gates;
 mod handover;
 mod history;
+mod ledger;
 mod meter;
 mod notes;
+mod objective;
 mod observe;
 mod options;
 pub mod pareto;
@@ -19,18 +24,23 @@ mod push;
 mod random;
 mod sample;
 mod schedule;
+mod start;
 mod state;
 mod telling;
 mod trainer;
 
-pub use engine::{Search, Start, Status};
+pub use asking::{Asked, Effect, ToldOptions};
+pub use budget::{Budget, Reach};
+pub use elsewhere::Elsewhere;
+pub use engine::{Search, Status};
 pub use fitness::TwoPaths;
 pub use history::{json_lines, FrontMember, OperatorFitness, Point, RoundRecord};
+pub use ledger::Outcome;
 pub use meter::Meter;
+pub use objective::Objective;
 pub use observe::{Control, Event, EventKind, Observer, Silent};
 pub use options::{
-    Augment, Branches, CandidateOptions, CheckpointOptions, FitnessOptions, Objective, ScoreOptions, SearchOptions, TooFew,
-    TrainOptions,
+    Augment, Branches, CandidateOptions, CheckpointOptions, FitnessOptions, ScoreOptions, SearchOptions, TooFew, TrainOptions,
 };
 pub use pareto::Scored;
 pub use preset::{OptionsPreset, PRESETS};
@@ -38,5 +48,6 @@ pub use push::{BatchTrainer, Given, LastStep, Place, PushedOptions, Wanted};
 pub use random::{Purpose, Stream};
 pub use sample::{CellChoices, Sampler, Window};
 pub use schedule::Schedule;
+pub use start::{Drive, Start};
 pub use telling::Example;
 pub use trainer::{Array, Arrays, At, PathGradient, StepOutcome, Trainer};

@@ -34,12 +34,11 @@ pub fn trained(search: &Search, step: u64, loss: f64) {
     log::trace!(TARGET, "round {}, step {} of {}: loss {loss:.4}", search.run.round + 1, step + 1, search.run.steps);
 }
 
-pub fn dropped(search: &Search, step: u64, cell: usize, operator: u16) {
+pub fn dropped(search: &Search, cell: usize, operator: u16) {
     log::debug!(
         TARGET,
-        "round {}, step {}: cell {cell} drops {}",
+        "round {}: cell {cell} drops {}",
         search.run.round + 1,
-        step + 1,
         search.space().cells()[cell].operators[usize::from(operator)]
     );
 }

@@ -1,10 +1,10 @@
 //! The options of a search, as strict JSON with a schema. Doc comments are the help text of `nse_search_options_schema`.
 
+use super::asking::ToldOptions;
+use super::objective::Objective;
 use super::preset;
 use super::push::PushedOptions;
-use super::sample::Window;
 use super::schedule::Schedule;
-use crate::cost::Metric;
 use crate::error::Result;
 use crate::json;
 use schemars::JsonSchema;
@@ -49,6 +49,9 @@ pub struct SearchOptions {
     /// How a candidate is scored.
     #[serde(default)]
     pub score: ScoreOptions,
+    /// What a search that is told its results learns from them.
+    #[serde(default)]
+    pub told: ToldOptions,
     /// Of a search into which batches are pushed.
     #[serde(default)]
     pub pushed: PushedOptions,
@@ -77,35 +80,6 @@ pub enum Branches {
     Multi,
     /// One, or none where a cell may be skipped.
     Single,
-}
-
-/// The cost window candidates must lie in, and the pull of the fitness towards a target. Costs are of the whole network for one
-/// image: multiply-accumulates, parameters, or the time that the search's latency table gives, in the table's unit.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Objective {
-    /// Which cost: "macs", "params" or "latency". A latency needs a table.
-    #[serde(default)]
-    pub cost: Metric,
-    /// Least cost of a candidate (inclusive).
-    #[schemars(range(min = 0.0, max = 1e20))]
-    pub low: f64,
-    /// Greatest cost of a candidate (inclusive): the budget. Latencies count in billionths of the table's unit.
-    #[schemars(range(min = 0.0, max = 1e20))]
-    pub high: f64,
-    /// Cost that the fitness is pulled to, above 0. Default: `low`, as published, or `high` when `low` is 0.
-    #[serde(default)]
-    #[schemars(range(min = 0.0, max = 1e20))]
-    pub target: Option<f64>,
-    /// Weight of the pull: loss = cross-entropy + alpha (cost / target - 1)^beta. The published 1e-5 (MMACs - 300)^2
-    /// is alpha 0.9, and 2e-4 (latency - 66)^2 is alpha 0.8712.
-    #[serde(default = "defaults::alpha")]
-    #[schemars(range(min = 0.0, max = 1e6))]
-    pub alpha: f64,
-    /// Even exponent of the pull.
-    #[serde(default = "defaults::beta")]
-    #[schemars(range(min = 2, max = 8))]
-    pub beta: u32,
 }
 
 /// Training of the shared weights: SGD with Nesterov momentum, linear warm-up and a cosine to zero in every round.
@@ -188,7 +162,7 @@ pub struct CheckpointOptions {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct CandidateOptions {
-    /// Inside the window.
+    /// Inside the window. Of a search that is told its results: how many results close a round.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub count: usize,
     /// Just below the window: they only remove front members at its cheap edge, which would be on the front for lack of rivals.
@@ -237,12 +211,6 @@ mod defaults {
     }
     pub fn device() -> String {
         "cpu".into()
-    }
-    pub fn alpha() -> f64 {
-        0.9
-    }
-    pub fn beta() -> u32 {
-        2
     }
 }
 
@@ -301,51 +269,12 @@ impl SearchOptions {
     pub(super) fn check(&self) -> Result<()> {
         json::check_ranges(DOCUMENT, self)?;
         let wrong = |pointer: &str, reason: String| Err(json::out_of_range(DOCUMENT, pointer, reason));
-        let Objective { low, high, beta, .. } = self.objective;
-        let whole = |value: f64| self.objective.cost == Metric::Latency || value.fract() == 0.0;
-        for (key, value) in [("low", Some(low)), ("high", Some(high)), ("target", self.objective.target)] {
-            if let Some(part) = value.filter(|value| !whole(*value)) {
-                return wrong(&format!("/objective/{key}"), format!("{part} {} are no whole number", self.objective.cost.unit()));
-            }
-        }
+        self.objective.check(DOCUMENT, "/objective")?;
         let path = self.checkpoint.as_ref().map(|checkpoint| checkpoint.path.as_os_str().as_encoded_bytes());
         if path.is_some_and(|path| path.is_empty() || path.contains(&0)) {
             return wrong("/checkpoint/path", "not the name of a file".into());
         }
-        if low > high {
-            return wrong("/objective/low", format!("{low} is above high, {high}"));
-        }
-        if self.objective.target() == 0.0 {
-            return wrong("/objective/target", "a target of 0 leaves nothing to compare with".into());
-        }
-        if beta % 2 == 1 {
-            return wrong("/objective/beta", format!("{beta} is odd"));
-        }
         Ok(())
-    }
-}
-
-impl Objective {
-    pub fn window(&self) -> Window {
-        let [low, high] = [self.low, self.high].map(|amount| self.cost.price(amount));
-        Window { low, high }
-    }
-
-    /// The window of the extras: just below, `width` wide; None when there is nothing below.
-    pub fn below(&self, width: Option<f64>) -> Option<Window> {
-        let Window { low, high } = self.window();
-        let width = width.map_or((high - low) / 5, |width| self.cost.price(width));
-        (low > 0 && width > 0).then(|| Window { low: low.saturating_sub(width), high: low - 1 })
-    }
-
-    fn target(&self) -> f64 {
-        self.target.unwrap_or(if self.low > 0.0 { self.low } else { self.high })
-    }
-
-    /// d penalty / d cost, in 1 / unit of the cost, of penalty = alpha (cost / target - 1)^beta.
-    pub fn slope(&self, cost: f64) -> f64 {
-        let excess = cost / self.target() - 1.0;
-        self.alpha * f64::from(self.beta) * excess.powi(self.beta as i32 - 1) / self.target()
     }
 }
 

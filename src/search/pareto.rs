@@ -1,7 +1,9 @@
 //! The Pareto front over price (less is better) and accuracy (more is better).
 
 use crate::arch::Architecture;
-use crate::cost::Cost;
+use crate::cost::{Cost, CostTable, LatencyTable, Metric, Prices};
+use crate::error::Result;
+use crate::space::Space;
 use serde::{Deserialize, Serialize};
 
 /// A scored architecture.
@@ -51,6 +53,18 @@ pub fn front_with_extras(main: Vec<Scored>, extras: Vec<Scored>) -> Vec<Scored> 
     } else {
         kept
     }
+}
+
+/// The front of `scored` under another cost, priced anew.
+pub fn front_under(
+    space: &Space,
+    mut scored: Vec<Scored>,
+    metric: Metric,
+    latency: Option<&LatencyTable>,
+) -> Result<Vec<Scored>> {
+    let prices = Prices::of(space, &CostTable::new(space), metric, latency)?;
+    scored.iter_mut().for_each(|s| s.price = prices.architecture(&s.architecture));
+    Ok(front(scored))
 }
 
 /// The most accurate member with at most this `price`; of equals the cheapest.

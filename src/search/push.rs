@@ -92,15 +92,10 @@ pub(super) struct Pass {
 }
 
 impl Search {
-    /// Whether batches are pushed into it.
-    pub fn is_pushed(&self) -> bool {
-        self.run.epochs_ended.is_some()
-    }
-
     /// What the search wants next.
     pub fn wanted(&self) -> Wanted {
         match self.run.phase {
-            Phase::Done => Wanted::Nothing,
+            Phase::Ask { .. } | Phase::Done => Wanted::Nothing,
             Phase::Begin | Phase::Train { weights: false, .. } => Wanted::Weight,
             Phase::Train { weights: true, .. } => Wanted::Architecture,
             Phase::Sample => Wanted::Calibrate,
@@ -136,7 +131,7 @@ impl Search {
     pub fn place(&self) -> Place {
         let (epochs, ended) = (self.options.train.whole_epochs(), self.run.epochs_ended.unwrap_or(0));
         match self.run.phase {
-            Phase::Begin | Phase::Done => Place { epoch: 1, epochs, step: 0 },
+            Phase::Begin | Phase::Ask { .. } | Phase::Done => Place { epoch: 1, epochs, step: 0 },
             Phase::Train { step, weights } => Place { epoch: ended + 1, epochs, step: step + u64::from(weights) },
             Phase::Sample | Phase::Score { .. } => Place { epoch: epochs, epochs, step: self.run.steps },
         }

@@ -30,6 +30,8 @@ pub enum Purpose {
     Calibration = 10,
     /// Draws that only find out whether a cost window can be met.
     Probe = 11,
+    /// Architectures handed out to be evaluated elsewhere; index = how many of the round were before, the greatest: see `retained`.
+    Asked = 12,
 }
 
 pub struct Stream(ChaCha8Rng);

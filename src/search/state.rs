@@ -1,16 +1,49 @@
-//! Reading back what a search was: every index is held against the space, so that a file that lies cannot make a search panic.
+//! What a search was, as a value, and reading it back: every index is held against the space, so that a file that lies cannot make a search panic.
 
-use super::engine::{Phase, Run};
+use super::engine::{Phase, Run, Search};
+use super::notes;
+use super::options::SearchOptions;
+use super::push::Pass;
 use crate::arch::Architecture;
+use crate::cost::{CostTable, LatencyTable, Prices};
 use crate::error::{Error, Result};
 use crate::space::Space;
 use serde_json::Value;
+use std::sync::Arc;
+
+impl Search {
+    /// A search as it was when its `state` was taken; the error says what does not fit.
+    pub fn restore(space: Arc<Space>, options: SearchOptions, latency: Option<Arc<LatencyTable>>, state: Value) -> Result<Self> {
+        options.check()?;
+        let costs = CostTable::new(&space);
+        let prices = Prices::of(&space, &costs, options.objective.cost, latency.as_deref())?;
+        let run = Run::read(state, &space)?;
+        let search = Search { space, latency, options, costs, prices, run, pass: Pass::default() };
+        notes::ready(&search, "restored");
+        Ok(search)
+    }
+
+    /// Everything that [`Search::restore`] needs beside space, options and latencies. Weights are the trainer's.
+    pub fn state(&self) -> Value {
+        serde_json::to_value(&self.run).unwrap_or_default()
+    }
+
+    /// Whether a round is under way, so that weights matter: the number of the round and its active operators.
+    pub fn under_way(&self) -> Option<(u64, Vec<Vec<u16>>)> {
+        let weights = matches!(self.run.phase, Phase::Train { .. } | Phase::Sample | Phase::Score { .. });
+        weights.then(|| (self.run.round, self.active()))
+    }
+}
 
 impl Run {
     pub(super) fn read(state: Value, space: &Space) -> Result<Self> {
         let wrong = |reason: String| Error::Config { document: "search state", pointer: String::new(), reason };
-        let run: Run = serde_json::from_value(state).map_err(|e| wrong(e.to_string()))?;
+        let mut run: Run = serde_json::from_value(state).map_err(|e| wrong(e.to_string()))?;
         run.fits(space).map_err(|reason| wrong(format!("of another space: {reason}")))?;
+        if run.scored.is_empty() && run.told.is_none() {
+            // Older states have nothing but the front.
+            run.scored = run.front.clone();
+        }
         Ok(run)
     }
 
@@ -31,7 +64,20 @@ impl Run {
         if self.steps > 1 << 50 {
             return Err(format!("{} steps in a round", self.steps));
         }
-        let mut architectures: Vec<&Architecture> = self.front.iter().map(|s| &s.architecture).collect();
+        let mut architectures: Vec<&Architecture> = self.front.iter().chain(&self.scored).map(|s| &s.architecture).collect();
+        let asks = matches!(self.phase, Phase::Ask { .. }) || self.told.is_some() && done;
+        if asks != self.told.is_some() {
+            return Err("results that are told, in a search that trains, or the other way round".into());
+        }
+        if let Some(ledger) = &self.told {
+            if let Some((_, entry)) = ledger.iter().find(|(_, entry)| entry.round.is_some_and(|round| round > self.round)) {
+                return Err(format!("asked in round {:?}", entry.round));
+            }
+            architectures.extend(ledger.iter().map(|(architecture, _)| architecture).chain(&ledger.first));
+        }
+        if let Phase::Ask { told, .. } = &self.phase {
+            architectures.extend(told);
+        }
         if let Phase::Score { candidates, main, accuracies } = &self.phase {
             if *main > candidates.len() || accuracies.len() > candidates.len() {
                 return Err(format!("{} scores and {main} of {} candidates", accuracies.len(), candidates.len()));

@@ -3,10 +3,12 @@
 use super::engine::{Phase, Search};
 use super::fitness::TwoPaths;
 use super::history::{OperatorFitness, Point, RoundRecord};
+use super::ledger::Ledger;
 use super::observe::{Event, EventKind};
 use super::options::SearchOptions;
-use super::pareto::Scored;
+use super::pareto::{self, Scored};
 use super::random::{Purpose, Stream};
+use super::start::Drive;
 use super::trainer::Trainer;
 use crate::cost::{LatencyTable, Metric};
 use crate::error::Result;
@@ -26,7 +28,7 @@ impl Search {
     pub(super) fn event(&self, kind: EventKind, step: u64, steps: u64, trainer: &dyn Trainer) -> Event {
         let per_round = (self.options.candidates.count + self.options.candidates.extras) as u64;
         let per_epoch = trainer.steps_per_epoch().max(1);
-        let epochs = match self.is_pushed() {
+        let epochs = match self.drive() == Drive::Pushed {
             true => self.options.train.whole_epochs(),
             false => self.run.steps.div_ceil(per_epoch),
         };
@@ -40,7 +42,9 @@ impl Search {
                 (0, (candidates.len() - accuracies.len()) as u64, epochs, best)
             }
             Phase::Sample => (0, per_round, epochs, self.run.meter.accuracy()),
-            Phase::Begin | Phase::Done => (0, 0, epochs, self.run.front.iter().map(|s| s.accuracy).fold(0.0, f64::max)),
+            Phase::Begin | Phase::Ask { .. } | Phase::Done => {
+                (0, 0, epochs, self.run.front.iter().map(|s| s.accuracy).fold(0.0, f64::max))
+            }
         };
         let under_way = u64::from(kind != EventKind::Finish);
         let rounds_after = self.run.rounds - self.run.round - under_way;
@@ -114,7 +118,7 @@ impl Search {
 
     /// Optimizer steps, architecture steps and candidates of a round with so many steps per epoch.
     pub fn work(&self, steps_per_epoch: u64) -> (u64, u64, u64) {
-        let steps = match self.is_pushed() {
+        let steps = match self.drive() == Drive::Pushed {
             true => self.options.train.whole_epochs() * steps_per_epoch,
             false => self.options.train.steps(steps_per_epoch),
         };
@@ -166,6 +170,34 @@ impl Search {
     /// The Pareto front of the last completed round, cheapest first; before the first, that of the search it continues.
     pub fn front(&self) -> &[Scored] {
         &self.run.front
+    }
+
+    /// Architectures with their accuracies: those inside the window of the last completed round, before the first the front;
+    /// of a told search, all results inside the window.
+    pub fn scored(&self) -> Vec<Scored> {
+        match self.run.told {
+            Some(_) => self.told_scored(),
+            None => self.run.scored.clone(),
+        }
+    }
+
+    /// The front of [`Search::scored`] under another cost, as computed. Fails when a latency has no table, or the table lacks
+    /// something.
+    pub fn front_under(&self, metric: Metric, latency: Option<&LatencyTable>) -> Result<Vec<Scored>> {
+        pareto::front_under(&self.space, self.scored(), metric, latency)
+    }
+
+    pub(super) fn ledger(&self) -> Option<&Ledger> {
+        self.run.told.as_ref()
+    }
+
+    /// Whether nothing is under way: a round ended, and the next has not begun.
+    pub fn between_rounds(&self) -> bool {
+        match &self.run.phase {
+            Phase::Begin | Phase::Done => true,
+            Phase::Ask { asked, .. } => *asked == 0,
+            _ => false,
+        }
     }
 
     pub fn history(&self) -> &[RoundRecord] {

@@ -1,6 +1,7 @@
 //! The cores of the machine, shared by all searches and models of the process. A pass or a step is made with all the threads that
-//! libtorch was given, so that its result does not depend on who else is at work; whoever finds no core free waits in a queue,
-//! for as long as the passes and steps before it take. Idle threads keep no OpenMP threads: OpenMP has a pool for every thread that
+//! libtorch was given, so that its result does not depend on who else is at work; as many as have two threads for every core run
+//! at once, and others wait in a queue, for as long as a pass or a step takes. Two, because a pass is not parallel all the time, and
+//! because OpenMP's threads then do not spin: they do that when there are no more of them than cores. Idle threads keep no OpenMP threads: OpenMP has a pool for every thread that
 //! ever computed, and with 16 searches that would be 16 pools.
 
 use super::libtorch;
@@ -16,7 +17,7 @@ struct Queue {
     /// Numbers of the next to come and of the next to be let in.
     next: u64,
     serving: u64,
-    /// Threads that compute now, and threads in pools, those of idle threads included.
+    /// Room that is taken, and threads in pools, those of idle threads included.
     busy: usize,
     warm: usize,
     /// Threads of the library that ever computed, and live.
@@ -25,7 +26,8 @@ struct Queue {
 
 static QUEUE: Mutex<Queue> = Mutex::new(Queue { next: 0, serving: 0, busy: 0, warm: 0, users: 0 });
 static MOVED: Condvar = Condvar::new();
-static CORES: Lazy<usize> = Lazy::new(|| std::thread::available_parallelism().map_or(1, usize::from));
+/// Threads that compute at once.
+static ROOM: Lazy<usize> = Lazy::new(|| 2 * std::thread::available_parallelism().map_or(1, usize::from));
 
 thread_local! {
     /// The pool of this thread, if it ever computed. Given back when it ends, for then OpenMP's threads do.
@@ -47,27 +49,37 @@ impl Drop for Pool {
     }
 }
 
-/// Some cores, until it is dropped.
+/// Some of the room, until it is dropped.
 #[must_use]
 pub struct Cores(usize);
 
 /// Waits for the turn of this thread. No function of the host may be called while it is held.
 pub fn take(device: Device) -> Cores {
+    enter(device, |threads| threads)
+}
+
+/// The same, and nobody else computes meanwhile.
+pub fn take_all(device: Device) -> Cores {
+    enter(device, |_| *ROOM)
+}
+
+fn enter(device: Device, room: impl FnOnce(usize) -> usize) -> Cores {
     // A GPU has its own queue, and the thread that feeds it computes little.
     if device != Device::Cpu || HOLDS.get() {
         return Cores(0);
     }
-    let wanted = usize::try_from(tch::get_num_threads()).unwrap_or(1).clamp(1, *CORES);
+    let threads = usize::try_from(tch::get_num_threads()).unwrap_or(1).clamp(1, *ROOM);
+    let wanted = room(threads);
     let mut queue = queue();
     let number = queue.next;
     queue.next += 1;
-    while queue.serving != number || queue.busy + wanted > *CORES {
+    while queue.serving != number || queue.busy + wanted > *ROOM {
         queue = MOVED.wait(queue).unwrap_or_else(PoisonError::into_inner);
     }
     queue.serving += 1;
     queue.busy += wanted;
-    let before = POOL.with(|pool| pool.0.replace(Some(wanted)));
-    queue.warm = queue.warm + wanted - before.unwrap_or(0);
+    let before = POOL.with(|pool| pool.0.replace(Some(threads)));
+    queue.warm = queue.warm + threads - before.unwrap_or(0);
     queue.users += usize::from(before.is_none());
     drop(queue);
     // The next one may fit too.
@@ -82,11 +94,10 @@ impl Drop for Cores {
             return;
         }
         HOLDS.set(false);
-        // Before the next one is let in: it will want a pool of its own, and the threads of this one would go on spinning for a
-        // while. Pools that rest are kept while they are no more threads than there are cores.
+        // Before the next one is let in, which will want a pool of its own. Pools that rest are kept while there is room.
         let others = {
             let queue = queue();
-            queue.next != queue.serving || queue.warm > *CORES
+            queue.next != queue.serving || queue.warm > *ROOM
         };
         if others {
             end_pool();
@@ -118,7 +129,7 @@ type Pause = unsafe extern "C" fn(c_int) -> c_int;
 
 /// `omp_pause_resource_all` of the OpenMP runtime that libtorch uses. OpenMP 5.0; without it pools stay.
 static PAUSE: Lazy<Option<Pause>> = Lazy::new(|| {
-    let file = CString::new(libtorch::found().file().as_os_str().as_bytes()).ok()?;
+    let file = CString::new(libtorch::file().as_os_str().as_bytes()).ok()?;
     // SAFETY: nothing is loaded; the handle is kept, as libtorch is.
     let handle = unsafe { libc::dlopen(file.as_ptr(), libc::RTLD_NOW | libc::RTLD_NOLOAD) };
     if handle.is_null() {

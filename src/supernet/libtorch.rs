@@ -53,6 +53,11 @@ pub fn found() -> &'static Libtorch {
     found
 }
 
+/// The file in use. Says nothing in the log.
+pub fn file() -> &'static Path {
+    &FOUND.file
+}
+
 impl Libtorch {
     fn look() -> Self {
         // SAFETY: takes nothing, returns a constant.
@@ -85,10 +90,6 @@ impl Libtorch {
         } else {
             ""
         }
-    }
-
-    pub fn file(&self) -> &Path {
-        &self.file
     }
 
     pub fn check(&self) -> Result<()> {

@@ -77,8 +77,7 @@ fn operation(key: &LatencyKey, batch: u32, device: Device) -> Result<Operation> 
 
 /// Seconds of one pass: the median, so that a pass that was disturbed does not count.
 fn time(operation: &Operation, options: &MeasureOptions, device: Device) -> Result<f64> {
-    // Other searches wait, or use other cores.
-    let _cores = cores::take(device);
+    let _cores = cores::take_all(device);
     for _ in 0..options.warmup {
         drop(operation()?);
     }

@@ -19,6 +19,7 @@ const SECTIONS: &[(&str, &str)] = &[
     ("Latency", "latency"),
     ("Search", "search"),
     ("Batches of the host", "push"),
+    ("Results of the host", "told"),
     ("Results", "result"),
     ("Model", "model"),
     ("Operation", "op"),

@@ -105,6 +105,8 @@ static inline void expect_same(nse_dataset *images) {
         nse_search_free(search);
         nse_dataset_free(known);
         unlink(path);
+        /* The threads of the searches have images until they end. */
+        assert_int_equal(nse_shutdown(NSE_FOREVER, NULL), NSE_OK);
     }
     nse_dataset_free(images);
     /* Threads that have something of a search may still be on their way out. */

@@ -132,8 +132,8 @@ fn the_range_is_that_of_all_architectures() {
     let described = describe(&space, None).unwrap();
     assert!(described.latency.is_none());
     let text = serde_json::to_value(&described).unwrap();
-    assert_eq!(text["macs"], json!({ "least": least.macs, "greatest": greatest.macs }));
-    assert_eq!(text["params"], json!({ "least": least.params, "greatest": greatest.params }));
+    assert_eq!(text["macs"], json!({ "least": least.macs, "middle": text["macs"]["middle"], "greatest": greatest.macs }));
+    assert_eq!(text["params"], json!({ "least": least.params, "middle": text["params"]["middle"], "greatest": greatest.params }));
 }
 
 #[test]

@@ -49,7 +49,8 @@ fn only_the_objective_is_needed() {
             "fitness": { "interval": 2, "lr": 5e-3, "threshold": -2.0, "preserve": true, "strict_prev": false },
             "candidates": { "count": 200, "extras": 20, "extra_width": null, "too_few": "error" },
             "score": { "calibration": 1024, "images": null, "batch": 1024 },
-            "held_out": 0.1, "device": "cpu", "threads": null, "pushed": { "steps_per_epoch": null }
+            "held_out": 0.1, "device": "cpu", "threads": null, "pushed": { "steps_per_epoch": null },
+            "told": { "group": 10, "lr": 1.0, "beta1": 0.0, "beta2": 0.999 }
         })
     );
     assert_eq!(serde_json::to_value(read(&written)).unwrap(), written, "what is written is read back");
@@ -66,7 +67,8 @@ fn given_values_are_kept() {
         "fitness": { "interval": 1, "lr": 0.1, "threshold": -1.0, "preserve": false, "strict_prev": true },
         "candidates": { "count": 10, "extras": 0, "extra_width": 9.0, "too_few": "accept" },
         "score": { "calibration": 10, "images": 20, "batch": 30 },
-        "held_out": 0.25, "device": "cuda:1", "threads": 4, "pushed": { "steps_per_epoch": 9 }
+        "held_out": 0.25, "device": "cuda:1", "threads": 4, "pushed": { "steps_per_epoch": 9 },
+        "told": { "group": 20, "lr": 0.5, "beta1": 0.9, "beta2": 0.99 }
     });
     assert_eq!(serde_json::to_value(read(&given)).unwrap(), given);
     assert_eq!(read(&set("/train/lr", json!(0.3))).train.batch, 128, "other keys of a section keep their defaults");
@@ -145,6 +147,10 @@ fn values_out_of_range_are_pointed_at() {
         ("/train/augment/pad", json!(65), "0 to 64"),
         ("/fitness/interval", json!(0), "1 to 1000000"),
         ("/fitness/lr", json!(-1.0), "0 to 10"),
+        ("/told/group", json!(1), "2 to 1000000"),
+        ("/told/lr", json!(10.5), "0 to 10"),
+        ("/told/beta1", json!(1.0), "0 to 0.9999"),
+        ("/told/beta2", json!(1.0), "0 to 0.9999"),
         ("/fitness/threshold", json!(0.5), "-1000000 to 0"),
         ("/candidates/count", json!(0), "1 to 1000000"),
         ("/candidates/extras", json!(1_000_001), "0 to 1000000"),
@@ -203,7 +209,7 @@ fn the_schema_knows_every_key_with_its_default() {
         }
     });
     assert_eq!(required, ["/checkpoint/path", "/objective", "/objective/high", "/objective/low"]);
-    assert_eq!(seen.len(), 47, "{seen:?}");
+    assert_eq!(seen.len(), 52, "{seen:?}");
 }
 
 #[test]

@@ -141,7 +141,7 @@ fn a_latency_needs_its_table() {
     let objective = json!({ "cost": "latency", "low": 1, "high": 100 });
     match search(&space, objective.clone(), None).err() {
         Some(Error::Argument { name: "latency", reason }) => {
-            assert_eq!(reason, "the objective is a latency, and there is no latency table")
+            assert_eq!(reason, "the cost is a latency, and there is no latency table")
         }
         other => panic!("{other:?}"),
     }

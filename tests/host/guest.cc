@@ -1,7 +1,5 @@
 // A host that uses the same libtorch, set up in its own odd way: nothing of that is another before, while and after the library
 // works, and what the library computes does not depend on it.
-#include "support.h"
-
 #include <ATen/ATen.h>
 #include <ATen/CPUGeneratorImpl.h>
 #include <ATen/Context.h>
@@ -21,6 +19,10 @@
 #if defined(__x86_64__)
 #include <immintrin.h>
 #endif
+
+// libtorch has one too, which aborts.
+#undef CHECK
+#include "support.h"
 
 extern char **environ;
 

@@ -109,7 +109,7 @@ int main(void) {
     if (loud) printf("%ld cores, %ld threads per job: at most %d threads, %d when idle, of which %d are nse's\n", cores, per_job, most, idle, own);
     /* One thread for every search, one for the model; and pools for the cores: at work and at rest. */
     CHECK(own == HOSTS + 1);
-    CHECK(most <= before + 1 + HOSTS + HOSTS + 1 + 2 * (cores > per_job ? cores : per_job) + 4);
+    CHECK(most <= before + 1 + HOSTS + HOSTS + 1 + 4 * (cores > per_job ? cores : per_job) + 2);
     CHECK(idle <= before + 1 + HOSTS + HOSTS + 1 + 2);
     pthread_barrier_wait(&together);
     for (size_t i = 0; i < HOSTS; ++i) {

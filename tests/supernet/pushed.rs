@@ -4,7 +4,7 @@ use crate::support::{small, stripes};
 use nse::checkpoint::{self, Expected};
 use nse::data::{Dataset, Normalisation, Order, PushedBatch, Values};
 use nse::search::{
-    json_lines, Control, Event, Given, Observer, Purpose, Search, SearchOptions, Silent, Start, Status, Stream, Wanted,
+    json_lines, Control, Drive, Event, Given, Observer, Purpose, Search, SearchOptions, Silent, Start, Status, Stream, Wanted,
 };
 use nse::supernet::{PushTrainer, SupernetTrainer};
 use nse::{Error, Result};
@@ -20,7 +20,7 @@ fn options() -> SearchOptions {
 }
 
 fn pushed() -> (Search, PushTrainer) {
-    let search = Search::start(small(), options(), Start { pushed: true, ..Start::default() }).unwrap();
+    let search = Search::start(small(), options(), Start { drive: Drive::Pushed, ..Start::default() }).unwrap();
     (search, PushTrainer::new(small(), &options()).unwrap())
 }
 
@@ -153,7 +153,7 @@ fn cancels_bad_batches_and_restarts_change_nothing() {
             checkpoint::save(&path, &search, &trainer).unwrap();
             trainer = PushTrainer::new(small(), &options()).unwrap();
             search = checkpoint::load(&path, &Expected::default()).unwrap().resume(&mut trainer).unwrap();
-            assert!(search.is_pushed());
+            assert_eq!(search.drive(), Drive::Pushed);
         }
     }
     assert!(cancels > 5, "{cancels} cancels");
@@ -208,7 +208,7 @@ fn what_does_not_fit_is_refused_and_changes_nothing() {
     refused(search.push(given, &mut trainer, &Silent), "a batch for the evaluation was given, a weight step comes next");
 
     let without = SearchOptions::from_json(&OPTIONS.replace(r#", "pushed": {"steps_per_epoch": 7}"#, "")).unwrap();
-    let mut search = Search::start(small(), without.clone(), Start { pushed: true, ..Start::default() }).unwrap();
+    let mut search = Search::start(small(), without.clone(), Start { drive: Drive::Pushed, ..Start::default() }).unwrap();
     let mut trainer = PushTrainer::new(small(), &without).unwrap();
     let given = |lr, trainer: &PushTrainer| {
         let batch = trainer.batch(&good).unwrap();

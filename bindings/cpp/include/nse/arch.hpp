@@ -29,6 +29,10 @@ class Arch : public detail::Handle<nse_arch, nse_arch_free> {
     [[nodiscard]] static Arch from_json(const Space &space, std::string_view json) {
         return detail::make<Arch>(nse_arch_from_json, space.get(), detail::Text("json", json).c_str());
     }
+    /// The architecture of a space that has this code. NSE_ERR_INVALID_ARGUMENT: not a code, cut or mistyped, or of another space.
+    [[nodiscard]] static Arch from_code(const Space &space, std::string_view code) {
+        return detail::make<Arch>(nse_arch_from_code, space.get(), detail::Text("code", code).c_str());
+    }
     /// The same operator, alone, in every cell. NSE_ERR_CONFIG: not an operator, or not a candidate of some cell.
     [[nodiscard]] static Arch uniform(const Space &space, std::string_view operator_name) {
         return detail::make<Arch>(nse_arch_uniform, space.get(), detail::Text("operator_name", operator_name).c_str());
@@ -50,6 +54,8 @@ class Arch : public detail::Handle<nse_arch, nse_arch_free> {
     }
     /// The JSON form, for `from_json`.
     [[nodiscard]] std::string to_json() const { return detail::read(nse_arch_to_json, get()); }
+    /// The short code, for `from_code`: lower-case letters, digits and a dot, at most 63 of them for what searches usually find.
+    [[nodiscard]] std::string code() const { return detail::read(nse_arch_code, get()); }
     [[nodiscard]] Cost cost() const {
         Cost cost;
         detail::call(nse_arch_cost, get(), &cost.macs, &cost.params);

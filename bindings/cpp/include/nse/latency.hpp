@@ -68,6 +68,11 @@ inline std::string Space::describe(const Latency &latency) const {
     return detail::read(nse_space_describe, get(), detail::given("latency", latency));
 }
 
+inline std::string Space::budget(std::string_view budget, const Latency &latency) const {
+    return detail::read(nse_space_budget, get(), detail::Text("budget_json", budget).c_str(),
+                        detail::given("latency", latency));
+}
+
 } // namespace v1
 } // namespace nse
 

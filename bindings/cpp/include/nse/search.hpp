@@ -9,6 +9,7 @@
 #include <nse/op.hpp>
 #include <nse/push.hpp>
 
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -40,6 +41,32 @@ struct Scored {
     Arch arch;
     /// Held-out top-1 with the supernet's weights, 0 to 1.
     double accuracy = 0;
+};
+
+/// How an architecture did that a told search has asked for, or not.
+struct Result {
+    /// See Arch::code.
+    std::string code;
+    /// 0 to 1; of a failure it means nothing.
+    double accuracy = 0;
+    /// Measured, in the unit of the objective; NaN: as computed.
+    double cost = std::numeric_limits<double>::quiet_NaN();
+    /// It could not be evaluated.
+    bool failed = false;
+};
+
+/// What became of a result.
+enum class Effect : std::uint32_t {
+    counted = NSE_TOLD_COUNTED,
+    repeated = NSE_TOLD_REPEATED,
+    late = NSE_TOLD_LATE,
+    unasked = NSE_TOLD_UNASKED,
+};
+
+/// What was asked for; empty while none can be given until a result is told, and when the search is complete.
+struct Asked {
+    std::vector<Arch> archs;
+    bool done = false;
 };
 
 class Search;
@@ -106,6 +133,25 @@ class Search : public detail::Handle<nse_search, nse_search_free> {
         desc.space = space.get();
         desc.train = train.get();
         create(desc, options, std::forward<F>(on_event));
+    }
+    /// Makes a search that trains nothing: it is asked for architectures and told how they did. Works in every build.
+    /// NSE_ERR_CONFIG. NSE_ERR_UNREACHABLE.
+    [[nodiscard]] static Search told(const Space &space, const SearchParts &parts, std::string_view options) {
+        const detail::Text json("desc.options_json", options);
+        nse_search_desc desc = parts.desc();
+        desc.flags = NSE_SEARCH_TOLD;
+        desc.space = space.get();
+        desc.options_json = json.c_str();
+        return detail::make<Search>(nse_search_create, static_cast<const nse_search_desc *>(&desc));
+    }
+    [[nodiscard]] static Search told(const Space &space, std::string_view options) { return told(space, SearchParts(), options); }
+    /// Makes a search from a file that one that is told has saved. NSE_ERR_IO. NSE_ERR_FORMAT. NSE_ERR_CONFIG.
+    [[nodiscard]] static Search load_told(std::string_view path, std::string_view options = {}) {
+        const detail::Text file("path", path), json("desc.options_json", options);
+        nse_search_desc desc = NSE_SEARCH_DESC_INIT;
+        desc.flags = NSE_SEARCH_TOLD;
+        desc.options_json = options.empty() ? nullptr : json.c_str();
+        return detail::make<Search>(nse_search_load, file.c_str(), static_cast<const nse_search_desc *>(&desc));
     }
     /// Makes a search from a file that `save`, or the option "checkpoint", has written; it goes on as if it had never stopped.
     /// The images must be those of the saved search. `options`: "", or those of that search, of which device, threads and
@@ -201,6 +247,39 @@ class Search : public detail::Handle<nse_search, nse_search_free> {
     /// NSE_ERR_OUT_OF_MEMORY: it would not fit. NSE_ERR_BUSY. NSE_ERR_CANCELLED. NSE_ERR_TORCH.
     [[nodiscard]] std::string estimate() const { return detail::read(nse_search_estimate, get()); }
 
+    /// Up to so many architectures to evaluate, of a search that is told. Waits for other calls, and is never NSE_ERR_BUSY.
+    [[nodiscard]] Asked ask(std::size_t count) {
+        std::vector<nse_arch *> handles(count, nullptr);
+        std::size_t given = 0;
+        const nse_status status = detail::call(nse_search_ask, get(), count, handles.data(), &given);
+        Asked asked;
+        asked.done = status == NSE_DONE;
+        asked.archs.reserve(given);
+        for (nse_arch *handle : handles) {
+            if (handle != nullptr) {
+                asked.archs.emplace_back(handle);
+            }
+        }
+        return asked;
+    }
+    /// Tells how an architecture did, in any order. NSE_ERR_CONFLICT: another result of it is known. NSE_ERR_INVALID_ARGUMENT.
+    Effect tell(const Result &told) {
+        const detail::Text code("result.code", told.code);
+        const bool measured = !std::isnan(told.cost);
+        nse_result result = NSE_RESULT_INIT;
+        result.flags = (told.failed ? NSE_RESULT_FAILED : 0u) | (measured ? NSE_RESULT_COST : 0u);
+        result.code = code.c_str();
+        result.accuracy = told.accuracy;
+        result.cost = measured ? told.cost : 0.0;
+        std::uint32_t effect = 0;
+        detail::call(nse_search_tell, get(), static_cast<const nse_result *>(&result), &effect);
+        return static_cast<Effect>(effect);
+    }
+    /// What was asked may be asked again; nothing changes when it was told or never asked.
+    void forget(std::string_view code) { detail::call(nse_search_forget, get(), detail::Text("code", code).c_str()); }
+    /// What was asked and not told, as JSON: [{"code", "round"}, ...].
+    [[nodiscard]] std::string pending() const { return detail::read(nse_search_pending, get()); }
+
     /// Asks a running step, push or estimate to stop: it throws NSE_ERR_CANCELLED. Without one it does nothing. Never waits.
     void cancel() const {
         detail::call([](const nse_search *search, nse_error **) { return nse_search_cancel(search); }, get());
@@ -237,6 +316,16 @@ class Search : public detail::Handle<nse_search, nse_search_free> {
         }
         return front;
     }
+    /// The front as one snapshot, as JSON; see nse_search_front.
+    [[nodiscard]] std::string front_json() const { return front_under(nullptr, nullptr); }
+    /// The front of what was scored under another cost, without training: "macs" or "params".
+    [[nodiscard]] std::string front_json(std::string_view cost) const {
+        return front_under(detail::Text("cost_json", under(cost)).c_str(), nullptr);
+    }
+    /// Under a latency. NSE_ERR_MISSING_LATENCY.
+    [[nodiscard]] std::string front_json(const Latency &latency) const {
+        return front_under(R"({"cost": "latency"})", detail::given("latency", latency));
+    }
     /// The most accurate member of the front that costs at most `max_cost`, in what the objective counts. NSE_ERR_NOT_FOUND:
     /// none is so cheap.
     [[nodiscard]] Scored best(double max_cost = std::numeric_limits<double>::infinity()) const {
@@ -272,6 +361,10 @@ class Search : public detail::Handle<nse_search, nse_search_free> {
             detail::call(nse_search_load, file.c_str(), static_cast<const nse_search_desc *>(&desc), search.out());
         });
         return search;
+    }
+    [[nodiscard]] static std::string under(std::string_view cost) { return R"({"cost": ")" + std::string(cost) + R"("})"; }
+    [[nodiscard]] std::string front_under(const char *cost, const nse_latency *latency) const {
+        return detail::read(nse_search_front, get(), cost, latency);
     }
     template <class T, class Function> [[nodiscard]] Matrix<T> matrix(Function function) const {
         Matrix<T> matrix;

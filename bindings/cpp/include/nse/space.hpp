@@ -33,13 +33,21 @@ class Space : public detail::Handle<nse_space, nse_space_free> {
 
     /// The canonical JSON form, for `from_json`.
     [[nodiscard]] std::string to_json() const { return detail::read(nse_space_to_json, get()); }
-    /// Size of the space, and the least and greatest cost of an architecture, as JSON.
+    /// Size of the space, and the least, middle and greatest cost of an architecture, as JSON.
     [[nodiscard]] std::string describe() const {
         const nse_latency *const none = nullptr;
         return detail::read(nse_space_describe, get(), none);
     }
     /// With the least and greatest latency, in the unit of the table. NSE_ERR_MISSING_LATENCY.
     [[nodiscard]] std::string describe(const Latency &latency) const; // in latency.hpp
+    /// Whether a cost window can be met, as JSON: satisfiable, unit, least, middle, greatest, log10_architectures, below, above; see
+    /// nse_space_budget. `budget`: {"cost": "macs", "low": 0, "high": 1e8}. NSE_ERR_CONFIG.
+    [[nodiscard]] std::string budget(std::string_view budget) const {
+        const nse_latency *const none = nullptr;
+        return detail::read(nse_space_budget, get(), detail::Text("budget_json", budget).c_str(), none);
+    }
+    /// Of a latency, in the unit of the table. NSE_ERR_MISSING_LATENCY.
+    [[nodiscard]] std::string budget(std::string_view budget, const Latency &latency) const; // in latency.hpp
 };
 
 /// Same as Space::presets.
