@@ -34,7 +34,7 @@ for target in ${*:-$("$run" list --fuzz-dir tests/fuzz)}; do
     case $target in source | dlpack) most=0 ;; *) most=1024 ;; esac
     mkdir -p "target/fuzz/found/$target" target/fuzz/broken
     say "feeding $target for $seconds seconds"
-    ASAN_OPTIONS=allocator_may_return_null=1:max_allocation_size_mb=4096 "target/fuzz/x86_64-unknown-linux-gnu/release/$target" \
+    ASAN_OPTIONS=allocator_may_return_null=1:max_allocation_size_mb=1024 "target/fuzz/x86_64-unknown-linux-gnu/release/$target" \
         "target/fuzz/found/$target" "tests/fuzz/corpus/$target" -max_total_time="$seconds" -timeout=10 -max_len=8192 \
         -malloc_limit_mb="$most" -artifact_prefix="target/fuzz/broken/$target-" >target/fuzz/log 2>&1 || {
         tail -n 40 target/fuzz/log >&2

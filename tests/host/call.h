@@ -56,6 +56,16 @@ static inline int documented(const function *f, int64_t status) {
     return 0;
 }
 
+/* Whether its handles go to `count` places, and not to one. */
+static inline int makes_several(const function *f) {
+    int count = 0, places = 0;
+    for (int i = 0; i < f->count; ++i) {
+        count |= strcmp(f->arguments[i].name, "count") == 0 && f->arguments[i].kind == 'n';
+        places |= f->arguments[i].kind == 'H';
+    }
+    return count && places;
+}
+
 static inline int is_free(const function *f) {
     return f->result == 'v' && f->count == 1 && f->arguments[0].kind == 'h';
 }

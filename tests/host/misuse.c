@@ -156,7 +156,7 @@ static void wrong_numbers(const function *f, int at) {
     value v[MOST_ARGUMENTS];
     plausible(f, v);
     for (int i = 0; i < f->count; ++i) {
-        if (strchr("oa", f->arguments[i].kind) != NULL) v[i].p = NULL;
+        if (strchr("oa", f->arguments[i].kind) != NULL || (f->arguments[i].kind == 'H' && makes_several(f))) v[i].p = NULL;
     }
     for (size_t i = 0; i < COUNT_OF(great); ++i) {
         if (f->arguments[at].kind == 'n') v[at].n = great[i];
