@@ -85,6 +85,7 @@ static void plausible(const function *f, value *v) {
         if (a->kind == 't') v[i].p = fitting_text(f->name, a->name);
         if (a->kind == 'o') v[i].p = room + 4096;
         if (a->kind == 'n' && strcmp(a->name, "capacity") == 0) v[i].n = 1024;
+        if (a->kind == 'n' && strcmp(a->name, "count") == 0 && makes_several(f)) v[i].n = 1;
         if (a->kind == 'd') v[i].d = 0.5;
     }
 }

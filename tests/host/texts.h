@@ -35,6 +35,8 @@ static const struct {
     {"nse_latency_to_text", "format", "csv"},
     {"nse_search_report", "format", "svg"},
     {"nse_model_export", "format", "torchscript"},
+    {NULL, "budget_json", "{\"cost\": \"macs\", \"low\": 0, \"high\": 1e8}"},
+    {NULL, "code", "1.0"},
     {NULL, "path", "file"},
     {"nse_search_desc", "options_json", SEARCH_TEXT},
     {"nse_model_desc", "options_json", MODEL_TEXT},
