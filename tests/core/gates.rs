@@ -3,7 +3,6 @@
 use crate::support::{assert_frequencies, between, gate_vectors};
 use nse::search::gates::{draw, probability};
 use nse::search::{Purpose, Stream};
-use std::time::{Duration, Instant};
 
 fn stream(index: u64) -> Stream {
     Stream::new(5, Purpose::ArchitectureGates, 0, index)
@@ -107,7 +106,6 @@ fn probabilities_sum_to_one() {
 #[test]
 fn two_hundred_operators_are_no_trouble() {
     let mut stream = stream(6);
-    let started = Instant::now();
     let p = vec![0.9995; 200];
     let all = vec![true; 200];
     let (mut closed, mut ones) = (vec![0; 200], 0);
@@ -127,5 +125,4 @@ fn two_hundred_operators_are_no_trouble() {
     let open: usize =
         (0..4000).map(|_| draw(&half, &[vec![false; 200]], &mut stream).unwrap().iter().filter(|g| **g).count()).sum();
     assert!((open as f64 / 4000.0 - 100.0).abs() < 0.6, "{open}");
-    assert!(started.elapsed() < Duration::from_secs(5));
 }
