@@ -4,7 +4,7 @@ use crate::error::{Error, Result};
 use schemars::generate::SchemaSettings;
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
-use serde::Serialize;
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use serde_path_to_error::{Path, Segment};
 use std::any::TypeId;
@@ -24,6 +24,17 @@ pub fn parse<T: DeserializeOwned + JsonSchema + 'static>(document: &'static str,
     })?;
     reader.end().map_err(|e| out_of_range(document, "", e.to_string()))?;
     Ok(value)
+}
+
+/// A number that may not be known: NaN in memory, which serde writes as null (and an infinity too).
+pub fn unknown<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<f64, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or(f64::NAN))
+}
+
+/// Rows of such numbers.
+pub fn unknown_rows<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Vec<Vec<f64>>, D::Error> {
+    let rows = Vec::<Vec<Option<f64>>>::deserialize(deserializer)?;
+    Ok(rows.into_iter().map(|row| row.into_iter().map(|value| value.unwrap_or(f64::NAN)).collect()).collect())
 }
 
 /// `value` outside its documented range.

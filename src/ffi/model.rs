@@ -65,7 +65,7 @@ impl ModelHandle {
         let arch = handle::get::<ArchHandle>("desc.arch", desc.arch)?;
         let train = handle::get::<Dataset>("desc.train", desc.train)?;
         let options = ModelOptions::from_json(text::optional("desc.options_json", desc.options_json)?.unwrap_or("{}"))?;
-        let worker = Worker::start("model", || Ok(None))?;
+        let worker = Worker::start("model", || Model::possible().map(|()| None))?;
         let job = move |state: &mut Option<Model>, reporter: &Reporter<()>| {
             let watch = |event: &Event| reporter.event(event);
             *state = Some(Model::train(arch.space.clone(), &arch.architecture, &train, &options, reporter, &watch)?);
