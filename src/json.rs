@@ -20,10 +20,21 @@ pub fn parse<T: DeserializeOwned + JsonSchema + 'static>(document: &'static str,
     let value = serde_path_to_error::deserialize(&mut reader).map_err(|e| Error::Config {
         document,
         pointer: pointer(e.path()),
-        reason: e.inner().to_string(),
+        reason: without_types(&e.inner().to_string()),
     })?;
     reader.end().map_err(|e| out_of_range(document, "", e.to_string()))?;
     Ok(value)
+}
+
+/// What is expected in words of JSON: serde names the Rust type of an object.
+fn without_types(reason: &str) -> String {
+    match reason.split_once("expected struct ") {
+        Some((before, named)) => {
+            let rest = named.find(' ').map_or("", |end| &named[end..]);
+            format!("{before}expected an object{rest}")
+        }
+        None => reason.into(),
+    }
 }
 
 /// A number that may not be known: NaN in memory, which serde writes as null (and an infinity too).

@@ -1,10 +1,10 @@
 //! The threads of the library that are alive, and how they are all brought to an end.
 
 use super::boundary;
+use crate::error::{Error, Result};
 use crate::supernet;
 use std::cell::Cell;
 use std::collections::BTreeMap;
-use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, JoinHandle};
@@ -34,13 +34,13 @@ thread_local! {
     static OWN: Cell<Option<u64>> = const { Cell::new(None) };
 }
 
-/// Starts a thread that [`end_all`] knows.
-pub fn spawn(name: &str, stop: Stop, body: impl FnOnce() + Send + 'static) -> io::Result<()> {
+/// Starts a thread that [`end_all`] knows; none while the process ends.
+pub fn spawn(name: &str, stop: Stop, body: impl FnOnce() + Send + 'static) -> Result<()> {
     let thread = Builder::new().name(format!("nse-{name}")).stack_size(STACK_BYTES);
     outlast_host();
     let mut threads = threads();
     if EXITING.load(Ordering::Relaxed) {
-        return Err(io::Error::other("the process ends"));
+        return Err(Error::Cancelled);
     }
     let number = threads.next;
     let body = move || {
@@ -54,7 +54,8 @@ pub fn spawn(name: &str, stop: Stop, body: impl FnOnce() + Send + 'static) -> io
         });
     };
     // With the lock, so that the thread does not leave before it is known.
-    let handle = without_signals(|| thread.spawn(body))?;
+    let refused = |error| Error::OutOfMemory(format!("no thread can be begun: {error}"));
+    let handle = without_signals(|| thread.spawn(body)).map_err(refused)?;
     threads.next += 1;
     threads.alive.insert(number, (handle, stop));
     Ok(())

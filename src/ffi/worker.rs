@@ -188,7 +188,7 @@ impl<S: 'static> Worker<S> {
             }
         };
         let worker = Worker { name, jobs: Arc::new(Mutex::new(Some(jobs))), turn: Arc::default(), poisoned: Arc::default() };
-        threads::spawn(name, worker.stop(), body).map_err(|source| Error::Io { path: "thread".into(), source })?;
+        threads::spawn(name, worker.stop(), body)?;
         made.recv().unwrap_or_else(|_| Err(ended()))?;
         if worker.jobs().is_none() {
             return Err(Error::ShutDown(name));

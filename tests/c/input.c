@@ -95,6 +95,7 @@ static void search_options(void **state) {
         {"{%s, \"fitness\": {\"interval\": 0}}", "0 is not in 1", "\"pointer\":\"/fitness/interval\""},
         {"{%s, \"seed\": -1}", "invalid value", "\"pointer\":\"/seed\""},
         {"{%s", "EOF", "search options"},
+        {"{\"objective\": null}", "invalid type: null, expected an object at line", "\"pointer\":\"/objective\""},
         {"{\"objective\": {\"low\": 9, \"high\": 1}}", "9 is above high, 1", "\"pointer\":\"/objective/low\""},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; ++i) {
