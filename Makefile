@@ -12,7 +12,7 @@ PURE  = $(CURDIR)/target/pure/release
 OUT   = $(CURDIR)/target/programs
 LINK  = -Iinclude -L$(LIB) -lnse -Wl,-rpath,$(LIB)
 
-.PHONY: build demo test test-core test-supernet test-abi test-host test-c test-cpp test-go test-examples test-docs test-slow ablation header lint clean
+.PHONY: build demo test test-core test-supernet test-abi test-host test-c test-cpp test-go test-examples test-docs test-slow ablation header reference lint clean
 
 build:
 	@$(torch) $(CARGO) build --release
@@ -73,6 +73,10 @@ test-slow: build test-core test-c | $(OUT)
 header:
 	@NSE_UPDATE_HEADER=1 $(CARGO) test --release --no-default-features --target-dir target/pure --test abi header_is_fresh
 	@cp include/nse.h bindings/go/nse.h
+
+# The reference of C, C++, Go and Rust, in target/reference.
+reference:
+	@$(torch) GO="$$(tools/go.sh)" tools/reference.sh target/reference
 
 # What each part of NSE is worth: four methods, three seeds each, an hour or so. Goes on where it was stopped.
 ablation:
