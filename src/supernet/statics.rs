@@ -3,12 +3,13 @@
 //! work. Such a registration is therefore kept here, and carried out when no thread of ours is left. The way is the one that loaders
 //! have: the places through which the files of libtorch call `__cxa_atexit` are given another function.
 //!
-//! What was registered while libtorch was loaded is not changed, as it comes behind everything of ours anyway.
+//! This begins with the first thread of ours: a host that uses libtorch by itself is left alone.
 
 use std::ffi::{c_char, c_int, c_void, CStr};
 use std::mem::size_of;
 use std::ptr::{null_mut, NonNull};
 use std::sync::atomic::{AtomicPtr, Ordering};
+use std::sync::Once;
 
 type Destroy = unsafe extern "C" fn(*mut c_void);
 
@@ -22,7 +23,7 @@ struct Kept {
 static LAST: AtomicPtr<Kept> = AtomicPtr::new(null_mut());
 
 /// Stands in for `__cxa_atexit`.
-unsafe extern "C" fn keep(destroy: Destroy, object: *mut c_void, _file: *mut c_void) -> c_int {
+unsafe extern "C" fn defer(destroy: Destroy, object: *mut c_void, _file: *mut c_void) -> c_int {
     let kept = Box::into_raw(Box::new(Kept { destroy, object, before: LAST.load(Ordering::Relaxed) }));
     // SAFETY: ours until it is in the list.
     let link = |last| unsafe {
@@ -48,8 +49,14 @@ pub fn destroy() {
     }
 }
 
-/// From now on keeps what the files of libtorch register, those that are loaded by now.
-pub fn keep_all() {
+/// From now on keeps what the files of libtorch register.
+pub fn keep() {
+    static FIRST: Once = Once::new();
+    FIRST.call_once(look_again);
+}
+
+/// The same for files that were loaded since.
+pub fn look_again() {
     // SAFETY: the callback has the type that is asked for.
     unsafe { libc::dl_iterate_phdr(Some(visit), null_mut()) };
 }
@@ -150,7 +157,7 @@ impl File<'_> {
         }
     }
 
-    /// Writes the address of `keep`, also where the loader let nothing be written any more.
+    /// Writes the address of `defer`, also where the loader let nothing be written any more.
     unsafe fn set(&self, place: usize) {
         // SAFETY: takes nothing.
         let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) } as usize;
@@ -164,7 +171,7 @@ impl File<'_> {
             if sealed && libc::mprotect(first, page, rights) != 0 {
                 return;
             }
-            (*(place as *const AtomicPtr<c_void>)).store(keep as *mut c_void, Ordering::Release);
+            (*(place as *const AtomicPtr<c_void>)).store(defer as *mut c_void, Ordering::Release);
             if sealed {
                 libc::mprotect(first, page, libc::PROT_READ);
             }
