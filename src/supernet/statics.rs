@@ -36,7 +36,6 @@ unsafe extern "C" fn defer(destroy: Destroy, object: *mut c_void, _file: *mut c_
 
 /// Destroys what was kept, the last first. To be called when the process ends and no thread of ours computes any more.
 pub fn destroy() {
-    // One may need another for the first time.
     while let Some(first) = NonNull::new(LAST.swap(null_mut(), Ordering::AcqRel)) {
         let mut next = Some(first);
         while let Some(kept) = next {
@@ -44,6 +43,8 @@ pub fn destroy() {
             let kept = unsafe { Box::from_raw(kept.as_ptr()) };
             // SAFETY: what libtorch asked for, once.
             unsafe { (kept.destroy)(kept.object) };
+            // It may have made another thing that it needs; that one is the last now.
+            destroy();
             next = NonNull::new(kept.before);
         }
     }
@@ -75,7 +76,10 @@ unsafe extern "C" fn visit(info: *mut libc::dl_phdr_info, _size: usize, _data: *
     // SAFETY: the loader gives a valid entry, with so many headers, of a file that stays loaded.
     unsafe {
         let info = &*info;
-        if !info.dlpi_name.is_null() && !info.dlpi_phdr.is_null() && FILES.contains(&stem(CStr::from_ptr(info.dlpi_name).to_bytes())) {
+        if !info.dlpi_name.is_null()
+            && !info.dlpi_phdr.is_null()
+            && FILES.contains(&stem(CStr::from_ptr(info.dlpi_name).to_bytes()))
+        {
             let headers = std::slice::from_raw_parts(info.dlpi_phdr, usize::from(info.dlpi_phnum));
             File { base: info.dlpi_addr as usize, headers }.divert();
         }
@@ -142,7 +146,9 @@ impl File<'_> {
     unsafe fn divert(&self) {
         // SAFETY: the tables are where the file says, and as long.
         unsafe {
-            let (Some(symbols), Some(names)) = (self.place::<libc::Elf64_Sym>(DT_SYMTAB), self.place::<c_char>(DT_STRTAB)) else { return };
+            let (Some(symbols), Some(names)) = (self.place::<libc::Elf64_Sym>(DT_SYMTAB), self.place::<c_char>(DT_STRTAB)) else {
+                return;
+            };
             // The first of the others, most of them, are relative: they name no function.
             let relative = self.value(DT_RELACOUNT).unwrap_or(0);
             for (table, bytes, skip) in [(DT_JMPREL, DT_PLTRELSZ, 0), (DT_RELA, DT_RELASZ, relative)] {
