@@ -14,7 +14,7 @@ strict="-Wall -Wextra -pedantic -Werror -I$root/include"
 
 ${CC:-cc} -std=c11 $strict "$root/examples/c/quickstart.c" -o "$OUT/quickstart-c" $link
 ${CXX:-c++} -std=c++17 $strict -I"$root/bindings/cpp/include" "$root/examples/cpp/quickstart.cpp" -o "$OUT/quickstart-cpp" $link
-(cd "$root/examples/go/quickstart" && CGO_LDFLAGS="$link" GOTOOLCHAIN=local GOPROXY=off GOFLAGS=-mod=readonly \
+(cd "$root/examples/go/quickstart" && PKG_CONFIG_PATH="$("$root/tests/go/pkgconfig.sh")" GOTOOLCHAIN=local GOPROXY=off GOFLAGS=-mod=readonly \
     ${GO:-go} build -o "$OUT/quickstart-go" .)
 ${CC:-cc} -std=gnu11 -Wall -Wextra -pedantic -Werror -I"$root/include" -O2 "$root/examples/c/trainer.c" -o "$OUT/trainer" $link -lm
 # The demo is run by `make demo`; here it only has to compile cleanly.

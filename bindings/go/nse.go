@@ -28,42 +28,13 @@
 // [encoding/json] turns into it. nil stands for "all defaults". They are strict: an unknown key is [ErrConfig].
 package nse
 
-// #cgo LDFLAGS: -lnse
-// #include "nse.h"
+// #include "shim.h"
 import "C"
 
 import (
+	"context"
 	"encoding/json"
-	"fmt"
-	"sync"
 )
-
-// ABI is the ABI number of the header that this package was made from.
-const ABI = C.NSE_ABI_VERSION
-
-// ready says, from the first call on, whether the package and the library that was loaded fit together.
-var ready = sync.OnceValue(func() error { return abiCheck(ABI) })
-
-func abiCheck(header uint32) error {
-	status := C.nse_abi_check(C.uint32_t(header))
-	if status >= 0 {
-		return nil
-	}
-	return &Error{
-		Code:    Code(status),
-		Message: fmt.Sprintf("this package is for ABI %d, libnse %s has another", header, Version()),
-	}
-}
-
-// Version is the version of the library, for example "0.1.0".
-func Version() string {
-	return C.GoString(C.nse_version_string())
-}
-
-// VersionNumber is the version of the library as major << 16 | minor << 8 | patch.
-func VersionNumber() uint32 {
-	return uint32(C.nse_version_number())
-}
 
 // RuntimeInfo is what runs in this process.
 type RuntimeInfo struct {
@@ -109,13 +80,16 @@ type RuntimeInfo struct {
 
 // Runtime says what runs here: versions, the libtorch in use, its devices and why CUDA is off. It loads libtorch's CUDA
 // half when there is one.
-func Runtime() (RuntimeInfo, error) {
-	var info RuntimeInfo
-	raw, err := readText(func(out *C.nse_buffer, e **C.nse_error) C.nse_status { return C.nse_runtime_info(out, e) })
-	if err == nil {
-		info.Raw, err = raw, decode(raw, &info)
-	}
-	return info, err
+//
+// ErrCancelled.
+func Runtime(ctx context.Context) (RuntimeInfo, error) {
+	return unlessEnded(ctx, func() (info RuntimeInfo, err error) {
+		info.Raw, err = readText(func(out *C.nse_buffer, e **C.nse_error) C.nse_status { return C.nse_runtime_info(out, e) })
+		if err == nil {
+			err = decode(info.Raw, &info)
+		}
+		return info, err
+	})
 }
 
 // Preset is a name of [SpacePreset] or [ArchPreset].
@@ -124,12 +98,7 @@ type Preset struct {
 	Description string `json:"description"`
 }
 
-// Presets lists the spaces that [SpacePreset] knows.
-func Presets() ([]Preset, error) {
-	var presets []Preset
-	raw, err := readText(func(out *C.nse_buffer, e **C.nse_error) C.nse_status { return C.nse_space_presets(out, e) })
-	if err == nil {
-		err = decode(raw, &presets)
-	}
-	return presets, err
+// SpacePresets lists the spaces that [SpacePreset] knows.
+func SpacePresets() ([]Preset, error) {
+	return read[[]Preset](func(out *C.nse_buffer, e **C.nse_error) C.nse_status { return C.nse_space_presets(out, e) })
 }

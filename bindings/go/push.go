@@ -89,7 +89,7 @@ func (s *Search) Push(ctx context.Context, phase Phase, batch Batch) (Pushed, er
 		return Pushed{}, err
 	}
 	pushed := C.nse_pushed{struct_size: C.sizeof_nse_pushed}
-	err := s.run(ctx, func() error {
+	err := s.run(ctx, nil, func() error {
 		var e *C.nse_error
 		return check(C.nsego_search_push(s.ptr, C.uint32_t(phase), C.uint32_t(len(batch.Labels)),
 			(*C.float)(unsafe.SliceData(batch.Images)), (*C.uint32_t)(unsafe.SliceData(batch.Labels)), C.double(batch.LR),

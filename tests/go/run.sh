@@ -16,7 +16,7 @@ fi
 mkdir -p "$OUT"
 OUT=$(cd "$OUT" && pwd)
 
-export CGO_ENABLED=1 CGO_LDFLAGS="-L$NSE_LIB -Wl,-rpath,$NSE_LIB"
+export CGO_ENABLED=1 PKG_CONFIG_PATH="$(NSE_LIB="$NSE_LIB" OUT="$OUT" "$root/tests/go/pkgconfig.sh")"
 export GOTOOLCHAIN=local GOPROXY=off GOFLAGS=-mod=readonly GOWORK=off
 # One thread for tensors: what is small is not quicker with more, and other tests run beside this one.
 export OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}"
