@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -52,15 +53,17 @@ var replaced = map[string]string{
 
 func TestEveryFunctionIsReachable(t *testing.T) {
 	sources, files := sourcesOf(t)
-	for _, name := range functions(t) {
+	names := functions(t)
+	for _, name := range names {
 		used := regexp.MustCompile(`\b` + name + `\(`).MatchString(sources)
 		if reason := replaced[name]; used == (reason != "") {
 			t.Errorf("%s: used is %v in %v; replaced: %q", name, used, files, reason)
 		}
-		delete(replaced, name)
 	}
 	for name := range replaced {
-		t.Errorf("%s is not in nse.h", name)
+		if !slices.Contains(names, name) {
+			t.Errorf("%s is not in nse.h", name)
+		}
 	}
 }
 
@@ -153,16 +156,18 @@ func TestABICheck(t *testing.T) {
 
 // Nothing reaches a library of another ABI.
 func TestEveryBeginningChecksTheABI(t *testing.T) {
-	space, dataset := tinySpace(t), tinyDataset(t)
-	arch, err := UniformArch(space, "conv_k3_t1")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer arch.Close()
+	space, dataset, arch := tinySpace(t), tinyDataset(t), tinyArch(t)
 	before := ready
 	defer func() { ready = before }()
 	ready = sync.OnceValue(func() error { return abiCheck(ABI + 1) })
-	for name, begin := range map[string]func() error{
+	for name, begin := range beginnings(t, space, dataset, arch) {
+		t.Run(name, func(t *testing.T) { fails(t, begin(), ErrABI) })
+	}
+}
+
+// beginnings are all functions that may be a program's first.
+func beginnings(t *testing.T, space *Space, dataset *Dataset, arch *Arch) map[string]func() error {
+	return map[string]func() error{
 		"ArchPresets":          func() error { _, err := ArchPresets(); return err },
 		"ArchPreset":           func() error { _, err := ArchPreset("nsenet", nil); return err },
 		"NewLatency":           func() error { _, err := NewLatency("ms"); return err },
@@ -196,7 +201,5 @@ func TestEveryBeginningChecksTheABI(t *testing.T) {
 			_, err := TrainModel(t.Context(), TrainConfig{Arch: arch, Train: dataset})
 			return err
 		},
-	} {
-		t.Run(name, func(t *testing.T) { fails(t, begin(), ErrABI) })
 	}
 }

@@ -10,6 +10,7 @@ import "C"
 
 import (
 	"debug/elf"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -58,7 +59,7 @@ func load(path string) error {
 		wanted = fmt.Sprintf("libnse.so.%d", ABI)
 	}
 	if loaded := library.loaded.Load(); loaded != nil {
-		if path == "" || same(*loaded, path) {
+		if path == "" || sameFile(*loaded, path) {
 			return nil
 		}
 		return failure(ErrInvalidArgument, "path %s: libnse is loaded already, from %s", path, *loaded)
@@ -85,8 +86,8 @@ func load(path string) error {
 	}
 }
 
-// same says whether two paths are one file.
-func same(a, b string) bool {
+// sameFile says whether two paths are one file.
+func sameFile(a, b string) bool {
 	if a == b {
 		return true
 	}
@@ -106,14 +107,14 @@ func whole(path string) error {
 	}
 	info, err := os.Stat(path)
 	if err != nil {
-		return err
+		return errors.Unwrap(err) // without the path, which the caller names
 	}
 	if !info.Mode().IsRegular() {
-		return fmt.Errorf("%s is not a file", path)
+		return errors.New("it is not a file")
 	}
 	file, err := elf.Open(path)
 	if err != nil {
-		return err
+		return fmt.Errorf("it is no whole library: %w", err)
 	}
 	defer file.Close()
 	for _, part := range file.Progs {
