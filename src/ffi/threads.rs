@@ -37,6 +37,8 @@ thread_local! {
 /// Starts a thread that [`end_all`] knows; none while the process ends.
 pub fn spawn(name: &str, stop: Stop, body: impl FnOnce() + Send + 'static) -> Result<()> {
     let thread = Builder::new().name(format!("nse-{name}")).stack_size(STACK_BYTES);
+    // What libtorch registers from here on is kept until our threads have ended, and ours comes before what it registered until now.
+    supernet::keep_statics();
     outlast_host();
     let mut threads = threads();
     if EXITING.load(Ordering::Relaxed) {
@@ -111,12 +113,11 @@ extern "C" fn at_exit() {
     }
 }
 
-/// Run by the loader, when libtorch is ready and nobody can have used it through us: exit() runs last what was registered first, so
-/// behind this only comes what libtorch has registered by now. What it registers later is kept and destroyed in `at_exit`. So no
-/// thread of ours ever meets a libtorch that is half destroyed, whoever calls exit() when.
+/// Run by the loader, when libtorch is ready and nobody can have used it through us: exit() runs first what was registered last, so
+/// what libtorch registers while it is loaded is only destroyed when no thread of ours is left, and none begins any more. For what it
+/// registers later, see `spawn`. So no thread of ours ever meets a libtorch that is half destroyed, whoever calls exit() when.
 extern "C" fn at_load() {
     boundary::watch_forks();
-    supernet::keep_statics();
     register();
 }
 

@@ -14,7 +14,7 @@ static CUDA_LIBRARY: Lazy<()> = Lazy::new(|| {
     // SAFETY: a constant name; the library stays loaded.
     let found = unsafe { libc::dlopen(c"libtorch_cuda.so".as_ptr(), libc::RTLD_NOW | libc::RTLD_LOCAL) };
     if !found.is_null() {
-        statics::keep_all();
+        statics::look_again();
     }
 });
 

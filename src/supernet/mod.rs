@@ -34,7 +34,7 @@ pub use measure_options::MeasureOptions;
 pub use model::Model;
 pub use options::{Evaluation, ModelOptions};
 pub use pushed::PushTrainer;
-pub use statics::{destroy as destroy_statics, keep_all as keep_statics};
+pub use statics::{destroy as destroy_statics, keep as keep_statics};
 pub use trainer::SupernetTrainer;
 
 use crate::error::Error;

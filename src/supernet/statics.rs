@@ -3,12 +3,13 @@
 //! work. Such a registration is therefore kept here, and carried out when no thread of ours is left. The way is the one that loaders
 //! have: the places through which the files of libtorch call `__cxa_atexit` are given another function.
 //!
-//! What was registered while libtorch was loaded is not changed, as it comes behind everything of ours anyway.
+//! This begins with the first thread of ours: a host that uses libtorch by itself is left alone.
 
 use std::ffi::{c_char, c_int, c_void, CStr};
 use std::mem::size_of;
 use std::ptr::{null_mut, NonNull};
 use std::sync::atomic::{AtomicPtr, Ordering};
+use std::sync::Once;
 
 type Destroy = unsafe extern "C" fn(*mut c_void);
 
@@ -22,7 +23,7 @@ struct Kept {
 static LAST: AtomicPtr<Kept> = AtomicPtr::new(null_mut());
 
 /// Stands in for `__cxa_atexit`.
-unsafe extern "C" fn keep(destroy: Destroy, object: *mut c_void, _file: *mut c_void) -> c_int {
+unsafe extern "C" fn defer(destroy: Destroy, object: *mut c_void, _file: *mut c_void) -> c_int {
     let kept = Box::into_raw(Box::new(Kept { destroy, object, before: LAST.load(Ordering::Relaxed) }));
     // SAFETY: ours until it is in the list.
     let link = |last| unsafe {
@@ -35,7 +36,6 @@ unsafe extern "C" fn keep(destroy: Destroy, object: *mut c_void, _file: *mut c_v
 
 /// Destroys what was kept, the last first. To be called when the process ends and no thread of ours computes any more.
 pub fn destroy() {
-    // One may need another for the first time.
     while let Some(first) = NonNull::new(LAST.swap(null_mut(), Ordering::AcqRel)) {
         let mut next = Some(first);
         while let Some(kept) = next {
@@ -43,13 +43,21 @@ pub fn destroy() {
             let kept = unsafe { Box::from_raw(kept.as_ptr()) };
             // SAFETY: what libtorch asked for, once.
             unsafe { (kept.destroy)(kept.object) };
+            // It may have made another thing that it needs; that one is the last now.
+            destroy();
             next = NonNull::new(kept.before);
         }
     }
 }
 
-/// From now on keeps what the files of libtorch register, those that are loaded by now.
-pub fn keep_all() {
+/// From now on keeps what the files of libtorch register.
+pub fn keep() {
+    static FIRST: Once = Once::new();
+    FIRST.call_once(look_again);
+}
+
+/// The same for files that were loaded since.
+pub fn look_again() {
     // SAFETY: the callback has the type that is asked for.
     unsafe { libc::dl_iterate_phdr(Some(visit), null_mut()) };
 }
@@ -68,7 +76,10 @@ unsafe extern "C" fn visit(info: *mut libc::dl_phdr_info, _size: usize, _data: *
     // SAFETY: the loader gives a valid entry, with so many headers, of a file that stays loaded.
     unsafe {
         let info = &*info;
-        if !info.dlpi_name.is_null() && !info.dlpi_phdr.is_null() && FILES.contains(&stem(CStr::from_ptr(info.dlpi_name).to_bytes())) {
+        if !info.dlpi_name.is_null()
+            && !info.dlpi_phdr.is_null()
+            && FILES.contains(&stem(CStr::from_ptr(info.dlpi_name).to_bytes()))
+        {
             let headers = std::slice::from_raw_parts(info.dlpi_phdr, usize::from(info.dlpi_phnum));
             File { base: info.dlpi_addr as usize, headers }.divert();
         }
@@ -135,7 +146,9 @@ impl File<'_> {
     unsafe fn divert(&self) {
         // SAFETY: the tables are where the file says, and as long.
         unsafe {
-            let (Some(symbols), Some(names)) = (self.place::<libc::Elf64_Sym>(DT_SYMTAB), self.place::<c_char>(DT_STRTAB)) else { return };
+            let (Some(symbols), Some(names)) = (self.place::<libc::Elf64_Sym>(DT_SYMTAB), self.place::<c_char>(DT_STRTAB)) else {
+                return;
+            };
             // The first of the others, most of them, are relative: they name no function.
             let relative = self.value(DT_RELACOUNT).unwrap_or(0);
             for (table, bytes, skip) in [(DT_JMPREL, DT_PLTRELSZ, 0), (DT_RELA, DT_RELASZ, relative)] {
@@ -150,7 +163,7 @@ impl File<'_> {
         }
     }
 
-    /// Writes the address of `keep`, also where the loader let nothing be written any more.
+    /// Writes the address of `defer`, also where the loader let nothing be written any more.
     unsafe fn set(&self, place: usize) {
         // SAFETY: takes nothing.
         let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) } as usize;
@@ -164,7 +177,7 @@ impl File<'_> {
             if sealed && libc::mprotect(first, page, rights) != 0 {
                 return;
             }
-            (*(place as *const AtomicPtr<c_void>)).store(keep as *mut c_void, Ordering::Release);
+            (*(place as *const AtomicPtr<c_void>)).store(defer as *mut c_void, Ordering::Release);
             if sealed {
                 libc::mprotect(first, page, libc::PROT_READ);
             }

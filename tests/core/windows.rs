@@ -72,7 +72,8 @@ fn one_cost_among_many_is_drawn() {
     let prices = CostTable::new(&space).prices(Metric::Macs);
     let (active, p) = (everything(&space), vec![vec![0.5; 4]; 12]);
     // The dearest operator of every cell and nothing else: one of 2^48 architectures, or of few.
-    let dearest = |(cell, operators): (usize, &Vec<u16>)| vec![*operators.iter().max_by_key(|o| prices.operator(cell, **o)).unwrap()];
+    let dearest =
+        |(cell, operators): (usize, &Vec<u16>)| vec![*operators.iter().max_by_key(|o| prices.operator(cell, **o)).unwrap()];
     let wanted = Architecture::new(&space, active.iter().enumerate().map(dearest).collect()).unwrap();
     let cost = prices.architecture(&wanted);
     let window = Window { low: cost, high: cost };
