@@ -51,7 +51,8 @@ test-c: build test-core | $(OUT)
 		tests/c/run.sh
 
 test-cpp: build | $(OUT)
-	@NSE_LIB="$(LIB)" OUT="$(OUT)" CXX="$(CXX)" GTEST="$$(tools/debian.sh libgtest-dev)" tests/cpp/run.sh
+	@NSE_LIB="$(LIB)" OUT="$(OUT)" CXX="$(CXX)" GTEST="$$(tools/debian.sh libgtest-dev)" \
+		TORCH="$$(tools/libtorch.sh)" tests/cpp/run.sh
 
 test-go: build | $(OUT)
 	@NSE_LIB="$(LIB)" OUT="$(OUT)" CC="$(CC)" CXX="$(CXX)" GO="$$(tools/go.sh)" tests/go/run.sh
