@@ -12,7 +12,7 @@ PURE  = $(CURDIR)/target/pure/release
 OUT   = $(CURDIR)/target/programs
 LINK  = -Iinclude -L$(LIB) -lnse -Wl,-rpath,$(LIB)
 
-.PHONY: build demo test test-core test-supernet test-abi test-host test-c test-cpp test-go test-examples test-docs test-slow ablation header reference lint clean
+.PHONY: build demo test test-core test-supernet test-abi test-host test-c test-cpp test-go test-examples test-docs test-slow test-install install dist ablation header reference lint clean
 
 build:
 	@$(torch) $(CARGO) build --release
@@ -26,7 +26,7 @@ demo: build | $(OUT)
 	@mkdir -p demo-out
 	@$(OUT)/demo "$$(tools/dataset.sh)" demo-out
 
-test: build test-core test-supernet test-abi test-host test-c test-cpp test-go test-examples test-docs
+test: build test-core test-supernet test-abi test-host test-c test-cpp test-go test-examples test-docs test-install
 	@echo "nse: all tests passed"
 
 # The pure part and the whole ABI, in a build without libtorch.
@@ -65,10 +65,27 @@ test-examples: build | $(OUT)
 test-docs: build | $(OUT)
 	@NSE_LIB="$(LIB)" OUT="$(OUT)" CC="$(CC)" CXX="$(CXX)" GO="$$(tools/go.sh)" tests/docs/run.sh
 
+# What a user does with an installed tree and a tarball, away from this checkout.
+test-install: build | $(OUT)
+	@NSE_LIB="$(LIB)" OUT="$(OUT)" CC="$(CC)" CXX="$(CXX)" GO="$$(tools/go.sh)" \
+		CMAKE="$$(tools/cmake.sh)" PKG_CONFIG="$$(tools/pkg-config.sh)" tests/install/run.sh
+
 # What takes minutes to an hour: see CONTRIBUTING.md. RUNGS="valgrind fuzz" runs only these.
 test-slow: build test-core test-c | $(OUT)
 	@NSE_LIB="$(LIB)" PURE_LIB="$(PURE)" OUT="$(OUT)" CC="$(CC)" CXX="$(CXX)" \
 		CMOCKA="$$(tools/debian.sh libcmocka-dev libcmocka0)" tests/slow.sh $(RUNGS)
+
+# What `make build` has left, which is not built anew: so root needs no toolchain. See docs/install.md.
+PREFIX ?= /usr/local
+install: $(LIB)/libnse.so
+	@PREFIX="$(PREFIX)" LIBDIR="$(LIBDIR)" DESTDIR="$(DESTDIR)" WITH_TORCH="$(WITH_TORCH)" tools/install.sh "$(LIB)"
+
+$(LIB)/libnse.so:
+	@$(MAKE) build
+
+# A tarball in target/dist, to unpack anywhere.
+dist: build
+	@WITH_TORCH="$(WITH_TORCH)" tools/dist.sh "$(LIB)" target/dist
 
 # Writes include/nse.h anew from the documentation in src/ffi.
 header:
