@@ -28,10 +28,10 @@ from() { realpath -m -s --relative-to "$1" "$2"; }
 more= includes=
 for include; do
     includes="$includes\"$(from "$cmake" "$include")\" "
-    [ "$include" = "$1" ] || more="$more -I\"\${pcfiledir}/$(from "$pkgconfig" "$include")\""
+    [ "$include" = "$1" ] || more="$more -I\${pcfiledir}/$(from "$pkgconfig" "$include")"
 done
 rpath=
-[ "${RPATH:-}" != 1 ] || rpath=' -Wl,-rpath,"${libdir}"'
+[ "${RPATH:-}" != 1 ] || rpath=' -Wl,-rpath,${libdir}'
 
 # fill TEMPLATE FROM: to stdout, with the folders as seen from FROM
 fill() {

@@ -8,7 +8,7 @@ static uint32_t labels[IMAGES];
 
 int main(void) {
     static const char *space_json =
-        "{\"name\": \"mine\", \"input\": {\"channels\": 1, \"height\": 12, \"width\": 12}, \"classes\": 2, \"stem\": {\"channels\": 4},"
+        "{\"name\": \"mine\", \"input\": {\"channels\": 1, \"height\": 12, \"width\": 12}, \"classes\": 2, \"stem\": {\"channels\": 4, \"stride\": 1}, \"tail\": {\"channels\": 8},"
         " \"cells\": [{\"kind\": \"reduce\", \"channels\": 8}], \"operators\": [\"mbconv_k3_t1\", \"conv_k3_t1\"]}";
     nse_error *error = NULL;
     nse_buffer info = NSE_BUFFER_INIT;

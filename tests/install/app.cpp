@@ -5,7 +5,7 @@
 
 int main() try {
     const nse::Space space = nse::Space::from_json(R"({"name": "mine", "input": {"channels": 1, "height": 12, "width": 12},
-        "classes": 2, "stem": {"channels": 4}, "cells": [{"kind": "reduce", "channels": 8}],
+        "classes": 2, "stem": {"channels": 4, "stride": 1}, "tail": {"channels": 8}, "cells": [{"kind": "reduce", "channels": 8}],
         "operators": ["mbconv_k3_t1", "conv_k3_t1"]})");
     std::vector<std::uint8_t> pixels;
     std::vector<std::uint32_t> labels;

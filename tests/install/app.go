@@ -12,7 +12,7 @@ import (
 
 func run() error {
 	space, err := nse.SpaceFromJSON(`{"name": "mine", "input": {"channels": 1, "height": 12, "width": 12}, "classes": 2,
-		"stem": {"channels": 4}, "cells": [{"kind": "reduce", "channels": 8}], "operators": ["mbconv_k3_t1", "conv_k3_t1"]}`)
+		"stem": {"channels": 4, "stride": 1}, "tail": {"channels": 8}, "cells": [{"kind": "reduce", "channels": 8}], "operators": ["mbconv_k3_t1", "conv_k3_t1"]}`)
 	if err != nil {
 		return err
 	}

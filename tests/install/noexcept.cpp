@@ -7,7 +7,7 @@ namespace {
 
 nse::Result<std::uint64_t> run() {
     const auto space = nse::Space::from_json(R"({"name": "mine", "input": {"channels": 1, "height": 12, "width": 12},
-        "classes": 2, "stem": {"channels": 4}, "cells": [{"kind": "reduce", "channels": 8}],
+        "classes": 2, "stem": {"channels": 4, "stride": 1}, "tail": {"channels": 8}, "cells": [{"kind": "reduce", "channels": 8}],
         "operators": ["mbconv_k3_t1", "conv_k3_t1"]})");
     if (!space.ok()) {
         return space.error();
