@@ -57,9 +57,10 @@ test-cpp: build | $(OUT)
 test-go: build | $(OUT)
 	@NSE_LIB="$(LIB)" OUT="$(OUT)" CC="$(CC)" CXX="$(CXX)" GO="$$(tools/go.sh)" tests/go/run.sh
 
-# The same small program in C, C++ and Go, on real images: each must run, and all must say the same.
+# The same programs in C, C++ and Go, on real images: each must run, and those of one algorithm must say the same.
 test-examples: build | $(OUT)
-	@NSE_LIB="$(LIB)" OUT="$(OUT)" CC="$(CC)" CXX="$(CXX)" GO="$$(tools/go.sh)" DATA="$$(tools/dataset.sh)" tests/examples.sh
+	@NSE_LIB="$(LIB)" OUT="$(OUT)" CC="$(CC)" CXX="$(CXX)" GO="$$(tools/go.sh)" DATA="$$(tools/dataset.sh)" \
+		TORCH="$$(tools/libtorch.sh)" PKG_CONFIG="$$(tools/pkg-config.sh)" tests/examples.sh
 
 # Every code block of README.md and docs/ is compiled and run.
 test-docs: build | $(OUT)
