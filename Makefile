@@ -55,7 +55,8 @@ test-cpp: build | $(OUT)
 		TORCH="$$(tools/libtorch.sh)" tests/cpp/run.sh
 
 test-go: build | $(OUT)
-	@NSE_LIB="$(LIB)" OUT="$(OUT)" CC="$(CC)" CXX="$(CXX)" GO="$$(tools/go.sh)" tests/go/run.sh
+	@NSE_LIB="$(LIB)" OUT="$(OUT)" CC="$(CC)" CXX="$(CXX)" GO="$$(tools/go.sh)" \
+		PKG_CONFIG="$$(tools/pkg-config.sh)" tests/go/run.sh
 
 # The same programs in C, C++ and Go, on real images: each must run, and those of one algorithm must say the same.
 test-examples: build | $(OUT)
@@ -64,7 +65,8 @@ test-examples: build | $(OUT)
 
 # Every code block of README.md and docs/ is compiled and run.
 test-docs: build | $(OUT)
-	@NSE_LIB="$(LIB)" OUT="$(OUT)" CC="$(CC)" CXX="$(CXX)" GO="$$(tools/go.sh)" tests/docs/run.sh
+	@NSE_LIB="$(LIB)" OUT="$(OUT)" CC="$(CC)" CXX="$(CXX)" GO="$$(tools/go.sh)" \
+		PKG_CONFIG="$$(tools/pkg-config.sh)" tests/docs/run.sh
 
 # What a user does with an installed tree and a tarball, away from this checkout.
 test-install: build | $(OUT)
@@ -88,10 +90,11 @@ $(LIB)/libnse.so:
 dist: build
 	@WITH_TORCH="$(WITH_TORCH)" tools/dist.sh "$(LIB)" target/dist
 
-# Writes include/nse.h anew from the documentation in src/ffi.
+# Writes include/nse.h anew from the documentation in src/ffi, and what is made of it.
 header:
 	@NSE_UPDATE_HEADER=1 $(CARGO) test --release --no-default-features --target-dir target/pure --test abi header_is_fresh
 	@cp include/nse.h bindings/go/nse.h
+	@go="$$(tools/go.sh)" && cd bindings/go && PATH="$$(dirname "$$go"):$$PATH" "$$go" generate
 
 # The reference of C, C++, Go and Rust, in target/reference.
 reference:

@@ -61,13 +61,14 @@ RPATH=$rpath "$root/tools/describe.sh" "$lib" "$lib/pkgconfig" "$lib/cmake/nse" 
 
 # The Go module, as `replace` takes it.
 cd "$root"
-git_free() { find "$1" -type f ! -name '*_test.go' ! -path '*/.*'; }
-for file in $(git_free bindings/go); do
+for file in $(find bindings/go -type f ! -name '*_test.go' ! -path '*/.*'); do
     install -D -m 644 "$file" "$share/nse/go/${file#bindings/go/}"
 done
+install -m 644 LICENSE "$share/nse/go/LICENSE"
 for file in README.md CHANGELOG.md $(find docs examples -type f ! -path '*/.*'); do
     install -D -m 644 "$file" "$share/doc/nse/$file"
 done
+sed -i 's|=> ../../../bindings/go$|=> ../../../../../nse/go|' "$share"/doc/nse/examples/go/*/go.mod
 install -D -m 644 LICENSE "$share/licenses/nse/LICENSE"
 
 [ -n "$TORCH_VERSION" ] || exit 0

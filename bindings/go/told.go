@@ -107,12 +107,7 @@ type Pending struct {
 // Pending lists what was asked and not told.
 func (s *Search) Pending() ([]Pending, error) {
 	defer runtime.KeepAlive(s)
-	var pending []Pending
-	raw, err := readText(func(out *C.nse_buffer, e **C.nse_error) C.nse_status {
+	return read[[]Pending](func(out *C.nse_buffer, e **C.nse_error) C.nse_status {
 		return C.nse_search_pending(s.handle(), out, e)
 	})
-	if err == nil {
-		err = decode(raw, &pending)
-	}
-	return pending, err
 }
