@@ -121,9 +121,15 @@ func (c *Config) check() error {
 		if !datasetName.MatchString(name) {
 			return fmt.Errorf("datasets: %q is not a name: up to 63 letters, digits, dots, - and _", name)
 		}
+		for _, part := range []*json.RawMessage{&dataset.Train, &dataset.HeldOut, &dataset.Test} {
+			if string(*part) == "null" {
+				*part = nil
+			}
+		}
 		if dataset.Train == nil {
 			return fmt.Errorf("datasets: %q has no train", name)
 		}
+		c.Datasets[name] = dataset
 	}
 	if len(c.Datasets) == 0 {
 		return errors.New("datasets: there is none")
