@@ -163,8 +163,8 @@ func TestThePage(t *testing.T) {
 	name := `<img src=x onerror="document.title='broken into'"> & <b>`
 	fields := map[string]string{
 		"name": name, "data": "stripes", "space": "", "document": tiny.Space, "low": "1", "high": "2",
-		"options": `{"seed": 3, "rounds": 1000, "active": 2, "held_out": 0.25, "train": {"epochs": 2, "batch": 8, "lr": 0.1}, "fitness": {"lr": 0.1},
-		 "candidates": {"count": 8, "extras": 0}, "score": {"calibration": 48, "batch": 48}}`,
+		"options": `{"seed": 3, "rounds": 1000, "active": 2, "held_out": 0.25, "train": {"epochs": 2, "batch": 8, "lr": 0.1}, "fitness": {"lr": 0.02, "threshold": -100},
+		 "candidates": {"count": 8, "extras": 0, "too_few": "accept"}, "score": {"calibration": 48, "batch": 48}}`,
 	}
 	b.fill(fields)
 	b.sees(`document.getElementById('wrong').textContent.includes('no architecture costs between 1 and 2')`)
@@ -181,8 +181,7 @@ func TestThePage(t *testing.T) {
 	for _, axis := range []string{"cost (kMACs)", "held-out accuracy (%)"} {
 		b.sees(fmt.Sprintf(`[...document.querySelectorAll('#plot .title')].some((text) => text.textContent === %q)`, axis))
 	}
-	before := evaluate[string](b, thetas)
-	b.sees(thetas + fmt.Sprintf(` !== %q`, before))
+	b.sees(thetas + fmt.Sprintf(` !== %q`, evaluate[string](b, thetas)))
 	progress := evaluate[string](b, `document.getElementById('progress').textContent`)
 	b.sees(fmt.Sprintf(`document.getElementById('progress').textContent !== %q`, progress))
 	// A name is text and nothing else.
