@@ -69,10 +69,11 @@ test-slow: build test-core test-c | $(OUT)
 	@NSE_LIB="$(LIB)" PURE_LIB="$(PURE)" OUT="$(OUT)" CC="$(CC)" CXX="$(CXX)" \
 		CMOCKA="$$(tools/debian.sh libcmocka-dev libcmocka0)" tests/slow.sh $(RUNGS)
 
-# Writes include/nse.h anew from the documentation in src/ffi.
+# Writes include/nse.h anew from the documentation in src/ffi, and what is made of it.
 header:
 	@NSE_UPDATE_HEADER=1 $(CARGO) test --release --no-default-features --target-dir target/pure --test abi header_is_fresh
 	@cp include/nse.h bindings/go/nse.h
+	@go="$$(tools/go.sh)" && cd bindings/go && PATH="$$(dirname "$$go"):$$PATH" "$$go" generate
 
 # The reference of C, C++, Go and Rust, in target/reference.
 reference:

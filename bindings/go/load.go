@@ -7,6 +7,8 @@ import "C"
 
 import "fmt"
 
+//go:generate go run generate.go
+
 // ABI is the ABI number of the header that this package was made from.
 const ABI = C.NSE_ABI_VERSION
 

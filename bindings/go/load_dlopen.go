@@ -19,8 +19,6 @@ import (
 	"unsafe"
 )
 
-//go:generate go run generate.go
-
 var library struct {
 	loading sync.Mutex
 	// loaded is the path it was loaded from; nil: not yet.

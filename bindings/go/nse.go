@@ -4,23 +4,38 @@
 //
 // # Building
 //
-// The package links with -lnse. Where the library is not in a standard place, say so when building:
-//
-//	CGO_LDFLAGS="-L/place/of/libnse -Wl,-rpath,/place/of/libnse" go build
+// cgo asks pkg-config for the library, so nse.pc must be found: PKG_CONFIG_PATH says where it is, when that is not where the system
+// looks. A program that was built with the tag nse_dlopen needs no libnse to build, and loads it when it runs: by [Load], or at the
+// first use.
 //
 // # Objects
 //
 // [Space], [Dataset], [Arch], [Latency], [Search] and [Model] are made by functions of this package. They hold memory
 // that the garbage collector does not see: call Close when done. An object that was forgotten is freed some time after it
 // became unreachable. Objects keep alive what they use, so Close works in any order and at any time, also while another
-// goroutine uses the object. A closed object answers with an error that is [ErrInvalidHandle].
+// goroutine uses the object. A closed object, a nil one and a zero value answer with an error that is [ErrInvalidHandle].
 //
-// All methods may be called from several goroutines. Of [Search.Step], [Search.Push], [Search.Estimate] and [Search.Save] one
-// runs at a time on a search, and of [Model.Evaluate] and [Model.Export] one on a model; a second one gets [ErrBusy].
+// All methods may be called from several goroutines. Of [Search.Step], [Search.Run], [Search.Push], [Search.Estimate] and
+// [Search.Save] one runs at a time on a search, and of [Model.Evaluate] and [Model.Export] one on a model; a second one gets
+// [ErrBusy].
+//
+// # Contexts
+//
+// Whatever takes long has a context. When it has ended already, nothing begins; when it ends, the call returns with an error that is
+// both [ErrCancelled] and the context's own, and the cause of that. Rounds, pushes, estimates, trainings and measurings stop after
+// their current batch, and a search goes on from there, to the same result. What the library cannot cut short (reading files, looking
+// at images, evaluating, saving, exporting) is not waited for any longer: it goes on in the background, its object is busy for that
+// long, and what comes of it is closed. A file is written whole or not at all.
+//
+// # Functions of the host
+//
+// OnEvent, the body of a loop over [Search.Run] and the Fill of a [Source] run on the goroutine that made the call, with no frames of
+// C below: they may panic, or end their goroutine. Only a handler of [SetLog] is called on other threads.
 //
 // # Errors
 //
-// Every error is an [*Error]; test it with [errors.Is] and the codes ErrConfig, ErrCancelled and so on.
+// Every error is an [*Error]; test it with [errors.Is] and the codes ErrConfig, ErrCancelled and so on, and read its
+// [Error.Detail].
 //
 // # Options
 //

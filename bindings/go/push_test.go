@@ -9,6 +9,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"unsafe"
 )
 
 const (
@@ -264,6 +265,46 @@ func TestAPushedSearchGoesOnFromAFileInAnyPhase(t *testing.T) {
 	}
 	sameAsUndisturbed(t, search)
 	search.Close()
+}
+
+// Tensors of another library train as slices do.
+func TestTensorsArePushed(t *testing.T) {
+	search, host := newPushed(t, pushedOptions(), nil), newLoader()
+	pushDLPack := func(ctx context.Context, search *Search, now Pushed, batch Batch) (Pushed, error) {
+		images := unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(batch.Images))), 4*len(batch.Images))
+		labels := unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(batch.Labels))), 4*len(batch.Labels))
+		const number, float = 1, 2
+		return search.PushDLPack(ctx, now.Next, unsafe.Pointer(tensor(t, images, float, 32, batchSize, 1, side, side)),
+			unsafe.Pointer(tensor(t, labels, number, 32, batchSize)), batch.LR)
+	}
+	for now := next(t, search); now.Next != PhaseDone; {
+		batch, ok := host.load(now)
+		var err error
+		if !ok {
+			now, err = search.End(t.Context())
+			host.scored = 0
+		} else {
+			if now.Next == PhaseCalibrate || now.Next == PhaseEvaluate {
+				host.scored++
+			}
+			now, err = pushDLPack(t.Context(), search, now, batch)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	sameAsUndisturbed(t, search)
+
+	batch, _ := host.load(Pushed{Next: PhaseWeight, Epoch: 1})
+	weight := Pushed{Next: PhaseWeight}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := pushDLPack(ended, newPushed(t, pushedOptions(), nil), weight, batch)
+	fails(t, err, ErrCancelled)
+	_, err = pushDLPack(t.Context(), nil, weight, batch)
+	fails(t, err, ErrInvalidHandle)
+	_, err = newPushed(t, pushedOptions(), nil).PushDLPack(t.Context(), PhaseWeight, nil, nil, 0.1)
+	fails(t, err, ErrInvalidArgument)
 }
 
 func TestAClosedSearchTakesNoBatch(t *testing.T) {

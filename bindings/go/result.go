@@ -89,6 +89,8 @@ type Front struct {
 	Unit string `json:"unit"`
 	// Members, cheapest first.
 	Members []Member `json:"members"`
+	// Raw is the whole document, with keys that a newer library may have.
+	Raw json.RawMessage `json:"-"`
 }
 
 // Member is an architecture on a front.
@@ -131,9 +133,15 @@ func (s *Search) FrontUnder(cost string, latency *Latency) (Front, error) {
 func (s *Search) front(cost *C.char, latency *Latency) (Front, error) {
 	defer runtime.KeepAlive(s)
 	defer runtime.KeepAlive(latency)
-	return read[Front](func(out *C.nse_buffer, e **C.nse_error) C.nse_status {
+	var front Front
+	var err error
+	front.Raw, err = readText(func(out *C.nse_buffer, e **C.nse_error) C.nse_status {
 		return C.nse_search_front(s.handle(), cost, latency.handle(), out, e)
 	})
+	if err == nil {
+		err = decode(front.Raw, &front)
+	}
+	return front, err
 }
 
 // FrontArchs goes over the architectures of Front, as it is when the loop begins, cheapest first. Each is the caller's to close; of

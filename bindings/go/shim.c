@@ -134,6 +134,16 @@ nse_status nsego_search_push(const nse_search *search, uint32_t phase, uint32_t 
     return nse_search_push(search, &batch, pushed, err);
 }
 
+nse_status nsego_search_push_dlpack(const nse_search *search, uint32_t phase, struct DLManagedTensorVersioned *images,
+                                    struct DLManagedTensorVersioned *labels, double lr, nse_pushed *pushed, nse_error **err) {
+    nse_batch batch = NSE_BATCH_INIT;
+    batch.phase = phase;
+    batch.images_dlpack = images;
+    batch.labels_dlpack = labels;
+    batch.lr = lr;
+    return nse_search_push(search, &batch, pushed, err);
+}
+
 nse_status nsego_search_tell(const nse_search *search, uint32_t flags, const char *code, double accuracy, double cost,
                              uint32_t *effect, nse_error **err) {
     nse_result result = NSE_RESULT_INIT;

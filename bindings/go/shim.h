@@ -40,6 +40,9 @@ nse_status nsego_search_load(const char *path, uint32_t flags, const nse_space *
 nse_status nsego_search_push(const nse_search *search, uint32_t phase, uint32_t count, const float *images, const uint32_t *labels,
                              double lr, nse_pushed *pushed, nse_error **err);
 
+nse_status nsego_search_push_dlpack(const nse_search *search, uint32_t phase, struct DLManagedTensorVersioned *images,
+                                    struct DLManagedTensorVersioned *labels, double lr, nse_pushed *pushed, nse_error **err);
+
 nse_status nsego_search_tell(const nse_search *search, uint32_t flags, const char *code, double accuracy, double cost,
                              uint32_t *effect, nse_error **err);
 

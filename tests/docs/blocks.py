@@ -115,7 +115,7 @@ def source(block):
     head, body, inside = [], [], False
     for line in lines:
         begins = re.match(r"(static |func |\w+ \w+\().*\{$", line)
-        (head if inside or begins or re.match(r'#include |import "', line) else body).append(line)
+        (head if inside or begins or re.match(r'#include |import ', line) else body).append(line)
         inside = (inside or begins) and line != "}"
     frame = (HERE / "frames" / f"{block.marks['frame']}.{block.language}").read_text()
     return frame.replace("@HEAD@", "\n".join(head)).replace("@BLOCK@", "\n".join(body))
@@ -138,7 +138,7 @@ def built(block, folder):
     module = re.search(r"^module (\S+)", (ROOT / "bindings/go/go.mod").read_text(), re.MULTILINE)[1]
     (folder / "main.go").write_text(source(block))
     (folder / "go.mod").write_text(f"module example.com/block\n\ngo 1.24\n\nrequire {module} v0.0.0\n\nreplace {module} => {ROOT}/bindings/go\n")
-    environment = dict(os.environ, CGO_ENABLED="1", GOTOOLCHAIN="local", GOPROXY="off", GOWORK="off", GOFLAGS="-mod=mod", CGO_LDFLAGS=" ".join(LINK))
+    environment = dict(os.environ, CGO_ENABLED="1", GOTOOLCHAIN="local", GOPROXY="off", GOWORK="off", GOFLAGS="-mod=mod", PKG_CONFIG_PATH=os.fspath(OUT / "pkgconfig"))
     run([os.environ.get("GO", "go"), "build", "-o", "block", "."], folder, env=environment)
     return ["./block"]
 
@@ -180,6 +180,7 @@ def main():
     shutil.rmtree(OUT, ignore_errors=True)
     (OUT / "data").mkdir(parents=True)
     images(OUT / "data")
+    run([ROOT / "tests/go/pkgconfig.sh"], OUT, env=dict(os.environ, NSE_LIB=os.fspath(LIBRARY), OUT=os.fspath(OUT)))
     run([os.environ.get("CC", "cc"), "-std=c11", *STRICT, HERE / "json.c", "-o", OUT / "json", *LINK], OUT)
     pages = [pathlib.Path(page).resolve() for page in sys.argv[4:]] or [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
     passed, failed = 0, 0
