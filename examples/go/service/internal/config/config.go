@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"strings"
 	"time"
@@ -79,6 +80,14 @@ func Default() Config {
 		Streams: 256, Connections: 1024, Checkpoint: 30, Progress: 0.25, Heartbeat: 15, Read: 30, Write: 60, Retry: 1, Retries: 8,
 		Shutdown: 25,
 	}
+}
+
+// Names of all settings.
+func Names() (names []string) {
+	for field := range reflect.TypeFor[Config]().Fields() {
+		names = append(names, field.Tag.Get("json"))
+	}
+	return names
 }
 
 var datasetName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$`)

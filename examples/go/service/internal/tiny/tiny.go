@@ -46,7 +46,7 @@ func Settings(t testing.TB) config.Config {
 	folder := t.TempDir()
 	document := func(part string, count int) json.RawMessage {
 		images, labels := filepath.Join(folder, part+"-images"), filepath.Join(folder, part+"-labels")
-		write(t, images, labels, count)
+		write(t, images, labels, stripes, side, count)
 		return json.RawMessage(fmt.Sprintf(`{"format": "idx", "images": %q, "labels": %q, "classes": %d}`, images, labels, classes))
 	}
 	c := config.Default()
@@ -60,23 +60,46 @@ func Settings(t testing.TB) config.Config {
 	return c
 }
 
-// write images of three classes as IDX files: rows, columns, a chequered board; with a phase and a brightness of their own.
-func write(t testing.TB, images, labels string, count int) {
+// Fashion writes files that have the names and shapes of Fashion-MNIST, and ten classes that differ in their stripes.
+func Fashion(t testing.TB, folder string) {
+	t.Helper()
+	for part, count := range map[string]int{"train": 120, "t10k": 40} {
+		file := func(kind string) string { return filepath.Join(folder, part+"-"+kind+"-ubyte.gz") }
+		write(t, file("images-idx3"), file("labels-idx1"), boards, 28, count)
+	}
+}
+
+// boards has ten classes: the distance of the stripes.
+func boards(i, x, y int) (label int, value byte) {
+	label = i % 10
+	return label, byte(200 * ((x + y + i) % (label + 2) / (label + 1)))
+}
+
+// stripes has three classes: rows, columns, a chequered board; with a phase and a brightness of their own.
+func stripes(i, x, y int) (label int, value byte) {
+	label = i % classes
+	phase, light := i/classes%4, byte(100+37*i%150)
+	on := [classes]bool{(y+phase)/2%2 == 0, (x+phase)/2%2 == 0, ((x+phase)/2+y/2)%2 == 0}[label]
+	if on {
+		value = light
+	}
+	return label, value
+}
+
+// write images as IDX files, which the library takes with and without compression.
+func write(t testing.TB, images, labels string, pixel func(i, x, y int) (label int, value byte), side, count int) {
+	t.Helper()
 	pixels := header(0x803, count, side, side)
 	names := header(0x801, count)
 	for i := range count {
-		label, phase, light := i%classes, i/classes%4, byte(100+37*i%150)
+		label, _ := pixel(i, 0, 0)
+		names = append(names, byte(label))
 		for y := range side {
 			for x := range side {
-				on := [classes]bool{(y+phase)/2%2 == 0, (x+phase)/2%2 == 0, ((x+phase)/2+y/2)%2 == 0}[label]
-				value := byte(0)
-				if on {
-					value = light
-				}
+				_, value := pixel(i, x, y)
 				pixels = append(pixels, value)
 			}
 		}
-		names = append(names, byte(label))
 	}
 	for path, content := range map[string][]byte{images: pixels, labels: names} {
 		if err := os.WriteFile(path, content, 0o600); err != nil {
