@@ -12,7 +12,7 @@ PURE  = $(CURDIR)/target/pure/release
 OUT   = $(CURDIR)/target/programs
 LINK  = -Iinclude -L$(LIB) -lnse -Wl,-rpath,$(LIB)
 
-.PHONY: build demo test test-core test-supernet test-abi test-host test-c test-cpp test-go test-examples test-docs test-slow test-install install dist ablation header reference lint clean
+.PHONY: build demo service test test-core test-supernet test-abi test-host test-c test-cpp test-go test-service test-examples test-docs test-slow ablation header reference lint clean test-install install dist
 
 build:
 	@$(torch) $(CARGO) build --release
@@ -26,7 +26,11 @@ demo: build | $(OUT)
 	@mkdir -p demo-out
 	@$(OUT)/demo "$$(tools/dataset.sh)" demo-out
 
-test: build test-core test-supernet test-abi test-host test-c test-cpp test-go test-examples test-docs test-install
+# The service of docs/service.md, as target/programs/service.
+service: build | $(OUT)
+	@NSE_LIB="$(LIB)" OUT="$(OUT)" GO="$$(tools/go.sh 26)" tests/go/service.sh build
+
+test: build test-core test-supernet test-abi test-host test-c test-cpp test-go test-service test-examples test-docs test-install
 	@echo "nse: all tests passed"
 
 # The pure part and the whole ABI, in a build without libtorch.
@@ -57,6 +61,9 @@ test-cpp: build | $(OUT)
 test-go: build | $(OUT)
 	@NSE_LIB="$(LIB)" OUT="$(OUT)" CC="$(CC)" CXX="$(CXX)" GO="$$(tools/go.sh)" \
 		PKG_CONFIG="$$(tools/pkg-config.sh)" tests/go/run.sh
+
+test-service: build | $(OUT)
+	@NSE_LIB="$(LIB)" OUT="$(OUT)" GO="$$(tools/go.sh 26)" CHROMIUM="$$(tools/chromium.sh)" tests/go/service.sh
 
 # The same programs in C, C++ and Go, on real images: each must run, and those of one algorithm must say the same.
 test-examples: build | $(OUT)

@@ -8,6 +8,7 @@ rest, which a comment in front of the fence names:
     <!-- test: file search.c -->  kept under that name for the sh blocks of the same page; what is not a program is only kept
     <!-- test: json space -->     what kind of document it is: json.c lists them
     <!-- test: make -->           an sh block of make targets, which are tested elsewhere: they only have to exist
+    <!-- test: service -->        a block that the service's own tests run (examples/go/service/docs_test.go)
 
     blocks.py ROOT LIBRARY OUT [PAGE...]
 """
@@ -159,6 +160,8 @@ def shell(block, folder):
 def check(block, files):
     if block.language not in LANGUAGES:
         raise Failed(f"the language {block.language!r} is none of {', '.join(LANGUAGES)}")
+    if "service" in block.marks:
+        return
     if "file" in block.marks:
         files[block.marks["file"]] = block.text
         if not block.program:
