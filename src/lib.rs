@@ -13,6 +13,7 @@
 //! data       images in memory: IDX files, memory of the host, splits, normalisation, augmentation
 //! checkpoint a search and its weights in one file: checksummed, replaced whole or not at all
 //! report     pictures for people
+//! files      opening what a path names, and only regular files
 //! process    which files are mapped into this process: libtorch, OpenMP
 //! supernet   the weights: the only folder that names `tch` (libtorch)
 //! ffi        the C ABI, `include/nse.h`
@@ -27,6 +28,7 @@ pub mod cost;
 pub mod data;
 mod error;
 pub mod ffi;
+mod files;
 pub mod json;
 pub mod log;
 pub mod process;

@@ -61,7 +61,7 @@ const (
 	ErrPanic Code = C.NSE_ERR_PANIC
 	// ErrNotFound: there is no such thing, for example no architecture within the budget.
 	ErrNotFound Code = C.NSE_ERR_NOT_FOUND
-	// ErrUnreachable: no architecture costs what was asked for. Detail says what is reachable.
+	// ErrUnreachable: no architecture costs what was asked for, and Detail says what is reachable; or hardly any does.
 	ErrUnreachable Code = C.NSE_ERR_UNREACHABLE
 	// ErrDiverged: a loss became infinite or not a number. The state before that step is kept.
 	ErrDiverged Code = C.NSE_ERR_DIVERGED

@@ -28,6 +28,12 @@ pub fn runtime_info() -> Value {
 /// There is nothing that could be tired.
 pub fn rest() {}
 
+/// There is nothing that would be destroyed.
+pub fn keep_statics() {}
+
+/// There is nothing to destroy.
+pub fn destroy_statics() {}
+
 /// Copies from a device that only libtorch reaches.
 ///
 /// # Safety
@@ -133,7 +139,15 @@ impl BatchTrainer for PushTrainer {
 
 pub enum Model {}
 
+fn no_training<T>() -> Result<T> {
+    Err(Error::Unsupported("training a model"))
+}
+
 impl Model {
+    pub fn possible() -> Result<()> {
+        no_training()
+    }
+
     pub fn train(
         _: Arc<Space>,
         _: &Architecture,
@@ -142,7 +156,7 @@ impl Model {
         _: &dyn Control,
         _: &dyn Fn(&Event),
     ) -> Result<Self> {
-        Err(Error::Unsupported("training a model"))
+        no_training()
     }
 
     pub fn evaluate(&self, _: &Dataset, _: &dyn Control) -> Result<Evaluation> {

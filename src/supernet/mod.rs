@@ -19,6 +19,7 @@ mod paths;
 mod pushed;
 pub mod score;
 pub mod shim;
+mod statics;
 pub mod store;
 mod trainer;
 pub mod unit;
@@ -33,6 +34,7 @@ pub use measure_options::MeasureOptions;
 pub use model::Model;
 pub use options::{Evaluation, ModelOptions};
 pub use pushed::PushTrainer;
+pub use statics::{destroy as destroy_statics, keep as keep_statics};
 pub use trainer::SupernetTrainer;
 
 use crate::error::Error;

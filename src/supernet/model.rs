@@ -3,6 +3,7 @@
 use super::cores;
 use super::device;
 use super::learner::{Learner, Loader};
+use super::libtorch;
 use super::network::Network;
 use super::norm::Statistics;
 use super::options::{Evaluation, ModelOptions};
@@ -29,6 +30,11 @@ pub struct Model {
 const PASS: usize = 1024;
 
 impl Model {
+    /// Whether a training could begin, before it does.
+    pub fn possible() -> Result<()> {
+        libtorch::usable().map(|_| ())
+    }
+
     /// Trains `architecture` from fresh weights. `watch` is told after every step and may end the training by its control.
     pub fn train(
         space: Arc<Space>,

@@ -4,6 +4,7 @@
 #
 #   NSE_LIB  folder of libnse.so (default: target/release of this checkout)
 #   GO       go command (default: go)
+#   PKG_CONFIG  pkg-config command (default: pkg-config)
 #   OUT      folder for the programs (default: a temporary one, removed at the end)
 set -eu
 root=$(cd "$(dirname "$0")/../.." && pwd)
@@ -16,7 +17,7 @@ fi
 mkdir -p "$OUT"
 OUT=$(cd "$OUT" && pwd)
 
-export CGO_ENABLED=1 PKG_CONFIG_PATH="$(NSE_LIB="$NSE_LIB" OUT="$OUT" "$root/tests/go/pkgconfig.sh")"
+export CGO_ENABLED=1 PKG_CONFIG_PATH="$NSE_LIB/pkgconfig"
 export GOTOOLCHAIN=local GOPROXY=off GOFLAGS=-mod=readonly GOWORK=off
 # One thread for tensors: what is small is not quicker with more, and other tests run beside this one.
 export OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}"
