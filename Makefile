@@ -29,7 +29,7 @@ demo: build | $(OUT)
 
 # The service of docs/service.md, as target/programs/service.
 service: build | $(OUT)
-	@NSE_LIB="$(LIB)" OUT="$(OUT)" GO="$$(tools/go.sh 26)" tests/go/service.sh build
+	@NSE_LIB="$(LIB)" OUT="$(OUT)" GO="$$(tools/go.sh 26)" PKG_CONFIG="$$(tools/pkg-config.sh)" tests/go/service.sh build
 
 test: build test-core test-supernet test-abi test-host test-c test-cpp test-go test-service test-examples test-docs test-install
 	@echo "nse: all tests passed"
@@ -64,7 +64,8 @@ test-go: build | $(OUT)
 		PKG_CONFIG="$$(tools/pkg-config.sh)" tests/go/run.sh
 
 test-service: build | $(OUT)
-	@NSE_LIB="$(LIB)" OUT="$(OUT)" GO="$$(tools/go.sh 26)" CHROMIUM="$$(tools/chromium.sh)" tests/go/service.sh
+	@NSE_LIB="$(LIB)" OUT="$(OUT)" GO="$$(tools/go.sh 26)" CHROMIUM="$$(tools/chromium.sh)" \
+		PKG_CONFIG="$$(tools/pkg-config.sh)" tests/go/service.sh
 
 # The same programs in C, C++ and Go, on real images: each must run, and those of one algorithm must say the same.
 test-examples: build | $(OUT)

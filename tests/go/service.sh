@@ -4,10 +4,11 @@
 #
 #   service.sh [build]  only builds it, as OUT/service
 #
-#   NSE_LIB   folder of libnse.so (default: target/release of this checkout)
-#   GO        go command, 1.26 or later (default: go)
-#   CHROMIUM  command of a Chromium
-#   OUT       folder for the program
+#   NSE_LIB     folder of libnse.so (default: target/release of this checkout)
+#   PKG_CONFIG  pkg-config command (default: pkg-config)
+#   GO          go command, 1.26 or later (default: go)
+#   CHROMIUM    command of a Chromium
+#   OUT         folder for the program
 set -eu
 root=$(cd "$(dirname "$0")/../.." && pwd)
 NSE_LIB=$(cd "${NSE_LIB:-$root/target/release}" && pwd)
@@ -16,7 +17,7 @@ GO=${GO:-go}
 mkdir -p "$OUT"
 OUT=$(cd "$OUT" && pwd)
 
-export CGO_ENABLED=1 PKG_CONFIG_PATH="$(NSE_LIB="$NSE_LIB" OUT="$OUT" "$root/tests/go/pkgconfig.sh")"
+export CGO_ENABLED=1 PKG_CONFIG_PATH="$NSE_LIB/pkgconfig"
 export GOTOOLCHAIN=local GOFLAGS=-mod=readonly GOWORK=off
 # Also for tests that run beside each other: what is small is not quicker with more threads.
 export OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}"

@@ -134,6 +134,28 @@ func TestOneReplica(t *testing.T) {
 	launch(t, settings)
 }
 
+// A training that is killed begins again, and ends with the same model.
+func TestATrainingThatIsKilled(t *testing.T) {
+	settings := tiny.Settings(t)
+	p := launch(t, settings)
+	for _, id := range []string{"whole", "killed"} {
+		p.call("POST", "/api/v1/jobs", map[string]any{
+			"id": id, "kind": "train", "data": "stripes", "space": json.RawMessage(tiny.Space),
+			"architecture": map[string]any{"cells": [][]string{{"mbconv_k3_t1"}, {"conv_k3_t1"}, {}}},
+			"options":      map[string]any{"train": map[string]any{"epochs": 12, "batch": 8}},
+		}, http.StatusCreated)
+		if id == "killed" {
+			p.await(id, "in training", func(j job.Job) bool { return atWork(j) && j.Progress.Step >= 20 })
+			p.kill()
+			p = launch(t, settings)
+		}
+		p.await(id, "done", isDone)
+	}
+	if a, b := p.call("GET", "/api/v1/jobs/whole/model", nil, 200), p.call("GET", "/api/v1/jobs/killed/model", nil, 200); !bytes.Equal(a, b) {
+		t.Errorf("%d bytes, %d bytes", len(a), len(b))
+	}
+}
+
 // The disk takes no checkpoint for a while: the job says so, tries again, and ends with the same result.
 func TestCheckpointsThatCannotBeWritten(t *testing.T) {
 	settings := tiny.Settings(t)

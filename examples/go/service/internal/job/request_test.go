@@ -52,6 +52,29 @@ func TestRequestsAreStrict(t *testing.T) {
 	}
 }
 
+// Whatever comes, the answer is a request that a service can work with, or a problem that says why not.
+func FuzzParse(f *testing.F) {
+	for _, body := range []string{
+		`{}`, `{"kind": "search", "data": "d", "space": "s", "id": "a"}`, `{"kind": "train", "data": "d", "search": "a", "budget": 1e3}`, `{"a~/b": 0}`,
+		`{"kind": "search", "data": "d", "space": {"a": [1]}, "options": {"objective": {"low": 1}}}`, "{\"id\": \"\xff\"}", `{"id": "\u0000"}`, `null`,
+	} {
+		f.Add([]byte(body))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		request, digest, err := Parse(body)
+		if err == nil {
+			if len(digest) != 64 || request.ID != "" && !ValidID(request.ID) || request.Data == "" {
+				t.Errorf("%+v", request)
+			}
+			return
+		}
+		var problem *Problem
+		if !errors.As(err, &problem) || problem.Status < 400 || problem.Status > 499 || len(problem.Error()) > 10*len(body)+1000 {
+			t.Errorf("%v", err)
+		}
+	})
+}
+
 func TestTheDigestIsThatOfTheMeaning(t *testing.T) {
 	digest := func(body string) string {
 		_, digest, err := Parse([]byte(body))

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
+	"encoding/json"
 	"html/template"
 	"net/http"
 	"path"
@@ -43,8 +44,17 @@ var reportText string
 var reportPage = template.Must(template.New("report").Funcs(template.FuncMap{
 	"percent": func(x float64) float64 { return 100 * x },
 	"time":    func(at time.Time) string { return at.UTC().Format("2006-01-02 15:04:05 UTC") },
-	"text":    func(raw []byte) string { return string(raw) },
+	"text":    indented,
 }).Parse(reportText))
+
+// indented JSON, for people.
+func indented(raw json.RawMessage) string {
+	var text bytes.Buffer
+	if json.Indent(&text, raw, "", "  ") != nil {
+		return string(raw)
+	}
+	return text.String()
+}
 
 // Report writes the page of what a job has found.
 func Report(w http.ResponseWriter, j job.Job, record job.Record, result job.Result) error {

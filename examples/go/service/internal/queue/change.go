@@ -81,9 +81,7 @@ func (q *Queue) again(id, digest string) (j job.Job, err error, there bool) {
 	if err != nil {
 		return j, nil, false
 	}
-	e.mutex.Lock()
-	defer e.mutex.Unlock()
-	if e.record.Digest != digest {
+	if e.view.Load().Digest != digest {
 		return j, job.Errorf(http.StatusConflict, "id_taken", "job %q is there already, and was asked for something else", id).At("/id"), true
 	}
 	return e.job(), nil, true
@@ -107,7 +105,7 @@ func (q *Queue) admit() error {
 func (q *Queue) short(all []*entry) error {
 	queued := 0
 	for _, e := range all {
-		if e.view.Load().State == job.Queued {
+		if e.view.Load().Job.State == job.Queued {
 			queued++
 		}
 	}
@@ -126,9 +124,7 @@ func (q *Queue) found(id string) (*engine.Found, error) {
 	if err != nil {
 		return nil, job.Errorf(http.StatusUnprocessableEntity, "not_found", "there is no such job").At("/search")
 	}
-	e.mutex.Lock()
-	record := e.record
-	e.mutex.Unlock()
+	record := e.view.Load()
 	if record.Job.Kind != job.Search {
 		return nil, job.Errorf(http.StatusUnprocessableEntity, "invalid_request", "job %q is not a search", id).At("/search")
 	}

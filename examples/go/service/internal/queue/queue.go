@@ -52,7 +52,8 @@ type Queue struct {
 // entry is a job in memory.
 type entry struct {
 	hub events.Hub
-	// mutex makes transitions one after the other. Readers do not take it: they look at view and live.
+	// mutex makes transitions one after the other, and is held while the disk is at work. Readers do not take it: they look at view and
+	// live.
 	mutex  sync.Mutex
 	record job.Record
 	// cancel of the run; nil when none is under way.
@@ -62,7 +63,7 @@ type entry struct {
 	// gone: deleted.
 	gone bool
 
-	view atomic.Pointer[job.Job]
+	view atomic.Pointer[job.Record]
 	live atomic.Pointer[live]
 }
 
@@ -191,9 +192,7 @@ func (q *Queue) Get(id string) (job.Job, job.Record, error) {
 	if err != nil {
 		return job.Job{}, job.Record{}, err
 	}
-	e.mutex.Lock()
-	defer e.mutex.Unlock()
-	return e.job(), e.record, nil
+	return e.job(), *e.view.Load(), nil
 }
 
 // Result of a job so far.
@@ -249,7 +248,7 @@ func (q *Queue) room() error {
 
 // job as it is now.
 func (e *entry) job() job.Job {
-	j := *e.view.Load()
+	j := e.view.Load().Job
 	if now := e.live.Load(); now != nil {
 		if now.progress != nil {
 			j.Progress = now.progress
@@ -261,7 +260,7 @@ func (e *entry) job() job.Job {
 
 // show makes the record what readers see, and tells listeners. The mutex is held, or nobody else has the entry.
 func (e *entry) show() {
-	view := e.record.Job
+	view := e.record
 	e.view.Store(&view)
 	e.hub.Publish("job", e.job())
 }

@@ -248,7 +248,7 @@ func (s *sink) Fitness(fitness job.Fitness) {
 func (s *sink) Warning(text string) {
 	if text != "" {
 		s.queue.metrics.Warned(s.kind)
-		s.queue.log.Warn("job is in trouble", "job", s.entry.view.Load().ID, "warning", text)
+		s.queue.log.Warn("job is in trouble", "job", s.entry.view.Load().Job.ID, "warning", text)
 	}
 	s.update(func(l *live) { l.warning = text })
 	s.entry.hub.Publish("job", s.entry.job())
@@ -256,7 +256,7 @@ func (s *sink) Warning(text string) {
 
 func (s *sink) Result(result job.Result) error {
 	e := s.entry
-	if err := s.queue.store.SaveResult(e.view.Load().ID, result); err != nil {
+	if err := s.queue.store.SaveResult(e.view.Load().Job.ID, result); err != nil {
 		return err
 	}
 	best := bestOf(result)

@@ -105,7 +105,7 @@ function trouble(text) {
   byID('trouble').hidden = text === '';
 }
 
-const doing = { train: 'training, step', score: 'scoring, candidate', finish: 'complete, step' };
+const doing = { train: 'training, step', score: 'scoring, candidate' };
 
 function progress(now) {
   if (!shown || !now) {
@@ -114,7 +114,8 @@ function progress(now) {
     return;
   }
   byID('bar').value = shown.state === 'done' ? 1 : now.step / now.steps;
-  const parts = [`round ${now.round} of ${now.rounds}: ${doing[now.kind] ?? now.kind} ${now.step} of ${now.steps}`];
+  const done = now.kind === 'finish' ? 'complete' : `${doing[now.kind]} ${now.step} of ${now.steps}`;
+  const parts = [`round ${now.round} of ${now.rounds}: ${done}`];
   if (now.loss !== null) parts.push(`loss ${number(now.loss)}`);
   if (now.accuracy !== null) parts.push(`accuracy ${number(100 * now.accuracy, 1)} %`);
   if (now.images_per_second !== null) parts.push(`${number(now.images_per_second, 0)} images/s`);
