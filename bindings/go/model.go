@@ -18,6 +18,12 @@ type Model struct {
 
 var _ io.Closer = (*Model)(nil)
 
+func newModel(ptr *C.nse_model) *Model {
+	m := &Model{ptr: ptr}
+	m.net = runtime.AddCleanup(m, func(ptr *C.nse_model) { C.nse_model_free(ptr) }, ptr)
+	return m
+}
+
 // TrainConfig is what a stand-alone training is made of.
 type TrainConfig struct {
 	// Arch to train.
@@ -26,9 +32,8 @@ type TrainConfig struct {
 	Train *Dataset
 	// Options, see ModelOptionsSchema. nil: all defaults.
 	Options any
-	// OnEvent is told progress, on the goroutine that called TrainModel; may be nil. When it panics, the training is
-	// cancelled and TrainModel panics with the same value. It must not end its goroutine (runtime.Goexit, which the
-	// FailNow of a test uses).
+	// OnEvent is told progress, on the goroutine that called TrainModel; may be nil. When it panics, or ends its goroutine, the
+	// training is cancelled first.
 	OnEvent func(Event)
 }
 
@@ -49,28 +54,14 @@ func TrainModel(ctx context.Context, config TrainConfig) (*Model, error) {
 	if err := ready(); err != nil {
 		return nil, err
 	}
-	if err := before(ctx); err != nil {
-		return nil, err
-	}
 	options, err := cJSON("model options", config.Options)
 	if err != nil {
 		return nil, err
 	}
-	w := &work{ctx: ctx, onEvent: config.OnEvent}
-	l := newListener()
-	l.work.Store(w)
-	var ptr *C.nse_model
-	var e *C.nse_error
-	status := C.nsego_model_train(config.Arch.handle(), config.Train.handle(), options, C.uintptr_t(l.handle), &ptr, &e)
-	if w.panicked != nil {
-		C.nse_model_free(ptr)
-	}
-	if err := w.outcome(check(status, &e)); err != nil {
-		return nil, err
-	}
-	m := &Model{ptr: ptr}
-	m.net = runtime.AddCleanup(m, func(ptr *C.nse_model) { C.nse_model_free(ptr) }, ptr)
-	return m, nil
+	return watched(ctx, config.OnEvent, newModel,
+		func(listener C.uintptr_t, out **C.nse_model, e **C.nse_error) C.nse_status {
+			return C.nsego_model_train(config.Arch.handle(), config.Train.handle(), options, listener, out, e)
+		})
 }
 
 // Evaluation is how good a model is on a dataset.
@@ -81,22 +72,18 @@ type Evaluation struct {
 	Accuracy float64
 }
 
-// Evaluate measures the model on a dataset. A ctx that has ended already starts nothing, with an error that is both
-// ErrCancelled and ctx.Err(); an evaluation that has begun is not interrupted.
+// Evaluate measures the model on a dataset.
 //
-// ErrInvalidArgument: the images do not fit. ErrBusy: another call works on this model. ErrTorch.
+// ErrInvalidArgument: the images do not fit. ErrBusy: another call works on this model. ErrCancelled. ErrTorch.
 func (m *Model) Evaluate(ctx context.Context, dataset *Dataset) (Evaluation, error) {
-	defer runtime.KeepAlive(m)
-	defer runtime.KeepAlive(dataset)
-	if err := before(ctx); err != nil {
-		return Evaluation{}, err
-	}
-	var loss, accuracy C.double
-	var e *C.nse_error
-	if err := check(C.nse_model_evaluate(m.handle(), dataset.handle(), &loss, &accuracy, &e), &e); err != nil {
-		return Evaluation{}, err
-	}
-	return Evaluation{Loss: float64(loss), Accuracy: float64(accuracy)}, nil
+	return unlessEnded(ctx, func() (Evaluation, error) {
+		defer runtime.KeepAlive(m)
+		defer runtime.KeepAlive(dataset)
+		var loss, accuracy C.double
+		var e *C.nse_error
+		err := check(C.nse_model_evaluate(m.handle(), dataset.handle(), &loss, &accuracy, &e), &e)
+		return Evaluation{Loss: float64(loss), Accuracy: float64(accuracy)}, err
+	})
 }
 
 // Export writes the model to a file, whole or not at all; an existing file is replaced.
@@ -105,9 +92,8 @@ func (m *Model) Evaluate(ctx context.Context, dataset *Dataset) (Evaluation, err
 // 32-bit floats [n, channels, height, width], and gives logits [n, classes]; the extra file nse.json inside has the
 // normalisation, the space and the architecture.
 //
-// ErrInvalidArgument: no such format. ErrIO. ErrBusy: another call works on this model. ErrTorch.
-func (m *Model) Export(format, path string) error {
-	defer runtime.KeepAlive(m)
+// ErrInvalidArgument: no such format. ErrIO. ErrBusy: another call works on this model. ErrCancelled. ErrTorch.
+func (m *Model) Export(ctx context.Context, format, path string) error {
 	cFormat, err := cText("format", format)
 	if err != nil {
 		return err
@@ -116,13 +102,16 @@ func (m *Model) Export(format, path string) error {
 	if err != nil {
 		return err
 	}
-	var e *C.nse_error
-	return check(C.nse_model_export(m.handle(), cFormat, cPath, &e), &e)
+	_, err = unlessEnded(ctx, func() (struct{}, error) {
+		defer runtime.KeepAlive(m)
+		var e *C.nse_error
+		return struct{}{}, check(C.nse_model_export(m.handle(), cFormat, cPath, &e), &e)
+	})
+	return err
 }
 
 // Close frees the model. Always nil; a second Close does nothing.
 func (m *Model) Close() error {
-	defer runtime.KeepAlive(m)
 	if m.handle() == nil {
 		return nil
 	}
@@ -135,5 +124,7 @@ func (m *Model) handle() *C.nse_model {
 	if m == nil {
 		return nil
 	}
-	return m.ptr
+	ptr := m.ptr
+	stress()
+	return ptr
 }
