@@ -83,7 +83,7 @@ func start(t *testing.T, c config.Config, f *fake) (*Queue, *store.Store) {
 
 func stop(t *testing.T, q *Queue, s *store.Store) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
 	defer cancel()
 	if err := q.Close(ctx); err != nil {
 		t.Error(err)
@@ -113,7 +113,7 @@ func eventually(t *testing.T, q *Queue, id string, want job.State) {
 
 func until(t *testing.T, what string, happened func() bool) {
 	t.Helper()
-	for end := time.Now().Add(20 * time.Second); !happened(); time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(10 * time.Minute); !happened(); time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatal(what)
 		}
