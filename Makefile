@@ -17,6 +17,7 @@ LINK  = -Iinclude -L$(LIB) -lnse -Wl,-rpath,$(LIB)
 build:
 	@$(torch) $(CARGO) build --release
 	@tools/link.sh "$(LIB)" "$$(tools/libtorch.sh)"
+	@[ "$(LIB)/THIRD-PARTY" -nt Cargo.lock ] || { tools/licences.sh >"$(LIB)/THIRD-PARTY.new" && mv "$(LIB)/THIRD-PARTY.new" "$(LIB)/THIRD-PARTY"; }
 
 $(OUT):
 	@mkdir -p $@

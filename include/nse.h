@@ -21,7 +21,8 @@
  * Callbacks {function, user, user_free}. They must return normally: no exception (it aborts the process), no longjmp. user_free
  *           runs exactly once.
  * Fork      After the first call a forked child gets NSE_ERR_FORKED from every call, without an error object.
- * Exit      exit() may be called at any time: it stops what runs, after its current batch. nse_shutdown does so earlier.
+ * Exit      exit() may be called at any time, from any thread: it stops what runs, after its current batch, and what would begin meanwhile
+ *           gives NSE_ERR_CANCELLED. nse_shutdown does so earlier.
  * Unload    The library stays loaded: dlclose does nothing.
  * Silence   Nothing is printed (nse_set_log), no signal handler is set, no random generator or thread count of the process is
  *           touched unasked.
@@ -210,7 +211,7 @@ typedef int32_t nse_status;
 #define NSE_ERR_NOT_FOUND (-21)
 
 /**
- * No architecture costs what was asked for. The detail says what is reachable.
+ * No architecture costs what was asked for; the detail says what is reachable. Or hardly any does, so that none can be drawn.
  */
 #define NSE_ERR_UNREACHABLE (-22)
 
@@ -684,9 +685,12 @@ typedef struct nse_images {
  *
  * `json`: [in] the document. `out`: [out] to free with nse_dataset_free.
  *
- * NSE_ERR_CONFIG, NSE_ERR_IO, NSE_ERR_FORMAT: a file is truncated, damaged or has a label out of range. Since 0.1.
+ * NSE_ERR_CONFIG. NSE_ERR_IO: a path that cannot be read, or is no regular file. NSE_ERR_FORMAT: a file is truncated, damaged or has a label out of range. Since 0.1.
  */
-NSE_API nse_status nse_dataset_open(const char *json, nse_dataset **out, nse_error **err);
+NSE_API
+nse_status nse_dataset_open(const char *json,
+                            nse_dataset **out,
+                            nse_error **err);
 
 /**
  * Copies images and labels from the caller's memory.
@@ -1046,8 +1050,8 @@ NSE_API nse_status nse_measure_options_schema(nse_buffer *out, nse_error **err);
  *
  * `desc`: [in] read during the call only. `out`: [out] to free with nse_latency_free.
  *
- * NSE_ERR_CONFIG: options. NSE_ERR_CANCELLED. NSE_ERR_DEVICE. NSE_ERR_TORCH. NSE_ERR_UNSUPPORTED: a build without libtorch.
- * Since 0.1.
+ * NSE_ERR_CONFIG: options. NSE_ERR_CANCELLED. NSE_ERR_DEVICE. NSE_ERR_TORCH. NSE_ERR_TORCH_MISMATCH.
+ * NSE_ERR_UNSUPPORTED: a build without libtorch. Since 0.1.
  */
 NSE_API nse_status nse_latency_measure(const nse_measure_desc *desc, nse_latency **out, nse_error **err);
 
@@ -1079,7 +1083,7 @@ NSE_API void nse_latency_free(nse_latency *latency);
 typedef struct nse_search_desc {
     uint32_t struct_size;
     /**
-     * 0, NSE_SEARCH_PUSHED or NSE_SEARCH_TOLD.
+     * 0, NSE_SEARCH_PUSHED or NSE_SEARCH_TOLD. nse_search_load: as of the saved search.
      */
     uint32_t flags;
     /**
@@ -1152,7 +1156,8 @@ NSE_API nse_status nse_search_options_presets(nse_buffer *out, nse_error **err);
  * reachable. NSE_ERR_TOO_FEW: fewer lie there than candidates are wanted (option candidates.too_few).
  * NSE_ERR_INVALID_ARGUMENT: the images do not fit the space; the objective is a latency and there is no table; `continued` is
  * not finished, or it or `start` has other cells.
- * NSE_ERR_MISSING_LATENCY. NSE_ERR_BUSY: `continued` is. NSE_ERR_DEVICE. NSE_ERR_UNSUPPORTED: a build without libtorch.
+ * NSE_ERR_MISSING_LATENCY. NSE_ERR_BUSY: `continued` is. NSE_ERR_DEVICE. NSE_ERR_TORCH_MISMATCH. NSE_ERR_UNSUPPORTED: a build
+ * without libtorch.
  * Since 0.1.
  */
 NSE_API nse_status nse_search_create(const nse_search_desc *desc, nse_search **out, nse_error **err);
@@ -1165,7 +1170,7 @@ NSE_API nse_status nse_search_create(const nse_search_desc *desc, nse_search **o
  * and everything else may be NULL. `out`: [out] to free with nse_search_free.
  *
  * NSE_ERR_IO. NSE_ERR_FORMAT: no checkpoint, damaged, of another version, space, table or images. NSE_ERR_CONFIG: options that
- * differ. NSE_ERR_DEVICE. NSE_ERR_UNSUPPORTED: a build without libtorch. Since 0.1.
+ * differ. NSE_ERR_DEVICE. NSE_ERR_TORCH_MISMATCH. NSE_ERR_UNSUPPORTED: a build without libtorch. Since 0.1.
  */
 NSE_API
 nse_status nse_search_load(const char *path,
@@ -1669,7 +1674,7 @@ NSE_API nse_status nse_model_options_schema(nse_buffer *out, nse_error **err);
  * `desc`: [in] read during the call only. `out`: [out] to free with nse_model_free.
  *
  * NSE_ERR_CONFIG: options. NSE_ERR_INVALID_ARGUMENT: the images do not fit the space. NSE_ERR_CANCELLED. NSE_ERR_DIVERGED.
- * NSE_ERR_DEVICE. NSE_ERR_TORCH. NSE_ERR_UNSUPPORTED: a build without libtorch. Since 0.1.
+ * NSE_ERR_DEVICE. NSE_ERR_TORCH. NSE_ERR_TORCH_MISMATCH. NSE_ERR_UNSUPPORTED: a build without libtorch. Since 0.1.
  */
 NSE_API nse_status nse_model_train(const nse_model_desc *desc, nse_model **out, nse_error **err);
 
@@ -1679,7 +1684,7 @@ NSE_API nse_status nse_model_train(const nse_model_desc *desc, nse_model **out, 
  *
  * `desc`: [in] read during the call only. `out`: [out] to free with nse_op_free, which cancels the training.
  *
- * NSE_ERR_CONFIG: options. NSE_ERR_UNSUPPORTED: a build without libtorch. Since 0.1.
+ * NSE_ERR_CONFIG: options. NSE_ERR_TORCH_MISMATCH. NSE_ERR_UNSUPPORTED: a build without libtorch. Since 0.1.
  */
 NSE_API nse_status nse_model_train_async(const nse_model_desc *desc, nse_op **out, nse_error **err);
 

@@ -43,6 +43,12 @@ bundle() {
         mv -f "$lib/nse-torch/.$name.new" "$lib/nse-torch/$name"
     done <"$list"
     rm -f "$list"
+    texts=$(realpath "$built/nse-torch")/../licenses
+    if [ -d "$texts" ]; then
+        cp -R "$texts/." "$share/licenses/nse"
+    else
+        say "there is no $texts: add the licence of this libtorch before you hand it on"
+    fi
 }
 
 # What runs now keeps the file that it has mapped: the new one is written beside it and renamed.
@@ -70,6 +76,7 @@ for file in README.md CHANGELOG.md $(find docs examples -type f ! -path '*/.*');
 done
 sed -i 's|=> ../../../bindings/go$|=> ../../../../../nse/go|' "$share"/doc/nse/examples/go/*/go.mod
 install -D -m 644 LICENSE "$share/licenses/nse/LICENSE"
+install -m 644 "$built/THIRD-PARTY" "$share/licenses/nse/THIRD-PARTY"
 
 [ -n "$TORCH_VERSION" ] || exit 0
 if [ "${WITH_TORCH:-}" = 1 ]; then

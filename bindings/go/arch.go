@@ -183,7 +183,6 @@ func (a *Arch) Cost() (Cost, error) {
 
 // Close frees the architecture. What was made from it lives on. Always nil; a second Close does nothing.
 func (a *Arch) Close() error {
-	defer runtime.KeepAlive(a)
 	if a.handle() == nil {
 		return nil
 	}

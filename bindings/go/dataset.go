@@ -189,7 +189,6 @@ func (d *Dataset) Info() (DatasetInfo, error) {
 
 // Close frees the dataset. What uses it lives on. Always nil; a second Close does nothing.
 func (d *Dataset) Close() error {
-	defer runtime.KeepAlive(d)
 	if d.handle() == nil {
 		return nil
 	}

@@ -9,27 +9,29 @@
 #include <stdio.h>
 #include <string.h>
 
-static int refuse(void *library, int reason, char **why, const char *format, ...) {
+static int refuse(void *library, int reason, char **says, const char *format, ...) {
     va_list values;
     va_start(values, format);
-    if (vasprintf(why, format, values) < 0) *why = NULL;
+    if (vasprintf(says, format, values) < 0) *says = NULL;
     va_end(values);
     if (library) dlclose(library);
     return reason;
 }
 
-int nsego_load(const char *path, char **why) {
-    *why = NULL;
+int nsego_load(const char *path, char **says) {
+    *says = NULL;
     void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-    if (!library) return refuse(NULL, NSEGO_NO_FILE, why, "%s", dlerror());
+    if (!library) return refuse(NULL, NSEGO_NO_FILE, says, "%s", dlerror());
     __typeof__(nse_abi_check) *check = (__typeof__(nse_abi_check) *)dlsym(library, "nse_abi_check");
     __typeof__(nse_version_string) *version = (__typeof__(nse_version_string) *)dlsym(library, "nse_version_string");
-    if (!check || !version) return refuse(library, NSEGO_NO_NSE, why, "it has no nse_abi_check: it is not libnse");
+    if (!check || !version) return refuse(library, NSEGO_NO_NSE, says, "it has no nse_abi_check: it is not libnse");
     if (check(NSE_ABI_VERSION) != NSE_OK) {
-        return refuse(library, NSEGO_OTHER_ABI, why, "this package is for ABI %d, libnse %s has another", NSE_ABI_VERSION, version());
+        return refuse(library, NSEGO_OTHER_ABI, says, "this package is for ABI %d, libnse %s has another", NSE_ABI_VERSION, version());
     }
     const char *missing = nsego_fill(dlsym, library);
-    if (missing) return refuse(library, NSEGO_OTHER_ABI, why, "libnse %s has no %s, which this package needs", version(), missing);
+    if (missing) return refuse(library, NSEGO_OTHER_ABI, says, "libnse %s has no %s, which this package needs", version(), missing);
     nsego_publish();
+    Dl_info file;
+    *says = strdup(dladdr((void *)check, &file) && file.dli_fname ? file.dli_fname : path);
     return NSEGO_LOADED;
 }

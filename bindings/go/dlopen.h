@@ -12,7 +12,8 @@ void nsego_publish(void);
 
 enum { NSEGO_LOADED, NSEGO_NO_FILE, NSEGO_NO_NSE, NSEGO_OTHER_ABI };
 
-/* Loads a library: one of the above, and why not, to free, in `*why`. Not at the same time as another call. */
-int nsego_load(const char *path, char **why);
+/* Loads a library: one of the above. In `*says`, to free, the file that was loaded, or why none was. Not at the same time as another
+ * call. */
+int nsego_load(const char *path, char **says);
 
 #endif /* NSE_GO_DLOPEN_H */

@@ -169,6 +169,7 @@ type Detail struct {
 	Raw json.RawMessage `json:"-"`
 }
 
+// Error is the message, one line.
 func (e *Error) Error() string {
 	return "nse: " + e.Message
 }

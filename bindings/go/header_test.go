@@ -3,6 +3,10 @@ package nse
 import (
 	"bytes"
 	"errors"
+	"go/ast"
+	"go/doc"
+	"go/parser"
+	"go/token"
 	"os"
 	"regexp"
 	"slices"
@@ -121,6 +125,42 @@ func TestTableIsFresh(t *testing.T) {
 		if text, err := table.Of([]byte(odd)); err == nil {
 			t.Errorf("%s: %s", name, text)
 		}
+	}
+}
+
+func TestEverythingExportedIsDocumented(t *testing.T) {
+	_, names := sourcesOf(t)
+	var files []*ast.File
+	set := token.NewFileSet()
+	for _, name := range names {
+		if strings.HasSuffix(name, ".go") && name != "generate.go" && name != "load_dlopen.go" {
+			file, err := parser.ParseFile(set, name, nil, parser.ParseComments)
+			if err != nil {
+				t.Fatal(err)
+			}
+			files = append(files, file)
+		}
+	}
+	p, err := doc.NewFromFiles(set, files, "github.com/nse-project/nse/bindings/go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	check := func(text string, names ...string) {
+		if !slices.ContainsFunc(names, func(name string) bool { return strings.Contains(text, name) }) {
+			t.Errorf("%v: %q", names, text)
+		}
+	}
+	functions := p.Funcs
+	check(p.Doc, "Package nse")
+	for _, kind := range p.Types {
+		check(kind.Doc, kind.Name)
+		functions = append(append(functions, kind.Funcs...), kind.Methods...)
+	}
+	for _, function := range functions {
+		check(function.Doc, function.Name)
+	}
+	if len(p.Types) < 30 || len(functions) < 80 {
+		t.Errorf("only %d types and %d functions", len(p.Types), len(functions))
 	}
 }
 

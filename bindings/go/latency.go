@@ -151,7 +151,6 @@ func (l *Latency) Arch(arch *Arch) (float64, error) {
 
 // Close frees the table. What uses it lives on. Always nil; a second Close does nothing.
 func (l *Latency) Close() error {
-	defer runtime.KeepAlive(l)
 	if l.handle() == nil {
 		return nil
 	}

@@ -21,7 +21,7 @@ import (
 
 var library struct {
 	loading sync.Mutex
-	// loaded is the path it was loaded from; nil: not yet.
+	// loaded is the file it was loaded from; nil: not yet.
 	loaded atomic.Pointer[string]
 }
 
@@ -70,17 +70,18 @@ func load(path string) error {
 	}
 	cPath := C.CString(wanted)
 	defer C.free(unsafe.Pointer(cPath))
-	var why *C.char
-	switch C.nsego_load(cPath, &why) {
+	var cSays *C.char
+	outcome := C.nsego_load(cPath, &cSays)
+	says := C.GoString(cSays)
+	C.free(unsafe.Pointer(cSays))
+	switch outcome {
 	case C.NSEGO_LOADED:
-		library.loaded.Store(&wanted)
+		library.loaded.Store(&says)
 		return nil
 	case C.NSEGO_OTHER_ABI:
-		defer C.free(unsafe.Pointer(why))
-		return failure(ErrABI, "%s: %s", wanted, C.GoString(why))
+		return failure(ErrABI, "%s: %s", wanted, says)
 	default:
-		defer C.free(unsafe.Pointer(why))
-		return failure(ErrNotLoaded, "libnse was not loaded from %s: %s", wanted, C.GoString(why))
+		return failure(ErrNotLoaded, "libnse was not loaded from %s: %s", wanted, says)
 	}
 }
 

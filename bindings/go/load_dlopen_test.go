@@ -115,6 +115,33 @@ func TestALibraryThatIsNoneIsAnError(t *testing.T) {
 	}
 }
 
+// Without a path, the system's loader looks for the library by its name.
+func TestTheLoaderOfTheSystemFindsTheLibrary(t *testing.T) {
+	good, err := filepath.Abs(os.Getenv("NSE_LIBRARY"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	child := exec.Command(os.Args[0], "-test.run=^TestTheSameFile$")
+	child.Env = append(os.Environ(), "NSE_LIBRARY=", "LD_LIBRARY_PATH="+filepath.Dir(good), "NSE_TEST_SAME="+good)
+	if out, err := child.CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+// TestTheSameFile: what was found by its name may be loaded again by its path.
+func TestTheSameFile(t *testing.T) {
+	path := os.Getenv("NSE_TEST_SAME")
+	if path == "" {
+		path = os.Getenv("NSE_LIBRARY")
+	}
+	if Version() == "" {
+		t.Fatal(Load(""))
+	}
+	if err := Load(path); err != nil {
+		t.Error(err)
+	}
+}
+
 // compiled is a library that is made of a text in C.
 func compiled(t *testing.T, folder, name, text string) string {
 	t.Helper()

@@ -112,7 +112,6 @@ func (m *Model) Export(ctx context.Context, format, path string) error {
 
 // Close frees the model. Always nil; a second Close does nothing.
 func (m *Model) Close() error {
-	defer runtime.KeepAlive(m)
 	if m.handle() == nil {
 		return nil
 	}

@@ -322,7 +322,10 @@ func TestAClosedSearchTakesNoBatch(t *testing.T) {
 	}
 }
 
-func TestPhasesHaveNames(t *testing.T) {
+func TestPhasesAndEffectsHaveNames(t *testing.T) {
+	if names := fmt.Sprint(Counted, Repeated, Late, Unasked, Effect(9)); names != "counted repeated late unasked effect 9" {
+		t.Error(names)
+	}
 	if names := fmt.Sprint(PhaseDone, PhaseWeight, PhaseArchitecture, PhaseCalibrate, PhaseEvaluate, PhaseEnd, Phase(9)); names !=
 		"done weight architecture calibrate evaluate end phase 9" {
 		t.Error(names)

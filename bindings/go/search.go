@@ -290,7 +290,6 @@ func (s *Search) Options() (json.RawMessage, error) {
 
 // Close frees the search and does not wait. A running Step is cancelled. Always nil; a second Close does nothing.
 func (s *Search) Close() error {
-	defer runtime.KeepAlive(s)
 	if s.handle() == nil {
 		return nil
 	}

@@ -141,7 +141,6 @@ func (s *Space) Budget(budget Budget, latency *Latency) (Reach, error) {
 
 // Close frees the space. What was made from it lives on. Always nil; a second Close does nothing.
 func (s *Space) Close() error {
-	defer runtime.KeepAlive(s)
 	if s.handle() == nil {
 		return nil
 	}

@@ -68,7 +68,7 @@ with_go() {
 version=$(sed -n 's/^version = "\(.*\)"$/\1/p' "$root/Cargo.toml" | head -n 1)
 
 step "a package for other machines"
-make -s -C "$root" install PREFIX=/usr LIBDIR=/usr/lib/x86_64-linux-gnu DESTDIR="$here/stage"
+make -s -C "$root" install LIB="$lib" PREFIX=/usr LIBDIR=/usr/lib/x86_64-linux-gnu DESTDIR="$here/stage"
 stage=$here/stage/usr/lib/x86_64-linux-gnu
 [ ! -e "$stage/nse-torch" ] || fail "it has a libtorch that nobody asked for"
 [ -e "$here/stage/usr/include/nse.h" ] || fail "headers are not in PREFIX/include"
@@ -77,8 +77,8 @@ export PKG_CONFIG_PATH="$stage/pkgconfig"
 [ "$(realpath "$(flags --variable=includedir)")" = "$here/stage/usr/include" ] || fail "LIBDIR elsewhere: the headers are not found"
 
 step "an installed tree, moved"
-make -s -C "$root" install PREFIX="$here/first/place" WITH_TORCH=1
-make -s -C "$root" install PREFIX="$here/first/place" WITH_TORCH=1 # over what is there
+make -s -C "$root" install LIB="$lib" PREFIX="$here/first/place" WITH_TORCH=1
+make -s -C "$root" install LIB="$lib" PREFIX="$here/first/place" WITH_TORCH=1 # over what is there
 mkdir "$here/another place"
 mv "$here/first/place" "$here/another place/nse"
 rmdir "$here/first"
@@ -87,6 +87,7 @@ chmod -R a-w "$tree"
 ! grep -rlF --exclude-dir=nse-torch -e "$root" -e "$here" "$tree" >"$here/found" || fail "$(cat "$here/found") name where they were built"
 runpath=$(LC_ALL=C readelf -d "$tree/lib/libnse.so" | sed -n 's/.*(RUNPATH).*\[\(.*\)\]/\1/p')
 [ "$runpath" = '$ORIGIN:$ORIGIN/nse-torch' ] || fail "the library looks for libtorch in $runpath"
+grep -q '^tch [0-9.]*: ' "$tree/share/licenses/nse/THIRD-PARTY" || fail "the licences of what is in the library are not there"
 with_pkg_config "$tree/lib/pkgconfig" moved "$tree/lib/nse-torch"
 with_cmake "-DCMAKE_PREFIX_PATH=$tree" moved-cmake "$tree/lib/nse-torch"
 with_go "$tree/share/nse/go" "$tree/lib/pkgconfig" moved-go "$tree/lib/nse-torch"

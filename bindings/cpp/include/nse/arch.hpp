@@ -40,8 +40,7 @@ class Arch : public detail::Handle<nse_arch, nse_arch_free> {
     /// A published architecture, in its space, which `overrides` change as for Space::preset. NSE_ERR_INVALID_ARGUMENT: no such
     /// architecture, or its cells are not in the changed space. NSE_ERR_CONFIG.
     [[nodiscard]] static Outcome<Arch> preset(std::string_view name, std::string_view overrides = "{}") {
-        return detail::make<Arch>(nse_arch_preset, detail::Text("name", name),
-                                  detail::Text("overrides_json", overrides));
+        return detail::make<Arch>(nse_arch_preset, detail::Text("name", name), detail::Text("overrides_json", overrides));
     }
     /// Names and descriptions of the published architectures, as JSON: [{"name", "description"}, ...].
     [[nodiscard]] static Outcome<std::string> presets() { return detail::read(nse_arch_presets); }

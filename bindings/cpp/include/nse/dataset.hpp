@@ -71,7 +71,7 @@ class Dataset : public detail::Handle<nse_dataset, nse_dataset_free> {
     /// Copies one image per label: `pixels` is image after image, channel by channel, row by row. `classes` 0: the greatest
     /// label + 1. NSE_ERR_INVALID_ARGUMENT: as above, or not as many pixels as that.
     [[nodiscard]] static Outcome<Dataset> from_memory(Shape shape, const std::vector<std::uint8_t> &pixels,
-                                             const std::vector<std::uint32_t> &labels, std::uint32_t classes = 0) {
+                                                      const std::vector<std::uint32_t> &labels, std::uint32_t classes = 0) {
         const Result<nse_images> images = described(shape, pixels, labels, classes);
         return images.ok() ? from_memory(*images) : detail::settle(Result<Dataset>(images.error()));
     }
@@ -80,15 +80,16 @@ class Dataset : public detail::Handle<nse_dataset, nse_dataset_free> {
     /// above; the owner is destroyed.
     template <class Owner> [[nodiscard]] static Outcome<Dataset> borrow(const nse_images &images, Owner &&owner) {
         using Kept = std::decay_t<Owner>;
-        if (std::optional<Error> found = detail::misfit()) { // before the owner is handed over: from there on only the library destroys it
+        // Before the owner is handed over: from there on only the library destroys it.
+        if (std::optional<Error> found = detail::misfit()) {
             return detail::settle(Result<Dataset>(*std::move(found)));
         }
         auto *const kept = new Kept(std::forward<Owner>(owner));
         return detail::make<Dataset>(nse_dataset_borrow, &images, static_cast<void *>(kept), detail::destroy<Kept>);
     }
     /// Takes the pixels over without a copy: move them in.
-    [[nodiscard]] static Outcome<Dataset> borrow(Shape shape, std::vector<std::uint8_t> pixels, const std::vector<std::uint32_t> &labels,
-                                        std::uint32_t classes = 0) {
+    [[nodiscard]] static Outcome<Dataset> borrow(Shape shape, std::vector<std::uint8_t> pixels,
+                                                 const std::vector<std::uint32_t> &labels, std::uint32_t classes = 0) {
         const Result<nse_images> images = described(shape, pixels, labels, classes);
         return images.ok() ? borrow(*images, std::move(pixels)) // a vector that moves leaves its values where they are
                            : detail::settle(Result<Dataset>(images.error()));
@@ -114,7 +115,7 @@ class Dataset : public detail::Handle<nse_dataset, nse_dataset_free> {
     /// images where they are. The library calls both deleters, also when this throws (but not for NSE_ERR_ABI: then nothing was
     /// taken). NSE_ERR_INVALID_ARGUMENT, NSE_ERR_DEVICE: not in memory of the CPU.
     [[nodiscard]] static Outcome<Dataset> from_dlpack(::DLManagedTensorVersioned *images, ::DLManagedTensorVersioned *labels,
-                                             std::uint32_t classes = 0, std::uint32_t flags = 0) {
+                                                      std::uint32_t classes = 0, std::uint32_t flags = 0) {
         return detail::make<Dataset>(nse_dataset_from_dlpack, images, labels, classes, flags);
     }
 

@@ -51,7 +51,9 @@ class Latency : public detail::Handle<nse_latency, nse_latency_free> {
         return detail::read(nse_latency_to_text, get(), detail::Text("format", format));
     }
     /// What an architecture of a space can need and the table lacks, as a JSON list of keys for `set`.
-    [[nodiscard]] Outcome<std::string> missing(const Space &space) const { return detail::read(nse_latency_missing, get(), space.get()); }
+    [[nodiscard]] Outcome<std::string> missing(const Space &space) const {
+        return detail::read(nse_latency_missing, get(), space.get());
+    }
     /// The latency of an architecture, in the unit of the table. NSE_ERR_MISSING_LATENCY.
     [[nodiscard]] Outcome<double> arch(const Arch &arch) const {
         double time = 0;
@@ -65,8 +67,7 @@ inline Outcome<std::string> Space::describe(const Latency &latency) const {
 }
 
 inline Outcome<std::string> Space::budget(std::string_view budget, const Latency &latency) const {
-    return detail::read(nse_space_budget, get(), detail::Text("budget_json", budget),
-                        detail::Given("latency", latency));
+    return detail::read(nse_space_budget, get(), detail::Text("budget_json", budget), detail::Given("latency", latency));
 }
 
 } // namespace NSE_INLINE_NAMESPACE

@@ -39,7 +39,8 @@ template <class F> struct Sink {
 /// once, and may call anything; what it throws is lost. It is destroyed once, when it was replaced and no call of it is under way.
 template <class F> Outcome<void> set_log(F &&log) {
     using Callable = std::decay_t<F>;
-    if (std::optional<Error> found = detail::misfit()) { // before the callable is handed over: from there on only the library frees it
+    // Before the callable is handed over: from there on only the library frees it.
+    if (std::optional<Error> found = detail::misfit()) {
         return detail::settle(Result<void>(*std::move(found)));
     }
     nse_log_sink sink = NSE_LOG_SINK_INIT;

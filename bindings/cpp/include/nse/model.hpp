@@ -64,12 +64,13 @@ class Model : public detail::Handle<nse_model, nse_model_free> {
 
   private:
     template <class Noun, class F, class Function>
-    [[nodiscard]] static Outcome<Noun> begun(Function function, const Arch &arch, const Dataset &train, std::string_view options,
-                                             F &&on_event) {
+    [[nodiscard]] static Outcome<Noun> begun(Function function, const Arch &arch, const Dataset &train,
+                                             std::string_view options, F &&on_event) {
         nse_model_desc desc = NSE_MODEL_DESC_INIT;
         desc.arch = arch.get();
         desc.train = train.get();
-        return detail::make_described<Noun>(desc, detail::Text("desc.options_json", options), std::forward<F>(on_event), function);
+        return detail::make_described<Noun>(desc, detail::Text("desc.options_json", options), std::forward<F>(on_event),
+                                            function);
     }
 };
 

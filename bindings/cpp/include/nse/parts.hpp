@@ -24,20 +24,14 @@ class SearchParts {
     SearchParts(const Dataset &images) { held_out(images); } // NOLINT: not explicit
 
     /// Images of their own for architecture steps and scoring; without them a part of the training images is held out.
-    SearchParts &held_out(const Dataset &images) {
-        return set(desc_.held_out, "desc.held_out", images);
-    }
+    SearchParts &held_out(const Dataset &images) { return set(desc_.held_out, "desc.held_out", images); }
     /// Latencies, for the objective "latency".
-    SearchParts &latency(const Latency &latency) {
-        return set(desc_.latency, "desc.latency", latency);
-    }
+    SearchParts &latency(const Latency &latency) { return set(desc_.latency, "desc.latency", latency); }
     /// A finished search to go on from, in a space with the same cells and other operators; not for `Search::load`.
     SearchParts &continued(const Search &finished);
     /// Instead: an architecture to begin with, one of as many as are given, as if they were the front of such a search, in this
     /// space or another with the same cells (then what that space has and none of them uses does not come again).
-    SearchParts &start(const Arch &arch) {
-        return set(start_.emplace_back(nullptr), "desc.start", arch);
-    }
+    SearchParts &start(const Arch &arch) { return set(start_.emplace_back(nullptr), "desc.start", arch); }
 
     /// The C struct, in which everything else is still to be set.
     [[nodiscard]] nse_search_desc desc() const noexcept {

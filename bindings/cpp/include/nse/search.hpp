@@ -32,9 +32,10 @@ template <class T> struct Matrix {
     /// NSE_ERR_NOT_FOUND: no such cell or operator.
     [[nodiscard]] Outcome<T> at(std::uint32_t cell, std::uint32_t op) const {
         if (cell >= cells || op >= operators) {
-            return detail::settle(Result<T>(detail::bad_argument(
-                NSE_ERR_NOT_FOUND, "at", "cell " + std::to_string(cell) + ", operator " + std::to_string(op) + " of " +
-                                             std::to_string(cells) + " cells of " + std::to_string(operators))));
+            return detail::settle(
+                Result<T>(detail::bad_argument(NSE_ERR_NOT_FOUND, "at",
+                                               "cell " + std::to_string(cell) + ", operator " + std::to_string(op) + " of " +
+                                                   std::to_string(cells) + " cells of " + std::to_string(operators))));
         }
         return values[std::size_t{cell} * operators + op];
     }
@@ -89,7 +90,9 @@ class Search : public detail::Handle<nse_search, nse_search_free> {
         desc.space = space.get();
         return make(desc, parts, options, detail::Silent(), nse_search_create);
     }
-    [[nodiscard]] static Outcome<Search> told(const Space &space, std::string_view options) { return told(space, SearchParts(), options); }
+    [[nodiscard]] static Outcome<Search> told(const Space &space, std::string_view options) {
+        return told(space, SearchParts(), options);
+    }
     /// Makes a search from a file that one that is told has saved. NSE_ERR_IO. NSE_ERR_FORMAT. NSE_ERR_CONFIG.
     [[nodiscard]] static Outcome<Search> load_told(std::string_view path, std::string_view options = {}) {
         const SearchParts none;
@@ -103,13 +106,13 @@ class Search : public detail::Handle<nse_search, nse_search_free> {
     /// that differ. NSE_ERR_DEVICE. NSE_ERR_UNSUPPORTED.
     template <class F = detail::Silent>
     [[nodiscard]] static Outcome<Search> load(std::string_view path, const Dataset &train, std::string_view options = {},
-                                     F &&on_event = {}) {
+                                              F &&on_event = {}) {
         return load(path, train, SearchParts(), options, std::forward<F>(on_event));
     }
     /// With the held-out images of the saved search; a latency table, if given, must be that of the saved search.
     template <class F = detail::Silent>
     [[nodiscard]] static Outcome<Search> load(std::string_view path, const Dataset &train, const SearchParts &parts,
-                                     std::string_view options = {}, F &&on_event = {}) {
+                                              std::string_view options = {}, F &&on_event = {}) {
         nse_search_desc desc = parts.desc();
         desc.train = train.get();
         return make(desc, parts, options, std::forward<F>(on_event), nse_search_load, detail::Text("path", path));
@@ -122,7 +125,8 @@ class Search : public detail::Handle<nse_search, nse_search_free> {
     }
     /// With latencies, or a search to go on from. NSE_ERR_INVALID_ARGUMENT: besides, held-out images.
     template <class F = detail::Silent>
-    [[nodiscard]] static Outcome<Search> pushed(const Space &space, const SearchParts &parts, std::string_view options, F &&on_event = {}) {
+    [[nodiscard]] static Outcome<Search> pushed(const Space &space, const SearchParts &parts, std::string_view options,
+                                                F &&on_event = {}) {
         nse_search_desc desc = parts.desc();
         desc.flags = NSE_SEARCH_PUSHED;
         desc.space = space.get();
@@ -135,8 +139,8 @@ class Search : public detail::Handle<nse_search, nse_search_free> {
     }
     /// With the latency table of the saved search.
     template <class F = detail::Silent>
-    [[nodiscard]] static Outcome<Search> load_pushed(std::string_view path, const SearchParts &parts, std::string_view options = {},
-                                            F &&on_event = {}) {
+    [[nodiscard]] static Outcome<Search> load_pushed(std::string_view path, const SearchParts &parts,
+                                                     std::string_view options = {}, F &&on_event = {}) {
         nse_search_desc desc = parts.desc();
         desc.flags = NSE_SEARCH_PUSHED;
         return make(desc, parts, options, std::forward<F>(on_event), nse_search_load, detail::Text("path", path));
@@ -175,7 +179,8 @@ class Search : public detail::Handle<nse_search, nse_search_free> {
     }
     /// The same with DLPack tensors, on the CPU or a CUDA device; see nse_batch. The library calls both deleters before this
     /// returns, also when it throws (but not for NSE_ERR_ABI: then nothing was taken). NSE_ERR_DEVICE.
-    Outcome<Pushed> push_dlpack(Phase phase, ::DLManagedTensorVersioned *images, ::DLManagedTensorVersioned *labels, double lr = 0) {
+    Outcome<Pushed> push_dlpack(Phase phase, ::DLManagedTensorVersioned *images, ::DLManagedTensorVersioned *labels,
+                                double lr = 0) {
         nse_batch raw = NSE_BATCH_INIT;
         raw.phase = static_cast<std::uint32_t>(phase);
         raw.images_dlpack = images;
@@ -220,7 +225,8 @@ class Search : public detail::Handle<nse_search, nse_search_free> {
         result.accuracy = told.accuracy;
         result.cost = measured ? told.cost : 0.0;
         std::uint32_t effect = 0;
-        const Result<nse_status> called = detail::call(nse_search_tell, get(), static_cast<const nse_result *>(&result), &effect);
+        const Result<nse_status> called =
+            detail::call(nse_search_tell, get(), static_cast<const nse_result *>(&result), &effect);
         return detail::settle(detail::then(called, static_cast<Effect>(effect)));
     }
     /// What was asked may be asked again; nothing changes when it was told or never asked.
@@ -304,8 +310,8 @@ class Search : public detail::Handle<nse_search, nse_search_free> {
         if (parts.fault()) {
             return detail::settle(Result<Search>(*parts.fault()));
         }
-        return detail::make_described<Search>(desc, detail::Text("desc.options_json", options), std::forward<F>(on_event), function,
-                                              before...);
+        return detail::make_described<Search>(desc, detail::Text("desc.options_json", options), std::forward<F>(on_event),
+                                              function, before...);
     }
     [[nodiscard]] static std::string under(std::string_view cost) { return R"({"cost": ")" + std::string(cost) + R"("})"; }
     [[nodiscard]] static const nse_latency *no_table() noexcept { return nullptr; }
@@ -315,15 +321,14 @@ class Search : public detail::Handle<nse_search, nse_search_free> {
         Result<nse_status> called = detail::call(function, get(), only_sizes, std::size_t{0}, &matrix.cells, &matrix.operators);
         if (called.ok()) {
             matrix.values.resize(std::size_t{matrix.cells} * matrix.operators);
-            called = detail::call(function, get(), matrix.values.data(), matrix.values.size(), &matrix.cells, &matrix.operators);
+            called =
+                detail::call(function, get(), matrix.values.data(), matrix.values.size(), &matrix.cells, &matrix.operators);
         }
         return detail::settle(detail::then(called, std::move(matrix)));
     }
 };
 
-inline SearchParts &SearchParts::continued(const Search &finished) {
-    return set(desc_.continued, "desc.continued", finished);
-}
+inline SearchParts &SearchParts::continued(const Search &finished) { return set(desc_.continued, "desc.continued", finished); }
 
 } // namespace NSE_INLINE_NAMESPACE
 } // namespace nse

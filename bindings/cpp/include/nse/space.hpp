@@ -21,8 +21,7 @@ class Space : public detail::Handle<nse_space, nse_space_free> {
 
     /// A named space, changed by `overrides`, a JSON object. NSE_ERR_INVALID_ARGUMENT: no such preset. NSE_ERR_CONFIG.
     [[nodiscard]] static Outcome<Space> preset(std::string_view name, std::string_view overrides = "{}") {
-        return detail::make<Space>(nse_space_preset, detail::Text("name", name),
-                                   detail::Text("overrides_json", overrides));
+        return detail::make<Space>(nse_space_preset, detail::Text("name", name), detail::Text("overrides_json", overrides));
     }
     /// A space of one's own. NSE_ERR_CONFIG.
     [[nodiscard]] static Outcome<Space> from_json(std::string_view json) {

@@ -63,7 +63,8 @@ template <class T, class Take> Outcome<T> handed_over(const at::Tensor &images, 
 /// DLPack as a tensor, sharing its memory. NSE_ERR_INVALID_ARGUMENT: empty, or what libtorch does not take.
 [[nodiscard]] inline Outcome<at::Tensor> from_dlpack(DLPack tensor) {
     if (!tensor) {
-        return detail::settle(Result<at::Tensor>(detail::bad_argument(NSE_ERR_INVALID_ARGUMENT, "tensor", "this DLPack is empty")));
+        return detail::settle(
+            Result<at::Tensor>(detail::bad_argument(NSE_ERR_INVALID_ARGUMENT, "tensor", "this DLPack is empty")));
     }
     try {
         at::Tensor made = at::fromDLPackVersioned(tensor.get());
@@ -80,17 +81,20 @@ template <class T, class Take> Outcome<T> handed_over(const at::Tensor &images, 
 /// nse_dataset_from_dlpack. NSE_ERR_INVALID_ARGUMENT. NSE_ERR_DEVICE.
 [[nodiscard]] inline Outcome<Dataset> dataset_from_tensors(const at::Tensor &images, const at::Tensor &labels,
                                                            std::uint32_t classes = 0, std::uint32_t flags = 0) {
-    return detail::handed_over<Dataset>(images, labels, [=](::DLManagedTensorVersioned *pixels, ::DLManagedTensorVersioned *numbers) {
-        return Dataset::from_dlpack(pixels, numbers, classes, flags);
-    });
+    return detail::handed_over<Dataset>(images, labels,
+                                        [=](::DLManagedTensorVersioned *pixels, ::DLManagedTensorVersioned *numbers) {
+                                            return Dataset::from_dlpack(pixels, numbers, classes, flags);
+                                        });
 }
 
 /// Search::push with tensors: images float32 [count, channels, height, width], labels of an integer type [count]; on the CPU or a
 /// CUDA device, there ready for its default stream. NSE_ERR_INVALID_ARGUMENT. NSE_ERR_DEVICE.
-inline Outcome<Pushed> push_tensors(Search &search, Phase phase, const at::Tensor &images, const at::Tensor &labels, double lr = 0) {
-    return detail::handed_over<Pushed>(images, labels, [&](::DLManagedTensorVersioned *pixels, ::DLManagedTensorVersioned *numbers) {
-        return search.push_dlpack(phase, pixels, numbers, lr);
-    });
+inline Outcome<Pushed> push_tensors(Search &search, Phase phase, const at::Tensor &images, const at::Tensor &labels,
+                                    double lr = 0) {
+    return detail::handed_over<Pushed>(images, labels,
+                                       [&](::DLManagedTensorVersioned *pixels, ::DLManagedTensorVersioned *numbers) {
+                                           return search.push_dlpack(phase, pixels, numbers, lr);
+                                       });
 }
 
 } // namespace NSE_INLINE_NAMESPACE
