@@ -12,7 +12,7 @@ PURE  = $(CURDIR)/target/pure/release
 OUT   = $(CURDIR)/target/programs
 LINK  = -Iinclude -L$(LIB) -lnse -Wl,-rpath,$(LIB)
 
-.PHONY: build demo test test-core test-supernet test-abi test-host test-c test-cpp test-go test-examples test-slow ablation header lint clean
+.PHONY: build demo train-demo test test-core test-supernet test-abi test-host test-c test-cpp test-go test-examples test-slow ablation header lint clean
 
 build:
 	@$(torch) $(CARGO) build --release
@@ -25,6 +25,12 @@ demo: build | $(OUT)
 	@$(CC) -std=gnu11 -O2 -Wall -Wextra examples/c/demo.c -o $(OUT)/demo $(LINK)
 	@mkdir -p demo-out
 	@$(OUT)/demo "$$(tools/dataset.sh)" demo-out
+
+# Trains a found network of less than 5 M multiply-accumulates for use; goes on where it was stopped. See docs/train.md.
+train-demo: build | $(OUT)
+	@$(CC) -std=gnu11 -O2 -Wall -Wextra examples/c/train.c -o $(OUT)/train $(LINK)
+	@mkdir -p train-out
+	@$(OUT)/train "$$(tools/dataset.sh)" train-out
 
 test: build test-core test-supernet test-abi test-host test-c test-cpp test-go test-examples
 	@echo "nse: all tests passed"
@@ -79,4 +85,4 @@ lint:
 	@$(torch) $(CARGO) clippy --release --all-targets -- -D warnings
 
 clean:
-	@rm -rf target demo-out
+	@rm -rf target demo-out train-out

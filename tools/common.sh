@@ -53,7 +53,7 @@ pip() {
 wheel() {
     echo "$1 --hash=sha256:$2" >"$SCRATCH/requirement.txt"
     pip download --quiet --disable-pip-version-check --no-deps --only-binary=:all: --python-version 3.11 \
-        --platform manylinux_2_28_x86_64 --platform manylinux_2_25_x86_64 --platform manylinux_2_17_x86_64 \
+        --platform manylinux_2_28_x86_64 --platform manylinux_2_27_x86_64 --platform manylinux_2_25_x86_64 --platform manylinux_2_17_x86_64 \
         --platform manylinux2014_x86_64 --platform manylinux_2_5_x86_64 --platform manylinux1_x86_64 \
         --require-hashes --requirement "$SCRATCH/requirement.txt" --dest "$SCRATCH/wheels" ||
         die "$1 could not be downloaded or does not have the expected content"

@@ -20,10 +20,15 @@ var _ io.Closer = (*Model)(nil)
 
 // TrainConfig is what a stand-alone training is made of.
 type TrainConfig struct {
-	// Arch to train.
+	// Arch to train; may be nil with Init.
 	Arch *Arch
 	// Train has the training images.
 	Train *Dataset
+	// HeldOut has images that are only evaluated, behind every epoch; may be nil.
+	HeldOut *Dataset
+	// Init is a model of the same architecture whose weights, variant and normalisation the training begins with; may be
+	// nil. It may have had other classes.
+	Init *Model
 	// Options, see ModelOptionsSchema. nil: all defaults.
 	Options any
 	// OnEvent is told progress, on the goroutine that called TrainModel; may be nil. When it panics, the training is
@@ -39,11 +44,12 @@ func ModelOptionsSchema() (json.RawMessage, error) {
 	})
 }
 
-// TrainModel trains an architecture from fresh weights. When ctx ends, it stops after the current batch with an error
-// that is both ErrCancelled and ctx.Err(). A ctx that has ended already starts nothing.
+// TrainModel trains an architecture, from fresh weights or those of another model. When ctx ends, it stops after the
+// current batch with an error that is both ErrCancelled and ctx.Err(). A ctx that has ended already starts nothing. With
+// the options checkpoint.path and checkpoint.resume it goes on where it was stopped, and ends with the same bits.
 //
-// ErrConfig: options. ErrInvalidArgument: the images do not fit the space. ErrCancelled. ErrDiverged. ErrDevice. ErrTorch.
-// ErrUnsupported: a library without libtorch.
+// ErrConfig: options. ErrInvalidArgument: images or Init do not fit. ErrCancelled. ErrDiverged. ErrIO and ErrFormat: the
+// checkpoint. ErrBusy: Init. ErrDevice. ErrTorch. ErrUnsupported: a library without libtorch.
 func TrainModel(ctx context.Context, config TrainConfig) (*Model, error) {
 	defer runtime.KeepAlive(config)
 	if err := ready(); err != nil {
@@ -56,21 +62,32 @@ func TrainModel(ctx context.Context, config TrainConfig) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
+	if config.HeldOut != nil && config.HeldOut.handle() == nil {
+		return nil, failure(ErrInvalidHandle, "HeldOut: this dataset is closed")
+	}
+	if config.Init != nil && config.Init.handle() == nil {
+		return nil, failure(ErrInvalidHandle, "Init: this model is closed")
+	}
 	w := &work{ctx: ctx, onEvent: config.OnEvent}
 	l := newListener()
 	l.work.Store(w)
 	var ptr *C.nse_model
 	var e *C.nse_error
-	status := C.nsego_model_train(config.Arch.handle(), config.Train.handle(), options, C.uintptr_t(l.handle), &ptr, &e)
+	status := C.nsego_model_train(config.Arch.handle(), config.Train.handle(), config.HeldOut.handle(), config.Init.handle(),
+		options, C.uintptr_t(l.handle), &ptr, &e)
 	if w.panicked != nil {
 		C.nse_model_free(ptr)
 	}
 	if err := w.outcome(check(status, &e)); err != nil {
 		return nil, err
 	}
+	return newModel(ptr), nil
+}
+
+func newModel(ptr *C.nse_model) *Model {
 	m := &Model{ptr: ptr}
 	m.net = runtime.AddCleanup(m, func(ptr *C.nse_model) { C.nse_model_free(ptr) }, ptr)
-	return m, nil
+	return m
 }
 
 // Evaluation is how good a model is on a dataset.
@@ -97,27 +114,6 @@ func (m *Model) Evaluate(ctx context.Context, dataset *Dataset) (Evaluation, err
 		return Evaluation{}, err
 	}
 	return Evaluation{Loss: float64(loss), Accuracy: float64(accuracy)}, nil
-}
-
-// Export writes the model to a file, whole or not at all; an existing file is replaced.
-//
-// Format "torchscript" is an archive that libtorch and PyTorch load, with any batch size. It takes normalised images,
-// 32-bit floats [n, channels, height, width], and gives logits [n, classes]; the extra file nse.json inside has the
-// normalisation, the space and the architecture.
-//
-// ErrInvalidArgument: no such format. ErrIO. ErrBusy: another call works on this model. ErrTorch.
-func (m *Model) Export(format, path string) error {
-	defer runtime.KeepAlive(m)
-	cFormat, err := cText("format", format)
-	if err != nil {
-		return err
-	}
-	cPath, err := cText("path", path)
-	if err != nil {
-		return err
-	}
-	var e *C.nse_error
-	return check(C.nse_model_export(m.handle(), cFormat, cPath, &e), &e)
 }
 
 // Close frees the model. Always nil; a second Close does nothing.

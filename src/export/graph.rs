@@ -53,9 +53,7 @@ pub const OUTPUT: &str = "logits";
 impl Graph {
     /// The network of `card`. Every weight must be there, in its shape, and no other.
     pub fn new(card: Card, weights: Arrays) -> Result<Self> {
-        let mut builder = Builder { variant: card.variant, nodes: Vec::new(), shapes: Vec::new() };
-        builder.network(&card);
-        let Builder { nodes, shapes, .. } = builder;
+        let Builder { nodes, shapes, .. } = Builder::of(&card);
         let wrong = |reason: String| Error::Argument { name: "weights", reason };
         for (name, shape) in &shapes {
             let array = weights.get(name).ok_or_else(|| wrong(format!("{name} is missing")))?;
@@ -67,6 +65,11 @@ impl Graph {
             return Err(wrong(format!("{} arrays, the network has {}", weights.len(), shapes.len())));
         }
         Ok(Graph { card, weights, nodes, raw: false })
+    }
+
+    /// Names and shapes of the weights that the network of `card` has.
+    pub fn shapes(card: &Card) -> Vec<(String, Vec<usize>)> {
+        Builder::of(card).shapes
     }
 
     /// A name of network and weights.
@@ -119,6 +122,12 @@ struct Builder {
 }
 
 impl Builder {
+    fn of(card: &Card) -> Self {
+        let mut builder = Builder { variant: card.variant, nodes: Vec::new(), shapes: Vec::new() };
+        builder.network(card);
+        builder
+    }
+
     fn network(&mut self, card: &Card) {
         let space = &card.space;
         let mut x = self.unit(INPUT, "stem", space.stem(), false);

@@ -75,7 +75,7 @@ pub extern "C" fn nse_model_export_memory(
 /// Reads a model that nse_model_export wrote as "safetensors". It evaluates to the same bits on the same machine, is exported, and can be
 /// trained on (`init` of nse_model_desc). Blocks.
 ///
-/// `path`: [in]. `device`: [in] where it computes: "cpu", "cuda" or "cuda:N"; NULL: "cpu". `out`: [out] to free with nse_model_free.
+/// `path`: [in] the file. `device`: [in] where it computes: "cpu", "cuda" or "cuda:N"; NULL: "cpu". `out`: [out] to free with nse_model_free.
 ///
 /// NSE_ERR_IO. NSE_ERR_FORMAT: not such a file, or damaged. NSE_ERR_DEVICE. NSE_ERR_TORCH. NSE_ERR_UNSUPPORTED: a build without
 /// libtorch. Since 0.1.
@@ -128,8 +128,8 @@ pub extern "C" fn nse_model_load_memory(
 /// the same space; all its operators must be active, as those of the front are. `out`: [out] to free with nse_model_free.
 ///
 /// NSE_ERR_INVALID_ARGUMENT: the search is pushed or told, or the architecture is of another space. NSE_ERR_NOT_FOUND: there are no
-/// weights, or not of every operator. NSE_ERR_BUSY: a step runs. NSE_ERR_TORCH. NSE_ERR_UNSUPPORTED: a build without libtorch.
-/// Since 0.1.
+/// weights, or not of every operator. NSE_ERR_BUSY: a step runs. NSE_ERR_CANCELLED: by nse_search_cancel. NSE_ERR_TORCH.
+/// NSE_ERR_UNSUPPORTED: a build without libtorch. Since 0.1.
 #[no_mangle]
 pub extern "C" fn nse_model_from_search(
     search: *const nse_search,

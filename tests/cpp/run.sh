@@ -36,10 +36,10 @@ done
 compile -std=c++20 -fsyntax-only "$root/tests/cpp/callback_test.cc"
 compile -std=c++20 -fsyntax-only "$root/tests/cpp/source_test.cc"
 compile -std=c++20 -fsyntax-only "$root/tests/cpp/push_test.cc"
-for unit in handle error callback source search latency checkpoint continued push told two_units abi op log; do
+for unit in handle error callback source search latency checkpoint continued push told two_units abi op log model; do
     compile -std=c++17 -g -c "$root/tests/cpp/${unit}_test.cc" -o "$unit.o"
 done
-link handle.o error.o callback.o source.o search.o latency.o checkpoint.o continued.o push.o told.o two_units.o op.o log.o -o tests
+link handle.o error.o callback.o source.o search.o latency.o checkpoint.o continued.o push.o told.o two_units.o op.o log.o model.o -o tests
 link abi.o -o abi_test
 
 # The example, as its user might compile it.
