@@ -1,6 +1,6 @@
 #!/bin/sh
 # Builds the quickstart in C, C++ and Go as a user would, runs all three on a part of Fashion-MNIST, and compares what they say.
-# Then the trainer in C that pushes its batches.
+# Then the trainer in C that pushes its batches, and the training of a found network with a recipe of seconds.
 #
 #     NSE_LIB  folder of libnse.so
 #     DATA     folder of Fashion-MNIST
@@ -40,3 +40,17 @@ grep -q '^round 2 is complete' "$OUT/trainer-said"
 grep -q '^front: [0-9]* multiply-accumulates, accuracy 0\.[0-9]*$' "$OUT/trainer-said"
 grep -q '^best: {"space":"nse-27-small"' "$OUT/trainer-said"
 sed -n 's/^round 2.*: loss \([0-9.]*\),.*/\1/p' "$OUT/trainer-said" | awk 'NR == 1 { first = $1 } { last = $1 } END { exit !(last < 0.95 * first) }'
+
+# The training of `make train-demo`, cut short: a curve, and a model in three formats.
+echo "examples: train"
+${CC:-cc} -std=gnu11 -Wall -Wextra -Werror -I"$root/include" -O2 "$root/examples/c/train.c" -o "$OUT/train" $link
+mkdir -p "$OUT/train-out"
+rm -f "$OUT"/train-out/*
+echo '{"calibration": 64, "train": {"epochs": 0.01, "batch": 64, "ema": 0.9}}' >"$OUT/train-options.json"
+OMP_NUM_THREADS=1 "$OUT/train" "$DATA" "$OUT/train-out" "$OUT/train-options.json" >"$OUT/train-said"
+grep -q '^n1kycv.36spet37j1x8sj3: 4.683 M multiply-accumulates, 157146 parameters$' "$OUT/train-said"
+grep -q '^epoch 1/1  held-out loss' "$OUT/train-said"
+grep -q '^test loss [0-9.]*, accuracy [0-9.]*%$' "$OUT/train-said"
+for file in model.safetensors model.onnx model.pt history.json; do
+    [ -s "$OUT/train-out/$file" ] || { echo "train wrote no $file" >&2; exit 1; }
+done
