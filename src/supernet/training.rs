@@ -73,20 +73,24 @@ impl Training<'_> {
             progress.seconds = before + started.elapsed().as_secs_f64();
             let worked = match progress.step {
                 step if progress.epoch_ended(steps, per_epoch) => {
-                    self.end_epoch(&optimizer, &mut progress, schedule.at(step - 1), steps, per_epoch)
+                    self.end_epoch(&optimizer, &mut progress, schedule.at(step - 1), steps, per_epoch).map(|()| None)
                 }
                 step if step == steps => break,
                 _ if self.control.cancelled() => Err(Error::Cancelled),
-                step => self.step(&optimizer, &mut order, step, &schedule).map(|outcome| progress.add(outcome)),
+                step => self.step(&optimizer, &mut order, step, &schedule).map(Some),
             };
+            if let Ok(Some(outcome)) = &worked {
+                progress.add(*outcome);
+            }
             let save = |path: &Path| self.save(path, &optimizer, &progress);
             match (&worked, &keeper) {
-                (Ok(()), Some(keeper)) => keeper.keep_with(progress.epoch_ended(steps, per_epoch), save)?,
+                (Ok(_), Some(keeper)) => keeper.keep_with(progress.epoch_ended(steps, per_epoch), save)?,
                 (Err(Error::Cancelled), Some(keeper)) => keeper.keep_with(true, save)?,
                 _ => {}
             }
-            worked?;
-            (self.watch)(&progress.event(EventKind::Train, steps, per_epoch));
+            if worked?.is_some() {
+                (self.watch)(&progress.event(EventKind::Train, steps, per_epoch));
+            }
         }
         if optimizer.averages() {
             optimizer.exchange()?;
