@@ -146,7 +146,10 @@ fn parse(path: &Path) -> Parsed<(String, Arrays)> {
         return format("the file is damaged: its checksum is wrong".into());
     }
     let head = String::from_utf8(head).or_else(|error| format(format!("the head is not UTF-8: {}", error.utf8_error())))?;
-    Ok((head, tensors::read(&body)?.0))
+    match tensors::read(&body)? {
+        (arrays, None) => Ok((head, arrays)),
+        (_, Some(_)) => format("the body is not safetensors of a checkpoint: it has metadata".into()),
+    }
 }
 
 /// The next `length` bytes, or as many as there are. More than the memory holds is an error.

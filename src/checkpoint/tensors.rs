@@ -4,6 +4,7 @@
 use crate::error::{Error, Result};
 use crate::search::{Array, Arrays};
 use safetensors::tensor::{Dtype, TensorInfo};
+use serde::Serialize;
 use serde_json::Value;
 use std::collections::{BTreeMap, TryReserveError};
 use std::io::{self, Write};
@@ -15,10 +16,17 @@ const METADATA: &str = "__metadata__";
 /// Values turned into bytes at a time.
 const CHUNK: usize = 16 * 1024;
 
+/// What the index has under a name.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Entry<'a> {
+    Array(TensorInfo),
+    Texts(&'a Metadata),
+}
+
 /// What comes in front of the values, and how many bytes those have.
 pub fn index(arrays: &Arrays, metadata: Option<&Metadata>) -> Result<(Vec<u8>, u64)> {
     let argument = |reason| Error::Argument { name: "body", reason };
-    let json = |value: serde_json::Result<Value>| value.map_err(|error| argument(error.to_string()));
     let (mut infos, mut end) = (BTreeMap::new(), 0);
     for (name, Array { shape, values }) in arrays {
         let start = end;
@@ -27,10 +35,10 @@ pub fn index(arrays: &Arrays, metadata: Option<&Metadata>) -> Result<(Vec<u8>, u
             return Err(argument(format!("array {name:?} has the shape {shape:?} and {} values", values.len())));
         }
         let info = TensorInfo { dtype: Dtype::F32, shape: shape.clone(), data_offsets: (start, end) };
-        infos.insert(name.as_str(), json(serde_json::to_value(info))?);
+        infos.insert(name.as_str(), Entry::Array(info));
     }
     if let Some(metadata) = metadata {
-        infos.insert(METADATA, json(serde_json::to_value(metadata))?);
+        infos.insert(METADATA, Entry::Texts(metadata));
     }
     let index = serde_json::to_vec(&infos).map_err(|error| argument(error.to_string()))?;
     // Values start at a multiple of 8, as in the files that the safetensors library writes.
@@ -71,8 +79,8 @@ impl From<TryReserveError> for Broken {
     }
 }
 
-/// Arrays, and the texts that are with them.
-pub fn read(bytes: &[u8]) -> std::result::Result<(Arrays, Metadata), Broken> {
+/// Arrays, and the texts that are with them, if there are any.
+pub fn read(bytes: &[u8]) -> std::result::Result<(Arrays, Option<Metadata>), Broken> {
     let wrong = |reason: String| Broken::Reason(format!("is not safetensors: {reason}"));
     let (length, rest) = bytes.split_first_chunk().ok_or_else(|| wrong(format!("it has {} bytes", bytes.len())))?;
     let length = u64::from_le_bytes(*length);
@@ -80,7 +88,7 @@ pub fn read(bytes: &[u8]) -> std::result::Result<(Arrays, Metadata), Broken> {
     let (index, data) = split.ok_or_else(|| wrong(format!("an index of {length} bytes in a body of {}", bytes.len())))?;
     let mut infos: BTreeMap<String, Value> = serde_json::from_slice(index).map_err(|error| wrong(error.to_string()))?;
     let metadata = infos.remove(METADATA).map(serde_json::from_value).transpose();
-    let metadata = metadata.map_err(|error| wrong(error.to_string()))?.unwrap_or_default();
+    let metadata = metadata.map_err(|error| wrong(error.to_string()))?;
     let info = |(name, info)| serde_json::from_value(info).map(|info| (name, info));
     let infos: std::result::Result<Vec<(String, TensorInfo)>, _> = infos.into_iter().map(info).collect();
     let mut infos = infos.map_err(|error| wrong(error.to_string()))?;

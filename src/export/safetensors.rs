@@ -62,6 +62,7 @@ pub fn from_memory(bytes: &[u8]) -> Result<Graph> {
 /// Reads what was written here; the error says why it cannot be a model.
 fn read(bytes: &[u8]) -> std::result::Result<Graph, Broken> {
     let (weights, metadata) = tensors::read(bytes)?;
+    let metadata = metadata.unwrap_or_default();
     let text = |key: &str| metadata.get(key).ok_or_else(|| Broken::Reason(format!("is not a model of nse: no {key} in its metadata")));
     let card = text(CARD)?;
     if *text(CHECKSUM)? != checksum(card, &weights) {
