@@ -12,11 +12,12 @@ PURE  = $(CURDIR)/target/pure/release
 OUT   = $(CURDIR)/target/programs
 LINK  = -Iinclude -L$(LIB) -lnse -Wl,-rpath,$(LIB)
 
-.PHONY: build demo train-demo test test-core test-supernet test-abi test-host test-c test-cpp test-go test-examples test-docs test-slow ablation header reference lint clean
+.PHONY: build demo train-demo service test test-core test-supernet test-abi test-host test-c test-cpp test-go test-service test-examples test-docs test-slow ablation header reference lint clean test-install install dist
 
 build:
 	@$(torch) $(CARGO) build --release
 	@tools/link.sh "$(LIB)" "$$(tools/libtorch.sh)"
+	@[ "$(LIB)/THIRD-PARTY" -nt Cargo.lock ] || { tools/licences.sh >"$(LIB)/THIRD-PARTY.new" && mv "$(LIB)/THIRD-PARTY.new" "$(LIB)/THIRD-PARTY"; }
 
 $(OUT):
 	@mkdir -p $@
@@ -32,7 +33,11 @@ train-demo: build | $(OUT)
 	@mkdir -p train-out
 	@$(OUT)/train "$$(tools/dataset.sh)" train-out
 
-test: build test-core test-supernet test-abi test-host test-c test-cpp test-go test-examples test-docs
+# The service of docs/service.md, as target/programs/service.
+service: build | $(OUT)
+	@NSE_LIB="$(LIB)" OUT="$(OUT)" GO="$$(tools/go.sh 26)" PKG_CONFIG="$$(tools/pkg-config.sh)" tests/go/service.sh build
+
+test: build test-core test-supernet test-abi test-host test-c test-cpp test-go test-service test-examples test-docs test-install
 	@echo "nse: all tests passed"
 
 # The pure part and the whole ABI, in a build without libtorch.
@@ -57,28 +62,54 @@ test-c: build test-core | $(OUT)
 		tests/c/run.sh
 
 test-cpp: build | $(OUT)
-	@NSE_LIB="$(LIB)" OUT="$(OUT)" CXX="$(CXX)" GTEST="$$(tools/debian.sh libgtest-dev)" tests/cpp/run.sh
+	@NSE_LIB="$(LIB)" OUT="$(OUT)" CXX="$(CXX)" GTEST="$$(tools/debian.sh libgtest-dev)" \
+		TORCH="$$(tools/libtorch.sh)" tests/cpp/run.sh
 
 test-go: build | $(OUT)
-	@NSE_LIB="$(LIB)" OUT="$(OUT)" CC="$(CC)" CXX="$(CXX)" GO="$$(tools/go.sh)" tests/go/run.sh
+	@NSE_LIB="$(LIB)" OUT="$(OUT)" CC="$(CC)" CXX="$(CXX)" GO="$$(tools/go.sh)" \
+		PKG_CONFIG="$$(tools/pkg-config.sh)" tests/go/run.sh
 
-# The same small program in C, C++ and Go, on real images: each must run, and all must say the same.
+test-service: build | $(OUT)
+	@NSE_LIB="$(LIB)" OUT="$(OUT)" GO="$$(tools/go.sh 26)" CHROMIUM="$$(tools/chromium.sh)" \
+		PKG_CONFIG="$$(tools/pkg-config.sh)" tests/go/service.sh
+
+# The same programs in C, C++ and Go, on real images: each must run, and those of one algorithm must say the same.
 test-examples: build | $(OUT)
-	@NSE_LIB="$(LIB)" OUT="$(OUT)" CC="$(CC)" CXX="$(CXX)" GO="$$(tools/go.sh)" DATA="$$(tools/dataset.sh)" tests/examples.sh
+	@NSE_LIB="$(LIB)" OUT="$(OUT)" CC="$(CC)" CXX="$(CXX)" GO="$$(tools/go.sh)" DATA="$$(tools/dataset.sh)" \
+		TORCH="$$(tools/libtorch.sh)" PKG_CONFIG="$$(tools/pkg-config.sh)" tests/examples.sh
 
 # Every code block of README.md and docs/ is compiled and run.
 test-docs: build | $(OUT)
-	@NSE_LIB="$(LIB)" OUT="$(OUT)" CC="$(CC)" CXX="$(CXX)" GO="$$(tools/go.sh)" tests/docs/run.sh
+	@NSE_LIB="$(LIB)" OUT="$(OUT)" CC="$(CC)" CXX="$(CXX)" GO="$$(tools/go.sh)" \
+		PKG_CONFIG="$$(tools/pkg-config.sh)" tests/docs/run.sh
+
+# What a user does with an installed tree and a tarball, away from this checkout.
+test-install: build | $(OUT)
+	@NSE_LIB="$(LIB)" OUT="$(OUT)" CC="$(CC)" CXX="$(CXX)" GO="$$(tools/go.sh)" \
+		CMAKE="$$(tools/cmake.sh)" PKG_CONFIG="$$(tools/pkg-config.sh)" tests/install/run.sh
 
 # What takes minutes to an hour: see CONTRIBUTING.md. RUNGS="valgrind fuzz" runs only these.
 test-slow: build test-core test-c | $(OUT)
 	@NSE_LIB="$(LIB)" PURE_LIB="$(PURE)" OUT="$(OUT)" CC="$(CC)" CXX="$(CXX)" \
 		CMOCKA="$$(tools/debian.sh libcmocka-dev libcmocka0)" tests/slow.sh $(RUNGS)
 
-# Writes include/nse.h anew from the documentation in src/ffi.
+# What `make build` has left, which is not built anew: so root needs no toolchain. See docs/install.md.
+PREFIX ?= /usr/local
+install: $(LIB)/libnse.so
+	@PREFIX="$(PREFIX)" LIBDIR="$(LIBDIR)" DESTDIR="$(DESTDIR)" WITH_TORCH="$(WITH_TORCH)" tools/install.sh "$(LIB)"
+
+$(LIB)/libnse.so:
+	@$(MAKE) build
+
+# A tarball in target/dist, to unpack anywhere.
+dist: build
+	@WITH_TORCH="$(WITH_TORCH)" tools/dist.sh "$(LIB)" target/dist
+
+# Writes include/nse.h anew from the documentation in src/ffi, and what is made of it.
 header:
 	@NSE_UPDATE_HEADER=1 $(CARGO) test --release --no-default-features --target-dir target/pure --test abi header_is_fresh
 	@cp include/nse.h bindings/go/nse.h
+	@go="$$(tools/go.sh)" && cd bindings/go && PATH="$$(dirname "$$go"):$$PATH" "$$go" generate
 
 # The reference of C, C++, Go and Rust, in target/reference.
 reference:

@@ -21,7 +21,8 @@
  * Callbacks {function, user, user_free}. They must return normally: no exception (it aborts the process), no longjmp. user_free
  *           runs exactly once.
  * Fork      After the first call a forked child gets NSE_ERR_FORKED from every call, without an error object.
- * Exit      exit() may be called at any time: it stops what runs, after its current batch. nse_shutdown does so earlier.
+ * Exit      exit() may be called at any time, from any thread: it stops what runs, after its current batch, and what would begin meanwhile
+ *           gives NSE_ERR_CANCELLED. nse_shutdown does so earlier.
  * Unload    The library stays loaded: dlclose does nothing.
  * Silence   Nothing is printed (nse_set_log), no signal handler is set, no random generator or thread count of the process is
  *           touched unasked.
@@ -210,7 +211,7 @@ typedef int32_t nse_status;
 #define NSE_ERR_NOT_FOUND (-21)
 
 /**
- * No architecture costs what was asked for. The detail says what is reachable.
+ * No architecture costs what was asked for; the detail says what is reachable. Or hardly any does, so that none can be drawn.
  */
 #define NSE_ERR_UNREACHABLE (-22)
 
@@ -690,9 +691,12 @@ typedef struct nse_images {
  *
  * `json`: [in] the document. `out`: [out] to free with nse_dataset_free.
  *
- * NSE_ERR_CONFIG, NSE_ERR_IO, NSE_ERR_FORMAT: a file is truncated, damaged or has a label out of range. Since 0.1.
+ * NSE_ERR_CONFIG. NSE_ERR_IO: a path that cannot be read, or is no regular file. NSE_ERR_FORMAT: a file is truncated, damaged or has a label out of range. Since 0.1.
  */
-NSE_API nse_status nse_dataset_open(const char *json, nse_dataset **out, nse_error **err);
+NSE_API
+nse_status nse_dataset_open(const char *json,
+                            nse_dataset **out,
+                            nse_error **err);
 
 /**
  * Copies images and labels from the caller's memory.
@@ -1052,8 +1056,8 @@ NSE_API nse_status nse_measure_options_schema(nse_buffer *out, nse_error **err);
  *
  * `desc`: [in] read during the call only. `out`: [out] to free with nse_latency_free.
  *
- * NSE_ERR_CONFIG: options. NSE_ERR_CANCELLED. NSE_ERR_DEVICE. NSE_ERR_TORCH. NSE_ERR_UNSUPPORTED: a build without libtorch.
- * Since 0.1.
+ * NSE_ERR_CONFIG: options. NSE_ERR_CANCELLED. NSE_ERR_DEVICE. NSE_ERR_TORCH. NSE_ERR_TORCH_MISMATCH.
+ * NSE_ERR_UNSUPPORTED: a build without libtorch. Since 0.1.
  */
 NSE_API nse_status nse_latency_measure(const nse_measure_desc *desc, nse_latency **out, nse_error **err);
 
@@ -1085,7 +1089,7 @@ NSE_API void nse_latency_free(nse_latency *latency);
 typedef struct nse_search_desc {
     uint32_t struct_size;
     /**
-     * 0, NSE_SEARCH_PUSHED or NSE_SEARCH_TOLD.
+     * 0, NSE_SEARCH_PUSHED or NSE_SEARCH_TOLD. nse_search_load: as of the saved search.
      */
     uint32_t flags;
     /**
@@ -1158,7 +1162,8 @@ NSE_API nse_status nse_search_options_presets(nse_buffer *out, nse_error **err);
  * reachable. NSE_ERR_TOO_FEW: fewer lie there than candidates are wanted (option candidates.too_few).
  * NSE_ERR_INVALID_ARGUMENT: the images do not fit the space; the objective is a latency and there is no table; `continued` is
  * not finished, or it or `start` has other cells.
- * NSE_ERR_MISSING_LATENCY. NSE_ERR_BUSY: `continued` is. NSE_ERR_DEVICE. NSE_ERR_UNSUPPORTED: a build without libtorch.
+ * NSE_ERR_MISSING_LATENCY. NSE_ERR_BUSY: `continued` is. NSE_ERR_DEVICE. NSE_ERR_TORCH_MISMATCH. NSE_ERR_UNSUPPORTED: a build
+ * without libtorch.
  * Since 0.1.
  */
 NSE_API nse_status nse_search_create(const nse_search_desc *desc, nse_search **out, nse_error **err);
@@ -1171,7 +1176,7 @@ NSE_API nse_status nse_search_create(const nse_search_desc *desc, nse_search **o
  * and everything else may be NULL. `out`: [out] to free with nse_search_free.
  *
  * NSE_ERR_IO. NSE_ERR_FORMAT: no checkpoint, damaged, of another version, space, table or images. NSE_ERR_CONFIG: options that
- * differ. NSE_ERR_DEVICE. NSE_ERR_UNSUPPORTED: a build without libtorch. Since 0.1.
+ * differ. NSE_ERR_DEVICE. NSE_ERR_TORCH_MISMATCH. NSE_ERR_UNSUPPORTED: a build without libtorch. Since 0.1.
  */
 NSE_API
 nse_status nse_search_load(const char *path,
@@ -1687,7 +1692,7 @@ NSE_API nse_status nse_model_options_schema(nse_buffer *out, nse_error **err);
  *
  * NSE_ERR_CONFIG: options, also those that differ from the checkpoint's. NSE_ERR_INVALID_ARGUMENT: images or `init` do not fit.
  * NSE_ERR_CANCELLED. NSE_ERR_DIVERGED. NSE_ERR_IO: the checkpoint. NSE_ERR_FORMAT: it is damaged, or of another training.
- * NSE_ERR_BUSY: `init`. NSE_ERR_DEVICE. NSE_ERR_TORCH. NSE_ERR_UNSUPPORTED: a build without libtorch. Since 0.1.
+ * NSE_ERR_BUSY: `init`. NSE_ERR_DEVICE. NSE_ERR_TORCH. NSE_ERR_TORCH_MISMATCH. NSE_ERR_UNSUPPORTED: a build without libtorch. Since 0.1.
  */
 NSE_API
 nse_status nse_model_train(const nse_model_desc *desc,
@@ -1700,9 +1705,12 @@ nse_status nse_model_train(const nse_model_desc *desc,
  *
  * `desc`: [in] read during the call only. `out`: [out] to free with nse_op_free, which cancels the training.
  *
- * NSE_ERR_CONFIG: options. NSE_ERR_BUSY: `init`. NSE_ERR_UNSUPPORTED: a build without libtorch. Since 0.1.
+ * NSE_ERR_CONFIG: options. NSE_ERR_BUSY: `init`. NSE_ERR_TORCH_MISMATCH. NSE_ERR_UNSUPPORTED: a build without libtorch. Since 0.1.
  */
-NSE_API nse_status nse_model_train_async(const nse_model_desc *desc, nse_op **out, nse_error **err);
+NSE_API
+nse_status nse_model_train_async(const nse_model_desc *desc,
+                                 nse_op **out,
+                                 nse_error **err);
 
 /**
  * Evaluates a model on a dataset. Blocks.
@@ -1758,6 +1766,87 @@ NSE_API nse_status nse_model_describe(const nse_model *model, nse_buffer *out, n
  * Since 0.1.
  */
 NSE_API void nse_model_free(nse_model *model);
+
+/* ---- Models elsewhere ---------------------------------------------------------------------------------------------- */
+
+/**
+ * The JSON form of what nse_model_export takes as `format`, as a JSON schema with keys, defaults and help.
+ *
+ * `out`: [out] to free with nse_buffer_free.
+ *
+ * Since 0.1.
+ */
+NSE_API nse_status nse_model_export_schema(nse_buffer *out, nse_error **err);
+
+/**
+ * Writes a model to a file, whole or not at all. Blocks.
+ *
+ * `format`: [in] "torchscript": an archive that libtorch and PyTorch load. "onnx": ONNX, operator set 17. Both take normalised images,
+ * 32-bit floats [n, channels, height, width], n as one likes, and give logits [n, classes]. "safetensors": weights and batch-norm
+ * statistics by name, which nse_model_load reads. Or a JSON object, {"format": "onnx", "fold": true, "normalise": true}: batch-norm
+ * folded into the convolutions, pixels 0 to 255 as input; see nse_model_export_schema. In each is the text of nse_model_describe:
+ * the extra file nse.json of an archive, the metadata nse.json of the others. `path`: [in] an existing file is replaced.
+ *
+ * NSE_ERR_INVALID_ARGUMENT: no such format. NSE_ERR_CONFIG: the JSON object. NSE_ERR_IO. NSE_ERR_BUSY. NSE_ERR_TORCH. Since 0.1.
+ */
+NSE_API
+nse_status nse_model_export(const nse_model *model,
+                            const char *format,
+                            const char *path,
+                            nse_error **err);
+
+/**
+ * The same to memory: what nse_model_export would write. Blocks.
+ *
+ * `format`: [in] as there. `out`: [out] the bytes, which are no text; to free with nse_buffer_free.
+ *
+ * NSE_ERR_INVALID_ARGUMENT: no such format. NSE_ERR_CONFIG: the JSON object. NSE_ERR_BUSY. NSE_ERR_TORCH. Since 0.1.
+ */
+NSE_API nse_status nse_model_export_memory(const nse_model *model, const char *format, nse_buffer *out, nse_error **err);
+
+/**
+ * Reads a model that nse_model_export wrote as "safetensors". It evaluates to the same bits on the same machine, is exported, and can be
+ * trained on (`init` of nse_model_desc). Blocks.
+ *
+ * `path`: [in] the file. `device`: [in] where it computes: "cpu", "cuda" or "cuda:N"; NULL: "cpu". `out`: [out] to free with nse_model_free.
+ *
+ * NSE_ERR_IO. NSE_ERR_FORMAT: not such a file, or damaged. NSE_ERR_DEVICE. NSE_ERR_TORCH.
+ * NSE_ERR_TORCH_MISMATCH. NSE_ERR_UNSUPPORTED: a build without libtorch. Since 0.1.
+ */
+NSE_API
+nse_status nse_model_load(const char *path,
+                          const char *device,
+                          nse_model **out,
+                          nse_error **err);
+
+/**
+ * The same from memory. Blocks.
+ *
+ * `data`: [in] `len` bytes, read during the call only. `len`: how many. `device`: [in] as there. `out`: [out] to free with
+ * nse_model_free.
+ *
+ * NSE_ERR_INVALID_ARGUMENT: not what nse_model_export_memory gave as "safetensors", or damaged. NSE_ERR_DEVICE. NSE_ERR_TORCH.
+ * NSE_ERR_TORCH_MISMATCH. NSE_ERR_UNSUPPORTED: a build without libtorch. Since 0.1.
+ */
+NSE_API nse_status nse_model_load_memory(const uint8_t *data, size_t len, const char *device, nse_model **out, nse_error **err);
+
+/**
+ * The network of an architecture with the weights that it has in the supernet of a search: the last trained, and batch-norm statistics
+ * as for scoring. It is evaluated, exported and trained on (`init` of nse_model_desc) like any model; a training that begins with it
+ * begins better than with fresh weights. Blocks.
+ *
+ * `search`: [in] one with datasets, of which a round was begun in this process or the checkpoint was made within one. `arch`: [in] of
+ * the same space; all its operators must be active, as those of the front are. `out`: [out] to free with nse_model_free.
+ *
+ * NSE_ERR_INVALID_ARGUMENT: the search is pushed or told, or the architecture is of another space. NSE_ERR_NOT_FOUND: there are no
+ * weights, or not of every operator. NSE_ERR_BUSY: a step runs. NSE_ERR_CANCELLED: by nse_search_cancel. NSE_ERR_TORCH.
+ * NSE_ERR_UNSUPPORTED: a build without libtorch. Since 0.1.
+ */
+NSE_API
+nse_status nse_model_from_search(const nse_search *search,
+                                 const nse_arch *arch,
+                                 nse_model **out,
+                                 nse_error **err);
 
 /* ---- Operation ----------------------------------------------------------------------------------------------------- */
 

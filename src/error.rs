@@ -28,6 +28,10 @@ pub enum Error {
     #[error("no architecture costs between {low} and {high} {unit}: the space reaches {least} to {greatest}{}", nearest(.below, .above))]
     Unreachable { unit: &'static str, low: f64, high: f64, least: f64, greatest: f64, below: Option<f64>, above: Option<f64> },
 
+    /// Where none of so many draws near the window lies inside; `surely`: there is an architecture inside all the same.
+    #[error("hardly any architecture costs between {low} and {high} {unit}: none of {draws} draws that cost nearly that; a wider window is needed{}", if *.surely { "" } else { ", if there is one at all" })]
+    TooRare { unit: &'static str, low: f64, high: f64, draws: u32, surely: bool },
+
     /// Fewer different architectures than candidates are wanted. `found` is all there are.
     #[error("{wanted} new candidates are wanted, but only {found} different architectures of the active operators lie in the cost window{}", beside(.known))]
     TooFew { wanted: usize, found: usize, known: usize },
@@ -116,6 +120,7 @@ impl Error {
                 "unit": unit, "low": number(low), "high": number(high), "least": number(least), "greatest": number(greatest),
                 "below": below.as_ref().map(number), "above": above.as_ref().map(number)
             }),
+            Error::TooRare { unit, low, high, .. } => json!({ "unit": unit, "low": number(low), "high": number(high) }),
             Error::TooFew { wanted, found, known } => json!({ "wanted": wanted, "found": found, "known": known }),
             Error::Conflict { code, known, told } => json!({ "code": code, "known": known, "told": told }),
             Error::MissingLatencies { missing } => json!({ "missing": missing }),

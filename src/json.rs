@@ -4,7 +4,7 @@ use crate::error::{Error, Result};
 use schemars::generate::SchemaSettings;
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
-use serde::Serialize;
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use serde_path_to_error::{Path, Segment};
 use std::any::TypeId;
@@ -20,10 +20,32 @@ pub fn parse<T: DeserializeOwned + JsonSchema + 'static>(document: &'static str,
     let value = serde_path_to_error::deserialize(&mut reader).map_err(|e| Error::Config {
         document,
         pointer: pointer(e.path()),
-        reason: e.inner().to_string(),
+        reason: without_types(&e.inner().to_string()),
     })?;
     reader.end().map_err(|e| out_of_range(document, "", e.to_string()))?;
     Ok(value)
+}
+
+/// What is expected in words of JSON: serde names the Rust type of an object.
+fn without_types(reason: &str) -> String {
+    match reason.split_once("expected struct ") {
+        Some((before, named)) => {
+            let rest = named.find(' ').map_or("", |end| &named[end..]);
+            format!("{before}expected an object{rest}")
+        }
+        None => reason.into(),
+    }
+}
+
+/// A number that may not be known: NaN in memory, which serde writes as null (and an infinity too).
+pub fn unknown<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<f64, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or(f64::NAN))
+}
+
+/// Rows of such numbers.
+pub fn unknown_rows<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Vec<Vec<f64>>, D::Error> {
+    let rows = Vec::<Vec<Option<f64>>>::deserialize(deserializer)?;
+    Ok(rows.into_iter().map(|row| row.into_iter().map(|value| value.unwrap_or(f64::NAN)).collect()).collect())
 }
 
 /// `value` outside its documented range.

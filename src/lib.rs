@@ -14,6 +14,7 @@
 //! checkpoint a search, or a training, and its weights in one file: checksummed, replaced whole or not at all
 //! export     trained networks as a list of layers, and the formats written from it: ONNX, safetensors, TorchScript
 //! report     pictures for people
+//! files      opening what a path names, and only regular files
 //! process    which files are mapped into this process: libtorch, OpenMP
 //! supernet   the weights: the only folder that names `tch` (libtorch)
 //! ffi        the C ABI, `include/nse.h`
@@ -29,6 +30,7 @@ pub mod data;
 mod error;
 pub mod export;
 pub mod ffi;
+mod files;
 pub mod json;
 pub mod log;
 pub mod process;

@@ -1,12 +1,12 @@
 //! Messages for the people who run a program with nse in it. Silent until a host gives a [`Sink`]; what nobody wants is not even
-//! formatted. Never to be called with a lock held: a sink may call back into the library.
+//! formatted. Never to be told with a lock held: a sink may call back into the library. See [`hold`].
 //!
 //! ```
 //! use nse::log;
 //! log::info!("search", "round {} of {}", 1, 12);
 //! ```
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::fmt::Arguments;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -34,6 +34,15 @@ static LEVEL: AtomicI32 = AtomicI32::new(Level::Info as i32);
 thread_local! {
     /// Whether this thread is in a sink: what it causes there is not told, or it would never end.
     static INSIDE: Cell<bool> = const { Cell::new(false) };
+    /// What this thread holds back.
+    static HELD: RefCell<Option<Vec<Held>>> = const { RefCell::new(None) };
+}
+
+/// A message, for later.
+struct Held {
+    level: Level,
+    target: String,
+    message: String,
 }
 
 /// Puts `sink` in the place of the one before, which is dropped here, or by the last call of it that is under way.
@@ -56,15 +65,47 @@ pub fn enabled(level: Level) -> bool {
     HEARD.load(Ordering::Relaxed) && level as i32 <= LEVEL.load(Ordering::Relaxed) && !INSIDE.get()
 }
 
+/// Holds back what this thread says until the value is dropped: to be made before a lock is taken, so that it is dropped behind it.
+#[must_use]
+pub fn hold() -> Hold {
+    HELD.with_borrow_mut(|held| {
+        let outermost = held.is_none();
+        held.get_or_insert_default();
+        Hold { outermost }
+    })
+}
+
+pub struct Hold {
+    outermost: bool,
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        if self.outermost {
+            for Held { level, target, message } in HELD.take().unwrap_or_default() {
+                tell(level, &target, &message);
+            }
+        }
+    }
+}
+
 /// What the macros end in.
 pub fn write(level: Level, target: &str, message: Arguments) {
+    let message = message.to_string();
+    let held = HELD.with_borrow(|held| held.is_some());
+    match held {
+        false => tell(level, target, &message),
+        true => HELD.with_borrow_mut(|held| held.get_or_insert_default().push(Held { level, target: target.into(), message })),
+    }
+}
+
+fn tell(level: Level, target: &str, message: &str) {
     // A copy, so that no lock is held while the host writes.
     let sink = SINK.read().unwrap_or_else(PoisonError::into_inner).clone();
     let Some(sink) = sink else { return };
-    let message = message.to_string();
     INSIDE.set(true);
     let _outside = Outside;
-    sink.write(level, target, &message);
+    sink.write(level, target, message);
 }
 
 struct Outside;

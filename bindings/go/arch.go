@@ -1,6 +1,6 @@
 package nse
 
-// #include "nse.h"
+// #include "shim.h"
 import "C"
 
 import (
@@ -29,19 +29,13 @@ func newArch(ptr *C.nse_arch) *Arch {
 // ErrConfig.
 func ArchFromJSON(space *Space, document any) (*Arch, error) {
 	defer runtime.KeepAlive(space)
-	if err := ready(); err != nil {
-		return nil, err
-	}
 	cDocument, err := cJSON("architecture", document)
 	if err != nil {
 		return nil, err
 	}
-	var ptr *C.nse_arch
-	var e *C.nse_error
-	if err := check(C.nse_arch_from_json(space.handle(), cDocument, &ptr, &e), &e); err != nil {
-		return nil, err
-	}
-	return newArch(ptr), nil
+	return object(newArch, func(out **C.nse_arch, e **C.nse_error) C.nse_status {
+		return C.nse_arch_from_json(space.handle(), cDocument, out, e)
+	})
 }
 
 // ArchFromCode is the architecture of a space that has a code of Arch.Code.
@@ -49,19 +43,13 @@ func ArchFromJSON(space *Space, document any) (*Arch, error) {
 // ErrInvalidArgument: not a code, cut or mistyped, or of another space.
 func ArchFromCode(space *Space, code string) (*Arch, error) {
 	defer runtime.KeepAlive(space)
-	if err := ready(); err != nil {
-		return nil, err
-	}
 	cCode, err := cText("code", code)
 	if err != nil {
 		return nil, err
 	}
-	var ptr *C.nse_arch
-	var e *C.nse_error
-	if err := check(C.nse_arch_from_code(space.handle(), cCode, &ptr, &e), &e); err != nil {
-		return nil, err
-	}
-	return newArch(ptr), nil
+	return object(newArch, func(out **C.nse_arch, e **C.nse_error) C.nse_status {
+		return C.nse_arch_from_code(space.handle(), cCode, out, e)
+	})
 }
 
 // Code is the short code of the architecture, for ArchFromCode: lower-case letters, digits and a dot, at most 63 of them for
@@ -78,19 +66,13 @@ func (a *Arch) Code() (string, error) {
 // ErrInvalidArgument: not an operator. ErrConfig: not a candidate of some cell.
 func UniformArch(space *Space, operator string) (*Arch, error) {
 	defer runtime.KeepAlive(space)
-	if err := ready(); err != nil {
-		return nil, err
-	}
 	cOperator, err := cText("operator", operator)
 	if err != nil {
 		return nil, err
 	}
-	var ptr *C.nse_arch
-	var e *C.nse_error
-	if err := check(C.nse_arch_uniform(space.handle(), cOperator, &ptr, &e), &e); err != nil {
-		return nil, err
-	}
-	return newArch(ptr), nil
+	return object(newArch, func(out **C.nse_arch, e **C.nse_error) C.nse_status {
+		return C.nse_arch_uniform(space.handle(), cOperator, out, e)
+	})
 }
 
 // ArchPreset is a published architecture, in the space it was found in (which Arch.Space gives). Overrides change that
@@ -98,9 +80,6 @@ func UniformArch(space *Space, operator string) (*Arch, error) {
 //
 // ErrInvalidArgument: no such architecture, or its cells are not in the changed space. ErrConfig: overrides.
 func ArchPreset(name string, overrides any) (*Arch, error) {
-	if err := ready(); err != nil {
-		return nil, err
-	}
 	cName, err := cText("name", name)
 	if err != nil {
 		return nil, err
@@ -109,33 +88,22 @@ func ArchPreset(name string, overrides any) (*Arch, error) {
 	if err != nil {
 		return nil, err
 	}
-	var ptr *C.nse_arch
-	var e *C.nse_error
-	if err := check(C.nse_arch_preset(cName, cOverrides, &ptr, &e), &e); err != nil {
-		return nil, err
-	}
-	return newArch(ptr), nil
+	return object(newArch, func(out **C.nse_arch, e **C.nse_error) C.nse_status {
+		return C.nse_arch_preset(cName, cOverrides, out, e)
+	})
 }
 
 // ArchPresets lists the published architectures, which [ArchPreset] knows.
 func ArchPresets() ([]Preset, error) {
-	var presets []Preset
-	raw, err := readText(func(out *C.nse_buffer, e **C.nse_error) C.nse_status { return C.nse_arch_presets(out, e) })
-	if err == nil {
-		err = decode(raw, &presets)
-	}
-	return presets, err
+	return read[[]Preset](func(out *C.nse_buffer, e **C.nse_error) C.nse_status { return C.nse_arch_presets(out, e) })
 }
 
 // Space of the architecture, which the caller closes.
 func (a *Arch) Space() (*Space, error) {
 	defer runtime.KeepAlive(a)
-	var ptr *C.nse_space
-	var e *C.nse_error
-	if err := check(C.nse_arch_space(a.handle(), &ptr, &e), &e); err != nil {
-		return nil, err
-	}
-	return newSpace(ptr), nil
+	return object(newSpace, func(out **C.nse_space, e **C.nse_error) C.nse_status {
+		return C.nse_arch_space(a.handle(), out, e)
+	})
 }
 
 // ArchDescription is what an architecture costs, as a whole and cell by cell.
@@ -215,7 +183,6 @@ func (a *Arch) Cost() (Cost, error) {
 
 // Close frees the architecture. What was made from it lives on. Always nil; a second Close does nothing.
 func (a *Arch) Close() error {
-	defer runtime.KeepAlive(a)
 	if a.handle() == nil {
 		return nil
 	}
@@ -228,5 +195,7 @@ func (a *Arch) handle() *C.nse_arch {
 	if a == nil {
 		return nil
 	}
-	return a.ptr
+	ptr := a.ptr
+	stress()
+	return ptr
 }

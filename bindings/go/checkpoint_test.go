@@ -17,7 +17,7 @@ func loadSearch(t *testing.T, path string, config SearchConfig) *Search {
 	if config.Train == nil {
 		config.Train = tinyDataset(t)
 	}
-	search, err := LoadSearch(path, config)
+	search, err := LoadSearch(t.Context(), path, config)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,12 +40,7 @@ type member struct {
 
 func members(t *testing.T, search *Search) (front []member) {
 	t.Helper()
-	candidates, err := search.Front()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, candidate := range candidates {
-		defer candidate.Arch.Close()
+	for _, candidate := range frontOf(t, search) {
 		text, err := candidate.Arch.JSON()
 		var document struct{ Cells json.RawMessage }
 		if err = errors.Join(err, json.Unmarshal(text, &document)); err != nil {
@@ -90,7 +85,7 @@ func TestALoadedSearchEndsWithTheSameResult(t *testing.T) {
 					fails(t, err, ErrCancelled)
 				}
 			}
-			if err := search.Save(path); err != nil {
+			if err := search.Save(t.Context(), path); err != nil {
 				t.Fatal(err)
 			}
 			search.Close()
@@ -114,7 +109,7 @@ func TestSavedBetweenRounds(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "checkpoint")
 	search := newSearch(t, options(2), nil)
 	for round := range 3 {
-		if err := search.Save(path); err != nil {
+		if err := search.Save(t.Context(), path); err != nil {
 			t.Fatal(err)
 		}
 		loaded := loadSearch(t, path, SearchConfig{Space: tinySpace(t), Options: options(2)})
@@ -143,7 +138,7 @@ func TestACheckpointHasTheLatencies(t *testing.T) {
 		t.Fatal(err)
 	}
 	low, high := description.Latency.Least+2, description.Latency.Greatest-2
-	search, err := NewSearch(SearchConfig{Space: space, Train: tinyDataset(t), Options: latencyOptions(low, high), Latency: latency})
+	search, err := NewSearch(t.Context(), SearchConfig{Space: space, Train: tinyDataset(t), Options: latencyOptions(low, high), Latency: latency})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -152,7 +147,7 @@ func TestACheckpointHasTheLatencies(t *testing.T) {
 		t.Fatal(err)
 	}
 	path := filepath.Join(t.TempDir(), "checkpoint")
-	if err := search.Save(path); err != nil {
+	if err := search.Save(t.Context(), path); err != nil {
 		t.Fatal(err)
 	}
 	finish(t, search)
@@ -161,14 +156,14 @@ func TestACheckpointHasTheLatencies(t *testing.T) {
 	if err := latency.Set(missing(t, newLatencies(t), space)[0], 7); err != nil {
 		t.Fatal(err)
 	}
-	_, err = LoadSearch(path, SearchConfig{Train: tinyDataset(t), Latency: latency})
+	_, err = LoadSearch(t.Context(), path, SearchConfig{Train: tinyDataset(t), Latency: latency})
 	fails(t, err, ErrFormat)
 }
 
 func TestSpaceAndOptionsOfASearch(t *testing.T) {
 	search := newSearch(t, options(1), nil)
 	path := filepath.Join(t.TempDir(), "checkpoint")
-	if err := search.Save(path); err != nil {
+	if err := search.Save(t.Context(), path); err != nil {
 		t.Fatal(err)
 	}
 	want, err := tinySpace(t).JSON()
@@ -235,18 +230,18 @@ func TestSaveErrors(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "checkpoint")
 	var inside error
 	var search *Search
-	search = newSearch(t, options(1), func(Event) { inside = search.Save(path) })
+	search = newSearch(t, options(1), func(Event) { inside = search.Save(t.Context(), path) })
 	if _, err := search.Step(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if fails(t, inside, ErrBusy); search.Save(path) != nil {
+	if fails(t, inside, ErrBusy); search.Save(t.Context(), path) != nil {
 		t.Error("busy after the step")
 	}
 	absent := filepath.Join(t.TempDir(), "no folder", "checkpoint")
-	if err := search.Save(absent); !errors.Is(err, fs.ErrNotExist) || fails(t, err, ErrIO).Detail().Path == "" {
+	if err := search.Save(t.Context(), absent); !errors.Is(err, fs.ErrNotExist) || fails(t, err, ErrIO).Detail().Path == "" {
 		t.Error(err)
 	}
-	fails(t, search.Save(path+"\x00"), ErrInvalidArgument)
+	fails(t, search.Save(t.Context(), path+"\x00"), ErrInvalidArgument)
 }
 
 func TestLoadErrors(t *testing.T) {
@@ -258,7 +253,7 @@ func TestLoadErrors(t *testing.T) {
 	if _, err := search.Step(ctx); !errors.Is(err, ErrCancelled) {
 		t.Fatal(err)
 	}
-	if err := search.Save(path); err != nil {
+	if err := search.Save(t.Context(), path); err != nil {
 		t.Fatal(err)
 	}
 	load := func(path string, config SearchConfig) error {
@@ -266,7 +261,7 @@ func TestLoadErrors(t *testing.T) {
 			config.Train = tinyDataset(t)
 		}
 		config.OnEvent = func(event Event) { t.Errorf("%+v", event) }
-		_, err := LoadSearch(path, config)
+		_, err := LoadSearch(t.Context(), path, config)
 		return err
 	}
 	if err := load(path, SearchConfig{}); err != nil {

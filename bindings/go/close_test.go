@@ -50,11 +50,15 @@ func uses(t *testing.T, o objects) map[string]func() error {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := newSearch(t, options(1), nil).Save(saved); err != nil {
+	if err := newSearch(t, options(1), nil).Save(t.Context(), saved); err != nil {
 		t.Fatal(err)
 	}
-	arg := func(config SearchConfig) error { config.Options = options(1); _, err := NewSearch(config); return err }
-	load := func(config SearchConfig) error { _, err := LoadSearch(saved, config); return err }
+	arg := func(config SearchConfig) error {
+		config.Options = options(1)
+		_, err := NewSearch(t.Context(), config)
+		return err
+	}
+	load := func(config SearchConfig) error { _, err := LoadSearch(t.Context(), saved, config); return err }
 	fit := func(config TrainConfig) error { _, err := TrainModel(ctx, config); return err }
 	return map[string]func() error{
 		"Space.JSON":          func() error { _, err := space.JSON(); return err },
@@ -75,12 +79,12 @@ func uses(t *testing.T, o objects) map[string]func() error {
 		"of Latency.Missing":  func() error { _, err := table.Missing(space); return err },
 		"of Latency.Arch":     func() error { _, err := table.Arch(arch); return err },
 		"MeasureConfig.Space": func() error { _, err := MeasureLatency(ctx, MeasureConfig{Space: space}); return err },
-		"Search.Save":         func() error { return search.Save(t.TempDir() + "/checkpoint") },
+		"Search.Save":         func() error { return search.Save(t.Context(), t.TempDir()+"/checkpoint") },
 		"Search.Space":        func() error { _, err := search.Space(); return err },
 		"Search.Options":      func() error { _, err := search.Options(); return err },
 		"LoadSearch.Train":    func() error { return load(SearchConfig{Train: dataset}) },
 		"Search.Step":         func() error { _, err := search.Step(ctx); return err },
-		"Search.Estimate":     func() error { _, err := search.Estimate(); return err },
+		"Search.Estimate":     func() error { _, err := search.Estimate(t.Context()); return err },
 		"Search.Ask":          func() error { _, _, err := search.Ask(1); return err },
 		"Search.Tell":         func() error { _, err := search.Tell(Result{Code: code}); return err },
 		"Search.Forget":       func() error { return search.Forget(code) },
@@ -98,7 +102,7 @@ func uses(t *testing.T, o objects) map[string]func() error {
 		"Search.History":      func() error { _, err := search.History(); return err },
 		"Search.Report":       func() error { _, err := search.Report("svg"); return err },
 		"Model.Evaluate":      func() error { _, err := model.Evaluate(ctx, images); return err },
-		"Model.Export":        func() error { return model.Export("torchscript", t.TempDir()+"/m.pt") },
+		"Model.Export":        func() error { return model.Export(t.Context(), "torchscript", t.TempDir()+"/m.pt") },
 		"SearchConfig.Space":  func() error { return arg(SearchConfig{Space: space, Train: images}) },
 		"SearchConfig.Train":  func() error { return arg(SearchConfig{Space: good, Train: dataset}) },
 		"TrainConfig.Arch":    func() error { return fit(TrainConfig{Arch: arch, Train: images}) },
@@ -118,14 +122,14 @@ func TestClosedObjectsSaySo(t *testing.T) {
 	} {
 		config := SearchConfig{Space: tinySpace(t), Train: tinyDataset(t), Options: options(1)}
 		change(&config)
-		all["SearchConfig."+name] = func() error { _, err := NewSearch(config); return err }
+		all["SearchConfig."+name] = func() error { _, err := NewSearch(t.Context(), config); return err }
 	}
 	all["LoadSearch.Space"] = func() error {
-		_, err := LoadSearch("any", SearchConfig{Space: o.space, Train: tinyDataset(t)})
+		_, err := LoadSearch(t.Context(), "any", SearchConfig{Space: o.space, Train: tinyDataset(t)})
 		return err
 	}
 	all["LoadSearch.Latency"] = func() error {
-		_, err := LoadSearch("any", SearchConfig{Train: tinyDataset(t), Latency: o.latency})
+		_, err := LoadSearch(t.Context(), "any", SearchConfig{Train: tinyDataset(t), Latency: o.latency})
 		return err
 	}
 	all["of Space.Describe"] = func() error { _, err := tinySpace(t).Describe(o.latency); return err }

@@ -16,7 +16,7 @@ func TestContinuedInALargerSpace(t *testing.T) {
 	}
 	defer small.Close()
 	dataset := tinyDataset(t)
-	first, err := NewSearch(SearchConfig{Space: small, Train: dataset, Options: options(2)})
+	first, err := NewSearch(t.Context(), SearchConfig{Space: small, Train: dataset, Options: options(2)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -24,7 +24,7 @@ func TestContinuedInALargerSpace(t *testing.T) {
 	goOn := func(space *Space, high float64) (*Search, error) {
 		changed := with(options(2), "candidates", map[string]any{"count": 4, "extras": 0})
 		changed["objective"] = map[string]any{"low": 12_000, "high": high}
-		return NewSearch(SearchConfig{Space: space, Train: dataset, Options: changed, Continued: first})
+		return NewSearch(t.Context(), SearchConfig{Space: space, Train: dataset, Options: changed, Continued: first})
 	}
 	_, err = goOn(tinySpace(t), 100_000)
 	if e := fails(t, err, ErrInvalidArgument); e.Detail().Argument != "continued" {
@@ -57,7 +57,7 @@ func TestContinuedInALargerSpace(t *testing.T) {
 	first.Close()
 	// Saved and loaded it continues too, without the first one.
 	path := filepath.Join(t.TempDir(), "checkpoint")
-	if err := second.Save(path); err != nil {
+	if err := second.Save(t.Context(), path); err != nil {
 		t.Fatal(err)
 	}
 	loaded := finish(t, loadSearch(t, path, SearchConfig{}))
@@ -83,7 +83,7 @@ func TestArchitecturesAsAStart(t *testing.T) {
 	defer arch.Close()
 	config := SearchConfig{Space: tinySpace(t), Train: tinyDataset(t), Options: with(options(1), "objective",
 		map[string]any{"low": 0, "high": 1_000_000}), Start: []*Arch{arch}}
-	search, err := NewSearch(config)
+	search, err := NewSearch(t.Context(), config)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,10 +95,10 @@ func TestArchitecturesAsAStart(t *testing.T) {
 	checkActive(t, search, front)
 	finish(t, search)
 	config.Start = []*Arch{arch, nil}
-	_, err = NewSearch(config)
+	_, err = NewSearch(t.Context(), config)
 	fails(t, err, ErrInvalidHandle)
 	config.Start, config.Continued = config.Start[:1], search
-	_, err = NewSearch(config)
+	_, err = NewSearch(t.Context(), config)
 	fails(t, err, ErrInvalidArgument)
 }
 

@@ -4,10 +4,12 @@ package nse
 import "C"
 
 import (
+	"context"
 	"io"
 	"math"
 	"math/bits"
 	"runtime"
+	"runtime/cgo"
 	"unsafe"
 )
 
@@ -29,21 +31,17 @@ func newDataset(ptr *C.nse_dataset) *Dataset {
 // {"format": "idx", "images": path, "labels": path, "classes": 10}. IDX files may be gzip-compressed; classes may be left
 // out.
 //
-// ErrConfig, ErrIO. ErrFormat: a file is truncated, damaged or has a label out of range.
-func OpenDataset(document any) (*Dataset, error) {
-	if err := ready(); err != nil {
-		return nil, err
-	}
+// ErrConfig, ErrIO. ErrFormat: a file is truncated, damaged or has a label out of range. ErrCancelled.
+func OpenDataset(ctx context.Context, document any) (*Dataset, error) {
 	cDocument, err := cJSON("dataset", document)
 	if err != nil {
 		return nil, err
 	}
-	var ptr *C.nse_dataset
-	var e *C.nse_error
-	if err := check(C.nse_dataset_open(cDocument, &ptr, &e), &e); err != nil {
-		return nil, err
-	}
-	return newDataset(ptr), nil
+	return unlessEnded(ctx, func() (*Dataset, error) {
+		return object(newDataset, func(out **C.nse_dataset, e **C.nse_error) C.nse_status {
+			return C.nse_dataset_open(cDocument, out, e)
+		})
+	})
 }
 
 // Images are images in the caller's memory.
@@ -61,36 +59,83 @@ type Images struct {
 //
 // ErrInvalidArgument: no images, a label out of range, or not as many pixels as the shape says.
 func DatasetFromMemory(images Images) (*Dataset, error) {
-	if err := ready(); err != nil {
+	if err := images.fit(); err != nil {
 		return nil, err
 	}
-	// The library reads as many bytes as the shape says: that they are there is for this side to see.
+	return object(newDataset, func(out **C.nse_dataset, e **C.nse_error) C.nse_status {
+		return C.nsego_dataset_from_memory(images.shape(), images.pixels(), images.labels(), out, e)
+	})
+}
+
+// DatasetBorrow is DatasetFromMemory without a copy: the pixels are used where they are, in Go's memory, which is pinned, or in any
+// other, such as a mapped file. They must not change until released is called: once, when nothing needs them any more (no dataset,
+// no part of one, no search that was given one) or when this fails, on a goroutine of its own. It may be nil.
+//
+// ErrInvalidArgument: as DatasetFromMemory.
+func DatasetBorrow(images Images, released func()) (*Dataset, error) {
+	if released == nil {
+		released = func() {}
+	}
+	loan := &loan{released: released}
+	err := ready()
+	if err == nil {
+		err = images.fit()
+	}
+	if err != nil {
+		loan.end()
+		return nil, err
+	}
+	loan.pin.Pin(unsafe.SliceData(images.Pixels))
+	// The handle is freed by the library, whatever happens.
+	return object(newDataset, func(out **C.nse_dataset, e **C.nse_error) C.nse_status {
+		return C.nsego_dataset_borrow(images.shape(), images.pixels(), images.labels(), C.uintptr_t(cgo.NewHandle(loan)), out, e)
+	})
+}
+
+// loan is pixels that the library uses where they are.
+type loan struct {
+	pin      runtime.Pinner
+	released func()
+}
+
+func (l *loan) end() {
+	l.pin.Unpin()
+	go l.released()
+}
+
+//export nsegoRelease
+func nsegoRelease(handle C.uintptr_t) {
+	h := cgo.Handle(handle)
+	defer h.Delete()
+	h.Value().(*loan).end()
+}
+
+// fit says whether there are as many pixels as the shape says: the library reads that many.
+func (i Images) fit() error {
 	bytes := uint64(1)
-	count := len(images.Labels)
-	if err := sizes("images", images.Channels, images.Height, images.Width, count, images.Classes); err != nil {
-		return nil, err
+	count := len(i.Labels)
+	if err := sizes("images", i.Channels, i.Height, i.Width, count, i.Classes); err != nil {
+		return err
 	}
-	for _, n := range []int{images.Channels, images.Height, images.Width, count} {
+	for _, n := range []int{i.Channels, i.Height, i.Width, count} {
 		var over uint64
 		if over, bytes = bits.Mul64(bytes, uint64(n)); over != 0 {
-			return nil, failure(ErrInvalidArgument, "images: more bytes than memory can have")
+			return failure(ErrInvalidArgument, "images: more bytes than memory can have")
 		}
 	}
-	if bytes != uint64(len(images.Pixels)) {
-		return nil, failure(ErrInvalidArgument, "images: %d bytes for %d images of %dx%dx%d",
-			len(images.Pixels), count, images.Channels, images.Height, images.Width)
+	if bytes != uint64(len(i.Pixels)) {
+		return failure(ErrInvalidArgument, "images: %d bytes for %d images of %dx%dx%d",
+			len(i.Pixels), count, i.Channels, i.Height, i.Width)
 	}
-	var ptr *C.nse_dataset
-	var e *C.nse_error
-	status := C.nsego_dataset_from_memory(
-		C.uint32_t(images.Channels), C.uint32_t(images.Height), C.uint32_t(images.Width), C.uint32_t(count),
-		C.uint32_t(images.Classes), (*C.uint8_t)(unsafe.SliceData(images.Pixels)),
-		(*C.uint32_t)(unsafe.SliceData(images.Labels)), &ptr, &e)
-	if err := check(status, &e); err != nil {
-		return nil, err
-	}
-	return newDataset(ptr), nil
+	return nil
 }
+
+func (i Images) shape() C.nsego_shape {
+	return DatasetInfo{len(i.Labels), i.Classes, i.Channels, i.Height, i.Width}.shape()
+}
+
+func (i Images) pixels() *C.uint8_t  { return (*C.uint8_t)(unsafe.SliceData(i.Pixels)) }
+func (i Images) labels() *C.uint32_t { return (*C.uint32_t)(unsafe.SliceData(i.Labels)) }
 
 // sizes says whether all numbers fit C's.
 func sizes(name string, numbers ...int) error {
@@ -119,29 +164,31 @@ func (d *Dataset) Split(fraction float64, seed uint64) (first, second *Dataset, 
 
 // DatasetInfo is the size of a dataset.
 type DatasetInfo struct {
-	Images   int `json:"images"`
+	Images int `json:"images"`
+	// Classes: labels are below this. In what a Source says, 0 stands for the greatest label + 1.
 	Classes  int `json:"classes"`
 	Channels int `json:"channels"`
 	Height   int `json:"height"`
 	Width    int `json:"width"`
 }
 
+func (i DatasetInfo) shape() C.nsego_shape {
+	return C.nsego_shape{
+		channels: C.uint32_t(i.Channels), height: C.uint32_t(i.Height), width: C.uint32_t(i.Width),
+		count: C.uint32_t(i.Images), classes: C.uint32_t(i.Classes),
+	}
+}
+
 // Info is the size of the dataset.
 func (d *Dataset) Info() (DatasetInfo, error) {
 	defer runtime.KeepAlive(d)
-	var info DatasetInfo
-	raw, err := readText(func(out *C.nse_buffer, e **C.nse_error) C.nse_status {
+	return read[DatasetInfo](func(out *C.nse_buffer, e **C.nse_error) C.nse_status {
 		return C.nse_dataset_info(d.handle(), out, e)
 	})
-	if err == nil {
-		err = decode(raw, &info)
-	}
-	return info, err
 }
 
 // Close frees the dataset. What uses it lives on. Always nil; a second Close does nothing.
 func (d *Dataset) Close() error {
-	defer runtime.KeepAlive(d)
 	if d.handle() == nil {
 		return nil
 	}
@@ -154,5 +201,7 @@ func (d *Dataset) handle() *C.nse_dataset {
 	if d == nil {
 		return nil
 	}
-	return d.ptr
+	ptr := d.ptr
+	stress()
+	return ptr
 }

@@ -1,12 +1,13 @@
 package nse
 
-// #include "nse.h"
+// #include "shim.h"
 import "C"
 
 import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math"
 	"syscall"
 )
 
@@ -14,6 +15,10 @@ import (
 //
 //	if errors.Is(err, nse.ErrNotFound) { ... }
 type Code int32
+
+// ErrNotLoaded: there is no libnse, in a program that was built to load it (tag nse_dlopen). It is a code of this package, not of the
+// library.
+const ErrNotLoaded Code = math.MinInt32
 
 // The codes of the library. Numbers are never used again for something else.
 const (
@@ -56,7 +61,7 @@ const (
 	ErrPanic Code = C.NSE_ERR_PANIC
 	// ErrNotFound: there is no such thing, for example no architecture within the budget.
 	ErrNotFound Code = C.NSE_ERR_NOT_FOUND
-	// ErrUnreachable: no architecture costs what was asked for. Detail says what is reachable.
+	// ErrUnreachable: no architecture costs what was asked for, and Detail says what is reachable; or hardly any does.
 	ErrUnreachable Code = C.NSE_ERR_UNREACHABLE
 	// ErrDiverged: a loss became infinite or not a number. The state before that step is kept.
 	ErrDiverged Code = C.NSE_ERR_DIVERGED
@@ -68,9 +73,45 @@ const (
 	ErrConflict Code = C.NSE_ERR_CONFLICT
 )
 
+// codeNames also serve where there is no library to ask.
+var codeNames = map[Code]string{
+	ErrNotLoaded:       "not loaded",
+	ErrInvalidArgument: "NSE_ERR_INVALID_ARGUMENT",
+	ErrInvalidHandle:   "NSE_ERR_INVALID_HANDLE",
+	ErrConfig:          "NSE_ERR_CONFIG",
+	ErrIO:              "NSE_ERR_IO",
+	ErrFormat:          "NSE_ERR_FORMAT",
+	ErrBusy:            "NSE_ERR_BUSY",
+	ErrCancelled:       "NSE_ERR_CANCELLED",
+	ErrCallback:        "NSE_ERR_CALLBACK",
+	ErrOutOfMemory:     "NSE_ERR_OUT_OF_MEMORY",
+	ErrDevice:          "NSE_ERR_DEVICE",
+	ErrTorch:           "NSE_ERR_TORCH",
+	ErrTorchMismatch:   "NSE_ERR_TORCH_MISMATCH",
+	ErrUnsupported:     "NSE_ERR_UNSUPPORTED",
+	ErrBufferTooSmall:  "NSE_ERR_BUFFER_TOO_SMALL",
+	ErrABI:             "NSE_ERR_ABI",
+	ErrForked:          "NSE_ERR_FORKED",
+	ErrPoisoned:        "NSE_ERR_POISONED",
+	ErrPanic:           "NSE_ERR_PANIC",
+	ErrNotFound:        "NSE_ERR_NOT_FOUND",
+	ErrUnreachable:     "NSE_ERR_UNREACHABLE",
+	ErrDiverged:        "NSE_ERR_DIVERGED",
+	ErrTooFew:          "NSE_ERR_TOO_FEW",
+	ErrMissingLatency:  "NSE_ERR_MISSING_LATENCY",
+	ErrConflict:        "NSE_ERR_CONFLICT",
+}
+
 // Error is the name in C, for example "NSE_ERR_CONFIG".
 func (c Code) Error() string {
-	return C.GoString(C.nse_status_name(C.nse_status(c)))
+	if name, ok := codeNames[c]; ok {
+		return name
+	}
+	// Of a newer library, perhaps.
+	if name := C.GoString(C.nse_status_name(C.nse_status(c))); name != "" {
+		return name
+	}
+	return "unknown status"
 }
 
 // Error is what every function of this package returns when it fails. It wraps its Code and, where there is one, the
@@ -128,6 +169,7 @@ type Detail struct {
 	Raw json.RawMessage `json:"-"`
 }
 
+// Error is the message, one line.
 func (e *Error) Error() string {
 	return "nse: " + e.Message
 }

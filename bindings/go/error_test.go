@@ -15,7 +15,7 @@ import (
 func TestConfigErrorsPointAtTheValue(t *testing.T) {
 	space, dataset := tinySpace(t), tinyDataset(t)
 	search := func(options any) error {
-		_, err := NewSearch(SearchConfig{Space: space, Train: dataset, Options: options})
+		_, err := NewSearch(t.Context(), SearchConfig{Space: space, Train: dataset, Options: options})
 		return err
 	}
 	spaceFrom := func(document any) error { _, err := SpaceFromJSON(document); return err }
@@ -70,7 +70,7 @@ func TestWhatJSONCannotSayIsAConfigError(t *testing.T) {
 
 func TestMissingFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "not-there")
-	_, err := OpenDataset(map[string]any{"format": "idx", "images": path, "labels": path})
+	_, err := OpenDataset(t.Context(), map[string]any{"format": "idx", "images": path, "labels": path})
 	e := fails(t, err, ErrIO)
 	if e.Detail().Path != path || !strings.Contains(e.Message, path) {
 		t.Errorf("%v: %+v", e, e.Detail())
@@ -87,7 +87,7 @@ func TestUnreachableWindowSaysWhatIsReachable(t *testing.T) {
 		t.Fatal(err)
 	}
 	low := 2 * description.MACs.Greatest
-	_, err = NewSearch(SearchConfig{
+	_, err = NewSearch(t.Context(), SearchConfig{
 		Space: space, Train: tinyDataset(t),
 		Options: with(options(1), "objective", map[string]any{"low": low, "high": low + 5}),
 	})
@@ -102,7 +102,7 @@ func TestUnreachableWindowSaysWhatIsReachable(t *testing.T) {
 
 func TestTooFewArchitecturesSayHowManyThereAre(t *testing.T) {
 	many := map[string]any{"count": 5000, "extras": 0}
-	_, err := NewSearch(SearchConfig{Space: tinySpace(t), Train: tinyDataset(t), Options: with(options(1), "candidates", many)})
+	_, err := NewSearch(t.Context(), SearchConfig{Space: tinySpace(t), Train: tinyDataset(t), Options: with(options(1), "candidates", many)})
 	detail := fails(t, err, ErrTooFew).Detail()
 	if detail.Wanted != 5000 || detail.Found < 8 || detail.Found >= 5000 || detail.Known != 0 {
 		t.Errorf("%+v", detail)
@@ -151,7 +151,7 @@ func TestArguments(t *testing.T) {
 		"NUL in an arch":  nul(func() error { _, err := ArchPreset("n\x00", nil); return err }()),
 		"NUL in a unit":   nul(func() error { _, err := NewLatency("m\x00s"); return err }()),
 		"NUL in a table":  nul(func() error { _, err := ParseLatency("{\x00"); return err }()),
-		"NUL in a path":   nul(func() error { _, err := LoadSearch("/\x00", SearchConfig{}); return err }()),
+		"NUL in a path":   nul(func() error { _, err := LoadSearch(t.Context(), "/\x00", SearchConfig{}); return err }()),
 		"NUL in operator": nul(func() error { _, err := UniformArch(space, "c\x00onv_k3_t1"); return err }()),
 	} {
 		t.Run(name, func(t *testing.T) { fails(t, err, ErrInvalidArgument) })

@@ -2,7 +2,7 @@ package nse
 
 // What a search will take, before it does.
 
-// #include "nse.h"
+// #include "shim.h"
 import "C"
 
 import (
@@ -48,9 +48,9 @@ type Estimate struct {
 // changes nothing. With pushed batches a batch is taken to have as many images as the option train.batch says.
 //
 // ErrOutOfMemory: it would not fit. ErrBusy: a Step is running. ErrCancelled: by Cancel or Close. ErrTorch.
-func (s *Search) Estimate() (Estimate, error) {
+func (s *Search) Estimate(ctx context.Context) (Estimate, error) {
 	var estimate Estimate
-	err := s.run(context.Background(), func() (err error) {
+	err := s.run(ctx, nil, func() (err error) {
 		estimate.Raw, err = readText(func(out *C.nse_buffer, e **C.nse_error) C.nse_status {
 			return C.nse_search_estimate(s.ptr, out, e)
 		})

@@ -12,7 +12,7 @@ func TestAnEstimateSaysWhatASearchTakes(t *testing.T) {
 	if _, err := search.Step(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	e, err := search.Estimate()
+	e, err := search.Estimate(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -31,7 +31,7 @@ func TestAnEstimateSaysWhatASearchTakes(t *testing.T) {
 func TestAnEstimateOfPushedBatchesChangesNothing(t *testing.T) {
 	search, host := newPushed(t, pushedOptions(), nil), newLoader()
 	host.until(t, search, func(now Pushed) bool { return now.Next == PhaseEvaluate })
-	e, err := search.Estimate()
+	e, err := search.Estimate(t.Context())
 	if err != nil || e.Steps != nil || e.Seconds.Round != nil || e.Seconds.Search != nil || e.Memory.Images != 0 {
 		t.Errorf("%s, %v", e.Raw, err)
 	}
@@ -48,14 +48,14 @@ func TestWhatIsTooLargeIsOutOfMemory(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer space.Close()
-	search, err := NewSearch(SearchConfig{Space: space, Pushed: true, Options: map[string]any{
+	search, err := NewSearch(t.Context(), SearchConfig{Space: space, Pushed: true, Options: map[string]any{
 		"active": 2, "objective": map[string]any{"low": 1, "high": 1e20}, "train": map[string]any{"batch": 65536},
 	}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer search.Close()
-	_, err = search.Estimate()
+	_, err = search.Estimate(t.Context())
 	fails(t, err, ErrOutOfMemory)
 	// It can go on.
 	if now := next(t, search); now.Next != PhaseWeight {

@@ -145,29 +145,41 @@ func newListener() *listener {
 
 // work is one call of the host that delivers events.
 type work struct {
-	ctx      context.Context
-	onEvent  func(Event)
-	panicked any
+	relay
+	ctx context.Context
+	// onEvent says whether to go on; nil: nobody wants to know.
+	onEvent func(Event) bool
 }
 
-// tell hands an event to the host, and says whether to stop. A panic must not cross C: it waits in w for the end of the
-// call. Nothing more is delivered after it.
-func (w *work) tell(event Event) (stop bool) {
-	defer func() {
-		if value := recover(); value != nil {
-			w.panicked, stop = value, true
-		}
-	}()
-	if w.onEvent != nil && w.panicked == nil {
-		w.onEvent(event)
+func newWork(ctx context.Context, onEvent func(Event) bool) *work {
+	return &work{newRelay(), ctx, onEvent}
+}
+
+// always is a function of a config as one that never stops.
+func always(onEvent func(Event)) func(Event) bool {
+	if onEvent == nil {
+		return nil
 	}
-	return w.panicked != nil || w.ctx.Err() != nil
+	return func(event Event) bool { onEvent(event); return true }
 }
 
-// outcome of the call that returned err: the host's own panic goes on from here, and a cancel says why.
-func (w *work) outcome(err error) error {
-	if w.panicked != nil {
-		panic(w.panicked)
+// both of two such functions; nil where none wants to know.
+func both(first, second func(Event) bool) func(Event) bool {
+	if first == nil {
+		return second
+	}
+	if second == nil {
+		return first
+	}
+	return func(event Event) bool { return first(event) && second(event) }
+}
+
+// make makes the call, and tells the host's function its events, here.
+func (w *work) make(call func() error) (err error) {
+	if w.onEvent == nil {
+		err = call()
+	} else {
+		w.during(func() { err = call() })
 	}
 	if e, ok := err.(*Error); ok && errors.Is(e, ErrCancelled) && w.ctx.Err() != nil {
 		return e.because(w.ctx)
@@ -175,16 +187,39 @@ func (w *work) outcome(err error) error {
 	return err
 }
 
-// before is the error of a call that is not made because ctx has ended.
-func before(ctx context.Context) error {
-	if ctx.Err() == nil {
-		return nil
+// watched makes a call that gives an object and delivers events.
+func watched[Handle, Object any](
+	ctx context.Context, onEvent func(Event), wrap func(Handle) *Object,
+	call func(listener C.uintptr_t, out *Handle, e **C.nse_error) C.nse_status,
+) (made *Object, err error) {
+	if err := ready(); err != nil {
+		return nil, err
 	}
-	return failure(ErrCancelled, "cancelled before it began: %v", context.Cause(ctx)).because(ctx)
+	if err := before(ctx); err != nil {
+		return nil, err
+	}
+	w := newWork(ctx, always(onEvent))
+	err = w.make(func() (err error) {
+		// Of this call only: the library frees it at its end, whatever happens.
+		l := newListener()
+		l.work.Store(w)
+		made, err = object(wrap, func(out *Handle, e **C.nse_error) C.nse_status { return call(C.uintptr_t(l.handle), out, e) })
+		return err
+	})
+	return made, err
+}
+
+// tell hands an event to the host, and says whether to stop.
+func (w *work) tell(event Event) (stop bool) {
+	if w.onEvent != nil && !w.there(func() { stop = !w.onEvent(event) }) {
+		return true
+	}
+	return stop || w.ctx.Err() != nil
 }
 
 //export nsegoEvent
 func nsegoEvent(handle C.uintptr_t, e *C.nse_event) C.int32_t {
+	stress()
 	l := cgo.Handle(handle).Value().(*listener)
 	stop := l.closed.Load()
 	if w := l.work.Load(); w != nil {

@@ -6,6 +6,7 @@ package nse
 import "C"
 
 import (
+	"context"
 	"encoding/json"
 	"runtime"
 	"unsafe"
@@ -47,12 +48,9 @@ func (m *Model) History() ([]Epoch, error) {
 // ErrBusy: another call works on this model.
 func (m *Model) Arch() (*Arch, error) {
 	defer runtime.KeepAlive(m)
-	var ptr *C.nse_arch
-	var e *C.nse_error
-	if err := check(C.nse_model_arch(m.handle(), &ptr, &e), &e); err != nil {
-		return nil, err
-	}
-	return newArch(ptr), nil
+	return object(newArch, func(out **C.nse_arch, e **C.nse_error) C.nse_status {
+		return C.nse_model_arch(m.handle(), out, e)
+	})
 }
 
 // Describe says what the model is, and what becomes of an image in front of it: the text nse.json of exported files.
@@ -79,9 +77,9 @@ func ExportSchema() (json.RawMessage, error) {
 // JSON object says more: {"format": "onnx", "fold": true, "normalise": true}, see ExportSchema. In each file is what
 // Describe gives.
 //
-// ErrInvalidArgument: no such format. ErrConfig: the JSON object. ErrIO. ErrBusy: another call works on this model. ErrTorch.
-func (m *Model) Export(format, path string) error {
-	defer runtime.KeepAlive(m)
+// ErrInvalidArgument: no such format. ErrConfig: the JSON object. ErrIO. ErrBusy: another call works on this model.
+// ErrCancelled. ErrTorch.
+func (m *Model) Export(ctx context.Context, format, path string) error {
 	cFormat, err := cText("format", format)
 	if err != nil {
 		return err
@@ -90,8 +88,12 @@ func (m *Model) Export(format, path string) error {
 	if err != nil {
 		return err
 	}
-	var e *C.nse_error
-	return check(C.nse_model_export(m.handle(), cFormat, cPath, &e), &e)
+	_, err = unlessEnded(ctx, func() (struct{}, error) {
+		defer runtime.KeepAlive(m)
+		var e *C.nse_error
+		return struct{}{}, check(C.nse_model_export(m.handle(), cFormat, cPath, &e), &e)
+	})
+	return err
 }
 
 // ExportMemory gives the bytes that Export would write.
@@ -131,9 +133,6 @@ func LoadModelMemory(data []byte, device string) (*Model, error) {
 }
 
 func loaded(device string, load func(*C.char, **C.nse_model, **C.nse_error) C.nse_status) (*Model, error) {
-	if err := ready(); err != nil {
-		return nil, err
-	}
 	if device == "" {
 		device = "cpu"
 	}
@@ -141,12 +140,7 @@ func loaded(device string, load func(*C.char, **C.nse_model, **C.nse_error) C.ns
 	if err != nil {
 		return nil, err
 	}
-	var ptr *C.nse_model
-	var e *C.nse_error
-	if err := check(load(cDevice, &ptr, &e), &e); err != nil {
-		return nil, err
-	}
-	return newModel(ptr), nil
+	return object(newModel, func(out **C.nse_model, e **C.nse_error) C.nse_status { return load(cDevice, out, e) })
 }
 
 // ModelFromSearch is the network of an architecture with the weights that it has in the supernet of a search: to be
@@ -157,10 +151,7 @@ func loaded(device string, load func(*C.char, **C.nse_model, **C.nse_error) C.ns
 func ModelFromSearch(search *Search, arch *Arch) (*Model, error) {
 	defer runtime.KeepAlive(search)
 	defer runtime.KeepAlive(arch)
-	var ptr *C.nse_model
-	var e *C.nse_error
-	if err := check(C.nse_model_from_search(search.handle(), arch.handle(), &ptr, &e), &e); err != nil {
-		return nil, err
-	}
-	return newModel(ptr), nil
+	return object(newModel, func(out **C.nse_model, e **C.nse_error) C.nse_status {
+		return C.nse_model_from_search(search.handle(), arch.handle(), out, e)
+	})
 }

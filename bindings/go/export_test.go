@@ -79,7 +79,7 @@ func TestModelHistory(t *testing.T) {
 func TestModelComesBack(t *testing.T) {
 	model := trainModel(t, TrainConfig{Arch: tinyArch(t), Train: tinyDataset(t), Options: recipe(nil)})
 	path := filepath.Join(t.TempDir(), "model.safetensors")
-	if err := model.Export("safetensors", path); err != nil {
+	if err := model.Export(t.Context(), "safetensors", path); err != nil {
 		t.Fatal(err)
 	}
 	content := exportModel(t, model, "safetensors")
@@ -106,7 +106,7 @@ func TestModelComesBack(t *testing.T) {
 		}
 		again.Close()
 	}
-	fails(t, model.Export(`{"format": "onnx", "folded": true}`, path), ErrConfig)
+	fails(t, model.Export(t.Context(), `{"format": "onnx", "folded": true}`, path), ErrConfig)
 	_, err = model.ExportMemory("onyx")
 	fails(t, err, ErrInvalidArgument)
 	_, err = LoadModelMemory(content[:len(content)-1], "")

@@ -1,3 +1,3 @@
-module nse.local/nse
+module github.com/nse-project/nse/bindings/go
 
 go 1.24

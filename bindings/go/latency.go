@@ -29,38 +29,26 @@ func newLatency(ptr *C.nse_latency) *Latency {
 //
 // ErrInvalidArgument: unit.
 func NewLatency(unit string) (*Latency, error) {
-	if err := ready(); err != nil {
-		return nil, err
-	}
 	cUnit, err := cText("unit", unit)
 	if err != nil {
 		return nil, err
 	}
-	var ptr *C.nse_latency
-	var e *C.nse_error
-	if err := check(C.nse_latency_create(cUnit, &ptr, &e), &e); err != nil {
-		return nil, err
-	}
-	return newLatency(ptr), nil
+	return object(newLatency, func(out **C.nse_latency, e **C.nse_error) C.nse_status {
+		return C.nse_latency_create(cUnit, out, e)
+	})
 }
 
 // ParseLatency reads a table from its text, CSV or JSON.
 //
 // ErrConfig: the detail has the line of a CSV text, or the JSON pointer.
 func ParseLatency(text string) (*Latency, error) {
-	if err := ready(); err != nil {
-		return nil, err
-	}
 	cTable, err := cText("text", text)
 	if err != nil {
 		return nil, err
 	}
-	var ptr *C.nse_latency
-	var e *C.nse_error
-	if err := check(C.nse_latency_parse(cTable, &ptr, &e), &e); err != nil {
-		return nil, err
-	}
-	return newLatency(ptr), nil
+	return object(newLatency, func(out **C.nse_latency, e **C.nse_error) C.nse_status {
+		return C.nse_latency_parse(cTable, out, e)
+	})
 }
 
 // MeasureConfig is what is to be measured.
@@ -69,9 +57,8 @@ type MeasureConfig struct {
 	Space *Space
 	// Options, see MeasureOptionsSchema. nil: all defaults.
 	Options any
-	// OnEvent is told progress, on the goroutine that called MeasureLatency; may be nil. When it panics, the measuring is
-	// cancelled and MeasureLatency panics with the same value. It must not end its goroutine (runtime.Goexit, which the
-	// FailNow of a test uses).
+	// OnEvent is told progress, on the goroutine that called MeasureLatency; may be nil. When it panics, or ends its goroutine, the
+	// measuring is cancelled first.
 	OnEvent func(Event)
 }
 
@@ -92,26 +79,14 @@ func MeasureLatency(ctx context.Context, config MeasureConfig) (*Latency, error)
 	if err := ready(); err != nil {
 		return nil, err
 	}
-	if err := before(ctx); err != nil {
-		return nil, err
-	}
 	options, err := cJSON("measure options", config.Options)
 	if err != nil {
 		return nil, err
 	}
-	w := &work{ctx: ctx, onEvent: config.OnEvent}
-	l := newListener()
-	l.work.Store(w)
-	var ptr *C.nse_latency
-	var e *C.nse_error
-	status := C.nsego_latency_measure(config.Space.handle(), options, C.uintptr_t(l.handle), &ptr, &e)
-	if w.panicked != nil {
-		C.nse_latency_free(ptr)
-	}
-	if err := w.outcome(check(status, &e)); err != nil {
-		return nil, err
-	}
-	return newLatency(ptr), nil
+	return watched(ctx, config.OnEvent, newLatency,
+		func(listener C.uintptr_t, out **C.nse_latency, e **C.nse_error) C.nse_status {
+			return C.nsego_latency_measure(config.Space.handle(), options, listener, out, e)
+		})
 }
 
 // Set gives one operation its time. The key is the first nine columns of a row of the CSV form, as Missing lists them, for
@@ -154,14 +129,9 @@ func (l *Latency) text(format string) ([]byte, error) {
 func (l *Latency) Missing(space *Space) ([]string, error) {
 	defer runtime.KeepAlive(l)
 	defer runtime.KeepAlive(space)
-	var keys []string
-	raw, err := readText(func(out *C.nse_buffer, e **C.nse_error) C.nse_status {
+	return read[[]string](func(out *C.nse_buffer, e **C.nse_error) C.nse_status {
 		return C.nse_latency_missing(l.handle(), space.handle(), out, e)
 	})
-	if err == nil {
-		err = decode(raw, &keys)
-	}
-	return keys, err
 }
 
 // Arch is the latency of an architecture, in the unit of the table: stem, open operators, the additions that join them,
@@ -181,7 +151,6 @@ func (l *Latency) Arch(arch *Arch) (float64, error) {
 
 // Close frees the table. What uses it lives on. Always nil; a second Close does nothing.
 func (l *Latency) Close() error {
-	defer runtime.KeepAlive(l)
 	if l.handle() == nil {
 		return nil
 	}
@@ -194,5 +163,7 @@ func (l *Latency) handle() *C.nse_latency {
 	if l == nil {
 		return nil
 	}
-	return l.ptr
+	ptr := l.ptr
+	stress()
+	return ptr
 }

@@ -148,16 +148,16 @@ func TestSearchInLatency(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	search, err := NewSearch(SearchConfig{Space: space, Train: tinyDataset(t), Options: latencyOptions(low, high), Latency: given})
+	search, err := NewSearch(t.Context(), SearchConfig{Space: space, Train: tinyDataset(t), Options: latencyOptions(low, high), Latency: given})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer search.Close()
 	given.Close()
 	steps(t, nil, func() (bool, error) { return search.Step(t.Context()) })
-	front, err := search.Front()
-	if err != nil || len(front) == 0 {
-		t.Fatalf("%v, %v", front, err)
+	front := frontOf(t, search)
+	if len(front) == 0 {
+		t.Fatal("an empty front")
 	}
 	var round struct {
 		Metric     string
@@ -175,7 +175,6 @@ func TestSearchInLatency(t *testing.T) {
 		t.Errorf("%+v, expected %v to %v", round, low, high)
 	}
 	for i, candidate := range front {
-		defer candidate.Arch.Close()
 		time, err := latency.Arch(candidate.Arch)
 		if err != nil || !near(time, round.Front[i].Cost) || time < low-millionth || time > high+millionth {
 			t.Errorf("%v, %v, in the history %+v, in the window %v", time, err, round.Front[i], round.Window)
@@ -195,7 +194,7 @@ func TestSearchInLatencyErrors(t *testing.T) {
 	space, dataset := tinySpace(t), tinyDataset(t)
 	latency := filled(t, space, func(int) float64 { return 0.375 })
 	search := func(low, high float64, latency *Latency) error {
-		_, err := NewSearch(SearchConfig{Space: space, Train: dataset, Options: latencyOptions(low, high), Latency: latency})
+		_, err := NewSearch(t.Context(), SearchConfig{Space: space, Train: dataset, Options: latencyOptions(low, high), Latency: latency})
 		return err
 	}
 	description, err := space.Describe(latency)

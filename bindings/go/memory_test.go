@@ -44,7 +44,7 @@ func TestForgottenObjectsAreFreed(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		search, err := NewSearch(SearchConfig{Space: space, Train: dataset, Options: options(1)})
+		search, err := NewSearch(t.Context(), SearchConfig{Space: space, Train: dataset, Options: options(1)})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -85,7 +85,7 @@ func TestCallbacksAreGivenBack(t *testing.T) {
 	}
 	forgotten := func() weak.Pointer[listener] {
 		var search *Search
-		search, err := NewSearch(SearchConfig{
+		search, err := NewSearch(t.Context(), SearchConfig{
 			Space: tinySpace(t), Train: tinyDataset(t), Options: options(1), OnEvent: func(Event) { search.Cancel() },
 		})
 		if err != nil {
@@ -101,7 +101,7 @@ func TestCallbacksAreGivenBack(t *testing.T) {
 	// The next handle is the last one and one more: nothing else makes handles meanwhile.
 	last := cgo.NewHandle(0)
 	last.Delete()
-	if _, err := NewSearch(SearchConfig{Space: tinySpace(t), Options: options(1)}); !errors.Is(err, ErrInvalidHandle) {
+	if _, err := NewSearch(t.Context(), SearchConfig{Space: tinySpace(t), Options: options(1)}); !errors.Is(err, ErrInvalidHandle) {
 		t.Fatal(err)
 	}
 	if !isFreed(last + 1) {
@@ -128,7 +128,7 @@ func TestCallbacksAreGivenBack(t *testing.T) {
 	if !isFreed(last + 3) {
 		t.Error("not freed after a measuring")
 	}
-	if _, err := LoadSearch("", SearchConfig{Train: tinyDataset(t)}); !errors.Is(err, ErrIO) {
+	if _, err := LoadSearch(t.Context(), "", SearchConfig{Train: tinyDataset(t)}); !errors.Is(err, ErrIO) {
 		t.Fatal(err)
 	}
 	if !isFreed(last + 4) {
@@ -136,8 +136,8 @@ func TestCallbacksAreGivenBack(t *testing.T) {
 	}
 	for i, count := range []int{6, 0} {
 		source := copying(stripes(6))
-		source.Count = count
-		dataset, err := DatasetFromSource(source)
+		source.Images = count
+		dataset, err := DatasetFromSource(t.Context(), source)
 		if dataset != nil {
 			defer dataset.Close()
 		}
@@ -156,7 +156,7 @@ func TestCollectionDuringAStep(t *testing.T) {
 		}
 	}
 	step := func() func(context.Context) (bool, error) {
-		search, err := NewSearch(SearchConfig{
+		search, err := NewSearch(t.Context(), SearchConfig{
 			Space: tinySpace(t), Train: tinyDataset(t), Options: options(1), OnEvent: collect,
 		})
 		if err != nil {

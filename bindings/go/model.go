@@ -18,6 +18,12 @@ type Model struct {
 
 var _ io.Closer = (*Model)(nil)
 
+func newModel(ptr *C.nse_model) *Model {
+	m := &Model{ptr: ptr}
+	m.net = runtime.AddCleanup(m, func(ptr *C.nse_model) { C.nse_model_free(ptr) }, ptr)
+	return m
+}
+
 // TrainConfig is what a stand-alone training is made of.
 type TrainConfig struct {
 	// Arch to train; may be nil with Init.
@@ -31,9 +37,8 @@ type TrainConfig struct {
 	Init *Model
 	// Options, see ModelOptionsSchema. nil: all defaults.
 	Options any
-	// OnEvent is told progress, on the goroutine that called TrainModel; may be nil. When it panics, the training is
-	// cancelled and TrainModel panics with the same value. It must not end its goroutine (runtime.Goexit, which the
-	// FailNow of a test uses).
+	// OnEvent is told progress, on the goroutine that called TrainModel; may be nil. When it panics, or ends its goroutine, the
+	// training is cancelled first.
 	OnEvent func(Event)
 }
 
@@ -55,9 +60,6 @@ func TrainModel(ctx context.Context, config TrainConfig) (*Model, error) {
 	if err := ready(); err != nil {
 		return nil, err
 	}
-	if err := before(ctx); err != nil {
-		return nil, err
-	}
 	options, err := cJSON("model options", config.Options)
 	if err != nil {
 		return nil, err
@@ -68,26 +70,10 @@ func TrainModel(ctx context.Context, config TrainConfig) (*Model, error) {
 	if config.Init != nil && config.Init.handle() == nil {
 		return nil, failure(ErrInvalidHandle, "Init: this model is closed")
 	}
-	w := &work{ctx: ctx, onEvent: config.OnEvent}
-	l := newListener()
-	l.work.Store(w)
-	var ptr *C.nse_model
-	var e *C.nse_error
-	status := C.nsego_model_train(config.Arch.handle(), config.Train.handle(), config.HeldOut.handle(), config.Init.handle(),
-		options, C.uintptr_t(l.handle), &ptr, &e)
-	if w.panicked != nil {
-		C.nse_model_free(ptr)
-	}
-	if err := w.outcome(check(status, &e)); err != nil {
-		return nil, err
-	}
-	return newModel(ptr), nil
-}
-
-func newModel(ptr *C.nse_model) *Model {
-	m := &Model{ptr: ptr}
-	m.net = runtime.AddCleanup(m, func(ptr *C.nse_model) { C.nse_model_free(ptr) }, ptr)
-	return m
+	return watched(ctx, config.OnEvent, newModel,
+		func(listener C.uintptr_t, out **C.nse_model, e **C.nse_error) C.nse_status {
+			return C.nsego_model_train(config.Arch.handle(), config.Train.handle(), config.HeldOut.handle(), config.Init.handle(), options, listener, out, e)
+		})
 }
 
 // Evaluation is how good a model is on a dataset.
@@ -98,27 +84,22 @@ type Evaluation struct {
 	Accuracy float64
 }
 
-// Evaluate measures the model on a dataset. A ctx that has ended already starts nothing, with an error that is both
-// ErrCancelled and ctx.Err(); an evaluation that has begun is not interrupted.
+// Evaluate measures the model on a dataset.
 //
-// ErrInvalidArgument: the images do not fit. ErrBusy: another call works on this model. ErrTorch.
+// ErrInvalidArgument: the images do not fit. ErrBusy: another call works on this model. ErrCancelled. ErrTorch.
 func (m *Model) Evaluate(ctx context.Context, dataset *Dataset) (Evaluation, error) {
-	defer runtime.KeepAlive(m)
-	defer runtime.KeepAlive(dataset)
-	if err := before(ctx); err != nil {
-		return Evaluation{}, err
-	}
-	var loss, accuracy C.double
-	var e *C.nse_error
-	if err := check(C.nse_model_evaluate(m.handle(), dataset.handle(), &loss, &accuracy, &e), &e); err != nil {
-		return Evaluation{}, err
-	}
-	return Evaluation{Loss: float64(loss), Accuracy: float64(accuracy)}, nil
+	return unlessEnded(ctx, func() (Evaluation, error) {
+		defer runtime.KeepAlive(m)
+		defer runtime.KeepAlive(dataset)
+		var loss, accuracy C.double
+		var e *C.nse_error
+		err := check(C.nse_model_evaluate(m.handle(), dataset.handle(), &loss, &accuracy, &e), &e)
+		return Evaluation{Loss: float64(loss), Accuracy: float64(accuracy)}, err
+	})
 }
 
 // Close frees the model. Always nil; a second Close does nothing.
 func (m *Model) Close() error {
-	defer runtime.KeepAlive(m)
 	if m.handle() == nil {
 		return nil
 	}
@@ -131,5 +112,7 @@ func (m *Model) handle() *C.nse_model {
 	if m == nil {
 		return nil
 	}
-	return m.ptr
+	ptr := m.ptr
+	stress()
+	return ptr
 }

@@ -60,7 +60,7 @@ func TestModel(t *testing.T) {
 func checkExport(t *testing.T, model *Model) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "model.pt")
-	if err := model.Export("torchscript", path); err != nil {
+	if err := model.Export(t.Context(), "torchscript", path); err != nil {
 		t.Fatal(err)
 	}
 	archive, err := zip.OpenReader(path)
@@ -76,12 +76,12 @@ func checkExport(t *testing.T, model *Model) {
 		t.Error("no nse.json in the archive")
 	}
 	missing := filepath.Join(t.TempDir(), "no folder", "model.pt")
-	if err := model.Export("torchscript", missing); !errors.Is(err, fs.ErrNotExist) {
+	if err := model.Export(t.Context(), "torchscript", missing); !errors.Is(err, fs.ErrNotExist) {
 		t.Error(err)
 	}
-	fails(t, model.Export("onyx", path), ErrInvalidArgument)
-	fails(t, model.Export("torchscript", path+"\x00"), ErrInvalidArgument)
-	fails(t, model.Export("torch\x00script", path), ErrInvalidArgument)
+	fails(t, model.Export(t.Context(), "onyx", path), ErrInvalidArgument)
+	fails(t, model.Export(t.Context(), "torchscript", path+"\x00"), ErrInvalidArgument)
+	fails(t, model.Export(t.Context(), "torch\x00script", path), ErrInvalidArgument)
 	if left, err := os.ReadDir(filepath.Dir(path)); err != nil || len(left) != 1 {
 		t.Errorf("%v, %v", left, err)
 	}

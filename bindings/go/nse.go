@@ -4,23 +4,38 @@
 //
 // # Building
 //
-// The package links with -lnse. Where the library is not in a standard place, say so when building:
-//
-//	CGO_LDFLAGS="-L/place/of/libnse -Wl,-rpath,/place/of/libnse" go build
+// cgo asks pkg-config for the library, so nse.pc must be found: PKG_CONFIG_PATH says where it is, when that is not where the system
+// looks. A program that was built with the tag nse_dlopen needs no libnse to build, and loads it when it runs: by [Load], or at the
+// first use.
 //
 // # Objects
 //
 // [Space], [Dataset], [Arch], [Latency], [Search] and [Model] are made by functions of this package. They hold memory
 // that the garbage collector does not see: call Close when done. An object that was forgotten is freed some time after it
 // became unreachable. Objects keep alive what they use, so Close works in any order and at any time, also while another
-// goroutine uses the object. A closed object answers with an error that is [ErrInvalidHandle].
+// goroutine uses the object. A closed object, a nil one and a zero value answer with an error that is [ErrInvalidHandle].
 //
-// All methods may be called from several goroutines. Of [Search.Step], [Search.Push], [Search.Estimate] and [Search.Save] one
-// runs at a time on a search, and of [Model.Evaluate] and [Model.Export] one on a model; a second one gets [ErrBusy].
+// All methods may be called from several goroutines. Of [Search.Step], [Search.Run], [Search.Push], [Search.Estimate] and
+// [Search.Save] one runs at a time on a search, and of [Model.Evaluate] and [Model.Export] one on a model; a second one gets
+// [ErrBusy].
+//
+// # Contexts
+//
+// Whatever takes long has a context. When it has ended already, nothing begins; when it ends, the call returns with an error that is
+// both [ErrCancelled] and the context's own, and the cause of that. Rounds, pushes, estimates, trainings and measurings stop after
+// their current batch, and a search goes on from there, to the same result. What the library cannot cut short (reading files, looking
+// at images, evaluating, saving, exporting) is not waited for any longer: it goes on in the background, its object is busy for that
+// long, and what comes of it is closed. A file is written whole or not at all.
+//
+// # Functions of the host
+//
+// OnEvent, the body of a loop over [Search.Run] and the Fill of a [Source] run on the goroutine that made the call, with no frames of
+// C below: they may panic, or end their goroutine. Only a handler of [SetLog] is called on other threads.
 //
 // # Errors
 //
-// Every error is an [*Error]; test it with [errors.Is] and the codes ErrConfig, ErrCancelled and so on.
+// Every error is an [*Error]; test it with [errors.Is] and the codes ErrConfig, ErrCancelled and so on, and read its
+// [Error.Detail].
 //
 // # Options
 //
@@ -28,42 +43,13 @@
 // [encoding/json] turns into it. nil stands for "all defaults". They are strict: an unknown key is [ErrConfig].
 package nse
 
-// #cgo LDFLAGS: -lnse
-// #include "nse.h"
+// #include "shim.h"
 import "C"
 
 import (
+	"context"
 	"encoding/json"
-	"fmt"
-	"sync"
 )
-
-// ABI is the ABI number of the header that this package was made from.
-const ABI = C.NSE_ABI_VERSION
-
-// ready says, from the first call on, whether the package and the library that was loaded fit together.
-var ready = sync.OnceValue(func() error { return abiCheck(ABI) })
-
-func abiCheck(header uint32) error {
-	status := C.nse_abi_check(C.uint32_t(header))
-	if status >= 0 {
-		return nil
-	}
-	return &Error{
-		Code:    Code(status),
-		Message: fmt.Sprintf("this package is for ABI %d, libnse %s has another", header, Version()),
-	}
-}
-
-// Version is the version of the library, for example "0.1.0".
-func Version() string {
-	return C.GoString(C.nse_version_string())
-}
-
-// VersionNumber is the version of the library as major << 16 | minor << 8 | patch.
-func VersionNumber() uint32 {
-	return uint32(C.nse_version_number())
-}
 
 // RuntimeInfo is what runs in this process.
 type RuntimeInfo struct {
@@ -109,13 +95,16 @@ type RuntimeInfo struct {
 
 // Runtime says what runs here: versions, the libtorch in use, its devices and why CUDA is off. It loads libtorch's CUDA
 // half when there is one.
-func Runtime() (RuntimeInfo, error) {
-	var info RuntimeInfo
-	raw, err := readText(func(out *C.nse_buffer, e **C.nse_error) C.nse_status { return C.nse_runtime_info(out, e) })
-	if err == nil {
-		info.Raw, err = raw, decode(raw, &info)
-	}
-	return info, err
+//
+// ErrCancelled.
+func Runtime(ctx context.Context) (RuntimeInfo, error) {
+	return unlessEnded(ctx, func() (info RuntimeInfo, err error) {
+		info.Raw, err = readText(func(out *C.nse_buffer, e **C.nse_error) C.nse_status { return C.nse_runtime_info(out, e) })
+		if err == nil {
+			err = decode(info.Raw, &info)
+		}
+		return info, err
+	})
 }
 
 // Preset is a name of [SpacePreset] or [ArchPreset].
@@ -124,12 +113,7 @@ type Preset struct {
 	Description string `json:"description"`
 }
 
-// Presets lists the spaces that [SpacePreset] knows.
-func Presets() ([]Preset, error) {
-	var presets []Preset
-	raw, err := readText(func(out *C.nse_buffer, e **C.nse_error) C.nse_status { return C.nse_space_presets(out, e) })
-	if err == nil {
-		err = decode(raw, &presets)
-	}
-	return presets, err
+// SpacePresets lists the spaces that [SpacePreset] knows.
+func SpacePresets() ([]Preset, error) {
+	return read[[]Preset](func(out *C.nse_buffer, e **C.nse_error) C.nse_status { return C.nse_space_presets(out, e) })
 }

@@ -88,12 +88,39 @@ func (s *Search) Push(ctx context.Context, phase Phase, batch Batch) (Pushed, er
 	if err := s.fits(batch); err != nil {
 		return Pushed{}, err
 	}
+	return s.push(ctx, func(pushed *C.nse_pushed, e **C.nse_error) C.nse_status {
+		return C.nsego_search_push(s.ptr, C.uint32_t(phase), C.uint32_t(len(batch.Labels)),
+			(*C.float)(unsafe.SliceData(batch.Images)), (*C.uint32_t)(unsafe.SliceData(batch.Labels)), C.double(batch.LR), pushed, e)
+	})
+}
+
+// PushDLPack is Push with tensors of another library: pointers to DLManagedTensorVersioned, float32 [count, channels, height, width]
+// and whole numbers [count], on the CPU or a CUDA device, with any strides. The learning rate is that of Batch. The library calls both
+// deleters, each once, before this returns, also when it fails. See nse_batch in nse.h.
+//
+// Errors are those of Push. ErrDevice: a tensor on a device that cannot be used.
+func (s *Search) PushDLPack(ctx context.Context, phase Phase, images, labels unsafe.Pointer, lr float64) (Pushed, error) {
+	push := func(search *C.nse_search, pushed *C.nse_pushed, e **C.nse_error) C.nse_status {
+		return C.nsego_search_push_dlpack(search, C.uint32_t(phase), (*C.struct_DLManagedTensorVersioned)(images),
+			(*C.struct_DLManagedTensorVersioned)(labels), C.double(lr), pushed, e)
+	}
+	taken := false
+	pushed, err := s.push(ctx, func(pushed *C.nse_pushed, e **C.nse_error) C.nse_status {
+		taken = true
+		return push(s.ptr, pushed, e)
+	})
+	if !taken {
+		// A search that is none takes them as well, and gives them back.
+		push(nil, nil, nil)
+	}
+	return pushed, err
+}
+
+func (s *Search) push(ctx context.Context, call func(*C.nse_pushed, **C.nse_error) C.nse_status) (Pushed, error) {
 	pushed := C.nse_pushed{struct_size: C.sizeof_nse_pushed}
-	err := s.run(ctx, func() error {
+	err := s.run(ctx, nil, func() error {
 		var e *C.nse_error
-		return check(C.nsego_search_push(s.ptr, C.uint32_t(phase), C.uint32_t(len(batch.Labels)),
-			(*C.float)(unsafe.SliceData(batch.Images)), (*C.uint32_t)(unsafe.SliceData(batch.Labels)), C.double(batch.LR),
-			&pushed, &e), &e)
+		return check(call(&pushed, &e), &e)
 	})
 	return pushedOf(pushed, err)
 }

@@ -92,7 +92,7 @@ func TestEventsComeInThePushThatMadeThem(t *testing.T) {
 		if _, err := search.End(t.Context()); !errors.Is(err, ErrBusy) {
 			t.Error(err)
 		}
-		if _, err := search.Estimate(); !errors.Is(err, ErrBusy) {
+		if _, err := search.Estimate(t.Context()); !errors.Is(err, ErrBusy) {
 			t.Error(err)
 		}
 		if panics {

@@ -9,6 +9,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"unsafe"
 )
 
 const (
@@ -30,7 +31,7 @@ func pushedOptions() map[string]any {
 
 func newPushed(t testing.TB, options any, onEvent func(Event)) *Search {
 	t.Helper()
-	search, err := NewSearch(SearchConfig{Space: tinySpace(t), Pushed: true, Options: options, OnEvent: onEvent})
+	search, err := NewSearch(t.Context(), SearchConfig{Space: tinySpace(t), Pushed: true, Options: options, OnEvent: onEvent})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -155,15 +156,11 @@ func TestTheLoopOfTheHostRunsToTheEnd(t *testing.T) {
 	if now.Completed != 2 || next(t, search).Next != PhaseDone {
 		t.Errorf("%+v", now)
 	}
-	front, err := search.Front()
-	if err != nil || len(front) == 0 {
+	if front, err := search.Front(); err != nil || len(front.Members) == 0 {
 		t.Fatalf("%v, %v", front, err)
 	}
-	for _, member := range front {
-		member.Arch.Close()
-	}
 	batch, _ := host.load(Pushed{Next: PhaseWeight, Epoch: 1})
-	_, err = search.Push(t.Context(), PhaseWeight, batch)
+	_, err := search.Push(t.Context(), PhaseWeight, batch)
 	if e := fails(t, err, ErrInvalidArgument); !strings.Contains(e.Message, "nothing comes next") {
 		t.Error(e)
 	}
@@ -232,19 +229,19 @@ func TestTheWrongKindOfSearch(t *testing.T) {
 	_, err = search.Next()
 	fails(t, err, ErrInvalidArgument)
 	config := SearchConfig{Space: tinySpace(t), Train: tinyDataset(t), Pushed: true, Options: pushedOptions()}
-	_, err = NewSearch(config)
+	_, err = NewSearch(t.Context(), config)
 	fails(t, err, ErrInvalidArgument)
 
 	path := filepath.Join(t.TempDir(), "search")
-	if err := search.Save(path); err != nil {
+	if err := search.Save(t.Context(), path); err != nil {
 		t.Fatal(err)
 	}
-	_, err = LoadSearch(path, SearchConfig{Pushed: true})
+	_, err = LoadSearch(t.Context(), path, SearchConfig{Pushed: true})
 	fails(t, err, ErrInvalidArgument)
-	if err := newPushed(t, pushedOptions(), nil).Save(path); err != nil {
+	if err := newPushed(t, pushedOptions(), nil).Save(t.Context(), path); err != nil {
 		t.Fatal(err)
 	}
-	_, err = LoadSearch(path, SearchConfig{Train: tinyDataset(t)})
+	_, err = LoadSearch(t.Context(), path, SearchConfig{Train: tinyDataset(t)})
 	fails(t, err, ErrInvalidArgument)
 }
 
@@ -257,9 +254,9 @@ func TestAPushedSearchGoesOnFromAFileInAnyPhase(t *testing.T) {
 			t.Fatal(err)
 		}
 		if pushes%5 == 0 {
-			err := search.Save(path)
+			err := search.Save(t.Context(), path)
 			search.Close()
-			loaded, e := LoadSearch(path, SearchConfig{Pushed: true})
+			loaded, e := LoadSearch(t.Context(), path, SearchConfig{Pushed: true})
 			if err = errors.Join(err, e); err != nil {
 				t.Fatal(err)
 			}
@@ -268,6 +265,46 @@ func TestAPushedSearchGoesOnFromAFileInAnyPhase(t *testing.T) {
 	}
 	sameAsUndisturbed(t, search)
 	search.Close()
+}
+
+// Tensors of another library train as slices do.
+func TestTensorsArePushed(t *testing.T) {
+	search, host := newPushed(t, pushedOptions(), nil), newLoader()
+	pushDLPack := func(ctx context.Context, search *Search, now Pushed, batch Batch) (Pushed, error) {
+		images := unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(batch.Images))), 4*len(batch.Images))
+		labels := unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(batch.Labels))), 4*len(batch.Labels))
+		const number, float = 1, 2
+		return search.PushDLPack(ctx, now.Next, unsafe.Pointer(tensor(t, images, float, 32, batchSize, 1, side, side)),
+			unsafe.Pointer(tensor(t, labels, number, 32, batchSize)), batch.LR)
+	}
+	for now := next(t, search); now.Next != PhaseDone; {
+		batch, ok := host.load(now)
+		var err error
+		if !ok {
+			now, err = search.End(t.Context())
+			host.scored = 0
+		} else {
+			if now.Next == PhaseCalibrate || now.Next == PhaseEvaluate {
+				host.scored++
+			}
+			now, err = pushDLPack(t.Context(), search, now, batch)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	sameAsUndisturbed(t, search)
+
+	batch, _ := host.load(Pushed{Next: PhaseWeight, Epoch: 1})
+	weight := Pushed{Next: PhaseWeight}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := pushDLPack(ended, newPushed(t, pushedOptions(), nil), weight, batch)
+	fails(t, err, ErrCancelled)
+	_, err = pushDLPack(t.Context(), nil, weight, batch)
+	fails(t, err, ErrInvalidHandle)
+	_, err = newPushed(t, pushedOptions(), nil).PushDLPack(t.Context(), PhaseWeight, nil, nil, 0.1)
+	fails(t, err, ErrInvalidArgument)
 }
 
 func TestAClosedSearchTakesNoBatch(t *testing.T) {
@@ -285,7 +322,10 @@ func TestAClosedSearchTakesNoBatch(t *testing.T) {
 	}
 }
 
-func TestPhasesHaveNames(t *testing.T) {
+func TestPhasesAndEffectsHaveNames(t *testing.T) {
+	if names := fmt.Sprint(Counted, Repeated, Late, Unasked, Effect(9)); names != "counted repeated late unasked effect 9" {
+		t.Error(names)
+	}
 	if names := fmt.Sprint(PhaseDone, PhaseWeight, PhaseArchitecture, PhaseCalibrate, PhaseEvaluate, PhaseEnd, Phase(9)); names !=
 		"done weight architecture calibrate evaluate end phase 9" {
 		t.Error(names)

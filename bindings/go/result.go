@@ -2,12 +2,13 @@ package nse
 
 // What a search has found so far. Nothing here waits for a step.
 
-// #include "nse.h"
+// #include "shim.h"
 import "C"
 
 import (
 	"bytes"
 	"encoding/json"
+	"iter"
 	"runtime"
 	"unsafe"
 )
@@ -25,14 +26,9 @@ type SearchStatus struct {
 // Status says how far the search is. It does not wait for a step.
 func (s *Search) Status() (SearchStatus, error) {
 	defer runtime.KeepAlive(s)
-	var status SearchStatus
-	raw, err := readText(func(out *C.nse_buffer, e **C.nse_error) C.nse_status {
+	return read[SearchStatus](func(out *C.nse_buffer, e **C.nse_error) C.nse_status {
 		return C.nse_search_status(s.handle(), out, e)
 	})
-	if err == nil {
-		err = decode(raw, &status)
-	}
-	return status, err
 }
 
 // Scores is the learnt fitness theta, as of about now: one row per cell, one value per operator, padded with NaN where a
@@ -40,7 +36,7 @@ func (s *Search) Status() (SearchStatus, error) {
 // active. It does not wait for a step.
 func (s *Search) Scores() ([][]float64, error) {
 	defer runtime.KeepAlive(s)
-	return table(func(out *C.double, capacity C.size_t, cells, operators *C.uint32_t, e **C.nse_error) C.nse_status {
+	return grid(func(out *C.double, capacity C.size_t, cells, operators *C.uint32_t, e **C.nse_error) C.nse_status {
 		return C.nse_search_scores(s.handle(), out, capacity, cells, operators, e)
 	}, func(theta C.double) float64 { return float64(theta) })
 }
@@ -49,13 +45,13 @@ func (s *Search) Scores() ([][]float64, error) {
 // It does not wait for a step.
 func (s *Search) Active() ([][]bool, error) {
 	defer runtime.KeepAlive(s)
-	return table(func(out *C.uint8_t, capacity C.size_t, cells, operators *C.uint32_t, e **C.nse_error) C.nse_status {
+	return grid(func(out *C.uint8_t, capacity C.size_t, cells, operators *C.uint32_t, e **C.nse_error) C.nse_status {
 		return C.nse_search_active(s.handle(), out, capacity, cells, operators, e)
 	}, func(active C.uint8_t) bool { return active != 0 })
 }
 
-// table asks for the sizes, which never change, and then for the values.
-func table[From, To any](
+// grid asks for the sizes, which never change, and then for the values.
+func grid[From, To any](
 	call func(*From, C.size_t, *C.uint32_t, *C.uint32_t, **C.nse_error) C.nse_status, convert func(From) To,
 ) ([][]To, error) {
 	var height, width C.uint32_t
@@ -86,102 +82,90 @@ type Candidate struct {
 	Accuracy float64
 }
 
-// Front is the Pareto front of the last completed round, cheapest first. Before the first it is that of the search which
-// this one continues, if any, else empty. It does not wait for a step.
-func (s *Search) Front() ([]Candidate, error) {
-	return s.settled(s.members)
-}
-
-// settled reads again while a round ends in between: members of two fronts are not a front.
-func (s *Search) settled(read func() ([]Candidate, error)) ([]Candidate, error) {
-	for {
-		before, err := s.Status()
-		if err != nil {
-			return nil, err
-		}
-		front, err := read()
-		after, late := s.Status()
-		if err == nil && late == nil && before.Completed == after.Completed {
-			return front, nil
-		}
-		for _, candidate := range front {
-			candidate.Arch.Close()
-		}
-		if late != nil {
-			return nil, late
-		}
-		if err != nil && before.Completed == after.Completed {
-			return nil, err
-		}
-	}
-}
-
-// members of the front, read one after the other; a step may replace it on the way.
-func (s *Search) members() ([]Candidate, error) {
-	defer runtime.KeepAlive(s)
-	var count C.size_t
-	var e *C.nse_error
-	if err := check(C.nse_search_front_count(s.handle(), &count, &e), &e); err != nil {
-		return nil, err
-	}
-	front := make([]Candidate, 0, int(count))
-	for i := range count {
-		var ptr *C.nse_arch
-		var accuracy C.double
-		if err := check(C.nse_search_front_get(s.handle(), i, &ptr, &accuracy, &e), &e); err != nil {
-			return front, err
-		}
-		front = append(front, Candidate{newArch(ptr), float64(accuracy)})
-	}
-	return front, nil
-}
-
-// FrontSnapshot is a front as it was at one moment.
-type FrontSnapshot struct {
+// Front is a Pareto front as it was at one moment.
+type Front struct {
 	// Cost that it is a front of, "macs", "params" or "latency", and its unit.
 	Cost string `json:"cost"`
 	Unit string `json:"unit"`
 	// Members, cheapest first.
-	Members []FrontMember `json:"members"`
+	Members []Member `json:"members"`
+	// Raw is the whole document, with keys that a newer library may have.
+	Raw json.RawMessage `json:"-"`
 }
 
-// FrontMember is an architecture on a front, without a handle.
-type FrontMember struct {
+// Member is an architecture on a front.
+type Member struct {
 	// Code for ArchFromCode.
 	Code string `json:"code"`
 	// Cells has operator names per cell.
-	Cells    [][]string `json:"cells"`
-	Cost     float64    `json:"cost"`
-	MACs     uint64     `json:"macs"`
-	Params   uint64     `json:"params"`
-	Accuracy float64    `json:"accuracy"`
+	Cells [][]string `json:"cells"`
+	// Cost in the unit of the front.
+	Cost float64 `json:"cost"`
+	// MACs: multiply-accumulates for one image.
+	MACs uint64 `json:"macs"`
+	// Params: trainable numbers.
+	Params uint64 `json:"params"`
+	// Accuracy is held-out top-1 with the supernet's weights, 0 to 1; of a search that is told, as told.
+	Accuracy float64 `json:"accuracy"`
 	// Found is the round, from 1, in which it was; 0: before this search.
-	Found uint64 `json:"found"`
+	Found int `json:"found"`
+}
+
+// Front is the Pareto front of the last completed round (of a search that is told, of all results). Before the first it is that of
+// the search which this one continues, if any, else empty. It does not wait for a step.
+func (s *Search) Front() (Front, error) {
+	return s.front(nil, nil)
 }
 
 // FrontUnder is the front of the architectures that were scored in the last completed round (of a search that is told, of all
-// results) under another cost than the objective: "macs", "params" or "latency", which needs a table. Nothing is trained or
-// scored again. With "" it is the front of the search. It does not wait for a step.
+// results) under another cost than the objective: "macs", "params" or "latency", which needs a table, else nil. Nothing is trained
+// or scored again. It does not wait for a step.
 //
 // ErrConfig: no such cost. ErrInvalidArgument: a latency without table. ErrMissingLatency.
-func (s *Search) FrontUnder(cost string, latency *Latency) (FrontSnapshot, error) {
+func (s *Search) FrontUnder(cost string, latency *Latency) (Front, error) {
+	cCost, err := cJSON("cost", map[string]string{"cost": cost})
+	if err != nil {
+		return Front{}, err
+	}
+	return s.front(cCost, latency)
+}
+
+func (s *Search) front(cost *C.char, latency *Latency) (Front, error) {
 	defer runtime.KeepAlive(s)
 	defer runtime.KeepAlive(latency)
-	var front FrontSnapshot
-	var cCost *C.char
-	if cost != "" {
-		var err error
-		if cCost, err = cJSON("cost", map[string]string{"cost": cost}); err != nil {
-			return front, err
-		}
-	}
-	raw, err := readText(func(out *C.nse_buffer, e **C.nse_error) C.nse_status {
-		return C.nse_search_front(s.handle(), cCost, latency.handle(), out, e)
+	var front Front
+	var err error
+	front.Raw, err = readText(func(out *C.nse_buffer, e **C.nse_error) C.nse_status {
+		return C.nse_search_front(s.handle(), cost, latency.handle(), out, e)
 	})
 	if err == nil {
-		err = decode(raw, &front)
+		err = decode(front.Raw, &front)
 	}
 	return front, err
+}
+
+// FrontArchs goes over the architectures of Front, as it is when the loop begins, cheapest first. Each is the caller's to close; of
+// those after the end of a loop that is left none is made. An error is the last thing that comes.
+func (s *Search) FrontArchs() iter.Seq2[Candidate, error] {
+	return func(yield func(Candidate, error) bool) {
+		front, err := s.Front()
+		if err != nil {
+			yield(Candidate{}, err)
+			return
+		}
+		space, err := s.Space()
+		if err != nil {
+			yield(Candidate{}, err)
+			return
+		}
+		defer space.Close()
+		for _, member := range front.Members {
+			arch, err := ArchFromCode(space, member.Code)
+			if !yield(Candidate{arch, member.Accuracy}, err) || err != nil {
+				return
+			}
+		}
+	}
 }
 
 // Best is the most accurate member of the front that costs at most maxCost, in what the objective counts:

@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"iter"
 	"runtime"
 	"unsafe"
 )
@@ -48,10 +49,9 @@ type SearchConfig struct {
 	// Start has, instead, architectures to begin with, as if they were the front of such a search, in this space or another
 	// with the same cells: then what that space has and none of them uses does not come again. LoadSearch: nil.
 	Start []*Arch
-	// OnEvent is told progress, on the goroutine that called Step or Push; may be nil. It may use the search, except for
-	// those two, which are ErrBusy. When it panics, the step is cancelled and Step panics with the same value; the search can
-	// go on. (A Push panics too, but its batch has been used.) It must not end its goroutine (runtime.Goexit, which the FailNow
-	// of a test uses).
+	// OnEvent is told progress, on the goroutine that called Step, Run or Push; may be nil. It may use the search, except for
+	// those three, which are ErrBusy. When it panics, or ends its goroutine, the step is cancelled first; the search can go on.
+	// (The batch of a Push has been used.)
 	OnEvent func(Event)
 }
 
@@ -71,14 +71,9 @@ type OptionsPreset struct {
 
 // SearchOptionsPresets lists the sets of options that the option "preset" knows; it lays the others over one.
 func SearchOptionsPresets() ([]OptionsPreset, error) {
-	var presets []OptionsPreset
-	raw, err := readText(func(out *C.nse_buffer, e **C.nse_error) C.nse_status {
+	return read[[]OptionsPreset](func(out *C.nse_buffer, e **C.nse_error) C.nse_status {
 		return C.nse_search_options_presets(out, e)
 	})
-	if err == nil {
-		err = decode(raw, &presets)
-	}
-	return presets, err
 }
 
 // NewSearch makes a search; nothing is trained yet.
@@ -87,9 +82,9 @@ func SearchOptionsPresets() ([]OptionsPreset, error) {
 // ErrInvalidArgument: the images do not fit the space; the objective is a latency and Latency is nil; Continued is not
 // finished or has other cells. ErrMissingLatency. ErrBusy: Continued is. ErrDevice. ErrUnsupported: a library without
 // libtorch.
-func NewSearch(config SearchConfig) (*Search, error) {
+func NewSearch(ctx context.Context, config SearchConfig) (*Search, error) {
 	start, count := config.start()
-	return config.open(func(options *C.char, listener C.uintptr_t, out **C.nse_search, e **C.nse_error) C.nse_status {
+	return config.open(ctx, func(options *C.char, listener C.uintptr_t, out **C.nse_search, e **C.nse_error) C.nse_status {
 		return C.nsego_search_create(config.flags(), config.Space.handle(), config.Train.handle(), config.HeldOut.handle(),
 			options, config.Latency.handle(), config.Continued.handle(), start, count, listener, out, e)
 	})
@@ -101,13 +96,13 @@ func NewSearch(config SearchConfig) (*Search, error) {
 //
 // ErrIO. ErrFormat: no checkpoint, damaged, of another version, space, table or images. ErrConfig: options that differ.
 // ErrDevice. ErrUnsupported: a library without libtorch.
-func LoadSearch(path string, config SearchConfig) (*Search, error) {
+func LoadSearch(ctx context.Context, path string, config SearchConfig) (*Search, error) {
 	cPath, err := cText("path", path)
 	if err != nil {
 		return nil, err
 	}
 	start, count := config.start()
-	return config.open(func(options *C.char, listener C.uintptr_t, out **C.nse_search, e **C.nse_error) C.nse_status {
+	return config.open(ctx, func(options *C.char, listener C.uintptr_t, out **C.nse_search, e **C.nse_error) C.nse_status {
 		return C.nsego_search_load(cPath, config.flags(), config.Space.handle(), config.Train.handle(),
 			config.HeldOut.handle(), options, config.Latency.handle(), config.Continued.handle(), start, count, listener, out, e)
 	})
@@ -134,9 +129,8 @@ func (c SearchConfig) start() (**C.nse_arch, C.size_t) {
 
 // open is what NewSearch and LoadSearch have in common.
 func (c SearchConfig) open(
-	call func(options *C.char, listener C.uintptr_t, out **C.nse_search, e **C.nse_error) C.nse_status,
+	ctx context.Context, call func(options *C.char, listener C.uintptr_t, out **C.nse_search, e **C.nse_error) C.nse_status,
 ) (*Search, error) {
-	defer runtime.KeepAlive(c)
 	if err := ready(); err != nil {
 		return nil, err
 	}
@@ -144,21 +138,25 @@ func (c SearchConfig) open(
 	if err != nil {
 		return nil, err
 	}
-	l := newListener()
-	var ptr *C.nse_search
-	var e *C.nse_error
-	if err := check(call(options, C.uintptr_t(l.handle), &ptr, &e), &e); err != nil {
-		return nil, err
-	}
-	s := &Search{ptr: ptr, onEvent: c.OnEvent, listener: l}
-	s.net = runtime.AddCleanup(s, func(ptr *C.nse_search) { C.nse_search_free(ptr) }, ptr)
-	if c.Pushed {
-		if s.image, err = s.imageSize(); err != nil {
-			s.Close()
-			return nil, err
+	return unlessEnded(ctx, func() (*Search, error) {
+		defer runtime.KeepAlive(c)
+		l := newListener()
+		wrap := func(ptr *C.nse_search) *Search {
+			s := &Search{ptr: ptr, onEvent: c.OnEvent, listener: l}
+			s.net = runtime.AddCleanup(s, func(ptr *C.nse_search) { C.nse_search_free(ptr) }, ptr)
+			return s
 		}
-	}
-	return s, nil
+		s, err := object(wrap, func(out **C.nse_search, e **C.nse_error) C.nse_status {
+			return call(options, C.uintptr_t(l.handle), out, e)
+		})
+		if err == nil && c.Pushed {
+			if s.image, err = s.imageSize(); err != nil {
+				s.Close()
+				return nil, err
+			}
+		}
+		return s, err
+	})
 }
 
 // Step runs one round: train, sample, score, filter, retain, refill. It says whether that was the last one, or there was
@@ -173,7 +171,44 @@ func (c SearchConfig) open(
 // architectures than candidates are wanted (option candidates.too_few). ErrIO: the checkpoint could not be written; the
 // one before is as it was, and the search goes on with the next Step. ErrOutOfMemory. ErrTorch.
 func (s *Search) Step(ctx context.Context) (done bool, err error) {
-	err = s.run(ctx, func() error {
+	return s.step(ctx, nil)
+}
+
+// Run goes over the progress of all rounds to come, and runs them meanwhile, on the goroutine of the loop:
+//
+//	for event, err := range search.Run(ctx) {
+//		if err != nil {
+//			return err
+//		}
+//		...
+//	}
+//	// The search is complete.
+//
+// At an EventFinish the results are those of that round. A loop that is left cancels the round under way, and waits for its current
+// batch; another Run, or Step, goes on from there. An error is the last thing that comes, and is one of Step.
+func (s *Search) Run(ctx context.Context) iter.Seq2[Event, error] {
+	return func(yield func(Event, error) bool) {
+		for left := false; ; {
+			done, err := s.step(ctx, func(event Event) bool {
+				left = !yield(event, nil)
+				return !left
+			})
+			if left {
+				return
+			}
+			if err != nil {
+				yield(Event{}, err)
+			}
+			if done || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// step is a Step whose events another function is told too.
+func (s *Search) step(ctx context.Context, also func(Event) bool) (done bool, err error) {
+	err = s.run(ctx, also, func() error {
 		var e *C.nse_error
 		status := C.nse_search_step(s.ptr, &e)
 		done = status == C.NSE_DONE
@@ -183,7 +218,7 @@ func (s *Search) Step(ctx context.Context) (done bool, err error) {
 }
 
 // run makes a call that works on the search, and delivers events; when ctx ends, the call is cancelled.
-func (s *Search) run(ctx context.Context, call func() error) error {
+func (s *Search) run(ctx context.Context, also func(Event) bool, call func() error) error {
 	defer runtime.KeepAlive(s)
 	if s.handle() == nil {
 		return failure(ErrInvalidHandle, "search: nil is not a search")
@@ -191,7 +226,7 @@ func (s *Search) run(ctx context.Context, call func() error) error {
 	if err := before(ctx); err != nil {
 		return err
 	}
-	w := &work{ctx: ctx, onEvent: s.onEvent}
+	w := newWork(ctx, both(always(s.onEvent), also))
 	// Here and not in the library, because a ctx must only ever cancel its own call.
 	if !s.listener.work.CompareAndSwap(nil, w) {
 		return failure(ErrBusy, "search is busy with another call")
@@ -203,12 +238,13 @@ func (s *Search) run(ctx context.Context, call func() error) error {
 		defer close(cancelled)
 		C.nse_search_cancel(s.ptr, nil)
 	})
-	err := call()
-	if !stop() {
-		// Not after the return: it could meet the next call.
-		<-cancelled
-	}
-	return w.outcome(err)
+	defer func() {
+		if !stop() {
+			// Not after the return: it could meet the next call.
+			<-cancelled
+		}
+	}()
+	return w.make(call)
 }
 
 // Cancel asks the step, push or estimate that is running to stop after its current batch; it returns ErrCancelled. Without
@@ -222,26 +258,26 @@ func (s *Search) Cancel() error {
 // Save writes everything that LoadSearch needs to go on: also in the middle of a round, between two steps. An existing file
 // is replaced, whole or not at all; its folder must exist. The option "checkpoint" saves while a step runs.
 //
-// ErrIO: the file is as it was. ErrBusy: a Step is running.
-func (s *Search) Save(path string) error {
-	defer runtime.KeepAlive(s)
+// ErrIO: the file is as it was. ErrBusy: a Step is running. ErrCancelled.
+func (s *Search) Save(ctx context.Context, path string) error {
 	cPath, err := cText("path", path)
 	if err != nil {
 		return err
 	}
-	var e *C.nse_error
-	return check(C.nse_search_save(s.handle(), cPath, &e), &e)
+	_, err = unlessEnded(ctx, func() (struct{}, error) {
+		defer runtime.KeepAlive(s)
+		var e *C.nse_error
+		return struct{}{}, check(C.nse_search_save(s.handle(), cPath, &e), &e)
+	})
+	return err
 }
 
 // Space of the search, which the caller closes.
 func (s *Search) Space() (*Space, error) {
 	defer runtime.KeepAlive(s)
-	var ptr *C.nse_space
-	var e *C.nse_error
-	if err := check(C.nse_search_space(s.handle(), &ptr, &e), &e); err != nil {
-		return nil, err
-	}
-	return newSpace(ptr), nil
+	return object(newSpace, func(out **C.nse_space, e **C.nse_error) C.nse_status {
+		return C.nse_search_space(s.handle(), out, e)
+	})
 }
 
 // Options has all options of the search as a JSON object, defaults and those of a preset included.
@@ -254,7 +290,6 @@ func (s *Search) Options() (json.RawMessage, error) {
 
 // Close frees the search and does not wait. A running Step is cancelled. Always nil; a second Close does nothing.
 func (s *Search) Close() error {
-	defer runtime.KeepAlive(s)
 	if s.handle() == nil {
 		return nil
 	}
@@ -269,5 +304,7 @@ func (s *Search) handle() *C.nse_search {
 	if s == nil {
 		return nil
 	}
-	return s.ptr
+	ptr := s.ptr
+	stress()
+	return ptr
 }

@@ -26,7 +26,7 @@ func TestSearch(t *testing.T) {
 	if status, err := search.Status(); err != nil || status != (SearchStatus{Rounds: 2}) {
 		t.Errorf("%+v, %v", status, err)
 	}
-	if front, err := search.Front(); err != nil || len(front) != 0 {
+	if front, err := search.Front(); err != nil || len(front.Members) != 0 || front.Cost != "macs" {
 		t.Errorf("%v, %v", front, err)
 	}
 	_, err := search.Best(1 << 40)
@@ -87,9 +87,10 @@ func checkTables(t *testing.T, search *Search, learnt bool) {
 // checkFront compares the front with the last round of the history, and Best with the front.
 func checkFront(t *testing.T, search *Search) {
 	t.Helper()
-	front, err := search.Front()
-	if err != nil || len(front) == 0 {
-		t.Fatalf("%v, %v", front, err)
+	front := frontOf(t, search)
+	snapshot, err := search.Front()
+	if err != nil || len(front) == 0 || len(snapshot.Members) != len(front) || snapshot.Unit != "MACs" {
+		t.Fatalf("%+v, %v", snapshot, err)
 	}
 	history, err := search.History()
 	if err != nil || len(history) != 2 {
@@ -113,7 +114,10 @@ func checkFront(t *testing.T, search *Search) {
 		t.Errorf("%+v", round)
 	}
 	for i, candidate := range front {
-		defer candidate.Arch.Close()
+		if member := snapshot.Members[i]; member.MACs != round.Front[i].MACs || member.Accuracy != candidate.Accuracy ||
+			!reflect.DeepEqual(member.Cells, round.Front[i].Cells) || member.Found < 1 || member.Found > 2 {
+			t.Errorf("%+v, in the history %+v", member, round.Front[i])
+		}
 		cost, err := candidate.Arch.Cost()
 		if err != nil || cost.MACs != round.Front[i].MACs || float64(cost.MACs) != round.Front[i].Cost || candidate.Accuracy != round.Front[i].Accuracy {
 			t.Errorf("%+v, %v, %v, in the history %+v", candidate, cost, err, round.Front[i])
@@ -177,7 +181,7 @@ func TestPresetsOfOptions(t *testing.T) {
 	if done, err := search.Step(t.Context()); err != nil || !done {
 		t.Errorf("%v, %v", done, err)
 	}
-	_, err = NewSearch(SearchConfig{Space: tinySpace(t), Train: tinyDataset(t), Options: `{"preset": "desktop"}`})
+	_, err = NewSearch(t.Context(), SearchConfig{Space: tinySpace(t), Train: tinyDataset(t), Options: `{"preset": "desktop"}`})
 	if e := fails(t, err, ErrConfig); e.Detail().Pointer != "/preset" || !strings.Contains(e.Message, "laptop") {
 		t.Errorf("%v: %+v", e, e.Detail())
 	}
@@ -190,13 +194,13 @@ func TestHeldOutIsUsed(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer wrong.Close()
-	_, err = NewSearch(SearchConfig{Space: space, Train: train, HeldOut: wrong, Options: options(1)})
+	_, err = NewSearch(t.Context(), SearchConfig{Space: space, Train: train, HeldOut: wrong, Options: options(1)})
 	if e := fails(t, err, ErrInvalidArgument); !strings.Contains(e.Message, "1x2x2") {
 		t.Error(e)
 	}
 }
 
-// A front that was read while a round ended is read again, whatever came of it, and the mixture is closed.
+// A loop over a front goes over one front, whatever becomes of the search meanwhile.
 func TestFrontIsThatOfOneRound(t *testing.T) {
 	search := newSearch(t, with(options(1), "rounds", 3), nil)
 	step := func() {
@@ -205,32 +209,38 @@ func TestFrontIsThatOfOneRound(t *testing.T) {
 		}
 	}
 	step()
-	for _, interrupted := range []error{nil, failureOf(ErrNotFound)} {
-		var mixture []Candidate
-		reads := 0
-		front, err := search.settled(func() ([]Candidate, error) {
-			front, err := search.members()
-			if reads++; reads == 1 {
-				mixture = front
-				step()
-				err = interrupted
-			}
-			return front, err
-		})
-		if err != nil || reads != 2 || len(front) == 0 || len(mixture) == 0 {
-			t.Fatalf("%v, %v after %d reads, before %v", front, err, reads, mixture)
-		}
-		for _, candidate := range mixture {
-			_, err := candidate.Arch.Cost()
-			fails(t, err, ErrInvalidHandle)
-		}
-		for _, candidate := range front {
-			if _, err := candidate.Arch.Cost(); err != nil {
-				t.Error(err)
-			}
-			candidate.Arch.Close()
-		}
+	front, err := search.Front()
+	if err != nil {
+		t.Fatal(err)
 	}
-	_, err := search.settled(func() ([]Candidate, error) { return nil, failureOf(ErrNotFound) })
-	fails(t, err, ErrNotFound)
+	at := 0
+	for candidate, err := range search.FrontArchs() {
+		if at == 0 {
+			step()
+		}
+		code, err2 := candidate.Arch.Code()
+		if err = errors.Join(err, err2); err != nil || code != front.Members[at].Code || candidate.Accuracy != front.Members[at].Accuracy {
+			t.Errorf("%s, %v, expected %+v", code, err, front.Members[at])
+		}
+		candidate.Arch.Close()
+		at++
+	}
+	if at == 0 || at != len(front.Members) {
+		t.Errorf("%d of %d", at, len(front.Members))
+	}
+	for candidate := range search.FrontArchs() {
+		defer candidate.Arch.Close()
+		break
+	}
+	search.Close()
+	seen := 0
+	for candidate, err := range search.FrontArchs() {
+		if fails(t, err, ErrInvalidHandle); candidate.Arch != nil {
+			t.Error(candidate)
+		}
+		seen++
+	}
+	if seen != 1 {
+		t.Errorf("%d errors", seen)
+	}
 }

@@ -15,6 +15,10 @@ static void user_free(void *user) {
     nsegoFree((uintptr_t)user);
 }
 
+static void released(void *user) {
+    nsegoRelease((uintptr_t)user);
+}
+
 static int32_t fill(void *user, uint32_t first, uint32_t count, uint8_t *pixels, uint32_t *labels) {
     return nsegoFill((uintptr_t)user, first, count, pixels, labels);
 }
@@ -39,27 +43,37 @@ static nse_events events_for(uintptr_t listener) {
     return events;
 }
 
-nse_status nsego_dataset_from_memory(uint32_t channels, uint32_t height, uint32_t width, uint32_t count, uint32_t classes,
-                                     const uint8_t *pixels, const uint32_t *labels, nse_dataset **out, nse_error **err) {
+static nse_images images_of(nsego_shape shape, const uint8_t *pixels, const uint32_t *labels) {
     nse_images images = NSE_IMAGES_INIT;
-    images.channels = channels;
-    images.height = height;
-    images.width = width;
-    images.count = count;
-    images.classes = classes;
+    images.channels = shape.channels;
+    images.height = shape.height;
+    images.width = shape.width;
+    images.count = shape.count;
+    images.classes = shape.classes;
     images.pixels = pixels;
     images.labels = labels;
+    return images;
+}
+
+nse_status nsego_dataset_from_memory(nsego_shape shape, const uint8_t *pixels, const uint32_t *labels, nse_dataset **out,
+                                     nse_error **err) {
+    nse_images images = images_of(shape, pixels, labels);
     return nse_dataset_from_memory(&images, out, err);
 }
 
-nse_status nsego_dataset_from_source(uint32_t channels, uint32_t height, uint32_t width, uint32_t count, uint32_t classes,
-                                     uintptr_t writer, nse_dataset **out, nse_error **err) {
+nse_status nsego_dataset_borrow(nsego_shape shape, const uint8_t *pixels, const uint32_t *labels, uintptr_t loan,
+                                nse_dataset **out, nse_error **err) {
+    nse_images images = images_of(shape, pixels, labels);
+    return nse_dataset_borrow(&images, (void *)loan, released, out, err);
+}
+
+nse_status nsego_dataset_from_source(nsego_shape shape, uintptr_t writer, nse_dataset **out, nse_error **err) {
     nse_source source = NSE_SOURCE_INIT;
-    source.channels = channels;
-    source.height = height;
-    source.width = width;
-    source.count = count;
-    source.classes = classes;
+    source.channels = shape.channels;
+    source.height = shape.height;
+    source.width = shape.width;
+    source.count = shape.count;
+    source.classes = shape.classes;
     source.fill = fill;
     source.user = (void *)writer;
     source.user_free = user_free;
@@ -116,6 +130,16 @@ nse_status nsego_search_push(const nse_search *search, uint32_t phase, uint32_t 
     batch.count = count;
     batch.images = images;
     batch.labels = labels;
+    batch.lr = lr;
+    return nse_search_push(search, &batch, pushed, err);
+}
+
+nse_status nsego_search_push_dlpack(const nse_search *search, uint32_t phase, struct DLManagedTensorVersioned *images,
+                                    struct DLManagedTensorVersioned *labels, double lr, nse_pushed *pushed, nse_error **err) {
+    nse_batch batch = NSE_BATCH_INIT;
+    batch.phase = phase;
+    batch.images_dlpack = images;
+    batch.labels_dlpack = labels;
     batch.lr = lr;
     return nse_search_push(search, &batch, pushed, err);
 }

@@ -1,45 +1,45 @@
 package nse
 
-// Images that a Go function writes, and tensors of other libraries. Go memory itself is only ever copied: C may not keep it.
+// Images that a Go value writes, and tensors of other libraries.
 
 // #include "shim.h"
 import "C"
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"runtime/cgo"
 	"unsafe"
 )
 
-// Source is images that a function writes.
-type Source struct {
-	Channels, Height, Width int
-	// Count is the number of images.
-	Count int
-	// Classes: labels are below this; 0 stands for the greatest label + 1.
-	Classes int
+// Source is images of the host's own, read or made as they are wanted.
+type Source interface {
+	// Info says how many images there are, and of what size. It is asked once, before Fill.
+	Info() DatasetInfo
 	// Fill writes the images from first on, as many as there is room for labels: pixels image after image, channel by
 	// channel, row by row, and labels from 0. The slices are the library's, and of use during the call only. An error ends
-	// it all.
-	Fill func(first int, pixels []byte, labels []uint32) error
+	// it all. The context is that of DatasetFromSource.
+	Fill(ctx context.Context, first int, pixels []byte, labels []uint32) error
 }
 
 // writer is what the library's callback reaches, for the length of one call.
 type writer struct {
-	source   Source
-	err      error
-	panicked any
+	relay
+	ctx    context.Context
+	source Source
+	info   DatasetInfo
+	err    error
 }
 
-// fill hands the room to the host, and says whether that went well. A panic must not cross C: it waits for the end of the
-// call.
-func (w *writer) fill(first int, pixels []byte, labels []uint32) (code C.int32_t) {
-	defer func() {
-		if value := recover(); value != nil {
-			w.panicked, code = value, -1
+// fill hands the room to the host, and says whether that went well.
+func (w *writer) fill(first int, pixels []byte, labels []uint32) C.int32_t {
+	returned := w.there(func() {
+		if w.err = w.ctx.Err(); w.err == nil {
+			w.err = w.source.Fill(w.ctx, first, pixels, labels)
 		}
-	}()
-	if w.err = w.source.Fill(first, pixels, labels); w.err != nil {
+	})
+	if !returned || w.err != nil {
 		return 1
 	}
 	return 0
@@ -47,44 +47,45 @@ func (w *writer) fill(first int, pixels []byte, labels []uint32) (code C.int32_t
 
 //export nsegoFill
 func nsegoFill(handle C.uintptr_t, first, count C.uint32_t, pixels *C.uint8_t, labels *C.uint32_t) C.int32_t {
+	stress()
 	w := cgo.Handle(handle).Value().(*writer)
-	bytes := int(count) * w.source.Channels * w.source.Height * w.source.Width
+	bytes := int(count) * w.info.Channels * w.info.Height * w.info.Width
 	return w.fill(int(first), unsafe.Slice((*byte)(pixels), bytes), unsafe.Slice((*uint32)(labels), int(count)))
 }
 
-// DatasetFromSource has a function write all images, once, in order and some at a time, on this goroutine. What it leaves out
-// is a black pixel, and a label that is an error. Its panic goes on from here.
+// DatasetFromSource has a source write all images, once, in order and some at a time, on this goroutine. What it leaves out
+// is a black pixel, and a label that is an error. When ctx ends, it is not asked for more.
 //
 // ErrCallback: Fill returned an error, which this one wraps. ErrInvalidArgument: no images, or a label out of range.
-func DatasetFromSource(source Source) (*Dataset, error) {
-	if err := ready(); err != nil {
+// ErrCancelled.
+func DatasetFromSource(ctx context.Context, source Source) (*Dataset, error) {
+	if err := before(ctx); err != nil {
 		return nil, err
 	}
-	if err := sizes("source", source.Channels, source.Height, source.Width, source.Count, source.Classes); err != nil {
+	if source == nil {
+		return nil, failure(ErrInvalidArgument, "source: must not be nil")
+	}
+	info := source.Info()
+	if err := sizes("source", info.Channels, info.Height, info.Width, info.Images, info.Classes); err != nil {
 		return nil, err
 	}
-	if source.Fill == nil {
-		return nil, failure(ErrInvalidArgument, "source: Fill must not be nil")
-	}
-	w := &writer{source: source}
-	var ptr *C.nse_dataset
-	var e *C.nse_error
-	// The handle is freed by the library, whatever happens.
-	status := C.nsego_dataset_from_source(
-		C.uint32_t(source.Channels), C.uint32_t(source.Height), C.uint32_t(source.Width), C.uint32_t(source.Count),
-		C.uint32_t(source.Classes), C.uintptr_t(cgo.NewHandle(w)), &ptr, &e)
-	err := check(status, &e)
-	if w.panicked != nil {
-		panic(w.panicked)
-	}
-	if err != nil {
-		if e, ok := err.(*Error); ok && w.err != nil {
-			e.Message = fmt.Sprintf("%s: %v", e.Message, w.err)
-			e.causes = append(e.causes, w.err)
+	w := &writer{relay: newRelay(), ctx: ctx, source: source, info: info}
+	var dataset *Dataset
+	var err error
+	w.during(func() {
+		dataset, err = object(newDataset, func(out **C.nse_dataset, e **C.nse_error) C.nse_status {
+			// The handle is freed by the library, whatever happens.
+			return C.nsego_dataset_from_source(info.shape(), C.uintptr_t(cgo.NewHandle(w)), out, e)
+		})
+	})
+	if e, ok := err.(*Error); ok && w.err != nil {
+		if ctx.Err() != nil && errors.Is(w.err, ctx.Err()) {
+			return nil, failure(ErrCancelled, "source: cancelled: %v", context.Cause(ctx)).because(ctx)
 		}
-		return nil, err
+		e.Message = fmt.Sprintf("%s: %v", e.Message, w.err)
+		e.causes = append(e.causes, w.err)
 	}
-	return newDataset(ptr), nil
+	return dataset, err
 }
 
 // DatasetFromDLPack takes over images, uint8 [count, channels, height, width], and labels, whole numbers [count]: pointers to

@@ -1,21 +1,35 @@
 package nse
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
 	"unsafe"
 )
 
+// pieces is a source that a function writes.
+type pieces struct {
+	DatasetInfo
+	fill func(first int, pixels []byte, labels []uint32) error
+}
+
+func (p *pieces) Info() DatasetInfo { return p.DatasetInfo }
+
+func (p *pieces) Fill(_ context.Context, first int, pixels []byte, labels []uint32) error {
+	return p.fill(first, pixels, labels)
+}
+
 // copying is a source of these images that works piece by piece.
-func copying(images Images) Source {
+func copying(images Images) *pieces {
 	size := images.Channels * images.Height * images.Width
-	return Source{
-		Channels: images.Channels, Height: images.Height, Width: images.Width, Count: len(images.Labels), Classes: images.Classes,
-		Fill: func(first int, pixels []byte, labels []uint32) error {
+	return &pieces{
+		DatasetInfo{len(images.Labels), images.Classes, images.Channels, images.Height, images.Width},
+		func(first int, pixels []byte, labels []uint32) error {
 			if len(pixels) != len(labels)*size {
 				return fmt.Errorf("%d bytes for %d labels", len(pixels), len(labels))
 			}
@@ -33,7 +47,7 @@ func found(t *testing.T, dataset *Dataset, err error) string {
 		t.Fatal(err)
 	}
 	defer dataset.Close()
-	search, err := NewSearch(SearchConfig{Space: tinySpace(t), Train: dataset, Options: options(1)})
+	search, err := NewSearch(t.Context(), SearchConfig{Space: tinySpace(t), Train: dataset, Options: options(1)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,7 +59,7 @@ func found(t *testing.T, dataset *Dataset, err error) string {
 }
 
 func TestSourceWritesWhatMemoryWouldHave(t *testing.T) {
-	source, err := DatasetFromSource(copying(stripes(96)))
+	source, err := DatasetFromSource(t.Context(), copying(stripes(96)))
 	wrote := found(t, source, err)
 	memory, err := DatasetFromMemory(stripes(96))
 	if had := found(t, memory, err); wrote != had {
@@ -55,8 +69,8 @@ func TestSourceWritesWhatMemoryWouldHave(t *testing.T) {
 
 func TestSourceComesInPieces(t *testing.T) {
 	next, calls := 0, 0
-	source := Source{Channels: 3, Height: 512, Width: 512, Count: 5}
-	source.Fill = func(first int, pixels []byte, labels []uint32) error {
+	source := &pieces{DatasetInfo: DatasetInfo{Images: 5, Channels: 3, Height: 512, Width: 512}}
+	source.fill = func(first int, pixels []byte, labels []uint32) error {
 		if first != next {
 			t.Errorf("%d, expected %d", first, next)
 		}
@@ -64,7 +78,7 @@ func TestSourceComesInPieces(t *testing.T) {
 		clear(labels)
 		return nil
 	}
-	dataset, err := DatasetFromSource(source)
+	dataset, err := DatasetFromSource(t.Context(), source)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,8 +90,8 @@ func TestSourceComesInPieces(t *testing.T) {
 
 func TestSourceThatFails(t *testing.T) {
 	source := copying(stripes(6))
-	source.Fill = func(int, []byte, []uint32) error { return io.ErrUnexpectedEOF }
-	_, err := DatasetFromSource(source)
+	source.fill = func(int, []byte, []uint32) error { return io.ErrUnexpectedEOF }
+	_, err := DatasetFromSource(t.Context(), source)
 	e := fails(t, err, ErrCallback)
 	if !errors.Is(err, io.ErrUnexpectedEOF) || e.Detail().HostCode != 1 || !strings.HasSuffix(e.Message, ": unexpected EOF") {
 		t.Errorf("%v: %+v", err, e.Detail())
@@ -85,34 +99,122 @@ func TestSourceThatFails(t *testing.T) {
 
 	source = copying(stripes(6))
 	source.Classes = 2
-	_, err = DatasetFromSource(source)
+	_, err = DatasetFromSource(t.Context(), source)
 	if e := fails(t, err, ErrInvalidArgument); !strings.Contains(e.Message, "label 2 of image 2") {
 		t.Error(e)
 	}
-	for _, change := range []func(*Source){
-		func(s *Source) { s.Fill = nil },
-		func(s *Source) { s.Count = -1 },
-		func(s *Source) { s.Count = 0 },
-		func(s *Source) { s.Width = 1 << 40 },
-		func(s *Source) { s.Height, s.Width, s.Count = 1<<31, 1<<31, 1<<31 },
+	_, err = DatasetFromSource(t.Context(), nil)
+	fails(t, err, ErrInvalidArgument)
+	for _, change := range []func(*pieces){
+		func(s *pieces) { s.Images = -1 },
+		func(s *pieces) { s.Images = 0 },
+		func(s *pieces) { s.Width = 1 << 40 },
+		func(s *pieces) { s.Height, s.Width, s.Images = 1<<31, 1<<31, 1<<31 },
 	} {
 		source := copying(stripes(6))
-		change(&source)
-		_, err := DatasetFromSource(source)
+		change(source)
+		_, err := DatasetFromSource(t.Context(), source)
 		fails(t, err, ErrInvalidArgument)
 	}
 }
 
 func TestSourceThatPanics(t *testing.T) {
 	source := copying(stripes(6))
-	source.Fill = func(int, []byte, []uint32) error { panic("full") }
-	defer func() {
-		if value := recover(); value != "full" {
-			t.Errorf("panicked with %v", value)
-		}
+	source.fill = func(int, []byte, []uint32) error { panic("full") }
+	if value := outcomeOf(func() { DatasetFromSource(t.Context(), source) }); value != "full" {
+		t.Errorf("panicked with %v", value)
+	}
+	if !ends(func() { DatasetFromSource(t.Context(), source) }, func() { source.fill = leave }) {
+		t.Error("the goroutine did not end")
+	}
+}
+
+// leave ends the goroutine, as FailNow of a test does.
+func leave(int, []byte, []uint32) error {
+	runtime.Goexit()
+	return nil
+}
+
+// ends says whether f ended its goroutine instead of returning.
+func ends(f func(), before func()) bool {
+	before()
+	returned, left := false, make(chan struct{})
+	go func() {
+		defer close(left)
+		f()
+		returned = true
 	}()
-	_, err := DatasetFromSource(source)
-	t.Errorf("no panic, %v", err)
+	<-left
+	return !returned
+}
+
+func TestSourceIsAskedForNoMoreWhenTheContextEnds(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	source, calls := &pieces{DatasetInfo: DatasetInfo{Images: 5, Channels: 3, Height: 512, Width: 512}}, 0
+	source.fill = func(_ int, _ []byte, labels []uint32) error {
+		clear(labels)
+		if calls++; calls == 2 {
+			cancel()
+		}
+		return nil
+	}
+	for range 2 {
+		_, err := DatasetFromSource(ctx, source)
+		if fails(t, err, ErrCancelled); !errors.Is(err, context.Canceled) || errors.Is(err, ErrCallback) || calls != 2 {
+			t.Errorf("%v, %d calls", err, calls)
+		}
+	}
+}
+
+func TestBorrowedImagesAreGivenBack(t *testing.T) {
+	released := make(chan struct{}, 9)
+	release := func() { released <- struct{}{} }
+	is := func(count int) bool { return len(released) == count }
+	memory, err := DatasetFromMemory(stripes(96))
+	had := found(t, memory, err)
+	dataset, err := DatasetBorrow(stripes(96), release)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, second, err := dataset.Split(0.5, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	runtime.GC() // would move or free what is not pinned
+	if got := found(t, dataset, nil); got != had {
+		t.Errorf("%s\ninstead of\n%s", got, had)
+	}
+	first.Close()
+	if !is(0) {
+		t.Error("given back in use")
+	}
+	second.Close()
+	eventually(t, "given back", func() bool { return is(1) })
+
+	wrong := stripes(96)
+	wrong.Classes = 2
+	_, err = DatasetBorrow(wrong, release)
+	fails(t, err, ErrInvalidArgument)
+	wrong.Pixels = wrong.Pixels[1:]
+	_, err = DatasetBorrow(wrong, release)
+	fails(t, err, ErrInvalidArgument)
+	_, err = DatasetBorrow(Images{}, release)
+	fails(t, err, ErrInvalidArgument)
+	eventually(t, "given back, though refused", func() bool { return is(4) })
+
+	// Memory that is not Go's.
+	images := stripes(96)
+	mapped, err := syscall.Mmap(-1, 0, len(images.Pixels), syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_ANON|syscall.MAP_PRIVATE)
+	if err != nil {
+		t.Fatal(err)
+	}
+	copy(mapped, images.Pixels)
+	images.Pixels = mapped
+	dataset, err = DatasetBorrow(images, func() { syscall.Munmap(mapped); release() })
+	if got := found(t, dataset, err); got != had {
+		t.Errorf("%s\ninstead of\n%s", got, had)
+	}
+	eventually(t, "unmapped", func() bool { return is(5) })
 }
 
 // managed is a DLManagedTensorVersioned without a deleter: nobody says when it is not needed any more, so it stays.

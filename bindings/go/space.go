@@ -1,6 +1,6 @@
 package nse
 
-// #include "nse.h"
+// #include "shim.h"
 import "C"
 
 import (
@@ -28,9 +28,6 @@ func newSpace(ptr *C.nse_space) *Space {
 //
 // ErrInvalidArgument: no such preset. ErrConfig: overrides.
 func SpacePreset(name string, overrides any) (*Space, error) {
-	if err := ready(); err != nil {
-		return nil, err
-	}
 	cName, err := cText("name", name)
 	if err != nil {
 		return nil, err
@@ -39,31 +36,22 @@ func SpacePreset(name string, overrides any) (*Space, error) {
 	if err != nil {
 		return nil, err
 	}
-	var ptr *C.nse_space
-	var e *C.nse_error
-	if err := check(C.nse_space_preset(cName, cOverrides, &ptr, &e), &e); err != nil {
-		return nil, err
-	}
-	return newSpace(ptr), nil
+	return object(newSpace, func(out **C.nse_space, e **C.nse_error) C.nse_status {
+		return C.nse_space_preset(cName, cOverrides, out, e)
+	})
 }
 
 // SpaceFromJSON makes a space of one's own from its JSON form.
 //
 // ErrConfig.
 func SpaceFromJSON(document any) (*Space, error) {
-	if err := ready(); err != nil {
-		return nil, err
-	}
 	cDocument, err := cJSON("space", document)
 	if err != nil {
 		return nil, err
 	}
-	var ptr *C.nse_space
-	var e *C.nse_error
-	if err := check(C.nse_space_from_json(cDocument, &ptr, &e), &e); err != nil {
-		return nil, err
-	}
-	return newSpace(ptr), nil
+	return object(newSpace, func(out **C.nse_space, e **C.nse_error) C.nse_status {
+		return C.nse_space_from_json(cDocument, out, e)
+	})
 }
 
 // JSON is the canonical form; SpaceFromJSON gives the same space back.
@@ -104,14 +92,9 @@ type Range struct {
 func (s *Space) Describe(latency *Latency) (SpaceDescription, error) {
 	defer runtime.KeepAlive(s)
 	defer runtime.KeepAlive(latency)
-	var description SpaceDescription
-	raw, err := readText(func(out *C.nse_buffer, e **C.nse_error) C.nse_status {
+	return read[SpaceDescription](func(out *C.nse_buffer, e **C.nse_error) C.nse_status {
 		return C.nse_space_describe(s.handle(), latency.handle(), out, e)
 	})
-	if err == nil {
-		err = decode(raw, &description)
-	}
-	return description, err
 }
 
 // Budget is a cost window.
@@ -158,7 +141,6 @@ func (s *Space) Budget(budget Budget, latency *Latency) (Reach, error) {
 
 // Close frees the space. What was made from it lives on. Always nil; a second Close does nothing.
 func (s *Space) Close() error {
-	defer runtime.KeepAlive(s)
 	if s.handle() == nil {
 		return nil
 	}
@@ -172,5 +154,7 @@ func (s *Space) handle() *C.nse_space {
 	if s == nil {
 		return nil
 	}
-	return s.ptr
+	ptr := s.ptr
+	stress()
+	return ptr
 }

@@ -12,7 +12,7 @@ import (
 )
 
 func TestLibrary(t *testing.T) {
-	info, err := Runtime()
+	info, err := Runtime(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -36,7 +36,7 @@ func TestLibrary(t *testing.T) {
 	if !strings.HasPrefix(Version(), string(rune('0'+number>>16))+"."+string(rune('0'+number>>8&255))+".") {
 		t.Errorf("%s is not %#x", Version(), number)
 	}
-	presets, err := Presets()
+	presets, err := SpacePresets()
 	if err != nil || !slices.ContainsFunc(presets, func(p Preset) bool { return p.Name == "nse-27-small" && p.Description != "" }) {
 		t.Errorf("%+v, %v", presets, err)
 	}

@@ -90,7 +90,7 @@ func with(base map[string]any, key string, value any) map[string]any {
 
 func newSearch(t testing.TB, options any, onEvent func(Event)) *Search {
 	t.Helper()
-	search, err := NewSearch(SearchConfig{
+	search, err := NewSearch(t.Context(), SearchConfig{
 		Space: tinySpace(t), Train: tinyDataset(t), Options: options, OnEvent: onEvent,
 	})
 	if err != nil {
@@ -116,6 +116,19 @@ func steps(t *testing.T, allowed error, step func() (bool, error)) (errs []error
 	}
 	t.Fatal("no end")
 	return nil
+}
+
+// frontOf is the front of a search; closed at the end of the test.
+func frontOf(t *testing.T, search *Search) (front []Candidate) {
+	t.Helper()
+	for candidate, err := range search.FrontArchs() {
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { candidate.Arch.Close() })
+		front = append(front, candidate)
+	}
+	return front
 }
 
 // timeless is the history of a search without the wall clock.

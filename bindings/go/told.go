@@ -6,6 +6,7 @@ package nse
 import "C"
 
 import (
+	"fmt"
 	"runtime"
 	"unsafe"
 )
@@ -35,6 +36,16 @@ const (
 	// Unasked: never asked, or forgotten. It is kept, may join the front, and is not asked any more.
 	Unasked Effect = C.NSE_TOLD_UNASKED
 )
+
+var effectNames = map[Effect]string{Counted: "counted", Repeated: "repeated", Late: "late", Unasked: "unasked"}
+
+// String is "counted", for example.
+func (e Effect) String() string {
+	if name, ok := effectNames[e]; ok {
+		return name
+	}
+	return fmt.Sprintf("effect %d", uint32(e))
+}
 
 // Ask gives up to count architectures to evaluate, which the caller closes: inside the cost window, none of them asked or told
 // before. None, and not done: there are no more until a result is told. It waits briefly for other calls of Ask and Tell.
@@ -107,12 +118,7 @@ type Pending struct {
 // Pending lists what was asked and not told.
 func (s *Search) Pending() ([]Pending, error) {
 	defer runtime.KeepAlive(s)
-	var pending []Pending
-	raw, err := readText(func(out *C.nse_buffer, e **C.nse_error) C.nse_status {
+	return read[[]Pending](func(out *C.nse_buffer, e **C.nse_error) C.nse_status {
 		return C.nse_search_pending(s.handle(), out, e)
 	})
-	if err == nil {
-		err = decode(raw, &pending)
-	}
-	return pending, err
 }

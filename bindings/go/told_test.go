@@ -17,7 +17,7 @@ func toldSearch(t *testing.T, change map[string]any) *Search {
 	for key, value := range change {
 		options[key] = value
 	}
-	search, err := NewSearch(SearchConfig{Space: tinySpace(t), Told: true, Options: options})
+	search, err := NewSearch(t.Context(), SearchConfig{Space: tinySpace(t), Told: true, Options: options})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,7 +75,7 @@ func TestToldSearch(t *testing.T) {
 	if err != nil || !status.Done || status.Completed != 2 {
 		t.Fatal(status, err)
 	}
-	front, err := search.FrontUnder("", nil)
+	front, err := search.Front()
 	if err != nil || front.Cost != "macs" || len(front.Members) == 0 || front.Members[0].Found == 0 {
 		t.Fatal(front, err)
 	}
@@ -138,7 +138,7 @@ func TestToldSearchGoesOn(t *testing.T) {
 	if _, err := search.Tell(Result{Code: code, Accuracy: 0.7}); err != nil {
 		t.Fatal(err)
 	}
-	loaded, err := LoadSearch(path, SearchConfig{Told: true})
+	loaded, err := LoadSearch(t.Context(), path, SearchConfig{Told: true})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,12 +9,11 @@
 use super::replace::replace;
 use super::tensors::{self, Broken};
 use crate::error::{Error, Result};
+use crate::files;
 use crate::search::Arrays;
 use blake3::Hasher;
 use std::collections::TryReserveError;
-use std::fs::OpenOptions;
 use std::io::{self, ErrorKind, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 const MAGIC: [u8; 8] = *b"nse-ckpt";
@@ -36,7 +35,7 @@ pub fn write(path: &Path, head: &str, body: &Arrays) -> Result<()> {
 
 /// The head and the body of the checkpoint at `path`, as they were written.
 ///
-/// Errors: [`Error::Io`] when the file is not there or cannot be read, [`Error::Format`] when it is anything but a whole and
+/// Errors: [`Error::Io`] when the file is not there, is not a regular one or cannot be read, [`Error::Format`] when it is anything but a whole and
 /// undamaged checkpoint of version 1.
 pub fn read(path: &Path) -> Result<(String, Arrays)> {
     parse(path).map_err(|failure| match failure {
@@ -120,12 +119,8 @@ fn format<T>(reason: String) -> Parsed<T> {
 }
 
 fn parse(path: &Path) -> Parsed<(String, Arrays)> {
-    // Without waiting: opening a pipe must not hang.
-    let mut file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path)?;
+    let mut file = files::open(path)?;
     let metadata = file.metadata()?;
-    if !metadata.is_file() {
-        return format("not a checkpoint: not a regular file".into());
-    }
     let top = bytes(&mut file, HEADER)?;
     let header = Header::parse(&top)?;
     let promised = HEADER.checked_add(header.head).and_then(|sum| sum.checked_add(header.body));

@@ -1,5 +1,6 @@
 //! A file replaced whole or not at all, and by one writer at a time.
 
+use crate::files;
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, ErrorKind, Write};
@@ -19,7 +20,7 @@ pub fn replace(path: &Path, write: impl FnOnce(&mut BufWriter<&File>) -> io::Res
     let partial = path.with_file_name(partial);
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     // Opened first: a folder that cannot be synchronised later is an error before anything is written.
-    let folder = File::open(folder)?;
+    let folder = files::open_folder(folder)?;
     // Locked until the end of this function.
     let file = claim(&partial)?;
     let replaced = fill(&file, write).and_then(|()| fs::rename(&partial, path));
@@ -38,9 +39,9 @@ pub fn replace(path: &Path, write: impl FnOnce(&mut BufWriter<&File>) -> io::Res
 /// Renaming onto `/dev/null` would destroy it.
 fn refuse_special(path: &Path) -> io::Result<()> {
     match fs::metadata(path) {
-        Ok(metadata) if metadata.is_dir() => Err(io::Error::from_raw_os_error(libc::EISDIR)),
-        Ok(metadata) if !metadata.is_file() => Err(io::Error::new(ErrorKind::InvalidInput, "not a regular file")),
-        _ => Ok(()),
+        Ok(metadata) => files::regular(metadata.file_type()),
+        // A new file; or what is wrong will come up when it is made.
+        Err(_) => Ok(()),
     }
 }
 

@@ -2,8 +2,8 @@
 //! are never trusted with memory.
 
 use crate::error::{Error, Result};
+use crate::files;
 use flate2::bufread::MultiGzDecoder;
-use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
@@ -19,7 +19,7 @@ const UNSIGNED_BYTE: u8 = 0x08;
 /// Reads a file of unsigned bytes with as many dimensions as `what` needs.
 pub fn read(path: &Path, dimensions: u8) -> Result<Idx> {
     let io = |source| Error::Io { path: path.into(), source };
-    let mut file = BufReader::new(File::open(path).map_err(io)?);
+    let mut file = BufReader::new(files::open(path).map_err(io)?);
     let compressed = loop {
         match file.fill_buf() {
             // A signal of the host's; all other ways to read try again by themselves.

@@ -5,11 +5,10 @@ use super::{Archive, Card, Format};
 use crate::checkpoint::tensors::{self, Broken, Metadata};
 use crate::data::reserve;
 use crate::error::{Error, Result};
+use crate::files;
 use crate::search::Arrays;
 use blake3::Hasher;
-use std::fs::OpenOptions;
 use std::io::Read;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 pub const FORMAT: Format = Format {
@@ -37,14 +36,10 @@ fn write(graph: &Graph, _: Archive) -> Result<Vec<u8>> {
 /// The model in a file. Errors: [`Error::Io`], [`Error::Format`] for anything but a whole and undamaged model of nse.
 pub fn open(path: &Path) -> Result<Graph> {
     let io = |source| Error::Io { path: path.into(), source };
-    // Without waiting: opening a pipe must not hang.
-    let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path).map_err(io)?;
-    let metadata = file.metadata().map_err(io)?;
-    if !metadata.is_file() {
-        return Err(Error::Format { path: path.into(), reason: "not a model: not a regular file".into() });
-    }
-    let mut bytes = reserve("model", usize::try_from(metadata.len()).unwrap_or(usize::MAX))?;
-    file.take(metadata.len()).read_to_end(&mut bytes).map_err(io)?;
+    let file = files::open(path).map_err(io)?;
+    let length = file.metadata().map_err(io)?.len();
+    let mut bytes = reserve("model", usize::try_from(length).unwrap_or(usize::MAX))?;
+    file.take(length).read_to_end(&mut bytes).map_err(io)?;
     read(&bytes).map_err(|broken| match broken {
         Broken::Memory(refused) => Error::OutOfMemory(refused.to_string()),
         Broken::Reason(reason) => Error::Format { path: path.into(), reason: format!("the file {reason}") },

@@ -84,17 +84,23 @@ fn message(payload: &(dyn Any + Send)) -> &str {
     owned.or_else(|| payload.downcast_ref::<&str>().copied()).unwrap_or("panic")
 }
 
+static USED: AtomicBool = AtomicBool::new(false);
 static FORKED: AtomicBool = AtomicBool::new(false);
 
-/// Whether this process is a child forked after the library was first used.
+/// To be called once, before any other function can be: a first call must take no lock before it is known to be one, for a child that
+/// is forked meanwhile would find that lock held for ever.
+pub fn watch_forks() {
+    extern "C" fn in_child() {
+        FORKED.store(USED.load(Ordering::SeqCst), Ordering::SeqCst);
+    }
+    // SAFETY: the handler only stores a flag. The library is never unloaded, so it stays valid.
+    unsafe { libc::pthread_atfork(None, None, Some(in_child)) };
+}
+
+/// Whether this process is a child forked after the library was first used. From now on it is used.
 pub fn forked() -> bool {
-    static WATCH: Lazy<()> = Lazy::new(|| {
-        extern "C" fn in_child() {
-            FORKED.store(true, Ordering::Relaxed);
-        }
-        // SAFETY: the handler only stores a flag. The library is never unloaded, so it stays valid.
-        unsafe { libc::pthread_atfork(None, None, Some(in_child)) };
-    });
-    Lazy::force(&WATCH);
+    if !USED.load(Ordering::Relaxed) {
+        USED.store(true, Ordering::SeqCst);
+    }
     FORKED.load(Ordering::Relaxed)
 }

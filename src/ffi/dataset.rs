@@ -47,7 +47,7 @@ unsafe impl Sized32 for nse_images {
 ///
 /// `json`: [in] the document. `out`: [out] to free with nse_dataset_free.
 ///
-/// NSE_ERR_CONFIG, NSE_ERR_IO, NSE_ERR_FORMAT: a file is truncated, damaged or has a label out of range. Since 0.1.
+/// NSE_ERR_CONFIG. NSE_ERR_IO: a path that cannot be read, or is no regular file. NSE_ERR_FORMAT: a file is truncated, damaged or has a label out of range. Since 0.1.
 #[no_mangle]
 pub extern "C" fn nse_dataset_open(json: *const c_char, out: *mut *mut nse_dataset, err: *mut *mut nse_error) -> nse_status {
     boundary::make(out, err, || Dataset::open(text::required("json", json)?))

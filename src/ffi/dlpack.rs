@@ -1,6 +1,7 @@
 //! Tensors of other libraries, as DLPack 1 describes them (dlpack.h of github.com/dmlc/dlpack): taken over, checked, read, given
 //! back. Nothing is written to them, so a read-only tensor is as good as any.
 
+use super::worker;
 use crate::data::{Pixels, Strided, Values};
 use crate::error::{Error, Result};
 use crate::supernet;
@@ -219,13 +220,14 @@ impl Elements {
 
     /// All elements, copied; the tensor is given back.
     fn into_bytes(self) -> Result<Vec<u8>> {
-        // SAFETY: a tensor is readable until its deleter runs, which is when `self` is dropped.
-        unsafe {
-            match self.cuda {
-                None => self.array.gather(),
-                Some(cuda) => supernet::fetch(self.name, &self.array, cuda),
-            }
-        }
+        let Elements { name, array, cuda, owner, .. } = self;
+        // SAFETY: a tensor is readable until its deleter runs, which is when its owner is dropped: at the end, behind the thread.
+        let bytes = match cuda {
+            None => unsafe { array.gather() },
+            Some(cuda) => worker::once("fetch", move || unsafe { supernet::fetch(name, &array, cuda) }),
+        };
+        drop(owner);
+        bytes
     }
 
     /// Floats of a batch: copied when they are in memory of the CPU, else where they are, as long as the owner is kept.

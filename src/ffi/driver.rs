@@ -13,6 +13,7 @@ use crate::checkpoint::{self, Checkpoint, Expected, Keeper};
 use crate::cost::Metric;
 use crate::data::Dataset;
 use crate::error::{Error, Result};
+use crate::log;
 use crate::search::{Drive, Elsewhere, Search, SearchOptions, Start, Status, Trainer};
 use crate::space::Space;
 use crate::supernet::{Estimate, PushTrainer, SupernetTrainer};
@@ -73,30 +74,31 @@ enum Images {
 
 impl Images {
     fn read(desc: &nse_search_desc) -> Result<Self> {
-        let wrong = |reason: String| Err(Error::Argument { name: "desc", reason });
+        let wrong = |reason: &str| Err(Error::Argument { name: "desc", reason: reason.into() });
         let optional = |name, dataset: *const nse_dataset| match dataset.is_null() {
             true => Ok(None),
             false => handle::get::<Dataset>(name, dataset).map(Some),
         };
-        match desc.flags {
-            0 => Ok(Images::Datasets {
+        let empty = desc.train.is_null() && desc.held_out.is_null();
+        match drive(desc.flags)? {
+            Drive::Steps => Ok(Images::Datasets {
                 train: handle::get::<Dataset>("desc.train", desc.train)?,
                 held_out: optional("desc.held_out", desc.held_out)?,
             }),
-            NSE_SEARCH_PUSHED if desc.train.is_null() && desc.held_out.is_null() => Ok(Images::Pushed),
-            NSE_SEARCH_TOLD if desc.train.is_null() && desc.held_out.is_null() => Ok(Images::Told),
-            NSE_SEARCH_PUSHED => wrong("train and held_out must be NULL where batches are pushed".into()),
-            NSE_SEARCH_TOLD => wrong("train and held_out must be NULL where results are told".into()),
-            flags => wrong(format!("flags {flags:#x} are not known")),
+            Drive::Pushed if empty => Ok(Images::Pushed),
+            Drive::Told if empty => Ok(Images::Told),
+            Drive::Pushed => wrong("train and held_out must be NULL where batches are pushed"),
+            Drive::Told => wrong("train and held_out must be NULL where results are told"),
         }
     }
+}
 
-    fn drive(&self) -> Drive {
-        match self {
-            Images::Datasets { .. } => Drive::Steps,
-            Images::Pushed => Drive::Pushed,
-            Images::Told => Drive::Told,
-        }
+fn drive(flags: u32) -> Result<Drive> {
+    match flags {
+        0 => Ok(Drive::Steps),
+        NSE_SEARCH_PUSHED => Ok(Drive::Pushed),
+        NSE_SEARCH_TOLD => Ok(Drive::Told),
+        _ => Err(Error::Argument { name: "desc", reason: format!("flags {flags:#x} are not known") }),
     }
 }
 
@@ -106,7 +108,7 @@ impl SearchHandle {
         let space = handle::get::<Space>("desc.space", desc.space)?;
         let options = SearchOptions::from_json(text::optional("desc.options_json", desc.options_json)?.unwrap_or("{}"))?;
         let latency = LatencyHandle::optional("desc.latency", desc.latency)?;
-        let (front, drive) = (start(desc)?, images.drive());
+        let (front, drive) = (start(desc)?, drive(desc.flags)?);
         let begin = move |continued: Option<&Search>| Search::start(space, options, Start { latency, front, continued, drive });
         let search = match desc.continued.is_null() {
             true => begin(None)?,
@@ -119,7 +121,7 @@ impl SearchHandle {
 
     pub fn load(path: &Path, desc: &nse_search_desc, events: Events) -> Result<Self> {
         let wrong = |reason: &str| Err(Error::Argument { name: "desc", reason: reason.into() });
-        let images = Images::read(desc)?;
+        let given = drive(desc.flags)?;
         if !desc.continued.is_null() || desc.start_count > 0 {
             return wrong("continued and start must be empty to load a checkpoint");
         }
@@ -129,13 +131,14 @@ impl SearchHandle {
         let expected = Expected { space: space.as_deref(), options, latency: latency.as_deref() };
         let checkpoint = checkpoint::load(path, &expected)?;
         let drive = checkpoint.search().drive();
-        if drive != images.drive() {
+        if drive != given {
             return wrong(match drive {
                 Drive::Steps => "this search has datasets: flags must be 0",
                 Drive::Pushed => "batches were pushed into this search: flags must be NSE_SEARCH_PUSHED",
                 Drive::Told => "this search was told its results: flags must be NSE_SEARCH_TOLD",
             });
         }
+        let images = Images::read(desc)?;
         let (space, options) = (checkpoint.search().space().clone(), checkpoint.search().options().clone());
         Self::on_a_thread(events, space, options, images, Begin::Saved(checkpoint))
     }
@@ -182,6 +185,8 @@ impl SearchHandle {
             Driver::Datasets(_) => return wrong_kind("this search has datasets: it is stepped, not asked and told"),
             Driver::Pushed(_) => return wrong_kind("batches are pushed into this search: it is not asked and told"),
         };
+        // Whoever hears the log may ask and tell too.
+        let _behind_the_lock = log::hold();
         let mut state = state.lock().map_err(|_| Error::Poisoned("search"))?;
         let result = work(&mut state.search)?;
         self.shared.publish(&state.search, None);
@@ -204,6 +209,7 @@ impl SearchHandle {
             Driver::Datasets(worker) => worker.run(move |state, _| look(&state.search, &state.trainer), &nobody),
             Driver::Pushed(worker) => worker.run(move |state, _| look(&state.search, &state.trainer), &nobody),
             Driver::Told(state) => {
+                let _behind_the_lock = log::hold();
                 let state = state.lock().map_err(|_| Error::Poisoned("search"))?;
                 look(&state.search, &state.trainer)
             }

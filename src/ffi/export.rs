@@ -77,8 +77,8 @@ pub extern "C" fn nse_model_export_memory(
 ///
 /// `path`: [in] the file. `device`: [in] where it computes: "cpu", "cuda" or "cuda:N"; NULL: "cpu". `out`: [out] to free with nse_model_free.
 ///
-/// NSE_ERR_IO. NSE_ERR_FORMAT: not such a file, or damaged. NSE_ERR_DEVICE. NSE_ERR_TORCH. NSE_ERR_UNSUPPORTED: a build without
-/// libtorch. Since 0.1.
+/// NSE_ERR_IO. NSE_ERR_FORMAT: not such a file, or damaged. NSE_ERR_DEVICE. NSE_ERR_TORCH.
+/// NSE_ERR_TORCH_MISMATCH. NSE_ERR_UNSUPPORTED: a build without libtorch. Since 0.1.
 #[no_mangle]
 pub extern "C" fn nse_model_load(
     path: *const c_char,
@@ -99,7 +99,7 @@ pub extern "C" fn nse_model_load(
 /// nse_model_free.
 ///
 /// NSE_ERR_INVALID_ARGUMENT: not what nse_model_export_memory gave as "safetensors", or damaged. NSE_ERR_DEVICE. NSE_ERR_TORCH.
-/// NSE_ERR_UNSUPPORTED: a build without libtorch. Since 0.1.
+/// NSE_ERR_TORCH_MISMATCH. NSE_ERR_UNSUPPORTED: a build without libtorch. Since 0.1.
 #[no_mangle]
 pub extern "C" fn nse_model_load_memory(
     data: *const u8,

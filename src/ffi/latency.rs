@@ -198,8 +198,8 @@ pub extern "C" fn nse_measure_options_schema(out: *mut nse_buffer, err: *mut *mu
 ///
 /// `desc`: [in] read during the call only. `out`: [out] to free with nse_latency_free.
 ///
-/// NSE_ERR_CONFIG: options. NSE_ERR_CANCELLED. NSE_ERR_DEVICE. NSE_ERR_TORCH. NSE_ERR_UNSUPPORTED: a build without libtorch.
-/// Since 0.1.
+/// NSE_ERR_CONFIG: options. NSE_ERR_CANCELLED. NSE_ERR_DEVICE. NSE_ERR_TORCH. NSE_ERR_TORCH_MISMATCH.
+/// NSE_ERR_UNSUPPORTED: a build without libtorch. Since 0.1.
 #[no_mangle]
 pub extern "C" fn nse_latency_measure(
     desc: *const nse_measure_desc,

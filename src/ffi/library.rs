@@ -1,19 +1,15 @@
 //! Section "library": versions and the run-time picture.
 
 use super::buffer::{self, nse_buffer};
-use super::callback::Events;
 use super::error::nse_error;
 use super::op::NSE_FOREVER;
 use super::status::{nse_status, NSE_ERR_ABI, NSE_OK, NSE_PENDING};
-use super::worker::{Reporter, Worker};
-use super::{boundary, threads};
-use crate::error::Result;
+use super::{boundary, threads, worker};
 use crate::log;
 use crate::process::OpenMp;
 use crate::supernet;
-use serde_json::{json, Value};
+use serde_json::json;
 use std::ffi::c_char;
-use std::sync::Arc;
 use std::time::Duration;
 
 /// ABI number of this header. It grows when something is removed or changed; additions keep it.
@@ -68,23 +64,19 @@ pub extern "C" fn nse_abi_check(header_abi: u32) -> nse_status {
 #[no_mangle]
 pub extern "C" fn nse_runtime_info(out: *mut nse_buffer, err: *mut *mut nse_error) -> nse_status {
     boundary::guard(err, || {
-        let runtime = runtime()?;
+        let runtime = worker::once("info", || Ok(supernet::runtime_info()))?;
         // Afterwards: the CUDA half may have brought another one.
         let openmp = OpenMp::look();
         openmp.warn_once();
+        // A name that is no UTF-8 is no JSON either.
+        let libraries: Vec<_> = openmp.libraries.iter().map(|path| path.display().to_string()).collect();
         let info = json!({
             "nse": { "version": env!("CARGO_PKG_VERSION"), "abi": NSE_ABI_VERSION, "torch": cfg!(feature = "torch") },
             "runtime": runtime,
-            "openmp": { "libraries": openmp.libraries, "warning": openmp.warning },
+            "openmp": { "libraries": libraries, "warning": openmp.warning },
         });
         buffer::write("out", out, info.to_string())
     })
-}
-
-/// On a thread of ours: libtorch keeps something on every thread that asks it for anything.
-fn runtime() -> Result<Value> {
-    let worker = Worker::start("info", || Ok(()))?;
-    worker.run(|_, _: &Reporter<Value>| Ok(supernet::runtime_info()), &Arc::new(Events::none()))
 }
 
 /// Ends all threads of the library: everything that runs is cancelled, and returns NSE_ERR_CANCELLED, where other threads wait

@@ -38,7 +38,7 @@ pub const NSE_SEARCH_TOLD: u32 = 2;
 #[derive(Clone, Copy)]
 pub struct nse_search_desc {
     pub struct_size: u32,
-    /// 0, NSE_SEARCH_PUSHED or NSE_SEARCH_TOLD.
+    /// 0, NSE_SEARCH_PUSHED or NSE_SEARCH_TOLD. nse_search_load: as of the saved search.
     pub flags: u32,
     /// The space to search. nse_search_load: NULL, or the space of the checkpoint.
     pub space: *const nse_space,
@@ -102,7 +102,8 @@ pub extern "C" fn nse_search_options_presets(out: *mut nse_buffer, err: *mut *mu
 /// reachable. NSE_ERR_TOO_FEW: fewer lie there than candidates are wanted (option candidates.too_few).
 /// NSE_ERR_INVALID_ARGUMENT: the images do not fit the space; the objective is a latency and there is no table; `continued` is
 /// not finished, or it or `start` has other cells.
-/// NSE_ERR_MISSING_LATENCY. NSE_ERR_BUSY: `continued` is. NSE_ERR_DEVICE. NSE_ERR_UNSUPPORTED: a build without libtorch.
+/// NSE_ERR_MISSING_LATENCY. NSE_ERR_BUSY: `continued` is. NSE_ERR_DEVICE. NSE_ERR_TORCH_MISMATCH. NSE_ERR_UNSUPPORTED: a build
+/// without libtorch.
 /// Since 0.1.
 #[no_mangle]
 pub extern "C" fn nse_search_create(
@@ -123,7 +124,7 @@ pub extern "C" fn nse_search_create(
 /// and everything else may be NULL. `out`: [out] to free with nse_search_free.
 ///
 /// NSE_ERR_IO. NSE_ERR_FORMAT: no checkpoint, damaged, of another version, space, table or images. NSE_ERR_CONFIG: options that
-/// differ. NSE_ERR_DEVICE. NSE_ERR_UNSUPPORTED: a build without libtorch. Since 0.1.
+/// differ. NSE_ERR_DEVICE. NSE_ERR_TORCH_MISMATCH. NSE_ERR_UNSUPPORTED: a build without libtorch. Since 0.1.
 #[no_mangle]
 pub extern "C" fn nse_search_load(
     path: *const c_char,

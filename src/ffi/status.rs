@@ -50,7 +50,7 @@ pub const NSE_ERR_POISONED: nse_status = -19;
 pub const NSE_ERR_PANIC: nse_status = -20;
 /// There is no such thing, for example no architecture within the budget.
 pub const NSE_ERR_NOT_FOUND: nse_status = -21;
-/// No architecture costs what was asked for. The detail says what is reachable.
+/// No architecture costs what was asked for; the detail says what is reachable. Or hardly any does, so that none can be drawn.
 pub const NSE_ERR_UNREACHABLE: nse_status = -22;
 /// A loss became infinite or not a number. The state before that step is kept.
 pub const NSE_ERR_DIVERGED: nse_status = -23;
@@ -84,7 +84,7 @@ pub fn of(error: &Error) -> nse_status {
         Error::Panic(_) => NSE_ERR_PANIC,
         Error::Shared(error) => of(error),
         Error::NotFound(_) => NSE_ERR_NOT_FOUND,
-        Error::Unreachable { .. } => NSE_ERR_UNREACHABLE,
+        Error::Unreachable { .. } | Error::TooRare { .. } => NSE_ERR_UNREACHABLE,
         Error::Diverged { .. } => NSE_ERR_DIVERGED,
         Error::TooFew { .. } => NSE_ERR_TOO_FEW,
         Error::MissingLatencies { .. } => NSE_ERR_MISSING_LATENCY,

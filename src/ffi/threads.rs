@@ -1,9 +1,10 @@
 //! The threads of the library that are alive, and how they are all brought to an end.
 
 use super::boundary;
+use crate::error::{Error, Result};
+use crate::supernet;
 use std::cell::Cell;
 use std::collections::BTreeMap;
-use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, JoinHandle};
@@ -33,13 +34,15 @@ thread_local! {
     static OWN: Cell<Option<u64>> = const { Cell::new(None) };
 }
 
-/// Starts a thread that [`end_all`] knows.
-pub fn spawn(name: &str, stop: Stop, body: impl FnOnce() + Send + 'static) -> io::Result<()> {
+/// Starts a thread that [`end_all`] knows; none while the process ends.
+pub fn spawn(name: &str, stop: Stop, body: impl FnOnce() + Send + 'static) -> Result<()> {
     let thread = Builder::new().name(format!("nse-{name}")).stack_size(STACK_BYTES);
-    outlast_libtorch();
+    // What libtorch registers from here on is kept until our threads have ended, and ours comes before what it registered until now.
+    supernet::keep_statics();
+    outlast_host();
     let mut threads = threads();
     if EXITING.load(Ordering::Relaxed) {
-        return Err(io::Error::other("the process ends"));
+        return Err(Error::Cancelled);
     }
     let number = threads.next;
     let body = move || {
@@ -53,7 +56,8 @@ pub fn spawn(name: &str, stop: Stop, body: impl FnOnce() + Send + 'static) -> io
         });
     };
     // With the lock, so that the thread does not leave before it is known.
-    let handle = without_signals(|| thread.spawn(body))?;
+    let refused = |error| Error::OutOfMemory(format!("no thread can be begun: {error}"));
+    let handle = without_signals(|| thread.spawn(body)).map_err(refused)?;
     threads.next += 1;
     threads.alive.insert(number, (handle, stop));
     Ok(())
@@ -98,18 +102,32 @@ fn wait_until(later: u64, timeout: Option<Duration>) -> bool {
 
 static EXITING: AtomicBool = AtomicBool::new(false);
 
-/// What exit() runs. libtorch destroys what it computes with in functions of the same kind, so all threads must have ended by then.
+/// What exit() runs: nothing that computes may be destroyed before all threads have ended.
 extern "C" fn at_exit() {
     // In a forked child there are none. A second of these functions finds nothing to do.
     if !boundary::forked() && !EXITING.swap(true, Ordering::Relaxed) {
         let later = stop_all();
-        wait_until(later, Some(EXIT_WAIT));
+        if wait_until(later, Some(EXIT_WAIT)) {
+            supernet::destroy_statics();
+        }
     }
 }
 
-/// exit() runs first what was registered last, and libtorch registers the end of a thing when it first uses it. So this is to be
-/// called before every piece of work, and registers ours again: always at first, and the more seldom the longer all is in use.
-pub fn outlast_libtorch() {
+/// Run by the loader, when libtorch is ready and nobody can have used it through us: exit() runs first what was registered last, so
+/// what libtorch registers while it is loaded is only destroyed when no thread of ours is left, and none begins any more. For what it
+/// registers later, see `spawn`. So no thread of ours ever meets a libtorch that is half destroyed, whoever calls exit() when.
+extern "C" fn at_load() {
+    boundary::watch_forks();
+    register();
+}
+
+#[used]
+#[link_section = ".init_array"]
+static AT_LOAD: extern "C" fn() = at_load;
+
+/// What the host destroys may be needed by its callbacks on threads of ours, and it may make that after we were loaded. So this is to
+/// be called before every piece of work, and registers ours again: always at first, and the more seldom the longer all is in use.
+pub fn outlast_host() {
     static PIECES: AtomicU64 = AtomicU64::new(0);
     let piece = PIECES.fetch_add(1, Ordering::Relaxed) + 1;
     if piece < 64 || piece.is_power_of_two() {
@@ -123,7 +141,7 @@ fn register() {
 }
 
 /// To be called on the host's threads: the last thing that exit() does before it begins is to end what the calling thread has for
-/// itself, and then ours can be registered behind everything of libtorch.
+/// itself, and then ours can be registered behind everything of the host.
 pub fn watch_this_thread() {
     let _ = LAST.try_with(|_| ());
 }

@@ -114,7 +114,7 @@ impl<R> Reporter<R> {
 
 impl<R> Control for Reporter<R> {
     fn cancelled(&self) -> bool {
-        threads::outlast_libtorch();
+        threads::outlast_host();
         self.turn.stopped()
     }
 }
@@ -188,7 +188,7 @@ impl<S: 'static> Worker<S> {
             }
         };
         let worker = Worker { name, jobs: Arc::new(Mutex::new(Some(jobs))), turn: Arc::default(), poisoned: Arc::default() };
-        threads::spawn(name, worker.stop(), body).map_err(|source| Error::Io { path: "thread".into(), source })?;
+        threads::spawn(name, worker.stop(), body)?;
         made.recv().unwrap_or_else(|_| Err(ended()))?;
         if worker.jobs().is_none() {
             return Err(Error::ShutDown(name));
@@ -281,6 +281,11 @@ impl<S: 'static> Worker<S> {
         let _end = End(&self.turn);
         ticket.wait(None, events).unwrap_or_else(|| Err(ended()))
     }
+}
+
+/// Runs `job` on a thread of ours of its own, and waits for it: libtorch keeps something on every thread that asks it for anything.
+pub fn once<R: Send + 'static>(name: &'static str, job: impl FnOnce() -> Result<R> + Send + 'static) -> Result<R> {
+    Worker::start(name, || Ok(()))?.run(|_, _| job(), &Arc::new(Events::none()))
 }
 
 struct End<'a>(&'a Turn);

@@ -70,6 +70,7 @@ impl Budget {
         let (satisfiable, below, above) = match Sampler::new(&prices, &cells, Window { low, high }) {
             Ok(_) => (true, None, None),
             Err(Error::Unreachable { below, above, .. }) => (false, below, above),
+            Err(Error::TooRare { surely, .. }) => (surely, None, None),
             Err(other) => return Err(other),
         };
         let inside = || Spread::new(space, &prices, high).log10_between(low, high);

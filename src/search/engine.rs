@@ -242,6 +242,9 @@ impl Search {
             let reason = format!("{} scores for {} candidates", scores.len(), group.len());
             return Err(Error::Argument { name: "trainer", reason });
         }
+        if let Some(score) = scores.iter().find(|score| !(0.0..=1.0).contains(*score)) {
+            return Err(Error::Argument { name: "trainer", reason: format!("an accuracy of {score} is not in 0 to 1") });
+        }
         accuracies.extend(&scores);
         let done = accuracies.len() as u64;
         self.run.meter.scored(scores.len() as u64);

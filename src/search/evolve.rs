@@ -22,7 +22,7 @@ pub(super) struct Evolution {
     pools: Vec<Pool>,
     fitness: Vec<CellFitness>,
     /// Latest theta of every operator that an architecture step has met; NaN for the others.
-    #[serde(with = "super::state::unknown_as_null")]
+    #[serde(deserialize_with = "json::unknown_rows")]
     learnt: Vec<Vec<f64>>,
     /// Operators that must stay this round: those of the last front, and those without which the window is out of reach.
     pinned: Vec<BTreeSet<u16>>,

@@ -2,6 +2,7 @@
 
 use super::pareto::Scored;
 use crate::cost::Metric;
+use crate::json;
 use crate::space::Space;
 use serde::{Deserialize, Serialize};
 
@@ -17,9 +18,11 @@ pub struct RoundRecord {
     /// Per cell, the operators of the next round: those the front uses and those that came from the pending ones.
     pub retained: Vec<Vec<String>>,
     pub refilled: Vec<Vec<String>>,
-    /// Supernet at the end of training: smoothed loss and accuracy on training images.
+    /// Supernet at the end of training: smoothed loss and accuracy on training images. NaN, in JSON null, without a step.
     pub steps: u64,
+    #[serde(deserialize_with = "json::unknown")]
     pub loss: f64,
+    #[serde(deserialize_with = "json::unknown")]
     pub accuracy: f64,
     /// Which cost `window` and every `cost` are about, in the unit of the objective.
     pub metric: Metric,

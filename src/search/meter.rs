@@ -1,5 +1,6 @@
 //! Progress in numbers: smoothed loss and accuracy, throughput, and how long the rest will take.
 
+use crate::json;
 use serde::{Deserialize, Serialize};
 use std::time::Instant;
 
@@ -9,6 +10,7 @@ const FRESH: f64 = 0.05;
 /// An average that forgets, exact for the first values.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 struct Smoothed {
+    #[serde(deserialize_with = "json::unknown")]
     sum: f64,
     weight: f64,
 }

@@ -22,6 +22,7 @@ pub mod pareto;
 mod preset;
 mod push;
 mod random;
+mod reach;
 mod sample;
 mod schedule;
 mod start;

@@ -6,6 +6,7 @@
 //! and a draw whose exact cost falls outside is drawn again, a bounded number of times. So the distribution stays exact.
 
 use super::random::{Purpose, Stream};
+use super::reach;
 use crate::cost::Prices;
 use crate::error::{Error, Result};
 
@@ -37,14 +38,14 @@ pub(super) struct Item {
     pub cell: usize,
     pub operator: u16,
     p: f64,
-    price: u64,
+    pub price: u64,
     bins: usize,
     /// The last operator of a cell that must not be empty.
-    closes: bool,
+    pub closes: bool,
     /// The last operator of any cell.
-    last: bool,
+    pub last: bool,
     /// Opens only where no other of its cell is open.
-    single: bool,
+    pub single: bool,
 }
 
 pub struct Sampler {
@@ -99,22 +100,43 @@ impl Sampler {
         let room = high - fixed;
         let operators = sampler.items.len() as u64;
         let wanted = room.saturating_mul(WINDOW_BINS) / (high - shifted.low + 1);
-        let bins = wanted.clamp(*BINS.start(), *BINS.end()).min(TABLE_BYTES / (16 * (operators + 1))).max(64);
-        let width = room / bins + 1;
-        // An operator that does not fit alone gets more bins than there are.
-        sampler.items.iter_mut().for_each(|item| item.bins = (item.price / width).min(bins + 1) as usize);
+        let affordable = TABLE_BYTES / (16 * (operators + 1));
+        let bins = wanted.clamp(*BINS.start(), *BINS.end()).min(affordable).max(64);
+        let (least, width) = (shifted.low.saturating_sub(fixed), room / bins + 1);
         // Rounding down hides up to width - 1 per open operator.
-        let hidden = operators.saturating_mul(width - 1);
-        let least = shifted.low.saturating_sub(fixed).saturating_sub(hidden).div_ceil(width);
-        sampler.fill(least as usize, (room / width) as usize);
-        if sampler.table[0][0][0] > 0.0 && sampler.hits() {
-            Ok(sampler)
-        } else {
-            Err(sampler.unreachable())
+        sampler.divide(width, least.saturating_sub(operators.saturating_mul(width - 1)), room);
+        if sampler.empty() {
+            return Err(sampler.unreachable());
         }
+        if sampler.hits() {
+            return Ok(sampler);
+        }
+        // The window is met seldom, if at all. Without rounding no draw misses it.
+        let unit = reach::unit(&sampler.items);
+        if room / unit < affordable {
+            sampler.divide(unit, least, room);
+            return if sampler.empty() { Err(sampler.unreachable()) } else { Ok(sampler) };
+        }
+        Err(match reach::reaches(&sampler.items, least, room) {
+            Some(false) => sampler.unreachable(),
+            known => sampler.too_rare(known.is_some()),
+        })
     }
 
-    /// Whether the exact window is met at all; a matter of course when no cost was rounded.
+    /// Makes the table, with bins of this width, for the prices from `least` to `room` without what is fixed.
+    fn divide(&mut self, width: u64, least: u64, room: u64) {
+        let most = room / width;
+        // An operator that does not fit alone gets more bins than there are.
+        self.items.iter_mut().for_each(|item| item.bins = (item.price / width).min(most + 1) as usize);
+        self.fill(least.div_ceil(width) as usize, most as usize);
+    }
+
+    /// Nothing lies inside the window, not even the widened one.
+    fn empty(&self) -> bool {
+        self.table[0][0][0] <= 0.0
+    }
+
+    /// Whether draws meet the exact window at all.
     fn hits(&self) -> bool {
         let mut stream = Stream::new(0, Purpose::Probe, 0, 0);
         (0..PATIENCE).any(|_| self.shifted.contains(self.draw_binned(&mut stream).1))
@@ -194,6 +216,12 @@ impl Sampler {
             place = self.after(i, place, open[i]);
         }
         self.cells_of(&open)
+    }
+
+    /// `surely`: there is one.
+    fn too_rare(&self, surely: bool) -> Error {
+        let [low, high] = [self.window.low, self.window.high].map(|price| self.prices.metric.amount(price));
+        Error::TooRare { unit: self.prices.metric.unit(), low, high, draws: PATIENCE, surely }
     }
 
     /// The reason in numbers. A forward pass keeps, per bin of the whole cost range, the least and the greatest cost met there:

@@ -94,18 +94,3 @@ impl Run {
         }
     }
 }
-
-/// A number that may not be known, NaN in memory and null in JSON.
-pub(super) mod unknown_as_null {
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-    pub fn serialize<S: Serializer>(values: &[Vec<f64>], serializer: S) -> Result<S::Ok, S::Error> {
-        let known = |v: &f64| Some(*v).filter(|v| !v.is_nan());
-        values.iter().map(|row| row.iter().map(known).collect::<Vec<_>>()).collect::<Vec<_>>().serialize(serializer)
-    }
-
-    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Vec<f64>>, D::Error> {
-        let values = Vec::<Vec<Option<f64>>>::deserialize(deserializer)?;
-        Ok(values.into_iter().map(|row| row.into_iter().map(|v| v.unwrap_or(f64::NAN)).collect()).collect())
-    }
-}

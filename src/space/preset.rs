@@ -171,7 +171,7 @@ impl Preset {
             return Err(wrong("/channels", format!("{} widths for {stages} stages", self.channels.len())));
         }
         if !(self.scale > 0.0 && self.scale <= 100.0) {
-            return Err(wrong("/scale", format!("{} is not in (0, 100]", self.scale)));
+            return Err(wrong("/scale", format!("{:?} is not in (0, 100]", self.scale)));
         }
         if !(1..=1024).contains(&self.divisor) {
             return Err(wrong("/divisor", format!("{} is not in 1 to 1024", self.divisor)));

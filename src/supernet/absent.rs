@@ -29,6 +29,12 @@ pub fn runtime_info() -> Value {
 /// There is nothing that could be tired.
 pub fn rest() {}
 
+/// There is nothing that would be destroyed.
+pub fn keep_statics() {}
+
+/// There is nothing to destroy.
+pub fn destroy_statics() {}
+
 /// Copies from a device that only libtorch reaches.
 ///
 /// # Safety
@@ -138,6 +144,10 @@ impl BatchTrainer for PushTrainer {
 
 pub enum Model {}
 
+fn no_training<T>() -> Result<T> {
+    Err(Error::Unsupported("training a model"))
+}
+
 pub struct Lesson<'a> {
     pub space: Arc<Space>,
     pub architecture: &'a Architecture,
@@ -147,8 +157,12 @@ pub struct Lesson<'a> {
 }
 
 impl Model {
+    pub fn possible() -> Result<()> {
+        no_training()
+    }
+
     pub fn learn(_: Lesson, _: &ModelOptions, _: &dyn Control, _: &dyn Fn(&Event)) -> Result<Self> {
-        Err(Error::Unsupported("training a model"))
+        no_training()
     }
 
     pub fn from_graph(_: &Graph, _: &str) -> Result<Self> {

@@ -1,6 +1,6 @@
 //! On what libtorch runs here.
 
-use super::libtorch;
+use super::{libtorch, statics};
 use crate::error::{Error, Result};
 use crate::log;
 use once_cell::sync::Lazy;
@@ -12,7 +12,10 @@ use tch::{Cuda, Device};
 /// the CPU set does not link it, so it is looked for once, where the loader looks. Absent is fine: then there is no CUDA.
 static CUDA_LIBRARY: Lazy<()> = Lazy::new(|| {
     // SAFETY: a constant name; the library stays loaded.
-    unsafe { libc::dlopen(c"libtorch_cuda.so".as_ptr(), libc::RTLD_NOW | libc::RTLD_LOCAL) };
+    let found = unsafe { libc::dlopen(c"libtorch_cuda.so".as_ptr(), libc::RTLD_NOW | libc::RTLD_LOCAL) };
+    if !found.is_null() {
+        statics::look_again();
+    }
 });
 
 /// "cpu", "cuda" (device 0) or "cuda:N". Everything that computes begins here, so here an unsuitable libtorch is turned away.

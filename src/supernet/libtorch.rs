@@ -110,8 +110,8 @@ impl Libtorch {
         json!({
             "version": self.version(),
             "made_for": self.made_for(),
-            "file": self.file,
-            "others": self.others,
+            "file": self.file.display().to_string(),
+            "others": self.others.iter().map(|path| path.display().to_string()).collect::<Vec<_>>(),
             "before_nse": self.before,
             "threads": threads,
             "problem": self.check().err().map(|error| error.to_string()),

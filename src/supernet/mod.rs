@@ -21,6 +21,7 @@ mod paths;
 mod pushed;
 pub mod score;
 pub mod shim;
+mod statics;
 pub mod store;
 mod trainer;
 mod training;
@@ -36,6 +37,7 @@ pub use measure_options::MeasureOptions;
 pub use model::{Lesson, Model};
 pub use options::{Epoch, Evaluation, ModelOptions, Optimizer, Precision, Recipe, TrainingCheckpoint};
 pub use pushed::PushTrainer;
+pub use statics::{destroy as destroy_statics, keep as keep_statics};
 pub use trainer::SupernetTrainer;
 
 use crate::error::Error;

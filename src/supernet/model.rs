@@ -3,6 +3,7 @@
 use super::cores;
 use super::device;
 use super::learner::Loader;
+use super::libtorch;
 use super::names;
 use super::network::Network;
 use super::norm::Statistics;
@@ -43,6 +44,11 @@ pub struct Lesson<'a> {
 }
 
 impl Model {
+    /// Whether a training could begin, before it does.
+    pub fn possible() -> Result<()> {
+        libtorch::usable().map(|_| ())
+    }
+
     /// Trains `architecture` from fresh weights. `watch` is told after every step and may end the training by its control.
     pub fn train(
         space: Arc<Space>,

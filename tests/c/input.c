@@ -1,6 +1,10 @@
 /* Bad input of every other kind: JSON, files, labels, structs, places. The error names what is wrong; nothing is printed. */
 #include "support.h"
 
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
 static nse_error *error;
 static char folder[] = "/tmp/nse-input-XXXXXX";
 
@@ -91,6 +95,7 @@ static void search_options(void **state) {
         {"{%s, \"fitness\": {\"interval\": 0}}", "0 is not in 1", "\"pointer\":\"/fitness/interval\""},
         {"{%s, \"seed\": -1}", "invalid value", "\"pointer\":\"/seed\""},
         {"{%s", "EOF", "search options"},
+        {"{\"objective\": null}", "invalid type: null, expected an object at line", "\"pointer\":\"/objective\""},
         {"{\"objective\": {\"low\": 9, \"high\": 1}}", "9 is above high, 1", "\"pointer\":\"/objective/low\""},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; ++i) {
@@ -214,6 +219,32 @@ static void idx_files(void **state) {
     expect_error(nse_dataset_open("{\"format\": \"png\"}", &dataset, &error), NSE_ERR_CONFIG, &error, "png", "/format");
 }
 
+/* Nothing but regular files is opened: no call waits, and no device does anything. */
+static void no_files(void **state) {
+    (void)state;
+    const uint8_t labels[] = {0, 0, 8, 1, 0, 0, 0, 2, 1, 0};
+    const char *named = write_file("labels", labels, sizeof labels);
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    char pipe[64], link[64];
+    const int listener = socket(AF_UNIX, SOCK_STREAM, 0);
+    snprintf(pipe, sizeof pipe, "%s/pipe", folder);
+    snprintf(link, sizeof link, "%s/link", folder);
+    snprintf(address.sun_path, sizeof address.sun_path, "%s/socket", folder);
+    assert_int_equal(mkfifo(pipe, 0600), 0);
+    assert_int_equal(symlink(pipe, link), 0);
+    assert_int_equal(bind(listener, (struct sockaddr *)&address, sizeof address), 0);
+    const struct {
+        const char *path, *what;
+    } cases[] = {{pipe, "a pipe"}, {link, "a pipe"}, {address.sun_path, "a socket"}, {folder, "a folder"}, {"/dev/zero", "a device"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; ++i) {
+        alarm(20);
+        expect_error(open_files(cases[i].path, named, ""), NSE_ERR_IO, &error, cases[i].what, cases[i].path);
+        expect_error(open_files(named, cases[i].path, ""), NSE_ERR_FORMAT, &error, "1 dimensions", named);
+        alarm(0);
+    }
+    close(listener);
+}
+
 static void memory_images(void **state) {
     (void)state;
     nse_images images = NSE_IMAGES_INIT;
@@ -310,7 +341,7 @@ int main(void) {
         cmocka_unit_test(space_json),    cmocka_unit_test(architecture_json), cmocka_unit_test(search_options),
         cmocka_unit_test(lists_for_objects),
         cmocka_unit_test(model_options), cmocka_unit_test(diverging_search),  cmocka_unit_test(idx_files),
-        cmocka_unit_test(memory_images), cmocka_unit_test(larger_structs),    cmocka_unit_test(places),
+        cmocka_unit_test(no_files),      cmocka_unit_test(memory_images), cmocka_unit_test(larger_structs),    cmocka_unit_test(places),
     };
     cmocka_set_message_output(CM_OUTPUT_STDOUT);
     return cmocka_run_group_tests_name("input", tests, setup, teardown);

@@ -4,6 +4,7 @@
  */
 #include "support.h"
 #include <math.h>
+#include <unistd.h>
 #include <pthread.h>
 
 #define TOLD_JSON                                                                                                                \
@@ -236,7 +237,8 @@ static void killed(void **state) {
     }
     nse_search_free(search);
     nse_search_desc desc = NSE_SEARCH_DESC_INIT;
-    expect_error(nse_search_load(path, &desc, &search, &error), NSE_ERR_INVALID_HANDLE, &error, "desc.train", "desc.train");
+    /* A checkpoint says what it is of. */
+    expect_error(nse_search_load(path, &desc, &search, &error), NSE_ERR_INVALID_ARGUMENT, &error, "flags must be NSE_SEARCH_TOLD", "desc");
     desc.flags = NSE_SEARCH_PUSHED;
     expect_error(nse_search_load(path, &desc, &search, &error), NSE_ERR_INVALID_ARGUMENT, &error, "NSE_SEARCH_TOLD", "desc");
     desc.flags = NSE_SEARCH_TOLD;
@@ -375,11 +377,48 @@ static void fronts(void **state) {
     nse_search_free(search);
 }
 
+static nse_search *heard;
+static int lines;
+
+static void asks_back(void *user, int32_t level, const char *target, const char *message, size_t len) {
+    (void)user, (void)level, (void)target, (void)message, (void)len;
+    if (heard == NULL) return;
+    nse_buffer pending = NSE_BUFFER_INIT;
+    ++lines;
+    assert_int_equal(nse_search_pending(heard, &pending, NULL), NSE_OK);
+    nse_buffer_free(&pending);
+}
+
+/* Whoever hears the log may use the search that speaks. */
+static void the_log_asks_back(void **state) {
+    (void)state;
+    nse_log_sink sink = NSE_LOG_SINK_INIT;
+    char options[512], path[] = "/tmp/nse-told-XXXXXX";
+    uint32_t effect;
+    close(mkstemp(path));
+    snprintf(options, sizeof options, "%.*s, \"checkpoint\": {\"path\": \"%s\", \"steps\": 1}}", (int)strlen(TOLD_JSON) - 1, TOLD_JSON, path);
+    sink.log = asks_back;
+    alarm(60);
+    assert_int_equal(nse_set_log(&sink, NULL), NSE_OK);
+    nse_search *search = heard = create(options);
+    for (int i = 0; i < 3; ++i) {
+        char *code = ask(search);
+        assert_int_equal(tell(search, code, 0.5, 0, &effect), NSE_OK);
+        free(code);
+    }
+    assert_true(lines >= 3);
+    heard = NULL;
+    assert_int_equal(nse_set_log(NULL, NULL), NSE_OK);
+    alarm(0);
+    nse_search_free(search);
+    unlink(path);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_platform), cmocka_unit_test(effects), cmocka_unit_test(other_kinds),
         cmocka_unit_test(killed),     cmocka_unit_test(workers), cmocka_unit_test(codes),
-        cmocka_unit_test(budgets),    cmocka_unit_test(fronts),
+        cmocka_unit_test(budgets),    cmocka_unit_test(fronts),  cmocka_unit_test(the_log_asks_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -74,6 +74,7 @@ static void training_is_unsupported(void **state) {
     nse_dataset *images = make_images(96);
     nse_search *search = NULL;
     nse_model *model = NULL;
+    nse_op *op = (nse_op *)&recipe;
     desc.space = space, desc.train = images, desc.options_json = SEARCH_JSON;
     expect_error(nse_search_create(&desc, &search, &error), NSE_ERR_UNSUPPORTED, &error, "needs libtorch", "{");
     desc.options_json = "{}"; /* options are still checked first */
@@ -87,6 +88,10 @@ static void training_is_unsupported(void **state) {
     assert_null(search);
     recipe.arch = arch, recipe.train = images;
     expect_error(nse_model_train(&recipe, &model, &error), NSE_ERR_UNSUPPORTED, &error, "needs libtorch", "{");
+    recipe.events = &events;
+    expect_error(nse_model_train_async(&recipe, &op, &error), NSE_ERR_UNSUPPORTED, &error, "needs libtorch", "{");
+    assert_null(op);
+    assert_int_equal(freed, 3);
     nse_space_free(space);
     nse_arch_free(arch);
     nse_dataset_free(images);

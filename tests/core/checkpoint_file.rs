@@ -233,9 +233,13 @@ fn other_files_and_other_versions_are_named() {
         let expected = format!("version {version}, this library reads version 1");
         assert_eq!(refused(&folder, &forged(version, b"{}", &indexed("{}", 0))), expected);
     }
-    assert_eq!(reason(&folder.0), "not a checkpoint: not a regular file");
     pipe(&folder.0.join("pipe"));
-    assert_eq!(reason(&folder.0.join("pipe")), "not a checkpoint: not a regular file");
+    for (path, what) in [(folder.0.clone(), "a folder"), (folder.0.join("pipe"), "a pipe"), ("/dev/zero".into(), "a device")] {
+        assert_eq!(io_error(read(&path), &path).to_string(), format!("{what}, not a regular file"));
+    }
+    // A folder that is none is not waited for either.
+    let inside = folder.0.join("pipe/file");
+    assert_eq!(io_error(write(&inside, "{}", &Arrays::new()), &inside).kind(), ErrorKind::NotADirectory);
     assert_eq!(io_error(read(&folder.0.join("none")), &folder.0.join("none")).kind(), ErrorKind::NotFound);
 }
 

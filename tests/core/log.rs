@@ -52,5 +52,16 @@ fn only_what_is_wanted_is_made_and_told() {
     log::error!("test", "{}", never());
     assert_eq!(*first.0.lock().unwrap(), ["Info one 1", "Debug two"]);
     assert_eq!(*second.0.lock().unwrap(), ["Warn three"]);
+    log::set_sink(Some(second.clone()));
+    let held = (log::hold(), log::hold());
+    log::warn!("test", "four");
+    drop(held.1);
+    log::warn!("test", "five");
+    std::thread::spawn(|| log::warn!("test", "another thread")).join().unwrap();
+    assert_eq!(second.0.lock().unwrap().len(), 2, "what is held is not told yet");
+    drop(held.0);
+    log::warn!("test", "six");
+    assert_eq!(second.0.lock().unwrap()[1..], ["Warn another thread", "Warn four", "Warn five", "Warn six"]);
+    log::set_sink(None);
     assert!(!log::enabled(Level::Error));
 }

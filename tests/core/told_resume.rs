@@ -4,7 +4,7 @@ use crate::synthetic::{small_space, Synthetic};
 use crate::told::{finish, middle, one, state};
 use nse::arch::Architecture;
 use nse::checkpoint::{self, Expected, Keeper};
-use nse::search::{CheckpointOptions, Drive, Effect, Elsewhere, Outcome, Search};
+use nse::search::{json_lines, CheckpointOptions, Drive, Effect, Elsewhere, Outcome, RoundRecord, Search};
 use serde_json::{json, Value};
 
 /// Killed after any tell: what the file does not know is told again, and everything ends the same.
@@ -43,6 +43,25 @@ fn a_file_goes_on_as_if_nothing_had_been() {
         assert_eq!([done, rest].concat(), asked, "cut after {cut}");
         assert_eq!(state(&search), state(&whole));
     }
+}
+
+/// What no step has told is NaN, which JSON has no number for.
+#[test]
+fn what_is_not_known_comes_back_as_unknown() {
+    let space = small_space();
+    let mut search = middle(&space, 14, 12);
+    finish(&mut search, &Synthetic::new(&space, 14), 4);
+    let mut state = search.state();
+    for pointer in ["/history/0/loss", "/history/0/accuracy", "/meter/loss/sum", "/meter/accuracy/sum"] {
+        *state.pointer_mut(pointer).unwrap() = json!(f64::NAN);
+    }
+    assert!(state["history"][0]["loss"].is_null());
+    let again = Search::restore(space.clone(), search.options().clone(), None, state.clone()).unwrap();
+    assert!(again.history()[0].loss.is_nan() && again.history()[0].accuracy.is_nan());
+    assert_eq!(again.state(), state);
+    let line = json_lines(again.history());
+    let record: RoundRecord = serde_json::from_str(line.lines().next().unwrap()).unwrap();
+    assert!(record.loss.is_nan() && record.front.len() == search.history()[0].front.len());
 }
 
 #[test]

@@ -28,6 +28,61 @@ fn a_window_that_nothing_meets_is_refused_at_once() {
     assert!(search(&small_space(), 0, u64::MAX).is_ok());
 }
 
+/// A single cost of a space with 10^170 architectures: draws near it do not meet it, and it is there all the same.
+#[test]
+fn one_cost_among_very_many_is_known_to_be_there() {
+    let space = preset();
+    let (costs, mut stream) = (CostTable::new(&space), Stream::new(8, Purpose::Probe, 0, 0));
+    for metric in [Metric::Macs, Metric::Params] {
+        let prices = costs.prices(metric);
+        let kept = |(cell, operators): (usize, &Vec<u16>), stream: &mut Stream| {
+            let mut open: Vec<u16> = operators.iter().copied().filter(|_| stream.below(3) == 0).collect();
+            if open.is_empty() && !space.cells()[cell].may_be_skipped() {
+                open.push(operators[0]);
+            }
+            open
+        };
+        let cells = everything(&space).iter().enumerate().map(|cell| kept(cell, &mut stream)).collect();
+        let cost = prices.architecture(&Architecture::new(&space, cells).unwrap());
+        let mut rare = 0;
+        for (cost, there) in [(cost, true), (cost + 1, false), (prices.range(&space).0 + 4 * 1568, false)] {
+            let budget = json!({ "cost": metric, "low": cost, "high": cost }).to_string();
+            let found = Budget::from_json(&budget).unwrap().reach(&space, None).unwrap();
+            assert_eq!(found.satisfiable, there, "{metric:?} {cost}");
+            let options = json!({ "objective": { "cost": metric, "low": cost, "high": cost }, "active": 27 }).to_string();
+            match Search::new(space.clone(), SearchOptions::from_json(&options).unwrap()) {
+                Err(Error::TooRare { surely: true, low, .. }) => {
+                    assert!(there && low == cost as f64);
+                    rare += 1;
+                }
+                Err(Error::Unreachable { .. }) => assert!(!there),
+                other => panic!("{:?}", other.err()),
+            }
+        }
+        assert_eq!(rare, 1);
+    }
+}
+
+/// Where all sums can be kept apart, what is rare is drawn as well as anything else.
+#[test]
+fn one_cost_among_many_is_drawn() {
+    let operators: &[&str] = &["mbconv_k3_t1", "mbconv_k5_t2", "conv_k3_t1", "rec_k3_t1"];
+    let cells: Vec<(&str, u32, &[&str])> = vec![("normal", 0, operators); 12];
+    let space = chain(64, 8, &cells);
+    let prices = CostTable::new(&space).prices(Metric::Macs);
+    let (active, p) = (everything(&space), vec![vec![0.5; 4]; 12]);
+    // The dearest operator of every cell and nothing else: one of 2^48 architectures, or of few.
+    let dearest =
+        |(cell, operators): (usize, &Vec<u16>)| vec![*operators.iter().max_by_key(|o| prices.operator(cell, **o)).unwrap()];
+    let wanted = Architecture::new(&space, active.iter().enumerate().map(dearest).collect()).unwrap();
+    let cost = prices.architecture(&wanted);
+    let window = Window { low: cost, high: cost };
+    let sampler = Sampler::new(&prices, &choices(&space, &active, &p), window).unwrap();
+    let drawn = sampler.distinct(&space, 50, &HashSet::new(), &mut Stream::new(1, Purpose::Candidates, 0, 0)).unwrap();
+    assert_eq!(drawn.len(), 50);
+    assert!(drawn.iter().all(|a| prices.architecture(a) == cost));
+}
+
 #[test]
 fn a_narrow_window_still_gives_all_candidates() {
     let space = preset();
@@ -130,7 +185,8 @@ fn a_dropped_operator_never_returns_through_the_front() {
     assert!(lost > 100, "only {lost} drops: nothing was tested");
 }
 
-struct Miscounts(Synthetic, isize);
+/// How many scores too many it gives, and which.
+struct Miscounts(Synthetic, isize, f64);
 
 impl Trainer for Miscounts {
     fn steps_per_epoch(&self) -> u64 {
@@ -152,7 +208,17 @@ impl Trainer for Miscounts {
 
     fn score(&mut self, seed: u64, round: u64, candidates: &[Architecture], control: &dyn Control) -> Result<Vec<f64>> {
         let scores = self.0.score(seed, round, candidates, control)?;
-        Ok(vec![0.5; scores.len().saturating_add_signed(self.1)])
+        Ok(vec![self.2; scores.len().saturating_add_signed(self.1)])
+    }
+}
+
+#[test]
+fn an_accuracy_that_is_none_is_told_so() {
+    for accuracy in [f64::NAN, -0.1, 1.1, f64::INFINITY] {
+        let space = small_space();
+        let mut search = search(&space, 0, u64::MAX).unwrap();
+        let result = search.step(&mut Miscounts(Synthetic::new(&space, 1), 0, accuracy), &Silent);
+        assert!(matches!(result, Err(Error::Argument { name: "trainer", .. })), "{accuracy}");
     }
 }
 
@@ -161,7 +227,7 @@ fn a_trainer_that_miscounts_is_told_so() {
     for wrong in [-100, -1, 1] {
         let space = small_space();
         let mut search = search(&space, 0, u64::MAX).unwrap();
-        let result = search.step(&mut Miscounts(Synthetic::new(&space, 1), wrong), &Silent);
+        let result = search.step(&mut Miscounts(Synthetic::new(&space, 1), wrong, 0.5), &Silent);
         assert!(matches!(result, Err(Error::Argument { name: "trainer", .. })), "{wrong}");
     }
 }

@@ -108,7 +108,7 @@ TEST(Continued, ArchitecturesAreAStartToo) {
     EXPECT_TRUE(search.step());
     nse::Arch empty = nse::Arch::uniform(small, "mbconv_k5_t1");
     empty.reset();
-    EXPECT_THROW(nse::SearchParts().start(empty), nse::Error);
+    EXPECT_ERROR(NSE_ERR_INVALID_HANDLE, nse::Search(space, support::dataset(), nse::SearchParts().start(empty), support::search_options(2)));
     EXPECT_THROW(nse::Search(space, support::dataset(), parts.continued(old), support::search_options(2)), nse::Error);
 }
 

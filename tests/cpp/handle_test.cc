@@ -193,9 +193,12 @@ TEST(Handle, AnEmptyTableOrSearchIsNotTakenForNone) {
     const nse::Search kept_old = std::move(old);
     ASSERT_ERROR(described, NSE_ERR_INVALID_HANDLE, (void)support::space().describe(table)); // NOLINT
     EXPECT_EQ(described->detail(), R"({"argument":"latency"})");
-    ASSERT_ERROR(timed, NSE_ERR_INVALID_HANDLE, nse::SearchParts().latency(table));
+    const auto search_of = [](const nse::SearchParts &parts) {
+        return nse::Search::create(support::space(), support::dataset(), parts, support::search_options());
+    };
+    ASSERT_ERROR(timed, NSE_ERR_INVALID_HANDLE, (void)search_of(nse::SearchParts().latency(table).start(nse::Arch())));
     EXPECT_EQ(timed->detail(), R"({"argument":"desc.latency"})");
-    ASSERT_ERROR(continued, NSE_ERR_INVALID_HANDLE, nse::SearchParts().continued(old)); // NOLINT
+    ASSERT_ERROR(continued, NSE_ERR_INVALID_HANDLE, (void)search_of(nse::SearchParts().continued(old))); // NOLINT
     EXPECT_EQ(continued->detail(), R"({"argument":"desc.continued"})");
 }
 

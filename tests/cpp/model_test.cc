@@ -14,7 +14,7 @@ TEST(Model, HasACurveAndSaysWhatItIs) {
     const nse::Dataset train = support::dataset(), held_out = support::dataset(30);
     const nse::Arch wanted = arch();
     int evaluations = 0;
-    const nse::Model model = nse::Model::train({&wanted, &train, &held_out}, options, [&](const nse::Event &event) {
+    const nse::Model model = nse::Model::train(nse::Training(wanted, train).held_out(held_out), options, [&](const nse::Event &event) {
         evaluations += event.kind == NSE_EVENT_EVALUATE;
     });
     EXPECT_EQ(evaluations, 6);
@@ -71,18 +71,13 @@ TEST(Model, BeginsWithAnotherOrWithASupernet) {
     const char *const briefly = R"({"threads": 1, "train": {"epochs": 1, "batch": 16, "lr": 0.001, "augment": {"pad": 0, "flip": false}}})";
     const auto loss = [](const nse::Model &model) { return support::number(model.history(), "loss"); };
     const nse::Model first = nse::Model::train(arch(), train, options);
-    nse::Training training;
-    training.train = &train;
-    training.init = &first;
-    const nse::Model tuned = nse::Model::train(training, briefly);
+    const nse::Model tuned = nse::Model::train(nse::Training(train).init(first), briefly);
     EXPECT_LT(loss(tuned), loss(nse::Model::train(arch(), train, briefly)));
     EXPECT_EQ(tuned.arch().to_json(), first.arch().to_json());
     const nse::Arch other = nse::Arch::uniform(support::space(), "mbconv_k5_t1");
-    training.arch = &other;
-    EXPECT_ERROR(NSE_ERR_INVALID_ARGUMENT, (void)nse::Model::train(training, briefly));
-    const nse::Model empty;
-    training.init = &empty;
-    EXPECT_ERROR(NSE_ERR_INVALID_HANDLE, (void)nse::Model::train(training, briefly));
+    EXPECT_ERROR(NSE_ERR_INVALID_ARGUMENT, (void)nse::Model::train(nse::Training(other, train).init(first), briefly));
+    EXPECT_ERROR(NSE_ERR_INVALID_HANDLE, (void)nse::Model::train(nse::Training(train).init(nse::Model()), briefly));
+    EXPECT_ERROR(NSE_ERR_INVALID_HANDLE, (void)nse::Model::train(nse::Training(train), briefly));
 
     nse::Search search = support::search(1);
     EXPECT_ERROR(NSE_ERR_NOT_FOUND, (void)nse::Model::from_search(search, arch()));

@@ -123,8 +123,8 @@ TEST(Matrix, ChecksItsIndices) {
     const nse::Matrix<int> matrix{2, 3, {1, 2, 3, 4, 5, 6}};
     EXPECT_EQ(matrix.at(0, 2), 3);
     EXPECT_EQ(matrix.at(1, 0), 4);
-    EXPECT_THROW((void)matrix.at(2, 0), std::out_of_range);
-    EXPECT_THROW((void)matrix.at(0, 3), std::out_of_range);
+    EXPECT_ERROR(NSE_ERR_NOT_FOUND, (void)matrix.at(2, 0));
+    EXPECT_ERROR(NSE_ERR_NOT_FOUND, (void)matrix.at(0, 3));
 }
 
 TEST(Search, TablesHaveARowPerCell) {

@@ -26,7 +26,7 @@ std::vector<std::string> finish(nse::Search &search) {
             return codes;
         }
         for (const nse::Arch &arch : asked.archs) {
-            nse::Result result;
+            nse::Told result;
             result.code = arch.code();
             result.accuracy = 0.5 + static_cast<double>(arch.cost().params % 400) / 1000;
             const nse::Effect effect = search.tell(result);
@@ -48,7 +48,7 @@ TEST(Told, AsksForNewArchitecturesUntilTheLastRound) {
 
 TEST(Told, SaysWhatBecameOfAResult) {
     nse::Search search = told();
-    nse::Result result;
+    nse::Told result;
     result.code = search.ask(1).archs.at(0).code();
     EXPECT_TRUE(contains(search.pending(), result.code));
     result.accuracy = 0.5;
@@ -63,7 +63,7 @@ TEST(Told, SaysWhatBecameOfAResult) {
     EXPECT_TRUE(contains(cost->detail(), "at cost 12"));
     const std::string lost = search.ask(1).archs.at(0).code();
     search.forget(lost);
-    result = nse::Result();
+    result = nse::Told();
     result.code = lost;
     EXPECT_EQ(search.tell(result), nse::Effect::unasked);
     ASSERT_ERROR(garbage, NSE_ERR_INVALID_ARGUMENT, search.forget("garbage"));
@@ -75,7 +75,7 @@ TEST(Told, GoesOnFromAFile) {
     const support::Folder folder;
     const std::string path = folder.file("told.nse");
     nse::Search search = told();
-    nse::Result result;
+    nse::Told result;
     result.code = search.ask(1).archs.at(0).code();
     result.accuracy = 0.7;
     (void)search.tell(result);

@@ -8,6 +8,7 @@ rest, which a comment in front of the fence names:
     <!-- test: file search.c -->  kept under that name for the sh blocks of the same page; what is not a program is only kept
     <!-- test: json space -->     what kind of document it is: json.c lists them
     <!-- test: make -->           an sh block of make targets, which are tested elsewhere: they only have to exist
+    <!-- test: service -->        a block that the service's own tests run (examples/go/service/docs_test.go)
 
     blocks.py ROOT LIBRARY OUT [PAGE...]
 """
@@ -115,7 +116,7 @@ def source(block):
     head, body, inside = [], [], False
     for line in lines:
         begins = re.match(r"(static |func |\w+ \w+\().*\{$", line)
-        (head if inside or begins or re.match(r'#include |import "', line) else body).append(line)
+        (head if inside or begins or re.match(r'#include |import ', line) else body).append(line)
         inside = (inside or begins) and line != "}"
     frame = (HERE / "frames" / f"{block.marks['frame']}.{block.language}").read_text()
     return frame.replace("@HEAD@", "\n".join(head)).replace("@BLOCK@", "\n".join(body))
@@ -138,7 +139,7 @@ def built(block, folder):
     module = re.search(r"^module (\S+)", (ROOT / "bindings/go/go.mod").read_text(), re.MULTILINE)[1]
     (folder / "main.go").write_text(source(block))
     (folder / "go.mod").write_text(f"module example.com/block\n\ngo 1.24\n\nrequire {module} v0.0.0\n\nreplace {module} => {ROOT}/bindings/go\n")
-    environment = dict(os.environ, CGO_ENABLED="1", GOTOOLCHAIN="local", GOPROXY="off", GOWORK="off", GOFLAGS="-mod=mod", CGO_LDFLAGS=" ".join(LINK))
+    environment = dict(os.environ, CGO_ENABLED="1", GOTOOLCHAIN="local", GOPROXY="off", GOWORK="off", GOFLAGS="-mod=mod", PKG_CONFIG_PATH=os.fspath(LIBRARY / "pkgconfig"))
     run([os.environ.get("GO", "go"), "build", "-o", "block", "."], folder, env=environment)
     return ["./block"]
 
@@ -159,6 +160,8 @@ def shell(block, folder):
 def check(block, files):
     if block.language not in LANGUAGES:
         raise Failed(f"the language {block.language!r} is none of {', '.join(LANGUAGES)}")
+    if "service" in block.marks:
+        return
     if "file" in block.marks:
         files[block.marks["file"]] = block.text
         if not block.program:

@@ -1,9 +1,10 @@
 #!/bin/sh
-# Checks the Go binding: gofmt, vet, the tests under the race detector and with cgo's pointer checks, and builds the
-# examples. Needs no network.
+# Checks the Go binding: gofmt, vet; the tests under the race detector; with cgo's pointer checks and the library loaded, not linked;
+# with a collector that runs in every accessor; then the module as a stranger fetches it, and the examples. Needs no network.
 #
 #   NSE_LIB  folder of libnse.so (default: target/release of this checkout)
 #   GO       go command (default: go)
+#   PKG_CONFIG  pkg-config command (default: pkg-config)
 #   OUT      folder for the programs (default: a temporary one, removed at the end)
 set -eu
 root=$(cd "$(dirname "$0")/../.." && pwd)
@@ -16,7 +17,7 @@ fi
 mkdir -p "$OUT"
 OUT=$(cd "$OUT" && pwd)
 
-export CGO_ENABLED=1 CGO_LDFLAGS="-L$NSE_LIB -Wl,-rpath,$NSE_LIB"
+export CGO_ENABLED=1 PKG_CONFIG_PATH="$NSE_LIB/pkgconfig"
 export GOTOOLCHAIN=local GOPROXY=off GOFLAGS=-mod=readonly GOWORK=off
 # One thread for tensors: what is small is not quicker with more, and other tests run beside this one.
 export OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}"
@@ -34,13 +35,24 @@ fi
 
 cd "$root/bindings/go"
 step vet
-"$GO" vet ./...
+for tags in "" nse_dlopen nse_gcstress; do
+    "$GO" vet -tags "$tags" ./...
+done
 step "test -race"
 "$GO" test -race -count=1 ./...
-step "test with cgocheck2"
-GOEXPERIMENT=cgocheck2 "$GO" test -count=1 ./...
+# No pkg-config, and no folder of the library: nothing is linked.
+step "test with nse_dlopen and cgocheck2"
+NSE_LIBRARY="$NSE_LIB/libnse.so" PKG_CONFIG=false GOEXPERIMENT=cgocheck2 "$GO" test -tags nse_dlopen -count=1 ./...
+# Not those that count or race: a collection takes longer than what they look at.
+step "test with nse_gcstress"
+"$GO" test -tags nse_gcstress -count=1 -run 'Nothing|Closed|Nil|AnyOrder|Told|Source|Borrowed|Front|Loop|Codes|Budget' .
+
+step "go get"
+NSE_LIB="$NSE_LIB" GO="$GO" "$root/tests/go/module.sh"
 
 for example in "$root"/examples/go/*/; do
+    # It needs modules of others: tests/go/service.sh.
+    [ "$(basename "$example")" != service ] || continue
     cd "$example"
     step "build $(basename "$example")"
     "$GO" vet ./...

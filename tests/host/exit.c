@@ -24,9 +24,15 @@ static int32_t ends_in_callback(void *user, const nse_event *event) {
     return 0;
 }
 
+/* The number behind the plus, in microseconds. */
+static useconds_t delay(useconds_t otherwise) {
+    const char *plus = strchr(way, '+');
+    return plus != NULL ? (useconds_t)atoi(plus + 1) : otherwise;
+}
+
 static void *another_thread(void *unused) {
     (void)unused;
-    usleep(30000);
+    usleep(delay(30000));
     end();
     return NULL;
 }
@@ -53,19 +59,30 @@ static void *makes_more(void *unused) {
     return NULL;
 }
 
+/* The first training of a process, while a thread that never called the library ends it. From then on calls may fail. */
+static void stranger(void) {
+    nse_search_desc desc = NSE_SEARCH_DESC_INIT;
+    nse_space *space = host_space();
+    nse_dataset *images = host_images(96);
+    nse_search *search = NULL;
+    nse_op *op = NULL;
+    pthread_t thread;
+    CHECK(pthread_create(&thread, NULL, another_thread, NULL) == 0);
+    desc.space = space, desc.train = images, desc.options_json = SEARCH_TEXT;
+    if (nse_search_create(&desc, &search, NULL) == NSE_OK && nse_search_step_async(search, &op, NULL) == NSE_OK) {
+        nse_op_poll(op, NSE_FOREVER, NULL);
+    }
+    for (;;) pause();
+}
+
 static int child(void) {
     nse_events events = NSE_EVENTS_INIT;
     nse_op *op = NULL;
     pthread_t thread;
     alarm(60);
+    if (strstr(way, "stranger") != NULL) stranger();
     events.on_event = ends_in_callback;
     if (strstr(way, "direct") != NULL) events.flags = NSE_EVENTS_DIRECT;
-    if (strstr(way, "thread") != NULL) { /* a thread that never called the library: what libtorch keeps must be there by then */
-        nse_search *first = host_search(NULL);
-        while (nse_search_step(first, NULL) == NSE_OK) {
-        }
-        nse_search_free(first);
-    }
     nse_search *search = host_search(&events), *second = host_search(NULL);
     nse_op *other = NULL;
     EXPECT(nse_search_step_async(second, &other, NULL), NSE_OK);
@@ -81,7 +98,7 @@ static int child(void) {
     }
     if (strstr(way, "making") != NULL) CHECK(pthread_create(&thread, NULL, makes_more, host_images(48)) == 0);
     if (strstr(way, "callback") != NULL) pause();
-    usleep((useconds_t)atoi(strchr(way, '+') ? strchr(way, '+') + 1 : "0"));
+    usleep(delay(0));
     if (strncmp(way, "return", 6) == 0) return CODE;
     if (strncmp(way, "_exit", 5) == 0) _exit(CODE);
     end();
@@ -116,6 +133,8 @@ int main(int argc, char **argv) {
         "exit+0",         "exit+3000",     "exit+12000",           "exit+40000",     "return+7000",  "return+25000",
         "exit thread",    "exit callback", "exit callback direct", "_exit+20000",    "quick+20000",  "quick thread",
         "quick callback", "pthread_exit",  "exit making+20000",    "return making+5000",
+        "exit stranger+0",     "exit stranger+10000", "exit stranger+30000", "exit stranger+50000", "exit stranger+70000",
+        "exit stranger+90000", "exit stranger+120000",
     };
     if (argc == 2) {
         way = argv[1];

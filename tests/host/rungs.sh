@@ -23,12 +23,13 @@ build() {
 with() { echo "-L$1 -lnse -Wl,-rpath,$1 -pthread -ldl"; }
 
 export OMP_NUM_THREADS=1
-for program in fork signals exit misuse failures; do
+for program in first fork signals exit misuse failures; do
     build "$program" $(with "$NSE_LIB")
 done
 ${CXX:-c++} -std=c++17 -O1 -g -Wall -Wextra -Werror -Wno-unused-function -I"$root/include" -I"$root/tests/host" \
     "$root/tests/host/throw.cc" -o "$OUT/host-throw" $(with "$NSE_LIB")
 ${CC:-cc} -std=gnu11 -O1 -g -Wall -Wextra -Werror -shared -fPIC "$root/tests/host/inject.c" -o "$OUT/libinject.so" -ldl
+"$OUT/host-first"
 "$OUT/host-fork"
 "$OUT/host-signals" "$OUT"
 "$OUT/host-exit"

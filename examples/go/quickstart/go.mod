@@ -2,6 +2,6 @@ module quickstart
 
 go 1.24
 
-require nse.local/nse v0.0.0
+require github.com/nse-project/nse/bindings/go v0.0.0
 
-replace nse.local/nse => ../../../bindings/go
+replace github.com/nse-project/nse/bindings/go => ../../../bindings/go

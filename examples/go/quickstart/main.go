@@ -15,7 +15,7 @@ import (
 	"path/filepath"
 	"strconv"
 
-	"nse.local/nse"
+	nse "github.com/nse-project/nse/bindings/go"
 )
 
 // One million multiply-accumulates at most; candidates cost no less than 0.7 million.
@@ -31,8 +31,8 @@ const search = `{"seed": 1, "rounds": 2, "active": 4,
 
 const model = `{"train": {"epochs": 2, "batch": 64, "lr": 0.1}}`
 
-func openDataset(folder, part string) (*nse.Dataset, error) {
-	return nse.OpenDataset(map[string]any{
+func openDataset(ctx context.Context, folder, part string) (*nse.Dataset, error) {
+	return nse.OpenDataset(ctx, map[string]any{
 		"format": "idx",
 		"images": filepath.Join(folder, part+"-images-idx3-ubyte.gz"),
 		"labels": filepath.Join(folder, part+"-labels-idx1-ubyte.gz"),
@@ -75,12 +75,12 @@ func main() {
 }
 
 func run(ctx context.Context, data, out string, fraction float64) error {
-	all, err := openDataset(data, "train")
+	all, err := openDataset(ctx, data, "train")
 	if err != nil {
 		return err
 	}
 	defer all.Close()
-	test, err := openDataset(data, "t10k")
+	test, err := openDataset(ctx, data, "t10k")
 	if err != nil {
 		return err
 	}
@@ -108,7 +108,7 @@ func run(ctx context.Context, data, out string, fraction float64) error {
 		return err
 	}
 	path := filepath.Join(out, "model.pt")
-	if err := model.Export("torchscript", path); err != nil {
+	if err := model.Export(ctx, "torchscript", path); err != nil {
 		return err
 	}
 	fmt.Printf("\ntest accuracy %.4f, model in %s\n", result.Accuracy, path)
@@ -122,23 +122,24 @@ func find(ctx context.Context, train *nse.Dataset) (*nse.Arch, error) {
 		return nil, err
 	}
 	defer space.Close()
-	search, err := nse.NewSearch(nse.SearchConfig{Space: space, Train: train, Options: search, OnEvent: show})
+	search, err := nse.NewSearch(ctx, nse.SearchConfig{Space: space, Train: train, Options: search})
 	if err != nil {
 		return nil, err
 	}
 	defer search.Close()
-	for done := false; !done; {
-		if done, err = search.Step(ctx); err != nil {
+	for event, err := range search.Run(ctx) {
+		if err != nil {
 			return nil, err
+		}
+		show(event)
+		if event.Kind != nse.EventFinish {
+			continue
 		}
 		front, err := search.Front()
 		if err != nil {
 			return nil, err
 		}
-		fmt.Printf("\nfront of %d architectures\n", len(front))
-		for _, candidate := range front {
-			candidate.Arch.Close()
-		}
+		fmt.Printf("\nfront of %d architectures\n", len(front.Members))
 	}
 
 	best, err := search.Best(budget)

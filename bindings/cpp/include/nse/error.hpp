@@ -1,16 +1,18 @@
-// Failed calls as exceptions.
+// Failed calls.
 #ifndef NSE_ERROR_HPP
 #define NSE_ERROR_HPP
 
 #include <nse.h>
+#include <nse/config.hpp>
 
 #include <memory>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <utility>
 
 namespace nse {
-inline namespace v1 {
+inline namespace NSE_INLINE_NAMESPACE {
 
 /// A failed call. `what()` is one line that names the offending value.
 class Error : public std::runtime_error {
@@ -30,7 +32,16 @@ class Error : public std::runtime_error {
     std::shared_ptr<const std::string> detail_; // shared, because copying an exception must not throw
 };
 
-} // namespace v1
+namespace detail {
+
+/// An argument that is wrong before the library has seen it.
+[[nodiscard]] inline Error bad_argument(nse_status code, std::string_view argument, std::string_view what) {
+    const std::string name(argument);
+    return Error(code, name + ": " + std::string(what), R"({"argument":")" + name + R"("})");
+}
+
+} // namespace detail
+} // namespace NSE_INLINE_NAMESPACE
 } // namespace nse
 
 #endif

@@ -8,7 +8,7 @@
 #include <utility>
 
 namespace nse {
-inline namespace v1 {
+inline namespace NSE_INLINE_NAMESPACE {
 namespace detail {
 
 template <class Raw, void (*Free)(Raw *)> class Handle {
@@ -45,23 +45,17 @@ template <class Raw, void (*Free)(Raw *)> class Handle {
 };
 
 /// The `Noun` that `function(args..., &handle, &error)` makes. Freed again when a callback threw though the call succeeded.
-template <class Noun, class Function, class... Args> [[nodiscard]] Noun make(Function function, Args... args) {
+template <class Noun, class Function, class... Args> Result<Noun> made(Function function, const Args &...args) {
     Noun noun;
-    call(function, args..., noun.out());
-    return noun;
+    const Result<nse_status> called = call(function, args..., noun.out());
+    return then(called, std::move(noun));
 }
-
-/// The C handle of an object where NULL would mean "none" in C, which an empty object does not.
-template <class Noun> [[nodiscard]] auto *given(const char *argument, const Noun &noun) {
-    if (!noun) {
-        throw Error(NSE_ERR_INVALID_HANDLE, std::string(argument) + ": this object is empty",
-                    std::string(R"({"argument":")") + argument + R"("})");
-    }
-    return noun.get();
+template <class Noun, class Function, class... Args> Outcome<Noun> make(Function function, const Args &...args) {
+    return settle(made<Noun>(function, args...));
 }
 
 } // namespace detail
-} // namespace v1
+} // namespace NSE_INLINE_NAMESPACE
 } // namespace nse
 
 #endif

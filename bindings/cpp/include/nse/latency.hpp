@@ -11,7 +11,7 @@
 #include <utility>
 
 namespace nse {
-inline namespace v1 {
+inline namespace NSE_INLINE_NAMESPACE {
 
 /// A latency look-up table. Searches and descriptions use it as it is when they are given it.
 class Latency : public detail::Handle<nse_latency, nse_latency_free> {
@@ -21,59 +21,56 @@ class Latency : public detail::Handle<nse_latency, nse_latency_free> {
     explicit Latency(nse_latency *owned) noexcept : Handle(owned) {}
 
     /// A table without entries, to fill with `set`. `unit`: what the times are in, for people.
-    [[nodiscard]] static Latency create(std::string_view unit = "ms") {
-        return detail::make<Latency>(nse_latency_create, detail::Text("unit", unit).c_str());
+    [[nodiscard]] static Outcome<Latency> create(std::string_view unit = "ms") {
+        return detail::make<Latency>(nse_latency_create, detail::Text("unit", unit));
     }
     /// A table from its CSV or JSON text. NSE_ERR_CONFIG.
-    [[nodiscard]] static Latency parse(std::string_view text) {
-        return detail::make<Latency>(nse_latency_parse, detail::Text("text", text).c_str());
+    [[nodiscard]] static Outcome<Latency> parse(std::string_view text) {
+        return detail::make<Latency>(nse_latency_parse, detail::Text("text", text));
     }
     /// Times every operation that an architecture of a space can need. `options`: see `measure_options_schema`. NSE_ERR_CONFIG.
     /// NSE_ERR_CANCELLED. NSE_ERR_DEVICE. NSE_ERR_TORCH. NSE_ERR_UNSUPPORTED.
     template <class F = detail::Silent>
-    [[nodiscard]] static Latency measure(const Space &space, std::string_view options = "{}", F &&on_event = {}) {
-        const detail::Text json("desc.options_json", options);
+    [[nodiscard]] static Outcome<Latency> measure(const Space &space, std::string_view options = "{}", F &&on_event = {}) {
         nse_measure_desc desc = NSE_MEASURE_DESC_INIT;
         desc.space = space.get();
-        desc.options_json = json.c_str();
-        Latency latency;
-        detail::with_events(std::forward<F>(on_event), [&](const nse_events *events) {
-            desc.events = events;
-            detail::call(nse_latency_measure, static_cast<const nse_measure_desc *>(&desc), latency.out());
-        });
-        return latency;
+        return detail::make_described<Latency>(desc, detail::Text("desc.options_json", options), std::forward<F>(on_event),
+                                               nse_latency_measure);
     }
     /// The options of a measuring, as a JSON schema with keys, defaults, ranges and help.
-    [[nodiscard]] static std::string measure_options_schema() { return detail::read(nse_measure_options_schema); }
+    [[nodiscard]] static Outcome<std::string> measure_options_schema() { return detail::read(nse_measure_options_schema); }
 
     /// Sets the time of one operation. `key`: as `missing` lists them, for example "conv,28,64,64,3,1,1,1,64".
     /// NSE_ERR_INVALID_ARGUMENT: no such key, or a time that is below 0 or not finite.
-    void set(std::string_view key, double time) { detail::call(nse_latency_set, get(), detail::Text("key", key).c_str(), time); }
+    Outcome<void> set(std::string_view key, double time) {
+        return detail::perform(nse_latency_set, get(), detail::Text("key", key), time);
+    }
 
     /// The text of the table, for `parse`; `format`: "csv" or "json". NSE_ERR_INVALID_ARGUMENT.
-    [[nodiscard]] std::string to_text(std::string_view format) const {
-        return detail::read(nse_latency_to_text, get(), detail::Text("format", format).c_str());
+    [[nodiscard]] Outcome<std::string> to_text(std::string_view format) const {
+        return detail::read(nse_latency_to_text, get(), detail::Text("format", format));
     }
     /// What an architecture of a space can need and the table lacks, as a JSON list of keys for `set`.
-    [[nodiscard]] std::string missing(const Space &space) const { return detail::read(nse_latency_missing, get(), space.get()); }
+    [[nodiscard]] Outcome<std::string> missing(const Space &space) const {
+        return detail::read(nse_latency_missing, get(), space.get());
+    }
     /// The latency of an architecture, in the unit of the table. NSE_ERR_MISSING_LATENCY.
-    [[nodiscard]] double arch(const Arch &arch) const {
+    [[nodiscard]] Outcome<double> arch(const Arch &arch) const {
         double time = 0;
-        detail::call(nse_latency_arch, get(), arch.get(), &time);
-        return time;
+        const Result<nse_status> called = detail::call(nse_latency_arch, get(), arch.get(), &time);
+        return detail::settle(detail::then(called, time));
     }
 };
 
-inline std::string Space::describe(const Latency &latency) const {
-    return detail::read(nse_space_describe, get(), detail::given("latency", latency));
+inline Outcome<std::string> Space::describe(const Latency &latency) const {
+    return detail::read(nse_space_describe, get(), detail::Given("latency", latency));
 }
 
-inline std::string Space::budget(std::string_view budget, const Latency &latency) const {
-    return detail::read(nse_space_budget, get(), detail::Text("budget_json", budget).c_str(),
-                        detail::given("latency", latency));
+inline Outcome<std::string> Space::budget(std::string_view budget, const Latency &latency) const {
+    return detail::read(nse_space_budget, get(), detail::Text("budget_json", budget), detail::Given("latency", latency));
 }
 
-} // namespace v1
+} // namespace NSE_INLINE_NAMESPACE
 } // namespace nse
 
 #endif

@@ -9,7 +9,7 @@
 #include <string_view>
 
 namespace nse {
-inline namespace v1 {
+inline namespace NSE_INLINE_NAMESPACE {
 
 /// Version of the library, for example "0.1.0".
 [[nodiscard]] inline std::string_view version() noexcept { return nse_version_string(); }
@@ -18,13 +18,16 @@ inline namespace v1 {
 [[nodiscard]] inline std::uint32_t version_number() noexcept { return nse_version_number(); }
 
 /// What runs here, as JSON: nse, libtorch, threads, CUDA, OpenMP; see nse_runtime_info.
-[[nodiscard]] inline std::string runtime_info() { return detail::read(nse_runtime_info); }
+[[nodiscard]] inline Outcome<std::string> runtime_info() { return detail::read(nse_runtime_info); }
 
 /// Ends all threads of the library; what runs is cancelled. True: none is left. False: `timeout_ms` milliseconds have passed, or this
 /// is called on one of them. What nse_shutdown says of searches and models holds.
-inline bool shutdown(std::uint32_t timeout_ms = NSE_FOREVER) { return detail::call(nse_shutdown, timeout_ms) == NSE_OK; }
+inline Outcome<bool> shutdown(std::uint32_t timeout_ms = NSE_FOREVER) {
+    const Result<nse_status> called = detail::call(nse_shutdown, timeout_ms);
+    return detail::settle(detail::then(called, called.ok() && *called == NSE_OK));
+}
 
-} // namespace v1
+} // namespace NSE_INLINE_NAMESPACE
 } // namespace nse
 
 #endif

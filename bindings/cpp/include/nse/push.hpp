@@ -7,7 +7,7 @@
 #include <cstdint>
 
 namespace nse {
-inline namespace v1 {
+inline namespace NSE_INLINE_NAMESPACE {
 
 /// What a batch is for; see NSE_PHASE_* in nse.h.
 enum class Phase : std::uint32_t {
@@ -56,15 +56,15 @@ struct Pushed {
 namespace detail {
 
 /// NULL only asks what comes next.
-[[nodiscard]] inline Pushed push(const nse_search *search, const nse_batch *batch) {
-    nse_pushed pushed = NSE_PUSHED_INIT;
-    call(nse_search_push, search, batch, &pushed);
-    return {static_cast<Phase>(pushed.next), pushed.completed, pushed.rounds, pushed.epoch, pushed.epochs, pushed.step,
-            pushed.loss,                     pushed.accuracy,  pushed.lr};
+inline Outcome<Pushed> push(const nse_search *search, const nse_batch *batch) {
+    nse_pushed raw = NSE_PUSHED_INIT;
+    const Result<nse_status> called = call(nse_search_push, search, batch, &raw);
+    return settle(then(called, Pushed{static_cast<Phase>(raw.next), raw.completed, raw.rounds, raw.epoch, raw.epochs, raw.step,
+                                      raw.loss, raw.accuracy, raw.lr}));
 }
 
 } // namespace detail
-} // namespace v1
+} // namespace NSE_INLINE_NAMESPACE
 } // namespace nse
 
 #endif

@@ -1,9 +1,12 @@
 /*
- * A trainer with a loop of its own, and a search in it: loader, normalisation, augmentation, schedule and log are the trainer's.
+ * Hostdata: a trainer with a loop of its own, and a search in it. Loader, normalisation, augmentation, schedule and log are the
+ * trainer's; the search is given one batch after another, and says what it wants next. In the end the library trains what was found
+ * on the same images, where they are.
  *
- *     trainer DATA
+ *     hostdata DATA
  *
  * DATA is a folder with the IDX files of Fashion-MNIST; the first images for training are read with gzip.
+ * examples/cpp/hostdata.cpp is such a trainer on LibTorch, with a DataLoader, an optimizer and a network of its own.
  */
 #include <math.h>
 #include <nse.h>
@@ -16,6 +19,8 @@ static const char *SPACE = "{\"channels\": [8, 16, 32], \"stem_stride\": 2, \"ta
 static const char *SEARCH = "{\"seed\": 1, \"rounds\": 2, \"active\": 4, \"objective\": {\"low\": 150000, \"high\": 350000},"
                             " \"train\": {\"epochs\": 2}, \"fitness\": {\"interval\": 4},"
                             " \"candidates\": {\"count\": 12, \"extras\": 4}, \"score\": {\"calibration\": 256}}";
+
+static const char *MODEL = "{\"train\": {\"epochs\": 2, \"batch\": 32, \"lr\": 0.1}}";
 
 static unsigned char pixels[IMAGES * SIZE], classes[IMAGES];
 static unsigned order[IMAGES];
@@ -95,9 +100,34 @@ static double learning_rate(uint64_t step) {
     return 0.05 * (1 + cos(3.141592653589793 * (double)step / steps));
 }
 
+/* The images from `first` on, as a dataset: pixels stay where they are, for good. */
+static nse_dataset *dataset(unsigned first, unsigned count) {
+    static uint32_t labels[IMAGES];
+    nse_dataset *dataset;
+    nse_images images = NSE_IMAGES_INIT;
+    for (unsigned i = 0; i < count; ++i) labels[i] = classes[first + i];
+    images.channels = 1, images.height = images.width = SIDE, images.count = count, images.classes = 10;
+    images.pixels = pixels + first * SIZE, images.labels = labels;
+    check(nse_dataset_borrow(&images, NULL, NULL, &dataset, &error));
+    return dataset;
+}
+
+/* Has the library train an architecture, and says how good it is. */
+static void train(const nse_arch *arch) {
+    double accuracy;
+    nse_model *model;
+    nse_model_desc desc = NSE_MODEL_DESC_INIT;
+    nse_dataset *images = dataset(0, TRAIN), *held_out = dataset(TRAIN, HELD_OUT);
+    desc.arch = arch, desc.train = images, desc.options_json = MODEL;
+    check(nse_model_train(&desc, &model, &error));
+    check(nse_model_evaluate(model, held_out, NULL, &accuracy, &error));
+    printf("trained alone: accuracy %.4f\n", accuracy);
+    nse_model_free(model), nse_dataset_free(images), nse_dataset_free(held_out);
+}
+
 int main(int argc, char **argv) {
     if (argc != 2 || nse_abi_check(NSE_ABI_VERSION) != NSE_OK) {
-        fprintf(stderr, "usage: trainer DATA\n");
+        fprintf(stderr, "usage: hostdata DATA\n");
         return 2;
     }
     load(argv[1]);
@@ -140,6 +170,7 @@ int main(int argc, char **argv) {
     check(nse_arch_to_json(arch, &json, &error));
     printf("best: %s\n", json.data);
     nse_buffer_free(&json);
+    train(arch);
     nse_arch_free(arch);
     nse_search_free(search);
     return 0;

@@ -1,0 +1,5 @@
+//go:build !nse_dlopen
+
+package nse
+
+const linked = true
