@@ -185,7 +185,7 @@ func TestModelBeginsWithAnother(t *testing.T) {
 	_, err = TrainModel(t.Context(), TrainConfig{Train: dataset, Init: closed})
 	fails(t, err, ErrInvalidHandle)
 
-	search, err := NewSearch(SearchConfig{Space: tinySpace(t), Train: dataset, Options: options(1)})
+	search, err := NewSearch(t.Context(), SearchConfig{Space: tinySpace(t), Train: dataset, Options: options(1)})
 	if err != nil {
 		t.Fatal(err)
 	}
