@@ -5,6 +5,7 @@ use nse::arch::{Architecture, Variant};
 use nse::checkpoint::{self, Expected};
 use nse::cost::{describe, describe_architecture, CostTable, LatencyTable};
 use nse::data::Dataset;
+use nse::report::{Format, Report};
 use nse::search::SearchOptions;
 use nse::space::{Shape, Space};
 use nse::supernet::{MeasureOptions, ModelOptions};
@@ -191,7 +192,8 @@ fn look_at_search(checkpoint: &checkpoint::Checkpoint) {
     let costs = CostTable::new(search.space());
     let cost: u64 = search.front().iter().map(|scored| costs.architecture(&scored.architecture).macs).fold(0, u64::wrapping_add);
     assert!(cost > 0 || search.front().is_empty());
-    nse::report::front_svg(search.history()).ok();
+    let report = Report::of(search);
+    [Format::Html, Format::Json, Format::Svg].map(|format| report.write(format).unwrap());
 }
 
 // ---- Structs of the host -----------------------------------------------------------------------------------------------
