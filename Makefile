@@ -12,7 +12,7 @@ PURE  = $(CURDIR)/target/pure/release
 OUT   = $(CURDIR)/target/programs
 LINK  = -Iinclude -L$(LIB) -lnse -Wl,-rpath,$(LIB)
 
-.PHONY: build demo test test-core test-supernet test-abi test-host test-c test-cpp test-go test-examples test-slow ablation header lint clean
+.PHONY: build demo test test-core test-supernet test-abi test-host test-c test-cpp test-go test-examples test-docs test-slow ablation header reference lint clean
 
 build:
 	@$(torch) $(CARGO) build --release
@@ -26,7 +26,7 @@ demo: build | $(OUT)
 	@mkdir -p demo-out
 	@$(OUT)/demo "$$(tools/dataset.sh)" demo-out
 
-test: build test-core test-supernet test-abi test-host test-c test-cpp test-go test-examples
+test: build test-core test-supernet test-abi test-host test-c test-cpp test-go test-examples test-docs
 	@echo "nse: all tests passed"
 
 # The pure part and the whole ABI, in a build without libtorch.
@@ -60,6 +60,10 @@ test-go: build | $(OUT)
 test-examples: build | $(OUT)
 	@NSE_LIB="$(LIB)" OUT="$(OUT)" CC="$(CC)" CXX="$(CXX)" GO="$$(tools/go.sh)" DATA="$$(tools/dataset.sh)" tests/examples.sh
 
+# Every code block of README.md and docs/ is compiled and run.
+test-docs: build | $(OUT)
+	@NSE_LIB="$(LIB)" OUT="$(OUT)" CC="$(CC)" CXX="$(CXX)" GO="$$(tools/go.sh)" tests/docs/run.sh
+
 # What takes minutes to an hour: see CONTRIBUTING.md. RUNGS="valgrind fuzz" runs only these.
 test-slow: build test-core test-c | $(OUT)
 	@NSE_LIB="$(LIB)" PURE_LIB="$(PURE)" OUT="$(OUT)" CC="$(CC)" CXX="$(CXX)" \
@@ -69,6 +73,10 @@ test-slow: build test-core test-c | $(OUT)
 header:
 	@NSE_UPDATE_HEADER=1 $(CARGO) test --release --no-default-features --target-dir target/pure --test abi header_is_fresh
 	@cp include/nse.h bindings/go/nse.h
+
+# The reference of C, C++, Go and Rust, in target/reference.
+reference:
+	@$(torch) GO="$$(tools/go.sh)" tools/reference.sh target/reference
 
 # What each part of NSE is worth: four methods, three seeds each, an hour or so. Goes on where it was stopped.
 ablation:

@@ -1313,11 +1313,11 @@ typedef struct nse_batch {
      */
     const float *images;
     /**
-     * [count], below the classes of the space; NULL with tensors.
+     * One for each image, below the classes of the space; NULL with tensors.
      */
     const uint32_t *labels;
     /**
-     * Instead of the two: DLPack tensors, float32 [count, channels, height, width] and int64, int32, uint32 or uint8 [count], on
+     * Instead of the two: DLPack tensors, float32 [count, channels, height, width] and int64, int32, uint32 or uint8 labels, on
      * the CPU or a CUDA device, with any strides. They are the library's from here on, also when the call fails: it calls each
      * deleter once before it returns. On a CUDA device they must be ready for its default stream.
      */

@@ -41,9 +41,9 @@ pub struct nse_batch {
     pub count: u32,
     /// [count, channels, height, width] of the space's input, augmented and normalised as the host likes; NULL with tensors.
     pub images: *const f32,
-    /// [count], below the classes of the space; NULL with tensors.
+    /// One for each image, below the classes of the space; NULL with tensors.
     pub labels: *const u32,
-    /// Instead of the two: DLPack tensors, float32 [count, channels, height, width] and int64, int32, uint32 or uint8 [count], on
+    /// Instead of the two: DLPack tensors, float32 [count, channels, height, width] and int64, int32, uint32 or uint8 labels, on
     /// the CPU or a CUDA device, with any strides. They are the library's from here on, also when the call fails: it calls each
     /// deleter once before it returns. On a CUDA device they must be ready for its default stream.
     pub images_dlpack: *mut DLManagedTensorVersioned,

@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::search::{At, Augment, Purpose, StepOutcome, Stream, TrainOptions};
 use tch::{Device, Reduction, Tensor};
 
-/// Images [n, channels, height, width], normalised, and labels [n].
+/// Images [n, channels, height, width], normalised, and n labels.
 pub type Batch = (Tensor, Tensor);
 
 /// Batches of one dataset as tensors on one device.

@@ -1,0 +1,7 @@
+#include <malloc.h>
+@HEAD@
+
+int main(void) {
+@BLOCK@
+    return 0;
+}

@@ -1,0 +1,6 @@
+@HEAD@
+#include <iostream>
+
+int main() {
+@BLOCK@
+}
