@@ -12,11 +12,12 @@ PURE  = $(CURDIR)/target/pure/release
 OUT   = $(CURDIR)/target/programs
 LINK  = -Iinclude -L$(LIB) -lnse -Wl,-rpath,$(LIB)
 
-.PHONY: build demo test test-core test-supernet test-abi test-host test-c test-cpp test-go test-examples test-docs test-slow ablation header reference lint clean
+.PHONY: build demo test test-core test-supernet test-abi test-host test-c test-cpp test-go test-examples test-cli test-docs test-slow ablation header reference lint clean
 
 build:
 	@$(torch) $(CARGO) build --release
 	@tools/link.sh "$(LIB)" "$$(tools/libtorch.sh)"
+	@$(CARGO) build --release --package nse-cli
 
 $(OUT):
 	@mkdir -p $@
@@ -26,7 +27,7 @@ demo: build | $(OUT)
 	@mkdir -p demo-out
 	@$(OUT)/demo "$$(tools/dataset.sh)" demo-out
 
-test: build test-core test-supernet test-abi test-host test-c test-cpp test-go test-examples test-docs
+test: build test-core test-supernet test-abi test-host test-c test-cpp test-go test-examples test-cli test-docs
 	@echo "nse: all tests passed"
 
 # The pure part and the whole ABI, in a build without libtorch.
@@ -56,6 +57,11 @@ test-cpp: build | $(OUT)
 test-go: build | $(OUT)
 	@NSE_LIB="$(LIB)" OUT="$(OUT)" CC="$(CC)" CXX="$(CXX)" GO="$$(tools/go.sh)" tests/go/run.sh
 
+# The command line, on a library with and one without libtorch.
+test-cli: build test-core
+	@$(CARGO) build --release --package nse-cli --target-dir target/pure
+	@NSE="$(LIB)/nse" PURE="$(PURE)/nse" OUT="$(OUT)/cli" TENSORBOARD="$$(tools/tensorboard.sh)" tests/cli/run.sh
+
 # The same small program in C, C++ and Go, on real images: each must run, and all must say the same.
 test-examples: build | $(OUT)
 	@NSE_LIB="$(LIB)" OUT="$(OUT)" CC="$(CC)" CXX="$(CXX)" GO="$$(tools/go.sh)" DATA="$$(tools/dataset.sh)" tests/examples.sh
@@ -83,8 +89,8 @@ ablation:
 	@$(torch) OMP_NUM_THREADS=1 $(CARGO) bench --quiet --bench ablation -- "$$(tools/dataset.sh)" target/ablation
 
 lint:
-	@$(CARGO) fmt --check
-	@$(torch) $(CARGO) clippy --release --all-targets -- -D warnings
+	@$(CARGO) fmt --all --check
+	@$(torch) $(CARGO) clippy --release --workspace --all-targets -- -D warnings
 
 clean:
 	@rm -rf target demo-out

@@ -49,10 +49,11 @@ pip() {
     fi
 }
 
-# wheel REQUIREMENT SHA256: downloads one x86-64 wheel into $SCRATCH/wheels; pip refuses any other content.
+# wheel REQUIREMENT SHA256: downloads one x86-64 wheel, for PYTHON_VERSION where that matters, into $SCRATCH/wheels; pip refuses any
+# other content.
 wheel() {
     echo "$1 --hash=sha256:$2" >"$SCRATCH/requirement.txt"
-    pip download --quiet --disable-pip-version-check --no-deps --only-binary=:all: --python-version 3.11 \
+    pip download --quiet --disable-pip-version-check --no-deps --only-binary=:all: --python-version "${PYTHON_VERSION:-3.11}" \
         --platform manylinux_2_28_x86_64 --platform manylinux_2_25_x86_64 --platform manylinux_2_17_x86_64 \
         --platform manylinux2014_x86_64 --platform manylinux_2_5_x86_64 --platform manylinux1_x86_64 \
         --require-hashes --requirement "$SCRATCH/requirement.txt" --dest "$SCRATCH/wheels" ||

@@ -50,7 +50,8 @@ pub fn diagram(space: &Space, architecture: &Architecture, alone: bool) -> Marku
     let right = bands.iter().map(width).max().unwrap_or(0).max(BOX.0);
     let (w, h) = (GUTTER + right + 16, 54 + BAND * bands.len() as i32 + 12);
     let centre = GUTTER + right / 2;
-    let title = format!("{}: {} MACs, {} parameters", visible(space.name()), short(total.macs as f64), short(total.params as f64));
+    let title =
+        format!("{}: {} MACs, {} parameters", visible(space.name()), short(total.macs as f64), short(total.params as f64));
     html! {
         svg.nse-arch xmlns="http://www.w3.org/2000/svg" width=(w) height=(h) viewBox=(format!("0 0 {w} {h}")) role="img" {
             title { (title) }

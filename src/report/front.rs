@@ -81,7 +81,8 @@ impl Front {
             range: [0.0..1.0, 0.0..100.0],
         };
         let finite = |p: &&Point| p.0.is_finite() && p.1.is_finite();
-        let shown = || front.earlier.iter().chain(&front.latest).chain(front.first.iter().flatten()).chain(&front.front).filter(finite);
+        let shown =
+            || front.earlier.iter().chain(&front.latest).chain(front.first.iter().flatten()).chain(&front.front).filter(finite);
         let y = range(shown().map(|p| p.1)).unwrap_or(0.0..100.0);
         let x = range(shown().map(|p| p.0).chain(front.window)).unwrap_or(0.0..1.0);
         front.range = [x, y];
@@ -100,11 +101,16 @@ impl Front {
     {
         let s = look.scale;
         let [x, y] = self.range.clone();
-        let text = |size: u32| (FONT, size * s).into_font().color(&INK);
+        // plotters' sizes are a quarter larger than what they look like.
+        let text = |size: u32| (FONT, (size + if look.alone { 4 } else { 0 }) * s).into_font().color(&INK);
         let narrow = look.size.0 < 500;
         area.fill(&PAPER)?;
         let mut builder = ChartBuilder::on(area);
-        builder.margin(10 * s).margin_right(18 * s).x_label_area_size(46 * s).y_label_area_size(if narrow { 54 * s } else { 62 * s });
+        builder.margin(10 * s).margin_right(18 * s).x_label_area_size(46 * s).y_label_area_size(if narrow {
+            54 * s
+        } else {
+            62 * s
+        });
         if look.alone {
             builder.caption(&self.heading, text(20));
         }

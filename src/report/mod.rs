@@ -4,7 +4,7 @@
 
 mod diagram;
 mod document;
-mod events;
+pub mod events;
 mod fitness;
 mod front;
 mod movement;

@@ -17,10 +17,8 @@ const SCRIPT: &str = include_str!("page.js");
 pub const SCRIPT_HASH: &str = "qoeOnzJJOfnToYrCs+0HjhflZUVHNtB4UzIwNoqcgUk=";
 
 /// The picture of the front for wide and for narrow windows; style picks one.
-const LOOKS: [(&str, Look); 2] = [
-    ("wide", Look { size: (920, 520), scale: 1, alone: false }),
-    ("narrow", Look { size: (360, 380), scale: 1, alone: false }),
-];
+const LOOKS: [(&str, Look); 2] =
+    [("wide", Look { size: (920, 520), scale: 1, alone: false }), ("narrow", Look { size: (360, 380), scale: 1, alone: false })];
 
 pub fn html(report: &Report) -> Result<String> {
     let name = visible(report.space.name());
@@ -103,7 +101,7 @@ fn numbers(report: &Report) -> Markup {
             }
             @if seconds > 0.0 { div { dt { "time" } dd { (duration(seconds)) } small { "training and scoring" } } }
             div {
-                dt { "space" } dd { (format!("10^{:.0}", report.space.log10_architectures())) }
+                dt { "space" } dd { "10" sup { (format!("{:.0}", report.space.log10_architectures())) } }
                 small { "architectures, " (report.space.cells().len()) " cells" }
             }
         }

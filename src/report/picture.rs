@@ -16,8 +16,7 @@ const SCALE: u32 = 2;
 pub const PIXELS: (u32, u32) = (SIZE.0 * SCALE, SIZE.1 * SCALE);
 
 /// plotters measures text with it, for an SVG too.
-static FONT: Lazy<bool> =
-    Lazy::new(|| register_font("sans-serif", FontStyle::Normal, include_bytes!("font/dejavu.ttf")).is_ok());
+static FONT: Lazy<bool> = Lazy::new(|| register_font("sans-serif", FontStyle::Normal, include_bytes!("font/dejavu.ttf")).is_ok());
 
 fn drawn<T>(result: Drawn<T>) -> Result<T> {
     Lazy::force(&FONT);

@@ -41,7 +41,8 @@ impl EventLog {
         let failed = |path: PathBuf| move |source| Error::Io { path, source };
         fs::create_dir_all(&options.path).map_err(failed(options.path.clone()))?;
         let path = options.path.join(FILE);
-        let file = File::options().read(true).write(true).create(true).truncate(false).open(&path).map_err(failed(path.clone()))?;
+        let file =
+            File::options().read(true).write(true).create(true).truncate(false).open(&path).map_err(failed(path.clone()))?;
         let written = Written::read(&file, search).map_err(failed(path.clone()))?;
         file.set_len(written.end).map_err(failed(path.clone()))?;
         let log = EventLog { path, file, written: Mutex::new(written) };
@@ -150,7 +151,9 @@ fn round(record: &RoundRecord) -> Vec<Value> {
     values.extend(Value::histogram("candidates/accuracy".into(), candidates(|point| point.accuracy)));
     values.extend(Value::histogram("candidates/cost".into(), candidates(|point| point.cost)));
     let fitness = record.fitness.iter().enumerate();
-    values.extend(fitness.filter_map(|(cell, fit)| Value::histogram(format!("fitness/cell_{cell:02}"), fit.iter().map(|f| f.theta))));
+    values.extend(
+        fitness.filter_map(|(cell, fit)| Value::histogram(format!("fitness/cell_{cell:02}"), fit.iter().map(|f| f.theta))),
+    );
     values
 }
 

@@ -5,7 +5,8 @@ use std::fmt::Write;
 
 /// `name` without what no XML document may contain and no reader sees.
 pub fn visible(name: &str) -> String {
-    let plain = |c: char| !c.is_control() && !matches!(c, '\u{fffe}' | '\u{ffff}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let plain =
+        |c: char| !c.is_control() && !matches!(c, '\u{fffe}' | '\u{ffff}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     name.chars().map(|c| if plain(c) { c } else { '\u{fffd}' }).collect()
 }
 

@@ -73,7 +73,10 @@ fn json_has_what_the_page_shows() {
     let space = small_space();
     let search = finished(&space);
     let report: Value = serde_json::from_str(&text(&search, Format::Json)).unwrap();
-    assert_eq!((&report["report"], &report["completed"], &report["total"], &report["done"]), (&json!(VERSION), &json!(3), &json!(3), &json!(true)));
+    assert_eq!(
+        (&report["report"], &report["completed"], &report["total"], &report["done"]),
+        (&json!(VERSION), &json!(3), &json!(3), &json!(true))
+    );
     assert_eq!(report["rounds"].as_array().unwrap().len(), 3);
     assert_eq!(report["options"], json!(search.options()));
     assert_eq!(report["space"]["cells"].as_array().unwrap().len(), space.cells().len());
@@ -120,7 +123,8 @@ fn the_front_that_a_search_begins_with_has_no_accuracy_yet() {
     let space = small_space();
     let front = vec![(space.clone(), Architecture::new(&space, vec![vec![1], vec![0], vec![]]).unwrap())];
     let rest = json!({ "active": 3, "rounds": 2 });
-    let search = Search::start(space.clone(), options(4, window(&space, 0.0, 1.0), rest), Start { front, ..Start::default() }).unwrap();
+    let search =
+        Search::start(space.clone(), options(4, window(&space, 0.0, 1.0), rest), Start { front, ..Start::default() }).unwrap();
     assert_eq!(search.front().len(), 1);
     let report: Value = serde_json::from_str(&text(&search, Format::Json)).unwrap();
     assert_eq!((&report["front"], &report["best"]), (&json!([]), &Value::Null));
@@ -156,8 +160,7 @@ fn names_stay_names() {
         "checkpoint": { "path": "</pre><script>alert(3)</script>\u{202e}" }
     });
     let wanted = SearchOptions::from_json(&wanted.to_string()).unwrap();
-    let mut search =
-        Search::start(space.clone(), wanted, Start { latency: Some(Arc::new(table)), ..Start::default() }).unwrap();
+    let mut search = Search::start(space.clone(), wanted, Start { latency: Some(Arc::new(table)), ..Start::default() }).unwrap();
     run(&mut search, &mut Synthetic::new(&space, 1), &Silent);
     let page = text(&search, Format::Html);
     assert_eq!(page.matches("<script").count(), 1, "only our own");

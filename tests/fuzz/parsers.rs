@@ -193,7 +193,9 @@ fn look_at_search(checkpoint: &checkpoint::Checkpoint) {
     let cost: u64 = search.front().iter().map(|scored| costs.architecture(&scored.architecture).macs).fold(0, u64::wrapping_add);
     assert!(cost > 0 || search.front().is_empty());
     let report = Report::of(search);
-    [Format::Html, Format::Json, Format::Svg].map(|format| report.write(format).unwrap());
+    for format in [Format::Html, Format::Json, Format::Svg] {
+        report.write(format).unwrap();
+    }
 }
 
 // ---- Structs of the host -----------------------------------------------------------------------------------------------

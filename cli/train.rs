@@ -1,0 +1,60 @@
+//! `nse train`: one architecture as a network of its own.
+
+use crate::api::{Arch, Model, Space};
+use crate::args::Train;
+use crate::exit::{Failure, Outcome, INTERRUPTED, REFUSED};
+use crate::inputs::{self, lay, lay_device, Data};
+use crate::{results, run, Session};
+use serde_json::{json, Value};
+use std::path::Path;
+
+pub fn train(args: &Train, session: &Session) -> Outcome<Value> {
+    let mut options = inputs::object("--options", args.options.as_deref())?;
+    lay(&mut options, &["train", "epochs"], args.epochs)?;
+    lay(&mut options, &["train", "batch"], args.batch)?;
+    lay(&mut options, &["train", "lr"], args.lr)?;
+    lay(&mut options, &["seed"], args.seed)?;
+    lay_device(&mut options, &args.device)?;
+    let out = args.out.to_str().ok_or_else(|| Failure::new(REFUSED, format!("--out {}: not UTF-8", args.out.display())))?;
+    let folder = args.out.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if !folder.is_dir() {
+        return Err(Failure::new(crate::exit::DATA, format!("--out {out}: {} is not a folder", folder.display())));
+    }
+    let data = Data::named(&args.data)?;
+    let (train, test) = (data.train()?, data.test()?);
+    let arch = match (&args.run, &args.arch) {
+        (Some(run), _) => results::best(&run::look(run)?, args.max_cost)?,
+        (None, Some(arch)) => read(&inputs::space(&args.space, Some(&train))?, arch)?,
+        (None, None) => return Err(Failure::new(crate::exit::USAGE, "RUN or --arch is needed")),
+    };
+    let watch = session.watch();
+    let trained = Model::train(&arch, &train, &Value::Object(options), &watch);
+    watch.done();
+    let model = trained.map_err(|failure| match failure.is_cancelled() {
+        true => Failure::new(INTERRUPTED, "interrupted; the training is lost"),
+        false => failure,
+    })?;
+    model.export(&args.format, out)?;
+    let measured = test.map(|test| model.evaluate(&test)).transpose()?;
+    let costs = arch.describe()?;
+    session.print(|| {
+        println!("{out}: {} MACs, {} parameters", costs["macs"], costs["params"]);
+        if let Some((loss, accuracy)) = measured {
+            println!("test accuracy {:.2}%, loss {loss:.4}", 100.0 * accuracy);
+        }
+    });
+    let (loss, accuracy) = measured.map_or((None, None), |(loss, accuracy)| (Some(loss), Some(accuracy)));
+    Ok(json!({
+        "file": out, "format": args.format, "code": arch.code()?, "macs": costs["macs"], "params": costs["params"],
+        "test_accuracy": accuracy, "test_loss": loss
+    }))
+}
+
+/// A file with its JSON form, or a code.
+fn read(space: &Space, arch: &str) -> Outcome<Arch> {
+    let path = Path::new(arch);
+    match path.is_file() || arch.ends_with(".json") {
+        true => Arch::parse(space, &inputs::read(path)?),
+        false => Arch::from_code(space, arch),
+    }
+}
