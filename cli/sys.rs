@@ -101,6 +101,8 @@ pub struct nse_model_desc {
     pub train: *const nse_dataset,
     pub options_json: *const c_char,
     pub events: *const nse_events,
+    pub held_out: *const nse_dataset,
+    pub init: *const nse_model,
 }
 
 extern "C" {

@@ -272,6 +272,6 @@ pub extern "C" fn nse_search_report(
     boundary::guard(err, || {
         let search = handle::get::<SearchHandle>("search", search)?;
         let format = Format::named(text::required("format", format)?)?;
-        buffer::write("out", out, search.report().write(format)?)
+        buffer::give("out", out, search.report().write(format)?)
     })
 }
