@@ -298,6 +298,8 @@ impl Model {
             train: train.0,
             options_json: options.as_ptr(),
             events: &events,
+            held_out: null(),
+            init: null(),
         };
         Model::make(|out, err| unsafe { nse_model_train(&desc, out, err) })
     }
@@ -308,8 +310,14 @@ impl Model {
         call(|err| unsafe { nse_model_evaluate(self.0, images.0, &mut loss, &mut accuracy, err) }).map(|_| (loss, accuracy))
     }
 
-    pub fn export(&self, format: &str, path: &str) -> Outcome<()> {
-        let (format, path) = (text("--format", format)?, text("--out", path)?);
+    /// From the form that nse reads back.
+    pub fn load(path: &str) -> Outcome<Self> {
+        let path = text("the model", path)?;
+        Model::make(|out, err| unsafe { nse_model_load(path.as_ptr(), null(), out, err) })
+    }
+
+    pub fn export(&self, options: &Value, path: &str) -> Outcome<()> {
+        let (format, path) = (text("--format", &options.to_string())?, text("--out", path)?);
         call(|err| unsafe { nse_model_export(self.0, format.as_ptr(), path.as_ptr(), err) }).map(|_| ())
     }
 }

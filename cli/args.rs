@@ -49,6 +49,8 @@ pub enum Command {
     Report(Report),
     /// Train one architecture, and evaluate it
     Train(Train),
+    /// Write a trained model in another format
+    Export(Export),
     /// Time this device: a latency table, and how well it predicts whole networks
     Measure(Measure),
     /// Look at this machine: libtorch, CUDA, OpenMP, environment, writing
@@ -214,10 +216,11 @@ pub enum Format {
 #[derive(Args)]
 #[command(after_help = "Examples:
   nse train RUN --data DIR --out model.pt --epochs 20
-  nse train RUN --data DIR --max-cost 300k --out small.pt
+  nse train RUN --data DIR --max-cost 300k --out small.safetensors
   nse train --arch best.json --space nse-27-small --data DIR --out model.pt
 
-The architecture is the best of RUN, or --arch. If the data has test images (t10k-*), the model is evaluated on them.")]
+The architecture is the best of RUN, or --arch. If the data has test images (t10k-*), the model is evaluated on them. A .pt is for libtorch \
+and PyTorch, .onnx for other runtimes; from a .safetensors `nse export` makes both. Ctrl-C saves; the same command goes on.")]
 pub struct Train {
     /// Folder of a search, or a checkpoint, whose best architecture is trained
     #[arg(value_name = "RUN|CHECKPOINT", required_unless_present = "arch", conflicts_with = "arch")]
@@ -236,9 +239,9 @@ pub struct Train {
     /// File of the trained model
     #[arg(long, short, value_name = "FILE")]
     pub out: PathBuf,
-    /// What kind of file
-    #[arg(long, default_value = "torchscript")]
-    pub format: String,
+    /// torchscript, onnx or safetensors; by the end of its name unless given (.pt, .onnx, .safetensors)
+    #[arg(long)]
+    pub format: Option<String>,
     /// Options of the training, JSON or a JSON file; flags of this command count more
     #[arg(long, value_name = "JSON|FILE")]
     pub options: Option<String>,
@@ -256,6 +259,29 @@ pub struct Train {
     pub seed: Option<u64>,
     #[command(flatten)]
     pub device: Device,
+}
+
+#[derive(Args)]
+#[command(after_help = "Examples:
+  nse export model.safetensors --out model.onnx
+  nse export model.safetensors --out model.onnx --fold --normalise    batch-norm folded, pixels 0 to 255 as input
+  nse export model.safetensors --out model.pt")]
+pub struct Export {
+    /// A model that nse wrote as safetensors
+    #[arg(value_name = "MODEL")]
+    pub model: PathBuf,
+    /// File to write
+    #[arg(long, short, value_name = "FILE")]
+    pub out: PathBuf,
+    /// torchscript, onnx or safetensors; by the end of its name unless given (.pt, .onnx, .safetensors)
+    #[arg(long)]
+    pub format: Option<String>,
+    /// Fold batch-norm into the convolutions
+    #[arg(long)]
+    pub fold: bool,
+    /// Let the network take pixels, 0 to 255, and normalise them itself
+    #[arg(long)]
+    pub normalise: bool,
 }
 
 #[derive(Args)]

@@ -93,6 +93,7 @@ fn run(command: &Command, session: &Session) -> Outcome<Value> {
         Command::Show(args) => results::show(args, session),
         Command::Report(args) => results::report(args, session),
         Command::Train(args) => train::train(args, session),
+        Command::Export(args) => train::export(args, session),
         Command::Measure(args) => measure::measure(args, session),
         Command::Doctor(args) => machine::doctor(args, session),
         Command::Space(SpaceCommand::List) => machine::list(session),

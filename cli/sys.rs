@@ -234,5 +234,11 @@ extern "C" {
         path: *const c_char,
         err: *mut *mut nse_error,
     ) -> nse_status;
+    pub fn nse_model_load(
+        path: *const c_char,
+        device: *const c_char,
+        out: *mut *mut nse_model,
+        err: *mut *mut nse_error,
+    ) -> nse_status;
     pub fn nse_model_free(model: *mut nse_model);
 }

@@ -114,6 +114,27 @@ func MeasureLatency(ctx context.Context, config MeasureConfig) (*Latency, error)
 	return newLatency(ptr), nil
 }
 
+// MeasureArch times a whole network of an architecture, in milliseconds per batch, to hold a table against what it predicts. The options
+// are those of MeasureLatency.
+//
+// ErrConfig: options. ErrDevice. ErrTorch. ErrUnsupported: a library without libtorch.
+func MeasureArch(arch *Arch, options any) (float64, error) {
+	defer runtime.KeepAlive(arch)
+	if err := ready(); err != nil {
+		return 0, err
+	}
+	cOptions, err := cJSON("measure options", options)
+	if err != nil {
+		return 0, err
+	}
+	var time C.double
+	var e *C.nse_error
+	if err := check(C.nse_latency_measure_arch(arch.handle(), cOptions, &time, &e), &e); err != nil {
+		return 0, err
+	}
+	return float64(time), nil
+}
+
 // Set gives one operation its time. The key is the first nine columns of a row of the CSV form, as Missing lists them, for
 // example "conv,28,64,64,3,1,1,1,64". The time is finite, 0 or more, for one batch, in the unit of the table.
 //

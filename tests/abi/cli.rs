@@ -33,12 +33,13 @@ fn squeezed(text: &str) -> String {
 fn functions_of_the_command_line_are_those_of_the_header() {
     let header = squeezed(HEADER);
     let mut count = 0;
-    for line in SYS.lines().filter_map(|line| line.trim().strip_prefix("pub fn ")) {
+    for part in SYS.split("pub fn ").skip(1) {
+        let line = part[..part.find(';').unwrap()].split_whitespace().collect::<Vec<_>>().join(" ");
         let (name, rest) = line.split_once('(').unwrap();
         let (arguments, rest) = rest.rsplit_once(')').unwrap();
-        let result = rest.trim_end_matches(';').strip_prefix(" -> ").map_or("void".into(), c_type);
+        let result = rest.strip_prefix(" -> ").map_or("void".into(), c_type);
         let argument = |argument: &str| {
-            let (name, rust) = argument.split_once(": ").unwrap();
+            let (name, rust) = argument.trim().trim_end_matches(',').split_once(": ").unwrap();
             format!("{} {name}", c_type(rust))
         };
         let arguments: Vec<_> = arguments.split(", ").filter(|a| !a.is_empty()).map(argument).collect();
@@ -77,5 +78,5 @@ fn structs_of_the_command_line_are_those_of_the_library() {
     same!(nse_events: struct_size flags on_event user user_free);
     same!(nse_measure_desc: struct_size flags space options_json events);
     same!(nse_search_desc: struct_size flags space train held_out options_json events latency continued start start_count);
-    same!(nse_model_desc: struct_size flags arch train options_json events);
+    same!(nse_model_desc: struct_size flags arch train options_json events held_out init);
 }

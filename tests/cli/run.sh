@@ -109,10 +109,29 @@ ends 0 "best:" "$NSE" resume moved --data data
 echo "cli: training, exports"
 ends 0 "test accuracy" "$NSE" train run --data data --out model.pt --epochs 2 --batch 16
 [ -s model.pt ] || die "no model"
+"$NSE" train run --data data --out model.safetensors --epochs 2 --batch 16 --quiet >/dev/null
+for file in from.pt from.onnx from.safetensors; do
+    ends 0 "$file" "$NSE" export model.safetensors --out $file
+    [ -s $file ] || die "no $file"
+done
+cmp model.safetensors from.safetensors
+ends 0 "folded" "$NSE" export model.safetensors --out folded --format onnx --fold --normalise
+ends 3 "/fold" "$NSE" export model.safetensors --out x.safetensors --fold
+ends 4 "no/model" "$NSE" export no/model --out x.onnx
+ends 4 "space.json" "$NSE" export space.json --out x.onnx
+ends 2 "say --format" "$NSE" export model.safetensors --out x.bin
 json '0 <= d["test_accuracy"] <= 1 and d["format"] == "torchscript"' "$NSE" train --arch run/best.json --space space.json --data data \
     --out again.pt --epochs 1 --batch 16 --json
 best=$(python3 -c 'import json; print(json.load(open("run/report.json"))["best"]["code"])')
 json 'd["code"] == "'"$best"'"' "$NSE" train --arch "$best" --space space.json --data data --out again.pt --epochs 1 --batch 16 --json
+
+# Interrupted, and the same command again: the same model.
+"$NSE" train run --data data --out slow.safetensors --epochs 40 --batch 16 --quiet >/dev/null
+cp slow.safetensors whole.safetensors && rm slow.safetensors
+timeout -s INT 3 "$NSE" train run --data data --out slow.safetensors --epochs 40 --batch 16 --quiet >said 2>&1 || :
+"$NSE" train run --data data --out slow.safetensors --epochs 40 --batch 16 --quiet >/dev/null
+cmp whole.safetensors slow.safetensors
+[ ! -e slow.safetensors.checkpoint ] || die "the checkpoint of a finished training is left"
 
 echo "cli: measuring, spaces, doctor"
 json 'len(d["networks"]) == 5 and -1 <= d["rank_correlation"] <= 1 and all(n["measured_ms"] > 0 for n in d["networks"])' \

@@ -43,6 +43,12 @@ class Latency : public detail::Handle<nse_latency, nse_latency_free> {
         });
         return latency;
     }
+    /// Times a whole network, in milliseconds per batch, to hold a table against what it predicts. `options`: as for `measure`.
+    [[nodiscard]] static double measure_arch(const Arch &arch, std::string_view options = "{}") {
+        double time = 0;
+        detail::call(nse_latency_measure_arch, arch.get(), detail::Text("options_json", options).c_str(), &time);
+        return time;
+    }
     /// The options of a measuring, as a JSON schema with keys, defaults, ranges and help.
     [[nodiscard]] static std::string measure_options_schema() { return detail::read(nse_measure_options_schema); }
 
