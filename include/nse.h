@@ -246,8 +246,8 @@ NSE_API const char *nse_status_name(nse_status status);
 /* ---- Text ---------------------------------------------------------------------------------------------------------- */
 
 /**
- * Text owned by the caller. `data` has `len` bytes of UTF-8 and a NUL behind them. Start with zeros; free with
- * nse_buffer_free.
+ * Text owned by the caller. `data` has `len` bytes of UTF-8 (other bytes where a function says so) and a NUL behind them. Start
+ * with zeros; free with nse_buffer_free.
  */
 typedef struct nse_buffer {
     char *data;
@@ -390,6 +390,12 @@ nse_status nse_shutdown(uint32_t timeout_ms,
  * are NaN.
  */
 #define NSE_EVENT_MEASURE 4
+
+/**
+ * Held-out images were evaluated behind an epoch of a stand-alone training: `loss` and `accuracy` are theirs, with the moving average
+ * of the weights when there is one.
+ */
+#define NSE_EVENT_EVALUATE 5
 
 /**
  * Flag of nse_events: deliver at once, on a thread of the library, while the work goes on; the callback holds it up. Otherwise
@@ -898,6 +904,19 @@ NSE_API nse_status nse_arch_space(const nse_arch *arch, nse_space **out, nse_err
 NSE_API nse_status nse_arch_describe(const nse_arch *arch, const char *variant_json, nse_buffer *out, nse_error **err);
 
 /**
+ * An architecture as a diagram: the cells from top to bottom, their branches side by side, with widths, sizes and multiply-accumulates.
+ *
+ * `format`: [in] "svg": a document of its own, light or dark as its reader likes. `out`: [out] to free with nse_buffer_free.
+ *
+ * NSE_ERR_INVALID_ARGUMENT: no such format. Since 0.1.
+ */
+NSE_API
+nse_status nse_arch_draw(const nse_arch *arch,
+                         const char *format,
+                         nse_buffer *out,
+                         nse_error **err);
+
+/**
  * The JSON form; nse_arch_from_json gives the same architecture back.
  *
  * `out`: [out] to free with nse_buffer_free.
@@ -1052,6 +1071,22 @@ NSE_API nse_status nse_measure_options_schema(nse_buffer *out, nse_error **err);
 NSE_API nse_status nse_latency_measure(const nse_measure_desc *desc, nse_latency **out, nse_error **err);
 
 /**
+ * Times a whole network of an architecture, batch-norm and activations included, as nse_latency_measure times its parts: to hold a
+ * table against what it predicts. Any weights take as long. Blocks.
+ *
+ * `options_json`: [in] see nse_measure_options_schema; NULL: all defaults. `time`: [out] milliseconds per batch, the median of
+ * several passes; may be NULL.
+ *
+ * NSE_ERR_CONFIG: options. NSE_ERR_CANCELLED: by nse_shutdown. NSE_ERR_DEVICE. NSE_ERR_TORCH. NSE_ERR_UNSUPPORTED: a build without
+ * libtorch. Since 0.1.
+ */
+NSE_API
+nse_status nse_latency_measure_arch(const nse_arch *arch,
+                                    const char *options_json,
+                                    double *time,
+                                    nse_error **err);
+
+/**
  * Frees a latency table. What uses it lives on. NULL is allowed.
  *
  * Since 0.1.
@@ -1073,13 +1108,19 @@ NSE_API void nse_latency_free(nse_latency *latency);
 #define NSE_SEARCH_TOLD 2
 
 /**
+ * Flag of nse_search_desc, for nse_search_load only: the search is looked at (results, status, history, report, scores, options), and
+ * nothing else; needs neither images nor libtorch, and works with checkpoints of every kind.
+ */
+#define NSE_SEARCH_LOOK 4
+
+/**
  * What a search is made of. Start with NSE_SEARCH_DESC_INIT. The library retains what it uses; everything may be freed
  * at once.
  */
 typedef struct nse_search_desc {
     uint32_t struct_size;
     /**
-     * 0, NSE_SEARCH_PUSHED or NSE_SEARCH_TOLD.
+     * 0, NSE_SEARCH_PUSHED, NSE_SEARCH_TOLD or NSE_SEARCH_LOOK.
      */
     uint32_t flags;
     /**
@@ -1087,17 +1128,17 @@ typedef struct nse_search_desc {
      */
     const nse_space *space;
     /**
-     * Training images; NULL with NSE_SEARCH_PUSHED and NSE_SEARCH_TOLD.
+     * Training images; NULL with a flag.
      */
     const nse_dataset *train;
     /**
      * Images for architecture steps and scoring; NULL: a part of `train` is held out for them (option held_out), or
-     * one of the two flags.
+     * a flag.
      */
     const nse_dataset *held_out;
     /**
      * Options as a JSON object; see nse_search_options_schema. Only "objective" must be there. nse_search_load: NULL, or the
-     * options of the checkpoint, of which "device", "threads", "checkpoint" and "candidates" may differ.
+     * options of the checkpoint, of which "device", "threads", "checkpoint", "tensorboard" and "candidates" may differ.
      */
     const char *options_json;
     /**
@@ -1152,10 +1193,13 @@ NSE_API nse_status nse_search_options_presets(nse_buffer *out, nse_error **err);
  * reachable. NSE_ERR_TOO_FEW: fewer lie there than candidates are wanted (option candidates.too_few).
  * NSE_ERR_INVALID_ARGUMENT: the images do not fit the space; the objective is a latency and there is no table; `continued` is
  * not finished, or it or `start` has other cells.
- * NSE_ERR_MISSING_LATENCY. NSE_ERR_BUSY: `continued` is. NSE_ERR_DEVICE. NSE_ERR_UNSUPPORTED: a build without libtorch.
+ * NSE_ERR_MISSING_LATENCY. NSE_ERR_BUSY: `continued` is. NSE_ERR_IO: the folder for TensorBoard. NSE_ERR_DEVICE. NSE_ERR_UNSUPPORTED: a build without libtorch.
  * Since 0.1.
  */
-NSE_API nse_status nse_search_create(const nse_search_desc *desc, nse_search **out, nse_error **err);
+NSE_API
+nse_status nse_search_create(const nse_search_desc *desc,
+                             nse_search **out,
+                             nse_error **err);
 
 /**
  * Makes a search from a checkpoint; it goes on as if it had never stopped, on a CPU with the same number of threads to the
@@ -1179,7 +1223,7 @@ nse_status nse_search_load(const char *path,
  *
  * `path`: [in] an existing file is replaced, whole or not at all; its folder must exist.
  *
- * NSE_ERR_IO: the file is as it was. NSE_ERR_BUSY: a step is running. Since 0.1.
+ * NSE_ERR_IO: the file is as it was. NSE_ERR_BUSY: a step is running. NSE_ERR_INVALID_ARGUMENT: of NSE_SEARCH_LOOK. Since 0.1.
  */
 NSE_API nse_status nse_search_save(const nse_search *search, const char *path, nse_error **err);
 
@@ -1226,10 +1270,12 @@ nse_status nse_search_estimate(const nse_search *search,
  * Returns NSE_OK: there are more rounds. NSE_DONE: that was the last, or there was none left.
  * NSE_ERR_CANCELLED. NSE_ERR_BUSY: another step of this search is running. NSE_ERR_DIVERGED: the loss is no longer finite.
  * NSE_ERR_UNREACHABLE: what is left of the space misses the cost window. NSE_ERR_TOO_FEW: it has fewer architectures than
- * candidates are wanted (option candidates.too_few). NSE_ERR_IO: the checkpoint could not be written; the one before is as
- * it was, and the search goes on with the next call. NSE_ERR_TORCH. Since 0.1.
+ * candidates are wanted (option candidates.too_few). NSE_ERR_IO: the checkpoint or the log for TensorBoard could not be written; the
+ * checkpoint before is as it was, and the search goes on with the next call. NSE_ERR_TORCH. Since 0.1.
  */
-NSE_API nse_status nse_search_step(const nse_search *search, nse_error **err);
+NSE_API
+nse_status nse_search_step(const nse_search *search,
+                           nse_error **err);
 
 /**
  * Begins a round as nse_search_step does, and returns at once. Events come in nse_op_poll; other functions, nse_search_cancel
@@ -1617,13 +1663,20 @@ NSE_API nse_status nse_search_best(const nse_search *search, double max_cost, ns
 NSE_API nse_status nse_search_history(const nse_search *search, nse_buffer *out, nse_error **err);
 
 /**
- * A picture of the completed rounds. `format` "svg": candidates and fronts, cost against accuracy. Concurrent.
+ * What the search has found so far, for people and programs (docs/report.md). Before the first round is complete it says so. Never waits
+ * for a step. Concurrent.
  *
- * `out`: [out] the file's content, to free with nse_buffer_free.
+ * `format`: [in] "html": a page of its own, needing no other file and no network: the front with the architectures, the fitness, how
+ * the space moved, rounds, times, options, versions. "json": the same as data. "svg": candidates and fronts, cost against accuracy.
+ * "png": the same picture, 1920 x 1200; bytes, not text. `out`: [out] the file's content, to free with nse_buffer_free.
  *
- * NSE_ERR_INVALID_ARGUMENT: no such format. NSE_ERR_NOT_FOUND: no round is complete. Since 0.1.
+ * NSE_ERR_INVALID_ARGUMENT: no such format. Since 0.1.
  */
-NSE_API nse_status nse_search_report(const nse_search *search, const char *format, nse_buffer *out, nse_error **err);
+NSE_API
+nse_status nse_search_report(const nse_search *search,
+                             const char *format,
+                             nse_buffer *out,
+                             nse_error **err);
 
 /* ---- Model --------------------------------------------------------------------------------------------------------- */
 
@@ -1637,7 +1690,7 @@ typedef struct nse_model_desc {
      */
     uint32_t flags;
     /**
-     * The architecture to train.
+     * The architecture to train; may be NULL with `init`.
      */
     const nse_arch *arch;
     /**
@@ -1652,6 +1705,15 @@ typedef struct nse_model_desc {
      * Where progress goes; NULL: nowhere. Used during the training only.
      */
     const nse_events *events;
+    /**
+     * Images that are evaluated behind every epoch (see nse_model_history) and change nothing else; NULL: none.
+     */
+    const nse_dataset *held_out;
+    /**
+     * A model of the same architecture whose weights, variant and normalisation the training begins with; it may have had other
+     * classes, then its classifier is not taken. NULL: fresh weights. With one, `arch` may be NULL: its own.
+     */
+    const nse_model *init;
 } nse_model_desc;
 
 /**
@@ -1664,14 +1726,20 @@ typedef struct nse_model_desc {
 NSE_API nse_status nse_model_options_schema(nse_buffer *out, nse_error **err);
 
 /**
- * Trains an architecture from fresh weights. Blocks, and delivers events on this thread; the callback may cancel.
+ * Trains an architecture, from fresh weights or from those of another model. Blocks, and delivers events on this thread; the callback
+ * may cancel. With the option checkpoint.path the training is saved while it runs, and when it is cancelled; with checkpoint.resume
+ * it goes on from there, and ends with the same bits.
  *
  * `desc`: [in] read during the call only. `out`: [out] to free with nse_model_free.
  *
- * NSE_ERR_CONFIG: options. NSE_ERR_INVALID_ARGUMENT: the images do not fit the space. NSE_ERR_CANCELLED. NSE_ERR_DIVERGED.
- * NSE_ERR_DEVICE. NSE_ERR_TORCH. NSE_ERR_UNSUPPORTED: a build without libtorch. Since 0.1.
+ * NSE_ERR_CONFIG: options, also those that differ from the checkpoint's. NSE_ERR_INVALID_ARGUMENT: images or `init` do not fit.
+ * NSE_ERR_CANCELLED. NSE_ERR_DIVERGED. NSE_ERR_IO: the checkpoint. NSE_ERR_FORMAT: it is damaged, or of another training.
+ * NSE_ERR_BUSY: `init`. NSE_ERR_DEVICE. NSE_ERR_TORCH. NSE_ERR_UNSUPPORTED: a build without libtorch. Since 0.1.
  */
-NSE_API nse_status nse_model_train(const nse_model_desc *desc, nse_model **out, nse_error **err);
+NSE_API
+nse_status nse_model_train(const nse_model_desc *desc,
+                           nse_model **out,
+                           nse_error **err);
 
 /**
  * Begins a training as nse_model_train does, and returns at once. Events come in nse_op_poll; when that returns NSE_OK,
@@ -1679,7 +1747,7 @@ NSE_API nse_status nse_model_train(const nse_model_desc *desc, nse_model **out, 
  *
  * `desc`: [in] read during the call only. `out`: [out] to free with nse_op_free, which cancels the training.
  *
- * NSE_ERR_CONFIG: options. NSE_ERR_UNSUPPORTED: a build without libtorch. Since 0.1.
+ * NSE_ERR_CONFIG: options. NSE_ERR_BUSY: `init`. NSE_ERR_UNSUPPORTED: a build without libtorch. Since 0.1.
  */
 NSE_API nse_status nse_model_train_async(const nse_model_desc *desc, nse_op **out, nse_error **err);
 
@@ -1698,15 +1766,38 @@ nse_status nse_model_evaluate(const nse_model *model,
                               nse_error **err);
 
 /**
- * Writes a model to a file, whole or not at all. Blocks.
+ * What became of every epoch of the training, as JSON: a list of objects with epoch (from 1), step, loss and accuracy (means over
+ * the batches as they were trained on: changed, mixed, with smoothed labels), held_out and ema (loss and accuracy on the images of
+ * `held_out`, with the weights themselves and with their moving average; null where there is none, or it was not its turn), lr and
+ * seconds (since the start, pauses between two processes not counted). Empty for a model that was loaded or taken from a search.
  *
- * `format`: "torchscript": an archive that libtorch and PyTorch load, with any batch size. It takes normalised images,
- * 32-bit floats [n, channels, height, width], and gives logits [n, classes]; the extra file nse.json inside has the
- * normalisation, the space and the architecture. `path`: [in] an existing file is replaced.
+ * `out`: [out] to free with nse_buffer_free.
  *
- * NSE_ERR_INVALID_ARGUMENT: no such format. NSE_ERR_IO. NSE_ERR_BUSY. NSE_ERR_TORCH. Since 0.1.
+ * NSE_ERR_BUSY. Since 0.1.
  */
-NSE_API nse_status nse_model_export(const nse_model *model, const char *format, const char *path, nse_error **err);
+NSE_API
+nse_status nse_model_history(const nse_model *model,
+                             nse_buffer *out,
+                             nse_error **err);
+
+/**
+ * Architecture and space of a model.
+ *
+ * `out`: [out] to free with nse_arch_free.
+ *
+ * NSE_ERR_BUSY. Since 0.1.
+ */
+NSE_API nse_status nse_model_arch(const nse_model *model, nse_arch **out, nse_error **err);
+
+/**
+ * What a model is, as JSON: the text nse.json that is in every exported file. It has space, architecture, variant, classes, input
+ * (layout, type, channels, height, width) and normalisation: a pixel v, 0 to 255, becomes (v / scale - mean) / std per channel.
+ *
+ * `out`: [out] to free with nse_buffer_free.
+ *
+ * NSE_ERR_BUSY. Since 0.1.
+ */
+NSE_API nse_status nse_model_describe(const nse_model *model, nse_buffer *out, nse_error **err);
 
 /**
  * Frees a model. NULL is allowed.
