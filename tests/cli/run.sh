@@ -74,7 +74,7 @@ grep -q "round 2 of 2: " progress || die "progress does not tell of rounds"
 for file in search.nse report.html report.json best.json run.json tensorboard/events.out.tfevents.nse; do
     [ -s "run/$file" ] || die "run/$file is missing"
 done
-PYTHONPATH="$TENSORBOARD" python3 "$here/tensorboard.py" run
+PYTHONPATH="$TENSORBOARD" python3 "$here/read_log.py" run
 ends 0 "rounds   2 of 2, complete" "$NSE" show run
 ends 0 "cell  1  " "$NSE" show run/search.nse
 json 'd["done"] and len(d["rounds"]) == 2 and d["report"] == 1' "$NSE" show run --json
@@ -101,7 +101,7 @@ for again in 1 2 3; do
 done
 [ "$code" = 0 ] || "$NSE" resume cut --quiet >/dev/null || die "a resumed search ended with $?"
 python3 "$here/same.py" whole/report.json cut/report.json
-PYTHONPATH="$TENSORBOARD" python3 "$here/tensorboard.py" cut
+PYTHONPATH="$TENSORBOARD" python3 "$here/read_log.py" cut
 ends 0 "the search is complete" "$NSE" resume cut
 mv cut moved
 ends 0 "best:" "$NSE" resume moved --data data
