@@ -12,11 +12,12 @@ PURE  = $(CURDIR)/target/pure/release
 OUT   = $(CURDIR)/target/programs
 LINK  = -Iinclude -L$(LIB) -lnse -Wl,-rpath,$(LIB)
 
-.PHONY: build demo train-demo service test test-core test-supernet test-abi test-host test-c test-cpp test-go test-service test-examples test-docs test-slow ablation header reference lint clean test-install install dist
+.PHONY: build demo test test-core test-supernet test-abi test-host test-c test-cpp test-go test-examples test-cli test-docs test-slow ablation header reference lint clean train-demo service test-service test-install install dist
 
 build:
 	@$(torch) $(CARGO) build --release
 	@tools/link.sh "$(LIB)" "$$(tools/libtorch.sh)"
+	@$(CARGO) build --release --package nse-cli
 	@[ "$(LIB)/THIRD-PARTY" -nt Cargo.lock ] || { tools/licences.sh >"$(LIB)/THIRD-PARTY.new" && mv "$(LIB)/THIRD-PARTY.new" "$(LIB)/THIRD-PARTY"; }
 
 $(OUT):
@@ -37,7 +38,7 @@ train-demo: build | $(OUT)
 service: build | $(OUT)
 	@NSE_LIB="$(LIB)" OUT="$(OUT)" GO="$$(tools/go.sh 26)" PKG_CONFIG="$$(tools/pkg-config.sh)" tests/go/service.sh build
 
-test: build test-core test-supernet test-abi test-host test-c test-cpp test-go test-service test-examples test-docs test-install
+test: build test-core test-supernet test-abi test-host test-c test-cpp test-go test-examples test-cli test-docs test-service test-install
 	@echo "nse: all tests passed"
 
 # The pure part and the whole ABI, in a build without libtorch.
@@ -69,6 +70,12 @@ test-go: build | $(OUT)
 	@NSE_LIB="$(LIB)" OUT="$(OUT)" CC="$(CC)" CXX="$(CXX)" GO="$$(tools/go.sh)" \
 		PKG_CONFIG="$$(tools/pkg-config.sh)" tests/go/run.sh
 
+# The command line, on a library with and one without libtorch.
+test-cli: build test-core
+	@$(CARGO) build --release --package nse-cli --target-dir target/pure
+	@NSE="$(LIB)/nse" PURE="$(PURE)/nse" OUT="$(OUT)/cli" TENSORBOARD="$$(tools/tensorboard.sh)" tests/cli/run.sh
+
+# The same small program in C, C++ and Go, on real images: each must run, and all must say the same.
 test-service: build | $(OUT)
 	@NSE_LIB="$(LIB)" OUT="$(OUT)" GO="$$(tools/go.sh 26)" CHROMIUM="$$(tools/chromium.sh)" \
 		PKG_CONFIG="$$(tools/pkg-config.sh)" tests/go/service.sh
@@ -120,8 +127,8 @@ ablation:
 	@$(torch) OMP_NUM_THREADS=1 $(CARGO) bench --quiet --bench ablation -- "$$(tools/dataset.sh)" target/ablation
 
 lint:
-	@$(CARGO) fmt --check
-	@$(torch) $(CARGO) clippy --release --all-targets -- -D warnings
+	@$(CARGO) fmt --all --check
+	@$(torch) $(CARGO) clippy --release --workspace --all-targets -- -D warnings
 
 clean:
 	@rm -rf target demo-out train-out

@@ -13,7 +13,7 @@
 //! data       images in memory: IDX files, memory of the host, splits, normalisation, augmentation
 //! checkpoint a search, or a training, and its weights in one file: checksummed, replaced whole or not at all
 //! export     trained networks as a list of layers, and the formats written from it: ONNX, safetensors, TorchScript
-//! report     pictures for people
+//! report     a search as a page, JSON, SVG, PNG and a log for TensorBoard; diagrams of architectures
 //! files      opening what a path names, and only regular files
 //! process    which files are mapped into this process: libtorch, OpenMP
 //! supernet   the weights: the only folder that names `tch` (libtorch)

@@ -154,6 +154,20 @@ func (a *Arch) Describe(variant any) (ArchDescription, error) {
 	return description, err
 }
 
+// Draw is a diagram: cells from top to bottom, branches side by side, with widths, sizes and costs. Format "svg".
+//
+// ErrInvalidArgument: no such format.
+func (a *Arch) Draw(format string) ([]byte, error) {
+	defer runtime.KeepAlive(a)
+	cFormat, err := cText("format", format)
+	if err != nil {
+		return nil, err
+	}
+	return readText(func(out *C.nse_buffer, e **C.nse_error) C.nse_status {
+		return C.nse_arch_draw(a.handle(), cFormat, out, e)
+	})
+}
+
 // JSON is the JSON form; ArchFromJSON gives the same architecture back.
 func (a *Arch) JSON() (json.RawMessage, error) {
 	defer runtime.KeepAlive(a)

@@ -1,6 +1,7 @@
 package nse
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -63,6 +64,28 @@ func same(t *testing.T, expected, search *Search) {
 }
 
 // The promise of a checkpoint: saved anywhere, the same result.
+func TestCheckpointIsLookedAtWithoutImages(t *testing.T) {
+	search := newSearch(t, options(3), nil)
+	if _, err := search.Step(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "search.nse")
+	if err := search.Save(t.Context(), path); err != nil {
+		t.Fatal(err)
+	}
+	seen, err := LookAtSearch(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer seen.Close()
+	if page, err := seen.Report("html"); err != nil || !bytes.Contains(page, []byte("1 of 2 rounds are complete.")) {
+		t.Errorf("%.80s, %v", page, err)
+	}
+	_, err = seen.Step(t.Context())
+	fails(t, err, ErrInvalidArgument)
+	fails(t, seen.Save(t.Context(), path), ErrInvalidArgument)
+}
+
 func TestALoadedSearchEndsWithTheSameResult(t *testing.T) {
 	undisturbed := finish(t, newSearch(t, options(3), nil))
 	for name, at := range map[string]func(Event) bool{

@@ -92,6 +92,8 @@ func uses(t *testing.T, o objects) map[string]func() error {
 		"Search.FrontUnder":   func() error { _, err := search.FrontUnder("params", nil); return err },
 		"Space.Budget":        func() error { _, err := space.Budget(Budget{High: 1e9}, nil); return err },
 		"Arch.Code":           func() error { _, err := arch.Code(); return err },
+		"Arch.Draw":           func() error { _, err := arch.Draw("svg"); return err },
+		"MeasureArch":         func() error { _, err := MeasureArch(t.Context(), arch, nil); return err },
 		"ArchFromCode":        func() error { _, err := ArchFromCode(space, code); return err },
 		"Search.Cancel":       func() error { return search.Cancel() },
 		"Search.Status":       func() error { _, err := search.Status(); return err },

@@ -40,6 +40,7 @@ struct table {
     __typeof__(nse_arch_presets) *nse_arch_presets;
     __typeof__(nse_arch_space) *nse_arch_space;
     __typeof__(nse_arch_describe) *nse_arch_describe;
+    __typeof__(nse_arch_draw) *nse_arch_draw;
     __typeof__(nse_arch_to_json) *nse_arch_to_json;
     __typeof__(nse_arch_code) *nse_arch_code;
     __typeof__(nse_arch_from_code) *nse_arch_from_code;
@@ -53,6 +54,7 @@ struct table {
     __typeof__(nse_latency_arch) *nse_latency_arch;
     __typeof__(nse_measure_options_schema) *nse_measure_options_schema;
     __typeof__(nse_latency_measure) *nse_latency_measure;
+    __typeof__(nse_latency_measure_arch) *nse_latency_measure_arch;
     __typeof__(nse_latency_free) *nse_latency_free;
     __typeof__(nse_search_options_schema) *nse_search_options_schema;
     __typeof__(nse_search_options_presets) *nse_search_options_presets;
@@ -144,6 +146,7 @@ const char *nsego_fill(void *(*find)(void *from, const char *name), void *from) 
     if (!(functions.nse_arch_presets = (__typeof__(nse_arch_presets) *)find(from, "nse_arch_presets"))) return "nse_arch_presets";
     if (!(functions.nse_arch_space = (__typeof__(nse_arch_space) *)find(from, "nse_arch_space"))) return "nse_arch_space";
     if (!(functions.nse_arch_describe = (__typeof__(nse_arch_describe) *)find(from, "nse_arch_describe"))) return "nse_arch_describe";
+    if (!(functions.nse_arch_draw = (__typeof__(nse_arch_draw) *)find(from, "nse_arch_draw"))) return "nse_arch_draw";
     if (!(functions.nse_arch_to_json = (__typeof__(nse_arch_to_json) *)find(from, "nse_arch_to_json"))) return "nse_arch_to_json";
     if (!(functions.nse_arch_code = (__typeof__(nse_arch_code) *)find(from, "nse_arch_code"))) return "nse_arch_code";
     if (!(functions.nse_arch_from_code = (__typeof__(nse_arch_from_code) *)find(from, "nse_arch_from_code"))) return "nse_arch_from_code";
@@ -157,6 +160,7 @@ const char *nsego_fill(void *(*find)(void *from, const char *name), void *from) 
     if (!(functions.nse_latency_arch = (__typeof__(nse_latency_arch) *)find(from, "nse_latency_arch"))) return "nse_latency_arch";
     if (!(functions.nse_measure_options_schema = (__typeof__(nse_measure_options_schema) *)find(from, "nse_measure_options_schema"))) return "nse_measure_options_schema";
     if (!(functions.nse_latency_measure = (__typeof__(nse_latency_measure) *)find(from, "nse_latency_measure"))) return "nse_latency_measure";
+    if (!(functions.nse_latency_measure_arch = (__typeof__(nse_latency_measure_arch) *)find(from, "nse_latency_measure_arch"))) return "nse_latency_measure_arch";
     if (!(functions.nse_latency_free = (__typeof__(nse_latency_free) *)find(from, "nse_latency_free"))) return "nse_latency_free";
     if (!(functions.nse_search_options_schema = (__typeof__(nse_search_options_schema) *)find(from, "nse_search_options_schema"))) return "nse_search_options_schema";
     if (!(functions.nse_search_options_presets = (__typeof__(nse_search_options_presets) *)find(from, "nse_search_options_presets"))) return "nse_search_options_presets";
@@ -379,6 +383,11 @@ nse_status nse_arch_describe(const nse_arch *arch, const char *variant_json, nse
     return nse ? nse->nse_arch_describe(arch, variant_json, out, err) : unloaded(err);
 }
 
+nse_status nse_arch_draw(const nse_arch *arch, const char *format, nse_buffer *out, nse_error **err) {
+    struct table *nse = atomic_load(&loaded);
+    return nse ? nse->nse_arch_draw(arch, format, out, err) : unloaded(err);
+}
+
 nse_status nse_arch_to_json(const nse_arch *arch, nse_buffer *out, nse_error **err) {
     struct table *nse = atomic_load(&loaded);
     return nse ? nse->nse_arch_to_json(arch, out, err) : unloaded(err);
@@ -442,6 +451,11 @@ nse_status nse_measure_options_schema(nse_buffer *out, nse_error **err) {
 nse_status nse_latency_measure(const nse_measure_desc *desc, nse_latency **out, nse_error **err) {
     struct table *nse = atomic_load(&loaded);
     return nse ? nse->nse_latency_measure(desc, out, err) : unloaded(err);
+}
+
+nse_status nse_latency_measure_arch(const nse_arch *arch, const char *options_json, double *time, nse_error **err) {
+    struct table *nse = atomic_load(&loaded);
+    return nse ? nse->nse_latency_measure_arch(arch, options_json, time, err) : unloaded(err);
 }
 
 void nse_latency_free(nse_latency *latency) {

@@ -89,6 +89,24 @@ func MeasureLatency(ctx context.Context, config MeasureConfig) (*Latency, error)
 		})
 }
 
+// MeasureArch times a whole network of an architecture, in milliseconds per batch, to hold a table against what it predicts. The options
+// are those of MeasureLatency.
+//
+// ErrConfig: options. ErrDevice. ErrCancelled. ErrTorch. ErrUnsupported: a library without libtorch.
+func MeasureArch(ctx context.Context, arch *Arch, options any) (float64, error) {
+	cOptions, err := cJSON("measure options", options)
+	if err != nil {
+		return 0, err
+	}
+	return unlessEnded(ctx, func() (float64, error) {
+		defer runtime.KeepAlive(arch)
+		var time C.double
+		var e *C.nse_error
+		err := check(C.nse_latency_measure_arch(arch.handle(), cOptions, &time, &e), &e)
+		return float64(time), err
+	})
+}
+
 // Set gives one operation its time. The key is the first nine columns of a row of the CSV form, as Missing lists them, for
 // example "conv,28,64,64,3,1,1,1,64". The time is finite, 0 or more, for one batch, in the unit of the table.
 //

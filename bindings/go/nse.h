@@ -908,6 +908,19 @@ NSE_API nse_status nse_arch_space(const nse_arch *arch, nse_space **out, nse_err
 NSE_API nse_status nse_arch_describe(const nse_arch *arch, const char *variant_json, nse_buffer *out, nse_error **err);
 
 /**
+ * An architecture as a diagram: the cells from top to bottom, their branches side by side, with widths, sizes and multiply-accumulates.
+ *
+ * `format`: [in] "svg": a document of its own, light or dark as its reader likes. `out`: [out] to free with nse_buffer_free.
+ *
+ * NSE_ERR_INVALID_ARGUMENT: no such format. Since 0.1.
+ */
+NSE_API
+nse_status nse_arch_draw(const nse_arch *arch,
+                         const char *format,
+                         nse_buffer *out,
+                         nse_error **err);
+
+/**
  * The JSON form; nse_arch_from_json gives the same architecture back.
  *
  * `out`: [out] to free with nse_buffer_free.
@@ -1062,6 +1075,22 @@ NSE_API nse_status nse_measure_options_schema(nse_buffer *out, nse_error **err);
 NSE_API nse_status nse_latency_measure(const nse_measure_desc *desc, nse_latency **out, nse_error **err);
 
 /**
+ * Times a whole network of an architecture, batch-norm and activations included, as nse_latency_measure times its parts: to hold a
+ * table against what it predicts. Any weights take as long. Blocks.
+ *
+ * `options_json`: [in] see nse_measure_options_schema; NULL: all defaults. `time`: [out] milliseconds per batch, the median of
+ * several passes; may be NULL.
+ *
+ * NSE_ERR_CONFIG: options. NSE_ERR_CANCELLED: by nse_shutdown. NSE_ERR_DEVICE. NSE_ERR_TORCH. NSE_ERR_UNSUPPORTED: a build without
+ * libtorch. Since 0.1.
+ */
+NSE_API
+nse_status nse_latency_measure_arch(const nse_arch *arch,
+                                    const char *options_json,
+                                    double *time,
+                                    nse_error **err);
+
+/**
  * Frees a latency table. What uses it lives on. NULL is allowed.
  *
  * Since 0.1.
@@ -1083,13 +1112,19 @@ NSE_API void nse_latency_free(nse_latency *latency);
 #define NSE_SEARCH_TOLD 2
 
 /**
+ * Flag of nse_search_desc, for nse_search_load only: the search is looked at (results, status, history, report, scores, options), and
+ * nothing else; needs neither images nor libtorch, and works with checkpoints of every kind.
+ */
+#define NSE_SEARCH_LOOK 4
+
+/**
  * What a search is made of. Start with NSE_SEARCH_DESC_INIT. The library retains what it uses; everything may be freed
  * at once.
  */
 typedef struct nse_search_desc {
     uint32_t struct_size;
     /**
-     * 0, NSE_SEARCH_PUSHED or NSE_SEARCH_TOLD. nse_search_load: as of the saved search.
+     * 0, NSE_SEARCH_PUSHED, NSE_SEARCH_TOLD or NSE_SEARCH_LOOK. nse_search_load: as of the saved search, or NSE_SEARCH_LOOK.
      */
     uint32_t flags;
     /**
@@ -1097,17 +1132,17 @@ typedef struct nse_search_desc {
      */
     const nse_space *space;
     /**
-     * Training images; NULL with NSE_SEARCH_PUSHED and NSE_SEARCH_TOLD.
+     * Training images; NULL with a flag.
      */
     const nse_dataset *train;
     /**
      * Images for architecture steps and scoring; NULL: a part of `train` is held out for them (option held_out), or
-     * one of the two flags.
+     * a flag.
      */
     const nse_dataset *held_out;
     /**
      * Options as a JSON object; see nse_search_options_schema. Only "objective" must be there. nse_search_load: NULL, or the
-     * options of the checkpoint, of which "device", "threads", "checkpoint" and "candidates" may differ.
+     * options of the checkpoint, of which "device", "threads", "checkpoint", "tensorboard" and "candidates" may differ.
      */
     const char *options_json;
     /**
@@ -1162,8 +1197,8 @@ NSE_API nse_status nse_search_options_presets(nse_buffer *out, nse_error **err);
  * reachable. NSE_ERR_TOO_FEW: fewer lie there than candidates are wanted (option candidates.too_few).
  * NSE_ERR_INVALID_ARGUMENT: the images do not fit the space; the objective is a latency and there is no table; `continued` is
  * not finished, or it or `start` has other cells.
- * NSE_ERR_MISSING_LATENCY. NSE_ERR_BUSY: `continued` is. NSE_ERR_DEVICE. NSE_ERR_TORCH_MISMATCH. NSE_ERR_UNSUPPORTED: a build
- * without libtorch.
+ * NSE_ERR_MISSING_LATENCY. NSE_ERR_BUSY: `continued` is. NSE_ERR_IO: the folder for TensorBoard. NSE_ERR_DEVICE.
+ * NSE_ERR_TORCH_MISMATCH. NSE_ERR_UNSUPPORTED: a build without libtorch.
  * Since 0.1.
  */
 NSE_API nse_status nse_search_create(const nse_search_desc *desc, nse_search **out, nse_error **err);
@@ -1190,7 +1225,7 @@ nse_status nse_search_load(const char *path,
  *
  * `path`: [in] an existing file is replaced, whole or not at all; its folder must exist.
  *
- * NSE_ERR_IO: the file is as it was. NSE_ERR_BUSY: a step is running. Since 0.1.
+ * NSE_ERR_IO: the file is as it was. NSE_ERR_BUSY: a step is running. NSE_ERR_INVALID_ARGUMENT: of NSE_SEARCH_LOOK. Since 0.1.
  */
 NSE_API nse_status nse_search_save(const nse_search *search, const char *path, nse_error **err);
 
@@ -1237,10 +1272,12 @@ nse_status nse_search_estimate(const nse_search *search,
  * Returns NSE_OK: there are more rounds. NSE_DONE: that was the last, or there was none left.
  * NSE_ERR_CANCELLED. NSE_ERR_BUSY: another step of this search is running. NSE_ERR_DIVERGED: the loss is no longer finite.
  * NSE_ERR_UNREACHABLE: what is left of the space misses the cost window. NSE_ERR_TOO_FEW: it has fewer architectures than
- * candidates are wanted (option candidates.too_few). NSE_ERR_IO: the checkpoint could not be written; the one before is as
- * it was, and the search goes on with the next call. NSE_ERR_TORCH. Since 0.1.
+ * candidates are wanted (option candidates.too_few). NSE_ERR_IO: the checkpoint or the log for TensorBoard could not be written; the
+ * checkpoint before is as it was, and the search goes on with the next call. NSE_ERR_TORCH. Since 0.1.
  */
-NSE_API nse_status nse_search_step(const nse_search *search, nse_error **err);
+NSE_API
+nse_status nse_search_step(const nse_search *search,
+                           nse_error **err);
 
 /**
  * Begins a round as nse_search_step does, and returns at once. Events come in nse_op_poll; other functions, nse_search_cancel
@@ -1628,13 +1665,20 @@ NSE_API nse_status nse_search_best(const nse_search *search, double max_cost, ns
 NSE_API nse_status nse_search_history(const nse_search *search, nse_buffer *out, nse_error **err);
 
 /**
- * A picture of the completed rounds. `format` "svg": candidates and fronts, cost against accuracy. Concurrent.
+ * What the search has found so far, for people and programs (docs/report.md). Before the first round is complete it says so. Never waits
+ * for a step. Concurrent.
  *
- * `out`: [out] the file's content, to free with nse_buffer_free.
+ * `format`: [in] "html": a page of its own, needing no other file and no network: the front with the architectures, the fitness, how
+ * the space moved, rounds, times, options, versions. "json": the same as data. "svg": candidates and fronts, cost against accuracy.
+ * "png": the same picture, 1920 x 1200; bytes, not text. `out`: [out] the file's content, to free with nse_buffer_free.
  *
- * NSE_ERR_INVALID_ARGUMENT: no such format. NSE_ERR_NOT_FOUND: no round is complete. Since 0.1.
+ * NSE_ERR_INVALID_ARGUMENT: no such format. Since 0.1.
  */
-NSE_API nse_status nse_search_report(const nse_search *search, const char *format, nse_buffer *out, nse_error **err);
+NSE_API
+nse_status nse_search_report(const nse_search *search,
+                             const char *format,
+                             nse_buffer *out,
+                             nse_error **err);
 
 /* ---- Model --------------------------------------------------------------------------------------------------------- */
 

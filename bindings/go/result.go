@@ -200,10 +200,10 @@ func (s *Search) History() ([]json.RawMessage, error) {
 	return rounds, nil
 }
 
-// Report is a picture of the completed rounds, as the content of a file. Format "svg": candidates and fronts, cost
-// against accuracy. It does not wait for a step.
+// Report is what was found so far, as the content of a file: "html" (a page that needs nothing else), "json", "svg" or "png". It does
+// not wait for a step.
 //
-// ErrInvalidArgument: no such format. ErrNotFound: no round is complete.
+// ErrInvalidArgument: no such format.
 func (s *Search) Report(format string) ([]byte, error) {
 	defer runtime.KeepAlive(s)
 	cFormat, err := cText("format", format)

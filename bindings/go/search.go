@@ -39,7 +39,7 @@ type SearchConfig struct {
 	// HeldOut has images for architecture steps and scoring; nil: a part of Train is held out for them.
 	HeldOut *Dataset
 	// Options, see SearchOptionsSchema. Only "objective" must be there. LoadSearch: nil, or the options of the checkpoint,
-	// of which "device", "threads", "checkpoint" and "candidates" may differ.
+	// of which "device", "threads", "checkpoint", "tensorboard" and "candidates" may differ.
 	Options any
 	// Latency has the times for the objective "latency", else nil. LoadSearch: nil, or the table of the checkpoint.
 	Latency *Latency
@@ -53,6 +53,9 @@ type SearchConfig struct {
 	// those three, which are ErrBusy. When it panics, or ends its goroutine, the step is cancelled first; the search can go on.
 	// (The batch of a Push has been used.)
 	OnEvent func(Event)
+
+	// look is what LookAtSearch wants.
+	look bool
 }
 
 // SearchOptionsSchema is a JSON schema of the options of a search, with keys, defaults, ranges and help.
@@ -74,6 +77,14 @@ func SearchOptionsPresets() ([]OptionsPreset, error) {
 	return read[[]OptionsPreset](func(out *C.nse_buffer, e **C.nse_error) C.nse_status {
 		return C.nse_search_options_presets(out, e)
 	})
+}
+
+// LookAtSearch reads a checkpoint of any search, to be looked at (results, history, report, options) and nothing else: neither images nor
+// libtorch are needed.
+//
+// ErrIO. ErrFormat: no checkpoint, damaged, or of another version.
+func LookAtSearch(ctx context.Context, path string) (*Search, error) {
+	return LoadSearch(ctx, path, SearchConfig{look: true})
 }
 
 // NewSearch makes a search; nothing is trained yet.
@@ -114,6 +125,9 @@ func (c SearchConfig) flags() (flags C.uint32_t) {
 	}
 	if c.Pushed {
 		flags |= C.NSE_SEARCH_PUSHED
+	}
+	if c.look {
+		flags |= C.NSE_SEARCH_LOOK
 	}
 	return flags
 }

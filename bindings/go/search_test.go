@@ -31,8 +31,9 @@ func TestSearch(t *testing.T) {
 	}
 	_, err := search.Best(1 << 40)
 	fails(t, err, ErrNotFound)
-	_, err = search.Report("svg")
-	fails(t, err, ErrNotFound)
+	if svg, err := search.Report("svg"); err != nil || !bytes.Contains(svg, []byte("no round is complete yet")) {
+		t.Errorf("%.80s, %v", svg, err)
+	}
 	if history, err := search.History(); err != nil || len(history) != 0 {
 		t.Errorf("%s, %v", history, err)
 	}
@@ -54,8 +55,24 @@ func TestSearch(t *testing.T) {
 	if svg, err := search.Report("svg"); err != nil || !bytes.Contains(svg, []byte("<svg")) {
 		t.Errorf("%.80s, %v", svg, err)
 	}
-	_, err = search.Report("png")
+	if png, err := search.Report("png"); err != nil || !bytes.HasPrefix(png, []byte("\x89PNG")) {
+		t.Errorf("%.80q, %v", png, err)
+	}
+	_, err = search.Report("gif")
 	fails(t, err, ErrInvalidArgument)
+	best, err := search.Best(1 << 40)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer best.Arch.Close()
+	if svg, err := best.Arch.Draw("svg"); err != nil || !bytes.Contains(svg, []byte("cell 2 ")) {
+		t.Errorf("%.80s, %v", svg, err)
+	}
+	_, err = best.Arch.Draw("dot")
+	fails(t, err, ErrInvalidArgument)
+	if time, err := MeasureArch(t.Context(), best.Arch, map[string]any{"repeats": 2}); err != nil || time <= 0 {
+		t.Errorf("%v, %v", time, err)
+	}
 }
 
 // checkTables looks at the shapes, at the padding of the third cell, and at two active operators per cell.

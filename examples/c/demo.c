@@ -4,7 +4,7 @@
  *
  *     demo DATA OUT
  *
- * DATA is a folder with the four IDX files. OUT receives architecture.json, model.pt, rounds.jsonl, front.svg and index.html.
+ * DATA is a folder with the four IDX files. OUT receives architecture.json, architecture.svg, model.pt, rounds.jsonl and the report of the search, index.html.
  */
 #include <malloc.h>
 #include <nse.h>
@@ -110,7 +110,7 @@ static nse_space *make_space(double width) {
 
 /* ---- The search -------------------------------------------------------------------------------------------------------------- */
 
-/* One row of the table, kept for the page too. */
+/* One row of the table. */
 typedef struct {
     int active, front;
     double supernet, best, seconds;
@@ -134,8 +134,8 @@ static int32_t remember(void *user, const nse_event *event) {
     return show(user, event);
 }
 
-/* Runs all rounds and prints a row for each. Returns how many there were. */
-static int run_search(nse_space *space, nse_dataset *train, nse_search **search, row *rows, int most) {
+/* Runs all rounds and prints a row for each. */
+static void run_search(nse_space *space, nse_dataset *train, nse_search **search) {
     double supernet = 0;
     nse_events events = NSE_EVENTS_INIT;
     nse_search_desc desc = NSE_SEARCH_DESC_INIT;
@@ -145,15 +145,13 @@ static int run_search(nse_space *space, nse_dataset *train, nse_search **search,
     title = "search:";
     int count = 0;
     printf("round  active operators  supernet accuracy  front  best within %.2f M  seconds\n", BUDGET / 1e6);
-    for (nse_status status = NSE_OK; status != NSE_DONE && count < most; ++count) {
+    for (nse_status status = NSE_OK; status != NSE_DONE; ++count) {
         const double start = now();
         check(status = nse_search_step(*search, &error));
-        rows[count] = describe_round(*search, now() - start, supernet);
-        const row *r = &rows[count];
+        const row r = describe_round(*search, now() - start, supernet);
         clear_line();
-        printf("%5d  %16d  %16.1f%%  %5d  %15.1f%%  %7.0f\n", count + 1, r->active, 100 * r->supernet, r->front, 100 * r->best, r->seconds);
+        printf("%5d  %16d  %16.1f%%  %5d  %15.1f%%  %7.0f\n", count + 1, r.active, 100 * r.supernet, r.front, 100 * r.best, r.seconds);
     }
-    return count;
 }
 
 /* ---- Stand-alone networks ---------------------------------------------------------------------------------------------------- */
@@ -197,31 +195,6 @@ static void train_network(network *n, nse_dataset *train, nse_dataset *test) {
     printf("%-22s %8.3f M MACs  %7d parameters  %6.2f%% test accuracy\n", n->name, (double)n->macs / 1e6, (int)n->params, 100 * n->accuracy);
 }
 
-/* ---- The page ---------------------------------------------------------------------------------------------------------------- */
-
-static void write_page(const row *rows, int count, const network *networks, const char *architecture, const char *svg) {
-    FILE *page = create("index.html");
-    fprintf(page,
-            "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'><title>nse demo</title>"
-            "<style>body{font:16px sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}table{border-collapse:collapse;margin:1rem 0}"
-            "td,th{padding:.3rem .8rem;border-bottom:1px solid #ccc;text-align:right}td:first-child,th:first-child{text-align:left}"
-            "svg{max-width:100%%;height:auto}pre{white-space:pre-wrap;background:#f4f4f4;padding:1rem}</style>"
-            "<h1>A network for Fashion-MNIST within %.2f M multiply-accumulates</h1><h2>Found and hand-made, the same recipe</h2>"
-            "<table><tr><th>network<th>M MACs<th>parameters<th>test accuracy</tr>",
-            BUDGET / 1e6);
-    for (int i = 0; i < 2; ++i) {
-        fprintf(page, "<tr><td>%s<td>%.3f<td>%d<td>%.2f%%</tr>", networks[i].name, (double)networks[i].macs / 1e6, (int)networks[i].params,
-                100 * networks[i].accuracy);
-    }
-    fprintf(page, "</table><h2>Rounds</h2><table><tr><th>round<th>active operators<th>supernet<th>front<th>best in budget<th>seconds</tr>");
-    for (int i = 0; i < count; ++i) {
-        fprintf(page, "<tr><td>%d<td>%d<td>%.1f%%<td>%d<td>%.1f%%<td>%.0f</tr>", i + 1, rows[i].active, 100 * rows[i].supernet, rows[i].front,
-                100 * rows[i].best, rows[i].seconds);
-    }
-    fprintf(page, "</table>%s<h2>The architecture</h2><pre>%s</pre></html>\n", svg, architecture);
-    if (fclose(page) != 0) perror("index.html"), exit(1);
-}
-
 int main(int argc, char **argv) {
     if (argc != 3 || nse_abi_check(NSE_ABI_VERSION) != NSE_OK) {
         fprintf(stderr, "usage: demo DATA OUT\n");
@@ -240,18 +213,18 @@ int main(int argc, char **argv) {
     printf("space: %s\n", description.data);
     nse_buffer_free(&description);
 
-    row rows[16];
     nse_search *search;
-    const int count = run_search(space, train, &search, rows, 16);
+    run_search(space, train, &search);
 
     network networks[2] = {{.name = "found"}, {.name = "hand-made"}};
-    nse_buffer architecture = NSE_BUFFER_INIT, history = NSE_BUFFER_INIT, svg = NSE_BUFFER_INIT;
+    nse_buffer architecture = NSE_BUFFER_INIT, history = NSE_BUFFER_INIT, page = NSE_BUFFER_INIT, drawing = NSE_BUFFER_INIT;
     uint64_t macs;
     check(nse_search_best(search, BUDGET, &networks[0].arch, NULL, &error));
     check(nse_arch_to_json(networks[0].arch, &architecture, &error));
     check(nse_arch_cost(networks[0].arch, &macs, NULL, &error));
     check(nse_search_history(search, &history, &error));
-    check(nse_search_report(search, "svg", &svg, &error));
+    check(nse_search_report(search, "html", &page, &error));
+    check(nse_arch_draw(networks[0].arch, "svg", &drawing, &error));
     printf("\nbest within the budget: %s\n\n", architecture.data);
 
     networks[1].arch = hand_made(macs);
@@ -264,11 +237,11 @@ int main(int argc, char **argv) {
     char path[4096];
     snprintf(path, sizeof path, "%s/model.pt", out);
     check(nse_model_export(networks[0].model, "torchscript", path, &error));
-    write_page(rows, count, networks, architecture.data, svg.data);
+    save("index.html", &page);
     save("architecture.json", &architecture);
+    save("architecture.svg", &drawing);
     save("rounds.jsonl", &history);
-    save("front.svg", &svg);
-    printf("%s: index.html architecture.json model.pt rounds.jsonl front.svg (%.0f s)\n", out, now() - start);
+    printf("%s: index.html architecture.json architecture.svg model.pt rounds.jsonl (%.0f s)\n", out, now() - start);
 
     for (int i = 0; i < 2; ++i) nse_model_free(networks[i].model), nse_arch_free(networks[i].arch);
     nse_search_free(search);

@@ -30,7 +30,7 @@ struct Head {
 }
 
 /// Options that may differ from those of the checkpoint: they change nothing (or only the rounding) of what is done already.
-const FREE: [&str; 4] = ["device", "threads", "checkpoint", "candidates"];
+const FREE: [&str; 5] = ["device", "threads", "checkpoint", "tensorboard", "candidates"];
 
 /// Writes the search to `path`, whole or not at all.
 pub fn save(path: &Path, search: &Search, trainer: &dyn Trainer) -> Result<()> {
@@ -65,7 +65,7 @@ pub struct Checkpoint {
 pub struct Expected<'a> {
     /// Must be the space of the checkpoint.
     pub space: Option<&'a Space>,
-    /// Options as JSON: device, threads, checkpoint and candidates replace those of the checkpoint, all others must be the same.
+    /// Options as JSON: device, threads, checkpoint, tensorboard and candidates replace those of the checkpoint, all others must be the same.
     pub options: Option<&'a str>,
     /// Must be the table of the checkpoint.
     pub latency: Option<&'a LatencyTable>,
@@ -104,6 +104,11 @@ impl Checkpoint {
     /// With which space and options the trainer must be made.
     pub fn search(&self) -> &Search {
         &self.search
+    }
+
+    /// The search without its weights, to look at.
+    pub fn into_search(self) -> Search {
+        self.search
     }
 
     /// Gives the weights to `trainer`; the search then goes on as if it had never stopped.

@@ -63,7 +63,8 @@ impl Dataset {
         room_for("labels", labels, positions.len())?;
         for position in positions {
             let (pixels, label) = self.image(*position as usize);
-            let change = changes.as_mut().map_or(Change::default(), |(changes, stream)| Change::draw(*changes, height, width, stream));
+            let change =
+                changes.as_mut().map_or(Change::default(), |(changes, stream)| Change::draw(*changes, height, width, stream));
             for (plane, table) in pixels.chunks_exact(height * width).zip(&table) {
                 for y in 0..height {
                     let row = change.source(y, change.down, height).map(|y| &plane[y * width..][..width]);

@@ -87,7 +87,10 @@ impl Card {
         let wrong = |pointer: &str, reason: String| json::out_of_range(DOCUMENT, pointer, reason);
         if document.format != FORMAT || document.version != VERSION {
             let (format, version) = (document.format, document.version);
-            return Err(wrong("/version", format!("{format:?} version {version}, this library reads {FORMAT:?} version {VERSION}")));
+            return Err(wrong(
+                "/version",
+                format!("{format:?} version {version}, this library reads {FORMAT:?} version {VERSION}"),
+            ));
         }
         let space = Space::from_json(&document.space.to_string()).map_err(|e| inside("/space", e))?;
         let architecture =

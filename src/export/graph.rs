@@ -28,21 +28,47 @@ pub struct Node {
 /// the weights of a layer are.
 pub enum Layer {
     /// (pixel / 255 - mean) / std, as pixel * `path`.scale + `path`.shift, both [1, channels, 1, 1].
-    Normalise { from: String, path: String },
+    Normalise {
+        from: String,
+        path: String,
+    },
     /// `path`.weight, and `path`.bias where there is one.
-    Convolve { from: String, path: String, shape: Convolution, bias: bool },
+    Convolve {
+        from: String,
+        path: String,
+        shape: Convolution,
+        bias: bool,
+    },
     /// `path`.weight, .bias, .running_mean and .running_var.
-    Norm { from: String, path: String },
-    Activate { from: String, activation: Activation },
+    Norm {
+        from: String,
+        path: String,
+    },
+    Activate {
+        from: String,
+        activation: Activation,
+    },
     /// Average over all positions: map to vector.
-    Pool { from: String },
+    Pool {
+        from: String,
+    },
     /// `path`.weight and `path`.bias.
-    Linear { from: String, path: String },
-    Sigmoid { from: String },
+    Linear {
+        from: String,
+        path: String,
+    },
+    Sigmoid {
+        from: String,
+    },
     /// Every channel of a map times a number of a vector.
-    Scale { from: String, gate: String },
+    Scale {
+        from: String,
+        gate: String,
+    },
     /// Of maps; at least two.
-    Mean { terms: Vec<String> },
+    Mean {
+        terms: Vec<String>,
+    },
 }
 
 /// Name of the images.

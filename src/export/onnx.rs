@@ -180,11 +180,21 @@ fn tensor(name: &str, data_type: DataType, dims: Vec<i64>, bytes: Vec<u8>) -> Te
 
 fn ints(name: &str, values: impl IntoIterator<Item = u32>) -> AttributeProto {
     let values = values.into_iter().map(i64::from).collect();
-    AttributeProto { name: Some(name.into()), r#type: Some(AttributeType::Ints as i32), ints: values, ..AttributeProto::default() }
+    AttributeProto {
+        name: Some(name.into()),
+        r#type: Some(AttributeType::Ints as i32),
+        ints: values,
+        ..AttributeProto::default()
+    }
 }
 
 fn int(name: &str, value: i64) -> AttributeProto {
-    AttributeProto { name: Some(name.into()), r#type: Some(AttributeType::Int as i32), i: Some(value), ..AttributeProto::default() }
+    AttributeProto {
+        name: Some(name.into()),
+        r#type: Some(AttributeType::Int as i32),
+        i: Some(value),
+        ..AttributeProto::default()
+    }
 }
 
 fn float(name: &str, value: f32) -> AttributeProto {

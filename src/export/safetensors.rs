@@ -24,8 +24,7 @@ const CHECKSUM: &str = "nse.blake3";
 
 fn write(graph: &Graph, _: Archive) -> Result<Vec<u8>> {
     let card = graph.card.to_json(false);
-    let metadata =
-        Metadata::from([(CHECKSUM.to_owned(), checksum(&card, &graph.weights)), (CARD.to_owned(), card)]);
+    let metadata = Metadata::from([(CHECKSUM.to_owned(), checksum(&card, &graph.weights)), (CARD.to_owned(), card)]);
     let (index, values) = tensors::index(&graph.weights, Some(&metadata))?;
     let mut bytes = reserve("export", index.len() + values as usize)?;
     bytes.extend(index);
@@ -58,7 +57,8 @@ pub fn from_memory(bytes: &[u8]) -> Result<Graph> {
 fn read(bytes: &[u8]) -> std::result::Result<Graph, Broken> {
     let (weights, metadata) = tensors::read(bytes)?;
     let metadata = metadata.unwrap_or_default();
-    let text = |key: &str| metadata.get(key).ok_or_else(|| Broken::Reason(format!("is not a model of nse: no {key} in its metadata")));
+    let text =
+        |key: &str| metadata.get(key).ok_or_else(|| Broken::Reason(format!("is not a model of nse: no {key} in its metadata")));
     let card = text(CARD)?;
     if *text(CHECKSUM)? != checksum(card, &weights) {
         return Err(Broken::Reason("is damaged: its checksum is wrong".into()));

@@ -8,6 +8,7 @@ use super::{boundary, handle, space, structs, text};
 use crate::arch::{presets, Architecture, Variant};
 use crate::cost::{self, CostTable};
 use crate::error::Error;
+use crate::report;
 use crate::space::Space;
 use serde_json::json;
 use std::ffi::c_char;
@@ -132,6 +133,27 @@ pub extern "C" fn nse_arch_describe(
         let arch = handle::get::<ArchHandle>("arch", arch)?;
         let variant = Variant::from_json(text::optional("variant_json", variant_json)?.unwrap_or("{}"))?;
         buffer::write("out", out, cost::describe_architecture(&arch.space, &arch.architecture, variant).to_string())
+    })
+}
+
+/// An architecture as a diagram: the cells from top to bottom, their branches side by side, with widths, sizes and multiply-accumulates.
+///
+/// `format`: [in] "svg": a document of its own, light or dark as its reader likes. `out`: [out] to free with nse_buffer_free.
+///
+/// NSE_ERR_INVALID_ARGUMENT: no such format. Since 0.1.
+#[no_mangle]
+pub extern "C" fn nse_arch_draw(
+    arch: *const nse_arch,
+    format: *const c_char,
+    out: *mut nse_buffer,
+    err: *mut *mut nse_error,
+) -> nse_status {
+    boundary::guard(err, || {
+        let arch = handle::get::<ArchHandle>("arch", arch)?;
+        match text::required("format", format)? {
+            "svg" => buffer::write("out", out, report::draw_architecture(&arch.space, &arch.architecture)),
+            other => Err(Error::Argument { name: "format", reason: format!("{other:?} is not known; there is \"svg\"") }),
+        }
     })
 }
 

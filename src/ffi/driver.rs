@@ -4,7 +4,7 @@ use super::callback::Events;
 use super::dataset::nse_dataset;
 use super::handle;
 use super::latency::LatencyHandle;
-use super::search::{nse_search_desc, NSE_SEARCH_PUSHED, NSE_SEARCH_TOLD};
+use super::search::{nse_search_desc, NSE_SEARCH_LOOK, NSE_SEARCH_PUSHED, NSE_SEARCH_TOLD};
 use super::view::{Shared, Watch};
 use super::worker::{Reporter, Worker};
 use super::{arch::nse_arch, arch::ArchHandle, text};
@@ -14,10 +14,12 @@ use crate::cost::Metric;
 use crate::data::Dataset;
 use crate::error::{Error, Result};
 use crate::log;
+use crate::report::{EventLog, Report};
 use crate::search::{Drive, Elsewhere, Search, SearchOptions, Start, Status, Trainer};
 use crate::space::Space;
-use crate::supernet::{Estimate, PushTrainer, SupernetTrainer};
-use std::path::Path;
+use crate::supernet::{self, Estimate, PushTrainer, SupernetTrainer};
+use serde_json::Value;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 pub struct SearchHandle {
@@ -26,6 +28,9 @@ pub struct SearchHandle {
     pub shared: Arc<Shared>,
     pub options: SearchOptions,
     pub events: Arc<Events>,
+    drive: Drive,
+    /// Of the latency table, if there is one.
+    unit: Option<String>,
     driver: Driver,
 }
 
@@ -37,6 +42,8 @@ enum Driver {
     Pushed(Worker<State<PushTrainer>>),
     /// The host, by results. Nothing takes long, so there is no thread: whoever calls waits for the other.
     Told(Box<Mutex<State<Elsewhere>>>),
+    /// Nobody: it was loaded to be looked at.
+    Nobody(Box<Search>),
 }
 
 /// What lives on the thread of a search.
@@ -44,6 +51,7 @@ pub struct State<T> {
     pub search: Search,
     pub trainer: T,
     keeper: Option<Keeper>,
+    log: Option<EventLog>,
 }
 
 impl<T: Trainer> State<T> {
@@ -54,7 +62,7 @@ impl<T: Trainer> State<T> {
         reporter: &Reporter<Q>,
         work: impl FnOnce(&mut Search, &mut T, &Watch<Q>) -> Result<R>,
     ) -> Result<R> {
-        let watch = Watch { shared, reporter, keeper: self.keeper.as_ref() };
+        let watch = Watch::new(shared, reporter, self.keeper.as_ref(), self.log.as_ref());
         let result = work(&mut self.search, &mut self.trainer, &watch);
         shared.publish(&self.search, None);
         result
@@ -70,6 +78,8 @@ enum Images {
     Pushed,
     /// None: candidates are evaluated elsewhere.
     Told,
+    /// None: nothing is computed.
+    Nobody,
 }
 
 impl Images {
@@ -81,23 +91,27 @@ impl Images {
         };
         let empty = desc.train.is_null() && desc.held_out.is_null();
         match drive(desc.flags)? {
-            Drive::Steps => Ok(Images::Datasets {
+            Some(Drive::Steps) => Ok(Images::Datasets {
                 train: handle::get::<Dataset>("desc.train", desc.train)?,
                 held_out: optional("desc.held_out", desc.held_out)?,
             }),
-            Drive::Pushed if empty => Ok(Images::Pushed),
-            Drive::Told if empty => Ok(Images::Told),
-            Drive::Pushed => wrong("train and held_out must be NULL where batches are pushed"),
-            Drive::Told => wrong("train and held_out must be NULL where results are told"),
+            Some(Drive::Pushed) if empty => Ok(Images::Pushed),
+            Some(Drive::Told) if empty => Ok(Images::Told),
+            None if empty => Ok(Images::Nobody),
+            Some(Drive::Pushed) => wrong("train and held_out must be NULL where batches are pushed"),
+            Some(Drive::Told) => wrong("train and held_out must be NULL where results are told"),
+            None => wrong("train and held_out must be NULL where a search is only looked at"),
         }
     }
 }
 
-fn drive(flags: u32) -> Result<Drive> {
+/// None: it is only looked at, whatever it is.
+fn drive(flags: u32) -> Result<Option<Drive>> {
     match flags {
-        0 => Ok(Drive::Steps),
-        NSE_SEARCH_PUSHED => Ok(Drive::Pushed),
-        NSE_SEARCH_TOLD => Ok(Drive::Told),
+        0 => Ok(Some(Drive::Steps)),
+        NSE_SEARCH_PUSHED => Ok(Some(Drive::Pushed)),
+        NSE_SEARCH_TOLD => Ok(Some(Drive::Told)),
+        NSE_SEARCH_LOOK => Ok(None),
         _ => Err(Error::Argument { name: "desc", reason: format!("flags {flags:#x} are not known") }),
     }
 }
@@ -108,7 +122,10 @@ impl SearchHandle {
         let space = handle::get::<Space>("desc.space", desc.space)?;
         let options = SearchOptions::from_json(text::optional("desc.options_json", desc.options_json)?.unwrap_or("{}"))?;
         let latency = LatencyHandle::optional("desc.latency", desc.latency)?;
-        let (front, drive) = (start(desc)?, drive(desc.flags)?);
+        let Some(drive) = drive(desc.flags)? else {
+            return Err(Error::Argument { name: "desc", reason: "NSE_SEARCH_LOOK is for a checkpoint".into() });
+        };
+        let front = start(desc)?;
         let begin = move |continued: Option<&Search>| Search::start(space, options, Start { latency, front, continued, drive });
         let search = match desc.continued.is_null() {
             true => begin(None)?,
@@ -131,8 +148,8 @@ impl SearchHandle {
         let expected = Expected { space: space.as_deref(), options, latency: latency.as_deref() };
         let checkpoint = checkpoint::load(path, &expected);
         // What the checkpoint is of matters more than images that are not there, or should not be; these more than a bad file.
-        let saved = checkpoint.as_ref().map_or(given, |checkpoint| checkpoint.search().drive());
-        if saved != given {
+        let saved = checkpoint.as_ref().ok().map(|checkpoint| checkpoint.search().drive());
+        if let (Some(saved), Some(_)) = (saved, given.filter(|given| Some(*given) != saved)) {
             return wrong(match saved {
                 Drive::Steps => "this search has datasets: flags must be 0",
                 Drive::Pushed => "batches were pushed into this search: flags must be NSE_SEARCH_PUSHED",
@@ -148,6 +165,7 @@ impl SearchHandle {
     fn on_a_thread(events: Events, space: Arc<Space>, options: SearchOptions, images: Images, begin: Begin) -> Result<Self> {
         let shared = Arc::<Shared>::default();
         let (publish, of, with) = (shared.clone(), space.clone(), options.clone());
+        let (drive, unit) = (begin.search().drive(), begin.search().latency().map(|table| table.unit().to_owned()));
         let driver = match images {
             Images::Datasets { train, held_out } => Driver::Datasets(Worker::start("search", move || {
                 begin.with(SupernetTrainer::new(of, &train, held_out.as_deref(), &with)?, &publish)
@@ -156,8 +174,10 @@ impl SearchHandle {
                 Driver::Pushed(Worker::start("search", move || begin.with(PushTrainer::new(of, &with)?, &publish))?)
             }
             Images::Told => Driver::Told(Box::new(Mutex::new(begin.with(Elsewhere, &publish)?))),
+            Images::Nobody => Driver::Nobody(Box::new(begin.alone(&publish))),
         };
-        Ok(SearchHandle { space, metric: options.objective.cost, shared, options, events: Arc::new(events), driver })
+        let (metric, events) = (options.objective.cost, Arc::new(events));
+        Ok(SearchHandle { space, metric, shared, options, events, drive, unit, driver })
     }
 
     /// The thread of a search that has datasets.
@@ -166,6 +186,7 @@ impl SearchHandle {
             Driver::Datasets(worker) => Ok(worker),
             Driver::Pushed(_) => wrong_kind("batches are pushed into this search; it makes no step by itself"),
             Driver::Told(_) => wrong_kind(TOLD),
+            Driver::Nobody(_) => wrong_kind(LOOK),
         }
     }
 
@@ -175,6 +196,7 @@ impl SearchHandle {
             Driver::Pushed(worker) => Ok(worker),
             Driver::Datasets(_) => wrong_kind("this search has datasets: nothing can be pushed into it"),
             Driver::Told(_) => wrong_kind(TOLD),
+            Driver::Nobody(_) => wrong_kind(LOOK),
         }
     }
 
@@ -185,12 +207,16 @@ impl SearchHandle {
             Driver::Told(state) => state,
             Driver::Datasets(_) => return wrong_kind("this search has datasets: it is stepped, not asked and told"),
             Driver::Pushed(_) => return wrong_kind("batches are pushed into this search: it is not asked and told"),
+            Driver::Nobody(_) => return wrong_kind(LOOK),
         };
         // Whoever hears the log may ask and tell too.
         let _behind_the_lock = log::hold();
         let mut state = state.lock().map_err(|_| Error::Poisoned("search"))?;
         let result = work(&mut state.search)?;
         self.shared.publish(&state.search, None);
+        if let Some(log) = state.log.as_ref().filter(|_| saves) {
+            log.write(&state.search, None)?;
+        }
         match state.keeper.as_ref().filter(|_| saves) {
             Some(keeper) => keeper.keep(&state.search, &state.trainer).map(|()| result),
             None => Ok(result),
@@ -214,6 +240,35 @@ impl SearchHandle {
                 let state = state.lock().map_err(|_| Error::Poisoned("search"))?;
                 look(&state.search, &state.trainer)
             }
+            Driver::Nobody(search) => look(search, &Elsewhere),
+        }
+    }
+
+    /// Writes a checkpoint.
+    pub fn save(&self, path: PathBuf) -> Result<()> {
+        match &self.driver {
+            // Its weights were not read.
+            Driver::Nobody(_) => wrong_kind(LOOK),
+            _ => self.look(move |search, trainer| checkpoint::save(&path, search, trainer)),
+        }
+    }
+
+    /// What there is to report at the moment. Waits for nothing.
+    pub fn report(&self) -> Report {
+        let view = self.shared.view();
+        let torch = matches!(self.driver, Driver::Datasets(_) | Driver::Pushed(_));
+        Report {
+            space: self.space.clone(),
+            options: self.options.clone(),
+            unit: self.unit.clone(),
+            drive: self.drive,
+            rounds: view.rounds,
+            done: view.done,
+            event: view.event,
+            front: view.front.clone(),
+            scored: view.scored.clone(),
+            history: view.history.clone(),
+            libtorch: if torch { supernet::libtorch() } else { Value::Null },
         }
     }
 
@@ -224,6 +279,7 @@ impl SearchHandle {
             Driver::Datasets(worker) => worker.run(|state, control| state.trainer.estimate(&state.search, control), &nobody),
             Driver::Pushed(worker) => worker.run(|state, control| state.trainer.estimate(&state.search, control), &nobody),
             Driver::Told(_) => wrong_kind(TOLD),
+            Driver::Nobody(_) => wrong_kind(LOOK),
         }
     }
 
@@ -231,7 +287,7 @@ impl SearchHandle {
         match &self.driver {
             Driver::Datasets(worker) => worker.cancel(),
             Driver::Pushed(worker) => worker.cancel(),
-            Driver::Told(_) => {}
+            Driver::Told(_) | Driver::Nobody(_) => {}
         }
     }
 
@@ -240,11 +296,12 @@ impl SearchHandle {
         match &self.driver {
             Driver::Datasets(worker) => worker.retire(),
             Driver::Pushed(worker) => worker.retire(),
-            Driver::Told(_) => {}
+            Driver::Told(_) | Driver::Nobody(_) => {}
         }
     }
 }
 
+const LOOK: &str = "this search was loaded to be looked at (NSE_SEARCH_LOOK): it has neither images nor weights";
 const TOLD: &str = "this search is told its results: it is asked and told, and nothing else";
 
 fn wrong_kind<T>(reason: &str) -> Result<T> {
@@ -258,6 +315,23 @@ enum Begin {
 }
 
 impl Begin {
+    fn search(&self) -> &Search {
+        match self {
+            Begin::New(search) => search,
+            Begin::Saved(checkpoint) => checkpoint.search(),
+        }
+    }
+
+    /// Without a trainer, to be looked at.
+    fn alone(self, shared: &Shared) -> Search {
+        let search = match self {
+            Begin::New(search) => search,
+            Begin::Saved(checkpoint) => checkpoint.into_search(),
+        };
+        shared.publish(&search, None);
+        search
+    }
+
     fn with<T: Trainer>(self, mut trainer: T, shared: &Shared) -> Result<State<T>> {
         let search = match self {
             Begin::New(search) => search,
@@ -265,7 +339,8 @@ impl Begin {
         };
         shared.publish(&search, None);
         let keeper = search.options().checkpoint.clone().map(Keeper::new);
-        Ok(State { search, trainer, keeper })
+        let log = search.options().tensorboard.as_ref().map(|options| EventLog::open(options, &search)).transpose()?;
+        Ok(State { search, trainer, keeper, log })
     }
 }
 

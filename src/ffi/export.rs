@@ -111,7 +111,11 @@ pub extern "C" fn nse_model_load_memory(
     boundary::make(out, err, || {
         let wrong = |reason: String| Error::Argument { name: "data", reason };
         if data.is_null() || isize::try_from(len).is_err() {
-            return Err(wrong(if data.is_null() { "NULL is no data".into() } else { format!("{len} bytes are more than memory can have") }));
+            return Err(wrong(if data.is_null() {
+                "NULL is no data".into()
+            } else {
+                format!("{len} bytes are more than memory can have")
+            }));
         }
         // SAFETY: not NULL; the caller says that so many bytes are there.
         let graph = safetensors::from_memory(unsafe { std::slice::from_raw_parts(data, len) })?;

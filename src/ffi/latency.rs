@@ -13,7 +13,7 @@ use crate::cost::{LatencyKey, LatencyTable};
 use crate::error::{Error, Result};
 use crate::search::Event;
 use crate::space::Space;
-use crate::supernet::{measure_latencies, MeasureOptions};
+use crate::supernet::{measure_latencies, measure_network, MeasureOptions};
 use serde_json::json;
 use std::ffi::c_char;
 use std::mem::size_of;
@@ -210,6 +210,33 @@ pub extern "C" fn nse_latency_measure(
     let desc = structs::read("desc", desc);
     let events = Events::of(&desc, |desc| desc.events);
     boundary::make(out, err, || measure(&desc?, &Arc::new(events?)))
+}
+
+/// Times a whole network of an architecture, batch-norm and activations included, as nse_latency_measure times its parts: to hold a
+/// table against what it predicts. Any weights take as long. Blocks.
+///
+/// `options_json`: [in] see nse_measure_options_schema; NULL: all defaults. `time`: [out] milliseconds per batch, the median of
+/// several passes; may be NULL.
+///
+/// NSE_ERR_CONFIG: options. NSE_ERR_CANCELLED: by nse_shutdown. NSE_ERR_DEVICE. NSE_ERR_TORCH. NSE_ERR_UNSUPPORTED: a build without
+/// libtorch. Since 0.1.
+#[no_mangle]
+pub extern "C" fn nse_latency_measure_arch(
+    arch: *const nse_arch,
+    options_json: *const c_char,
+    time: *mut f64,
+    err: *mut *mut nse_error,
+) -> nse_status {
+    boundary::guard(err, || {
+        let arch = handle::get::<ArchHandle>("arch", arch)?;
+        let options = MeasureOptions::from_json(text::optional("options_json", options_json)?.unwrap_or("{}"))?;
+        let worker = Worker::start("measuring", || Ok(()))?;
+        let job = move |_: &mut (), reporter: &Reporter<f64>| {
+            measure_network(arch.space.clone(), &arch.architecture, &options, reporter)
+        };
+        structs::put(time, worker.run(job, &Arc::new(Events::none()))?);
+        Ok(NSE_OK)
+    })
 }
 
 fn measure(desc: &nse_measure_desc, events: &Arc<Events>) -> Result<LatencyHandle> {

@@ -12,7 +12,7 @@ use super::{boundary, handle, structs, text};
 use crate::cost::Metric;
 use crate::error::{Error, Result};
 use crate::json::parse;
-use crate::report;
+use crate::report::Format;
 use crate::search::{json_lines, pareto, FrontMember, Scored};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -254,11 +254,14 @@ pub extern "C" fn nse_search_history(search: *const nse_search, out: *mut nse_bu
     })
 }
 
-/// A picture of the completed rounds. `format` "svg": candidates and fronts, cost against accuracy. Concurrent.
+/// What the search has found so far, for people and programs (docs/report.md). Before the first round is complete it says so. Never waits
+/// for a step. Concurrent.
 ///
-/// `out`: [out] the file's content, to free with nse_buffer_free.
+/// `format`: [in] "html": a page of its own, needing no other file and no network: the front with the architectures, the fitness, how
+/// the space moved, rounds, times, options, versions. "json": the same as data. "svg": candidates and fronts, cost against accuracy.
+/// "png": the same picture, 1920 x 1200; bytes, not text. `out`: [out] the file's content, to free with nse_buffer_free.
 ///
-/// NSE_ERR_INVALID_ARGUMENT: no such format. NSE_ERR_NOT_FOUND: no round is complete. Since 0.1.
+/// NSE_ERR_INVALID_ARGUMENT: no such format. Since 0.1.
 #[no_mangle]
 pub extern "C" fn nse_search_report(
     search: *const nse_search,
@@ -267,10 +270,8 @@ pub extern "C" fn nse_search_report(
     err: *mut *mut nse_error,
 ) -> nse_status {
     boundary::guard(err, || {
-        let view = handle::get::<SearchHandle>("search", search)?.shared.view();
-        match text::required("format", format)? {
-            "svg" => buffer::write("out", out, report::front_svg(&view.history)?),
-            other => Err(Error::Argument { name: "format", reason: format!("{other:?} is not known; there is \"svg\"") }),
-        }
+        let search = handle::get::<SearchHandle>("search", search)?;
+        let format = Format::named(text::required("format", format)?)?;
+        buffer::give("out", out, search.report().write(format)?)
     })
 }

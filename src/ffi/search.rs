@@ -12,7 +12,6 @@ use super::space::{self, nse_space};
 use super::status::{nse_status, NSE_DONE, NSE_OK};
 use super::structs::Sized32;
 use super::{boundary, handle, structs, text};
-use crate::checkpoint;
 use crate::search::{SearchOptions, Status, PRESETS};
 use serde_json::json;
 use std::ffi::c_char;
@@ -32,23 +31,27 @@ pub const NSE_SEARCH_PUSHED: u32 = 1;
 /// candidates.too_few is "accept".
 pub const NSE_SEARCH_TOLD: u32 = 2;
 
+/// Flag of nse_search_desc, for nse_search_load only: the search is looked at (results, status, history, report, scores, options), and
+/// nothing else; needs neither images nor libtorch, and works with checkpoints of every kind.
+pub const NSE_SEARCH_LOOK: u32 = 4;
+
 /// What a search is made of. Start with NSE_SEARCH_DESC_INIT. The library retains what it uses; everything may be freed
 /// at once.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct nse_search_desc {
     pub struct_size: u32,
-    /// 0, NSE_SEARCH_PUSHED or NSE_SEARCH_TOLD. nse_search_load: as of the saved search.
+    /// 0, NSE_SEARCH_PUSHED, NSE_SEARCH_TOLD or NSE_SEARCH_LOOK. nse_search_load: as of the saved search, or NSE_SEARCH_LOOK.
     pub flags: u32,
     /// The space to search. nse_search_load: NULL, or the space of the checkpoint.
     pub space: *const nse_space,
-    /// Training images; NULL with NSE_SEARCH_PUSHED and NSE_SEARCH_TOLD.
+    /// Training images; NULL with a flag.
     pub train: *const nse_dataset,
     /// Images for architecture steps and scoring; NULL: a part of `train` is held out for them (option held_out), or
-    /// one of the two flags.
+    /// a flag.
     pub held_out: *const nse_dataset,
     /// Options as a JSON object; see nse_search_options_schema. Only "objective" must be there. nse_search_load: NULL, or the
-    /// options of the checkpoint, of which "device", "threads", "checkpoint" and "candidates" may differ.
+    /// options of the checkpoint, of which "device", "threads", "checkpoint", "tensorboard" and "candidates" may differ.
     pub options_json: *const c_char,
     /// Where progress goes; NULL: nowhere. Used until the search is freed.
     pub events: *const nse_events,
@@ -102,8 +105,8 @@ pub extern "C" fn nse_search_options_presets(out: *mut nse_buffer, err: *mut *mu
 /// reachable. NSE_ERR_TOO_FEW: fewer lie there than candidates are wanted (option candidates.too_few).
 /// NSE_ERR_INVALID_ARGUMENT: the images do not fit the space; the objective is a latency and there is no table; `continued` is
 /// not finished, or it or `start` has other cells.
-/// NSE_ERR_MISSING_LATENCY. NSE_ERR_BUSY: `continued` is. NSE_ERR_DEVICE. NSE_ERR_TORCH_MISMATCH. NSE_ERR_UNSUPPORTED: a build
-/// without libtorch.
+/// NSE_ERR_MISSING_LATENCY. NSE_ERR_BUSY: `continued` is. NSE_ERR_IO: the folder for TensorBoard. NSE_ERR_DEVICE.
+/// NSE_ERR_TORCH_MISMATCH. NSE_ERR_UNSUPPORTED: a build without libtorch.
 /// Since 0.1.
 #[no_mangle]
 pub extern "C" fn nse_search_create(
@@ -143,12 +146,12 @@ pub extern "C" fn nse_search_load(
 ///
 /// `path`: [in] an existing file is replaced, whole or not at all; its folder must exist.
 ///
-/// NSE_ERR_IO: the file is as it was. NSE_ERR_BUSY: a step is running. Since 0.1.
+/// NSE_ERR_IO: the file is as it was. NSE_ERR_BUSY: a step is running. NSE_ERR_INVALID_ARGUMENT: of NSE_SEARCH_LOOK. Since 0.1.
 #[no_mangle]
 pub extern "C" fn nse_search_save(search: *const nse_search, path: *const c_char, err: *mut *mut nse_error) -> nse_status {
     boundary::guard(err, || {
         let path = PathBuf::from(text::required("path", path)?);
-        handle::get::<SearchHandle>("search", search)?.look(move |search, trainer| checkpoint::save(&path, search, trainer))?;
+        handle::get::<SearchHandle>("search", search)?.save(path)?;
         Ok(NSE_OK)
     })
 }
@@ -202,8 +205,8 @@ pub extern "C" fn nse_search_estimate(search: *const nse_search, out: *mut nse_b
 /// Returns NSE_OK: there are more rounds. NSE_DONE: that was the last, or there was none left.
 /// NSE_ERR_CANCELLED. NSE_ERR_BUSY: another step of this search is running. NSE_ERR_DIVERGED: the loss is no longer finite.
 /// NSE_ERR_UNREACHABLE: what is left of the space misses the cost window. NSE_ERR_TOO_FEW: it has fewer architectures than
-/// candidates are wanted (option candidates.too_few). NSE_ERR_IO: the checkpoint could not be written; the one before is as
-/// it was, and the search goes on with the next call. NSE_ERR_TORCH. Since 0.1.
+/// candidates are wanted (option candidates.too_few). NSE_ERR_IO: the checkpoint or the log for TensorBoard could not be written; the
+/// checkpoint before is as it was, and the search goes on with the next call. NSE_ERR_TORCH. Since 0.1.
 #[no_mangle]
 pub extern "C" fn nse_search_step(search: *const nse_search, err: *mut *mut nse_error) -> nse_status {
     boundary::guard(err, || {

@@ -3,7 +3,9 @@
 use super::worker::Reporter;
 use crate::checkpoint::Keeper;
 use crate::error::Result;
+use crate::report::EventLog;
 use crate::search::{Control, Drive, Event, EventKind, Observer, RoundRecord, Scored, Search, Trainer};
+use std::cell::Cell;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -60,9 +62,18 @@ impl Shared {
 }
 
 pub struct Watch<'a, R> {
-    pub shared: &'a Shared,
-    pub reporter: &'a Reporter<R>,
-    pub keeper: Option<&'a Keeper>,
+    shared: &'a Shared,
+    reporter: &'a Reporter<R>,
+    keeper: Option<&'a Keeper>,
+    log: Option<&'a EventLog>,
+    /// The latest that is not in the log.
+    event: Cell<Option<Event>>,
+}
+
+impl<'a, R> Watch<'a, R> {
+    pub fn new(shared: &'a Shared, reporter: &'a Reporter<R>, keeper: Option<&'a Keeper>, log: Option<&'a EventLog>) -> Self {
+        Watch { shared, reporter, keeper, log, event: Cell::new(None) }
+    }
 }
 
 impl<R> Control for Watch<'_, R> {
@@ -73,11 +84,14 @@ impl<R> Control for Watch<'_, R> {
 
 impl<R> Observer for Watch<'_, R> {
     fn event(&self, event: &Event, search: &Search) {
+        self.event.set(Some(*event));
         self.shared.publish(search, Some(event));
         self.reporter.event(event);
     }
 
     fn keep(&self, search: &Search, trainer: &dyn Trainer) -> Result<()> {
+        // Before the checkpoint: what is behind a checkpoint is in the log.
+        self.log.map_or(Ok(()), |log| log.write(search, self.event.take().as_ref()))?;
         self.keeper.map_or(Ok(()), |keeper| keeper.keep(search, trainer))
     }
 }

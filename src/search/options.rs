@@ -58,6 +58,9 @@ pub struct SearchOptions {
     /// Where and how often the search is saved while it runs. Default: never.
     #[serde(default)]
     pub checkpoint: Option<CheckpointOptions>,
+    /// Where the search is logged for TensorBoard while it runs. Default: nowhere.
+    #[serde(default)]
+    pub tensorboard: Option<TensorboardOptions>,
     /// Part of the training images held out for architecture steps and scoring, when no held-out dataset is given.
     #[serde(default = "defaults::held_out")]
     #[schemars(range(min = 0.001, max = 0.9))]
@@ -156,6 +159,15 @@ pub struct CheckpointOptions {
     #[serde(default)]
     #[schemars(range(min = 0.0, max = 1e9))]
     pub seconds: Option<f64>,
+}
+
+/// Where a search is logged for TensorBoard: losses and accuracies, and for every round the front, the fitness and the candidates. One
+/// file for a run: a search that is loaded goes on in it, without what was logged after the checkpoint.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TensorboardOptions {
+    /// A folder for this run alone; it is made when it is not there. What a new search finds there of an older one, it replaces.
+    pub path: PathBuf,
 }
 
 /// How many architectures are sampled and scored per round.
@@ -270,9 +282,12 @@ impl SearchOptions {
         json::check_ranges(DOCUMENT, self)?;
         let wrong = |pointer: &str, reason: String| Err(json::out_of_range(DOCUMENT, pointer, reason));
         self.objective.check(DOCUMENT, "/objective")?;
-        let path = self.checkpoint.as_ref().map(|checkpoint| checkpoint.path.as_os_str().as_encoded_bytes());
-        if path.is_some_and(|path| path.is_empty() || path.contains(&0)) {
+        let unusable = |path: &PathBuf| path.as_os_str().is_empty() || path.as_os_str().as_encoded_bytes().contains(&0);
+        if self.checkpoint.as_ref().is_some_and(|checkpoint| unusable(&checkpoint.path)) {
             return wrong("/checkpoint/path", "not the name of a file".into());
+        }
+        if self.tensorboard.as_ref().is_some_and(|tensorboard| unusable(&tensorboard.path)) {
+            return wrong("/tensorboard/path", "not the name of a folder".into());
         }
         Ok(())
     }

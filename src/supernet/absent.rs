@@ -26,6 +26,11 @@ pub fn runtime_info() -> Value {
     Value::Null
 }
 
+/// There is none.
+pub fn libtorch() -> Value {
+    Value::Null
+}
+
 /// There is nothing that could be tired.
 pub fn rest() {}
 
@@ -195,5 +200,9 @@ impl Model {
 }
 
 pub fn measure_latencies(_: &Space, _: &MeasureOptions, _: &dyn Control, _: &dyn Fn(&Event)) -> Result<LatencyTable> {
+    Err(Error::Unsupported("measuring latencies"))
+}
+
+pub fn measure_network(_: Arc<Space>, _: &Architecture, _: &MeasureOptions, _: &dyn Control) -> Result<f64> {
     Err(Error::Unsupported("measuring latencies"))
 }

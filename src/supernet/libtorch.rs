@@ -53,6 +53,11 @@ pub fn found() -> &'static Libtorch {
     found
 }
 
+/// Version, file and the like, as nse_runtime_info has them.
+pub fn described() -> Value {
+    found().info(None)
+}
+
 /// The file in use. Says nothing in the log.
 pub fn file() -> &'static Path {
     &FOUND.file

@@ -4,12 +4,15 @@
 use super::cores;
 use super::device;
 use super::measure_options::MeasureOptions;
+use super::network::Network;
+use super::norm::{Calibration, Norm, Reader};
 use super::unit::{Init, Linear, Unit};
-use crate::arch::Activation;
+use crate::arch::{Activation, Architecture};
 use crate::cost::{latency_keys, LatencyKey, LatencyKind, LatencyTable};
 use crate::error::{Error, Result};
 use crate::search::{Control, Event, EventKind, Meter};
-use crate::space::{Convolution, Space};
+use crate::space::{Convolution, Shape, Space};
+use std::sync::Arc;
 use std::time::Instant;
 use tch::{no_grad_guard, Device, Kind, Tensor};
 
@@ -111,4 +114,34 @@ fn event(meter: &Meter, step: u64, steps: u64) -> Event {
         seconds,
         seconds_left: seconds / step as f64 * (steps - step) as f64,
     }
+}
+
+/// Milliseconds per batch (median of `options.repeats` passes) of a whole network of `architecture`, batch-norm and activations
+/// included: what the sum over its operations is held against.
+pub fn measure_network(
+    space: Arc<Space>,
+    architecture: &Architecture,
+    options: &MeasureOptions,
+    control: &dyn Control,
+) -> Result<f64> {
+    let device = device::parse(&options.device)?;
+    if let Some(threads) = options.threads {
+        device::set_threads(threads);
+    }
+    if control.cancelled() {
+        return Err(Error::Cancelled);
+    }
+    let _no_grad = no_grad_guard();
+    let Shape { channels, height, width } = space.input();
+    let shape = [i64::from(options.batch), channels.into(), height.into(), width.into()];
+    let images = Tensor::f_ones(shape.as_slice(), (Kind::Float, device))?;
+    let open = architecture.cells().to_vec();
+    let network = Network::new(space, &open, 0, 0, device)?;
+    let mut calibration = Calibration::default();
+    calibration.begin_pass();
+    // One image of one pixel has no variance of its own: any statistics do, but there must be as many as there are norms.
+    let _logits = network.forward(&images, &open, &Norm::Calibrate(&calibration))?;
+    let statistics = calibration.into_statistics();
+    let pass: Operation = Box::new(move || network.forward(&images, &open, &Norm::Fixed(Reader::new(&statistics))));
+    Ok(time(&pass, options, device)? * 1e3)
 }

@@ -33,12 +33,8 @@ extern "C" {
         weight_decay: f64,
         finite: *mut c_int,
     ) -> *mut c_char;
-    fn nse_shim_average(
-        averages: *const *const C_tensor,
-        values: *const *const C_tensor,
-        count: usize,
-        part: f64,
-    ) -> *mut c_char;
+    fn nse_shim_average(averages: *const *const C_tensor, values: *const *const C_tensor, count: usize, part: f64)
+        -> *mut c_char;
     fn nse_shim_bfloat16(cuda: c_int, on: c_int) -> *mut c_char;
     fn nse_shim_depthwise(
         x: *const C_tensor,

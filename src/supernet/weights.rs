@@ -36,7 +36,8 @@ impl Weights {
 
     /// Weights and momenta of some operators, when all of them are there.
     pub fn of(&self, operators: &[Vec<u16>]) -> Result<Arrays> {
-        let network = self.network.as_ref().ok_or_else(|| Error::NotFound("the search has no weights: no round was begun".into()))?;
+        let network =
+            self.network.as_ref().ok_or_else(|| Error::NotFound("the search has no weights: no round was begun".into()))?;
         for (cell, operators) in operators.iter().enumerate() {
             if let Some(operator) = operators.iter().find(|operator| !network.has(cell, **operator)) {
                 let name = self.space.cells()[cell].operators[usize::from(*operator)];

@@ -53,6 +53,8 @@ static void all_refuse(void *handle, nse_status expected) {
     REFUSED(nse_latency_missing(latency, handle, &buffer, &error));
     REFUSED(nse_latency_arch(handle, arch, &number, &error));
     REFUSED(nse_latency_arch(latency, handle, &number, &error));
+    REFUSED(nse_latency_measure_arch(handle, NULL, &number, &error));
+    REFUSED(nse_arch_draw(handle, "svg", &buffer, &error));
     measure.space = handle;
     REFUSED(nse_latency_measure(&measure, (nse_latency **)&out, &error));
     REFUSED(nse_search_step(handle, &error));

@@ -57,6 +57,28 @@ static void latency_tables_work(void **state) {
     nse_space_free(space);
 }
 
+/* Only looked at: the search of a build with libtorch, its front and its pages. */
+static void checkpoints_are_looked_at(void **state) {
+    (void)state;
+    nse_error *error = NULL;
+    nse_search_desc desc = NSE_SEARCH_DESC_INIT;
+    nse_search *search = NULL;
+    nse_arch *arch = make_arch();
+    const char *formats[] = {"html", "json", "svg", "png"};
+    double time = 0;
+    desc.flags = NSE_SEARCH_LOOK;
+    assert_int_equal(nse_search_load(checkpoint, &desc, &search, NULL), NSE_OK);
+    for (int i = 0; i < 4; ++i) {
+        nse_buffer buffer = NSE_BUFFER_INIT;
+        assert_int_equal(nse_search_report(search, formats[i], &buffer, NULL), NSE_OK);
+        assert_true(buffer.len > 500);
+        nse_buffer_free(&buffer);
+    }
+    expect_error(nse_latency_measure_arch(arch, NULL, &time, &error), NSE_ERR_UNSUPPORTED, &error, "needs libtorch", "{");
+    nse_arch_free(arch);
+    nse_search_free(search);
+}
+
 static int freed;
 
 static void on_free(void *user) {
@@ -99,7 +121,7 @@ static void training_is_unsupported(void **state) {
 
 int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(pure_calls_work), cmocka_unit_test(latency_tables_work),
-                                       cmocka_unit_test(training_is_unsupported)};
+                                       cmocka_unit_test(checkpoints_are_looked_at), cmocka_unit_test(training_is_unsupported)};
     if (argc != 2) return 2;
     checkpoint = argv[1];
     return cmocka_run_group_tests_name("unsupported", tests, NULL, NULL);

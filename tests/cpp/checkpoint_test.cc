@@ -51,6 +51,19 @@ nse::Search interrupted(std::uint32_t kind, const std::string &options = support
     return search;
 }
 
+TEST(Checkpoint, IsLookedAtWithoutImages) {
+    const support::Folder folder;
+    const std::string path = folder.file("search.nse");
+    nse::Search search = support::search();
+    search.step();
+    search.save(path);
+    nse::Search seen = nse::Search::look(path);
+    EXPECT_EQ(seen.history(), search.history());
+    EXPECT_TRUE(contains(seen.report("html"), "1 of 2 rounds are complete."));
+    EXPECT_ERROR(NSE_ERR_INVALID_ARGUMENT, seen.step());
+    EXPECT_ERROR(NSE_ERR_INVALID_ARGUMENT, seen.save(path));
+}
+
 TEST(Checkpoint, OfAnyMomentEndsLikeAnUninterruptedSearch) {
     const support::Folder folder;
     const std::string path = folder.file("search.nse");

@@ -184,6 +184,11 @@ TEST(Search, FromSpaceToExportedModel) {
     const std::string history = search.history(), picture = search.report("svg");
     EXPECT_EQ(std::count(history.begin(), history.end(), '\n'), 2) << history;
     EXPECT_TRUE(contains(picture, "<svg") && contains(picture, "</svg>")) << picture;
+    EXPECT_EQ(search.report("png").substr(1, 3), "PNG");
+    EXPECT_TRUE(contains(search.report("html"), "Complete: 2 rounds."));
+    EXPECT_TRUE(contains(best.arch.draw(), "<svg") && contains(best.arch.draw(), "cell 1 reduce"));
+    EXPECT_ERROR(NSE_ERR_INVALID_ARGUMENT, (void)best.arch.draw("dot"));
+    EXPECT_GT(nse::Latency::measure_arch(best.arch, R"({"repeats": 2})"), 0.0);
 
     const nse::Model model = nse::Model::train(best.arch, train, model_options);
     const nse::Evaluation result = model.evaluate(support::dataset(60));

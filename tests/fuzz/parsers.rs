@@ -6,6 +6,7 @@ use nse::checkpoint::{self, Expected};
 use nse::cost::{describe, describe_architecture, CostTable, LatencyTable};
 use nse::data::Dataset;
 use nse::export::{safetensors, Card, ExportOptions, Graph};
+use nse::report::{Format, Report};
 use nse::search::{Array, Arrays, SearchOptions};
 use nse::space::{Shape, Space};
 use nse::supernet::{MeasureOptions, ModelOptions};
@@ -206,7 +207,10 @@ fn look_at_search(checkpoint: &checkpoint::Checkpoint) {
     let costs = CostTable::new(search.space());
     let cost: u64 = search.front().iter().map(|scored| costs.architecture(&scored.architecture).macs).fold(0, u64::wrapping_add);
     assert!(cost > 0 || search.front().is_empty());
-    nse::report::front_svg(search.history()).ok();
+    let report = Report::of(search);
+    for format in [Format::Html, Format::Json, Format::Svg] {
+        report.write(format).unwrap();
+    }
 }
 
 fn model(data: &[u8]) {

@@ -34,6 +34,7 @@ static const struct {
                                   "conv,28,64,64,3,1,1,1,64,0.5\n"},
     {"nse_latency_to_text", "format", "csv"},
     {"nse_search_report", "format", "svg"},
+    {"nse_arch_draw", "format", "svg"},
     {"nse_model_export", "format", "torchscript"},
     {"nse_model_export_memory", "format", "{\"format\": \"onnx\", \"fold\": true}"},
     {NULL, "device", "cpu"},

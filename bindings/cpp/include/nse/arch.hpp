@@ -51,6 +51,11 @@ class Arch : public detail::Handle<nse_arch, nse_arch_free> {
     [[nodiscard]] Outcome<std::string> describe(std::string_view variant = "{}") const {
         return detail::read(nse_arch_describe, get(), detail::Text("variant_json", variant));
     }
+    /// A diagram: cells from top to bottom, branches side by side, with widths, sizes and costs; `format`: "svg".
+    /// NSE_ERR_INVALID_ARGUMENT.
+    [[nodiscard]] Outcome<std::string> draw(std::string_view format = "svg") const {
+        return detail::read(nse_arch_draw, get(), detail::Text("format", format));
+    }
     /// The JSON form, for `from_json`.
     [[nodiscard]] Outcome<std::string> to_json() const { return detail::read(nse_arch_to_json, get()); }
     /// The short code, for `from_code`: lower-case letters, digits and a dot, at most 63 of them for what searches usually find.

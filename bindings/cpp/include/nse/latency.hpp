@@ -37,6 +37,13 @@ class Latency : public detail::Handle<nse_latency, nse_latency_free> {
         return detail::make_described<Latency>(desc, detail::Text("desc.options_json", options), std::forward<F>(on_event),
                                                nse_latency_measure);
     }
+    /// Times a whole network, in milliseconds per batch, to hold a table against what it predicts. `options`: as for `measure`.
+    [[nodiscard]] static Outcome<double> measure_arch(const Arch &arch, std::string_view options = "{}") {
+        double time = 0;
+        const Result<nse_status> called =
+            detail::call(nse_latency_measure_arch, arch.get(), detail::Text("options_json", options), &time);
+        return detail::settle(detail::then(called, time));
+    }
     /// The options of a measuring, as a JSON schema with keys, defaults, ranges and help.
     [[nodiscard]] static Outcome<std::string> measure_options_schema() { return detail::read(nse_measure_options_schema); }
 

@@ -101,9 +101,9 @@ class Search : public detail::Handle<nse_search, nse_search_free> {
         return make(desc, none, options, detail::Silent(), nse_search_load, detail::Text("path", path));
     }
     /// Makes a search from a file that `save`, or the option "checkpoint", has written; it goes on as if it had never stopped.
-    /// The images must be those of the saved search. `options`: "", or those of that search, of which device, threads and
-    /// checkpoint may differ. NSE_ERR_IO. NSE_ERR_FORMAT: no checkpoint, damaged, or of other images. NSE_ERR_CONFIG: options
-    /// that differ. NSE_ERR_DEVICE. NSE_ERR_UNSUPPORTED.
+    /// The images must be those of the saved search. `options`: "", or those of that search, of which device, threads,
+    /// checkpoint, tensorboard and candidates may differ. NSE_ERR_IO. NSE_ERR_FORMAT: no checkpoint, damaged, or of other images.
+    /// NSE_ERR_CONFIG: options that differ. NSE_ERR_DEVICE. NSE_ERR_UNSUPPORTED.
     template <class F = detail::Silent>
     [[nodiscard]] static Outcome<Search> load(std::string_view path, const Dataset &train, std::string_view options = {},
                                               F &&on_event = {}) {
@@ -116,6 +116,15 @@ class Search : public detail::Handle<nse_search, nse_search_free> {
         nse_search_desc desc = parts.desc();
         desc.train = train.get();
         return make(desc, parts, options, std::forward<F>(on_event), nse_search_load, detail::Text("path", path));
+    }
+
+    /// Reads a file that any search has saved, to be looked at (results, history, report, options) and nothing else: neither images nor
+    /// libtorch are needed. NSE_ERR_IO. NSE_ERR_FORMAT.
+    [[nodiscard]] static Outcome<Search> look(std::string_view path) {
+        const SearchParts none;
+        nse_search_desc desc = none.desc();
+        desc.flags = NSE_SEARCH_LOOK;
+        return make(desc, none, {}, detail::Silent(), nse_search_load, detail::Text("path", path));
     }
 
     /// Makes a search without datasets: it lives in the host's own training loop, which pushes its batches; see docs/push.md.
@@ -296,8 +305,8 @@ class Search : public detail::Handle<nse_search, nse_search_free> {
 
     /// The completed rounds, one line of JSON each.
     [[nodiscard]] Outcome<std::string> history() const { return detail::read(nse_search_history, get()); }
-    /// A picture of the completed rounds, as the content of a file; `format`: "svg". NSE_ERR_INVALID_ARGUMENT.
-    /// NSE_ERR_NOT_FOUND: no round is complete.
+    /// What was found so far, as the content of a file; `format`: "html" (a page that needs nothing else), "json", "svg" or "png"
+    /// (bytes). NSE_ERR_INVALID_ARGUMENT.
     [[nodiscard]] Outcome<std::string> report(std::string_view format) const {
         return detail::read(nse_search_report, get(), detail::Text("format", format));
     }

@@ -1,0 +1,153 @@
+//! An architecture as a diagram: the cells from top to bottom, their branches side by side, widths, sizes and costs on them.
+
+use super::text::{short, visible};
+use crate::arch::Architecture;
+use crate::cost::{Cost, CostTable};
+use crate::space::kind::KINDS;
+use crate::space::{CellKind, Operator, Shape, Space};
+use maud::{html, Markup, PreEscaped};
+
+const GUTTER: i32 = 148;
+const BOX: (i32, i32) = (136, 38);
+const GAP: i32 = 10;
+/// Room for the lines that fan out above the boxes, and in below.
+const FAN: i32 = 13;
+const BAND: i32 = BOX.1 + 2 * FAN;
+/// Of a shortcut, which has no box.
+const SHORTCUT: i32 = 30;
+
+/// Of every diagram on a page. The kinds of operators have Okabe and Ito's colours.
+pub const STYLE: &str = ".nse-arch{font:12px system-ui,sans-serif;--ink:#222;--dim:#5c646c;--line:#8a9199;--paper:#fff}\
+.nse-arch text{fill:var(--ink)}.nse-arch .dim{fill:var(--dim)}.nse-arch .op{font-family:ui-monospace,monospace;font-weight:600}\
+.nse-arch path,.nse-arch line{stroke:var(--line);stroke-width:1.5;fill:none}.nse-arch .paper{fill:var(--paper)}\
+.nse-arch .shortcut{stroke-dasharray:4 3}.nse-arch rect.box{fill-opacity:.16;stroke-width:1.5}\
+.nse-arch .k0{fill:#0072b2;stroke:#0072b2}.nse-arch .k1{fill:#e69f00;stroke:#e69f00}.nse-arch .k2{fill:#009e73;stroke:#009e73}\
+.nse-arch .k3{fill:#cc79a7;stroke:#cc79a7}.nse-arch .end{fill:#8a9199;stroke:#8a9199}\
+@media (prefers-color-scheme:dark){.nse-arch{--ink:#d7dade;--dim:#9aa2aa;--line:#6b737b;--paper:#16191d}.nse-arch .k0{fill:#56b4e9;stroke:#56b4e9}}";
+
+/// An SVG document.
+pub fn draw_architecture(space: &Space, architecture: &Architecture) -> String {
+    diagram(space, architecture, true).into_string()
+}
+
+/// What a band draws side by side.
+struct Band {
+    title: String,
+    lines: [String; 2],
+    boxes: Vec<(String, String, String)>,
+    shortcut: bool,
+}
+
+/// `alone`: with its style, and paper below.
+pub fn diagram(space: &Space, architecture: &Architecture, alone: bool) -> Markup {
+    let costs = CostTable::new(space);
+    let total = costs.architecture(architecture);
+    let bands = bands(space, architecture, &costs);
+    let width = |band: &Band| {
+        let slots = band.boxes.len() as i32 * (BOX.0 + GAP) - GAP * i32::from(!band.boxes.is_empty());
+        slots + if band.shortcut { SHORTCUT } else { 0 }
+    };
+    let right = bands.iter().map(width).max().unwrap_or(0).max(BOX.0);
+    let (w, h) = (GUTTER + right + 16, 54 + BAND * bands.len() as i32 + 12);
+    let centre = GUTTER + right / 2;
+    let title =
+        format!("{}: {} MACs, {} parameters", visible(space.name()), short(total.macs as f64), short(total.params as f64));
+    html! {
+        svg.nse-arch xmlns="http://www.w3.org/2000/svg" width=(w) height=(h) viewBox=(format!("0 0 {w} {h}")) role="img" {
+            title { (title) }
+            @if alone {
+                style { (PreEscaped(STYLE)) }
+                rect.paper width="100%" height="100%" {}
+            }
+            text x="10" y="22" font-weight="600" font-size="14" { (clipped(space.name(), ((w - 20) / 9) as usize)) }
+            text.dim x="10" y="40" { (short(total.macs as f64)) " MACs, " (short(total.params as f64)) " parameters" }
+            @for (i, band) in bands.iter().enumerate() {
+                (draw(band, centre, 54 + BAND * i as i32, width(band)))
+            }
+        }
+    }
+}
+
+fn draw(band: &Band, centre: i32, top: i32, width: i32) -> Markup {
+    let (start, middle, bottom) = (centre - width / 2, top + FAN, top + FAN + BOX.1);
+    let end = bottom + FAN;
+    let x = |i: usize| start + i as i32 * (BOX.0 + GAP);
+    let detour = start + width - SHORTCUT / 2 + if band.boxes.is_empty() { 0 } else { 4 };
+    html! {
+        g {
+            text x="10" y=(top + 20) font-weight="600" { (band.title) }
+            text.dim x="10" y=(top + 35) { (band.lines[0]) }
+            text.dim x="10" y=(top + 50) { (band.lines[1]) }
+            @for i in 0..band.boxes.len() {
+                @let c = x(i) + BOX.0 / 2;
+                path d=(format!("M{centre} {top}L{c} {middle}M{c} {bottom}L{centre} {end}")) {}
+            }
+            @if band.boxes.is_empty() {
+                path.shortcut d=(format!("M{centre} {top}V{end}")) {}
+                text.dim x=(centre + 10) y=(top + BAND / 2 + 4) { "skipped" }
+            } @else if band.shortcut {
+                path.shortcut d=(format!("M{centre} {top}L{detour} {middle}V{bottom}L{centre} {end}")) {}
+            }
+            @for (i, (class, name, below)) in band.boxes.iter().enumerate() {
+                rect class=(format!("box {class}")) x=(x(i)) y=(middle) width=(BOX.0) height=(BOX.1) rx="5" {
+                    title { (name) ": " (below) }
+                }
+                @let c = x(i) + BOX.0 / 2;
+                text.op x=(c) y=(middle + 16) text-anchor="middle" font-size=(if name.len() > 17 { "9" } else { "12" }) { (name) }
+                text.dim x=(c) y=(middle + 31) text-anchor="middle" font-size="11" { (below) }
+            }
+        }
+    }
+}
+
+fn bands(space: &Space, architecture: &Architecture, costs: &CostTable) -> Vec<Band> {
+    let fixed = |title: &str, shape: Shape, name: String, below: String| Band {
+        title: title.into(),
+        lines: [size(shape), String::new()],
+        boxes: vec![("end".into(), name, below)],
+        shortcut: false,
+    };
+    let stem = space.cells().first().map_or(space.features(), |cell| cell.input);
+    let kernel = |c: &crate::space::Convolution| format!("conv {}x{}", c.kernel[0], c.kernel[1]);
+    let input = format!("from {}", size(space.input()));
+    let mut bands = vec![fixed("stem", stem, kernel(space.stem()), input)];
+    for (i, (cell, open)) in space.cells().iter().zip(architecture.cells()).enumerate() {
+        let operator = |o: &u16| {
+            let operator = cell.operators[usize::from(*o)];
+            boxed(&operator, cell.input.channels, costs.operator(i, *o))
+        };
+        let kind = match cell.kind {
+            CellKind::Normal => "normal",
+            CellKind::Reduce => "reduce",
+            CellKind::Expand => "expand",
+        };
+        bands.push(Band {
+            title: format!("cell {i} {kind}"),
+            lines: [size(cell.output()), format!("{} MACs", short(costs.branches(i, open).macs as f64))],
+            boxes: open.iter().map(operator).collect(),
+            shortcut: cell.kind == CellKind::Normal,
+        });
+    }
+    let features = Shape { channels: space.tail().cout, ..space.features() };
+    bands.push(fixed("tail", features, "conv, pool, linear".into(), format!("{} classes", space.classes())));
+    bands
+}
+
+fn boxed(operator: &Operator, cin: u32, cost: Cost) -> (String, String, String) {
+    let kind = KINDS.iter().position(|kind| *kind == operator.kind).unwrap_or(0);
+    let below = format!("{} wide, {}", cin * operator.expansion, short(cost.macs as f64));
+    (format!("k{}", kind % 4), operator.to_string(), below)
+}
+
+fn size(shape: Shape) -> String {
+    format!("{} x {} x {}", shape.channels, shape.height, shape.width)
+}
+
+/// The first characters of a name.
+fn clipped(name: &str, most: usize) -> String {
+    let name = visible(name);
+    match name.chars().count() > most {
+        true => name.chars().take(most.saturating_sub(1)).chain(['…']).collect(),
+        false => name,
+    }
+}
