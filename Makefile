@@ -12,7 +12,7 @@ PURE  = $(CURDIR)/target/pure/release
 OUT   = $(CURDIR)/target/programs
 LINK  = -Iinclude -L$(LIB) -lnse -Wl,-rpath,$(LIB)
 
-.PHONY: build demo service test test-core test-supernet test-abi test-host test-c test-cpp test-go test-service test-examples test-docs test-slow ablation header reference lint clean test-install install dist
+.PHONY: build demo train-demo service test test-core test-supernet test-abi test-host test-c test-cpp test-go test-service test-examples test-docs test-slow ablation header reference lint clean test-install install dist
 
 build:
 	@$(torch) $(CARGO) build --release
@@ -26,6 +26,12 @@ demo: build | $(OUT)
 	@$(CC) -std=gnu11 -O2 -Wall -Wextra examples/c/demo.c -o $(OUT)/demo $(LINK)
 	@mkdir -p demo-out
 	@$(OUT)/demo "$$(tools/dataset.sh)" demo-out
+
+# Trains a found network of less than 5 M multiply-accumulates for use; goes on where it was stopped. See docs/train.md.
+train-demo: build | $(OUT)
+	@$(CC) -std=gnu11 -O2 -Wall -Wextra examples/c/train.c -o $(OUT)/train $(LINK)
+	@mkdir -p train-out
+	@$(OUT)/train "$$(tools/dataset.sh)" train-out
 
 # The service of docs/service.md, as target/programs/service.
 service: build | $(OUT)
@@ -118,4 +124,4 @@ lint:
 	@$(torch) $(CARGO) clippy --release --all-targets -- -D warnings
 
 clean:
-	@rm -rf target demo-out
+	@rm -rf target demo-out train-out

@@ -247,8 +247,8 @@ NSE_API const char *nse_status_name(nse_status status);
 /* ---- Text ---------------------------------------------------------------------------------------------------------- */
 
 /**
- * Text owned by the caller. `data` has `len` bytes of UTF-8 and a NUL behind them. Start with zeros; free with
- * nse_buffer_free.
+ * Text owned by the caller. `data` has `len` bytes of UTF-8 (other bytes where a function says so) and a NUL behind them. Start
+ * with zeros; free with nse_buffer_free.
  */
 typedef struct nse_buffer {
     char *data;
@@ -391,6 +391,12 @@ nse_status nse_shutdown(uint32_t timeout_ms,
  * are NaN.
  */
 #define NSE_EVENT_MEASURE 4
+
+/**
+ * Held-out images were evaluated behind an epoch of a stand-alone training: `loss` and `accuracy` are theirs, with the moving average
+ * of the weights when there is one.
+ */
+#define NSE_EVENT_EVALUATE 5
 
 /**
  * Flag of nse_events: deliver at once, on a thread of the library, while the work goes on; the callback holds it up. Otherwise
@@ -1642,7 +1648,7 @@ typedef struct nse_model_desc {
      */
     uint32_t flags;
     /**
-     * The architecture to train.
+     * The architecture to train; may be NULL with `init`.
      */
     const nse_arch *arch;
     /**
@@ -1657,6 +1663,15 @@ typedef struct nse_model_desc {
      * Where progress goes; NULL: nowhere. Used during the training only.
      */
     const nse_events *events;
+    /**
+     * Images that are evaluated behind every epoch (see nse_model_history) and change nothing else; NULL: none.
+     */
+    const nse_dataset *held_out;
+    /**
+     * A model of the same architecture whose weights, variant and normalisation the training begins with; it may have had other
+     * classes, then its classifier is not taken. NULL: fresh weights. With one, `arch` may be NULL: its own.
+     */
+    const nse_model *init;
 } nse_model_desc;
 
 /**
@@ -1669,14 +1684,20 @@ typedef struct nse_model_desc {
 NSE_API nse_status nse_model_options_schema(nse_buffer *out, nse_error **err);
 
 /**
- * Trains an architecture from fresh weights. Blocks, and delivers events on this thread; the callback may cancel.
+ * Trains an architecture, from fresh weights or from those of another model. Blocks, and delivers events on this thread; the callback
+ * may cancel. With the option checkpoint.path the training is saved while it runs, and when it is cancelled; with checkpoint.resume
+ * it goes on from there, and ends with the same bits.
  *
  * `desc`: [in] read during the call only. `out`: [out] to free with nse_model_free.
  *
- * NSE_ERR_CONFIG: options. NSE_ERR_INVALID_ARGUMENT: the images do not fit the space. NSE_ERR_CANCELLED. NSE_ERR_DIVERGED.
- * NSE_ERR_DEVICE. NSE_ERR_TORCH. NSE_ERR_TORCH_MISMATCH. NSE_ERR_UNSUPPORTED: a build without libtorch. Since 0.1.
+ * NSE_ERR_CONFIG: options, also those that differ from the checkpoint's. NSE_ERR_INVALID_ARGUMENT: images or `init` do not fit.
+ * NSE_ERR_CANCELLED. NSE_ERR_DIVERGED. NSE_ERR_IO: the checkpoint. NSE_ERR_FORMAT: it is damaged, or of another training.
+ * NSE_ERR_BUSY: `init`. NSE_ERR_DEVICE. NSE_ERR_TORCH. NSE_ERR_TORCH_MISMATCH. NSE_ERR_UNSUPPORTED: a build without libtorch. Since 0.1.
  */
-NSE_API nse_status nse_model_train(const nse_model_desc *desc, nse_model **out, nse_error **err);
+NSE_API
+nse_status nse_model_train(const nse_model_desc *desc,
+                           nse_model **out,
+                           nse_error **err);
 
 /**
  * Begins a training as nse_model_train does, and returns at once. Events come in nse_op_poll; when that returns NSE_OK,
@@ -1684,9 +1705,12 @@ NSE_API nse_status nse_model_train(const nse_model_desc *desc, nse_model **out, 
  *
  * `desc`: [in] read during the call only. `out`: [out] to free with nse_op_free, which cancels the training.
  *
- * NSE_ERR_CONFIG: options. NSE_ERR_TORCH_MISMATCH. NSE_ERR_UNSUPPORTED: a build without libtorch. Since 0.1.
+ * NSE_ERR_CONFIG: options. NSE_ERR_BUSY: `init`. NSE_ERR_TORCH_MISMATCH. NSE_ERR_UNSUPPORTED: a build without libtorch. Since 0.1.
  */
-NSE_API nse_status nse_model_train_async(const nse_model_desc *desc, nse_op **out, nse_error **err);
+NSE_API
+nse_status nse_model_train_async(const nse_model_desc *desc,
+                                 nse_op **out,
+                                 nse_error **err);
 
 /**
  * Evaluates a model on a dataset. Blocks.
@@ -1703,15 +1727,38 @@ nse_status nse_model_evaluate(const nse_model *model,
                               nse_error **err);
 
 /**
- * Writes a model to a file, whole or not at all. Blocks.
+ * What became of every epoch of the training, as JSON: a list of objects with epoch (from 1), step, loss and accuracy (means over
+ * the batches as they were trained on: changed, mixed, with smoothed labels), held_out and ema (loss and accuracy on the images of
+ * `held_out`, with the weights themselves and with their moving average; null where there is none, or it was not its turn), lr and
+ * seconds (since the start, pauses between two processes not counted). Empty for a model that was loaded or taken from a search.
  *
- * `format`: "torchscript": an archive that libtorch and PyTorch load, with any batch size. It takes normalised images,
- * 32-bit floats [n, channels, height, width], and gives logits [n, classes]; the extra file nse.json inside has the
- * normalisation, the space and the architecture. `path`: [in] an existing file is replaced.
+ * `out`: [out] to free with nse_buffer_free.
  *
- * NSE_ERR_INVALID_ARGUMENT: no such format. NSE_ERR_IO. NSE_ERR_BUSY. NSE_ERR_TORCH. Since 0.1.
+ * NSE_ERR_BUSY. Since 0.1.
  */
-NSE_API nse_status nse_model_export(const nse_model *model, const char *format, const char *path, nse_error **err);
+NSE_API
+nse_status nse_model_history(const nse_model *model,
+                             nse_buffer *out,
+                             nse_error **err);
+
+/**
+ * Architecture and space of a model.
+ *
+ * `out`: [out] to free with nse_arch_free.
+ *
+ * NSE_ERR_BUSY. Since 0.1.
+ */
+NSE_API nse_status nse_model_arch(const nse_model *model, nse_arch **out, nse_error **err);
+
+/**
+ * What a model is, as JSON: the text nse.json that is in every exported file. It has space, architecture, variant, classes, input
+ * (layout, type, channels, height, width) and normalisation: a pixel v, 0 to 255, becomes (v / scale - mean) / std per channel.
+ *
+ * `out`: [out] to free with nse_buffer_free.
+ *
+ * NSE_ERR_BUSY. Since 0.1.
+ */
+NSE_API nse_status nse_model_describe(const nse_model *model, nse_buffer *out, nse_error **err);
 
 /**
  * Frees a model. NULL is allowed.
@@ -1719,6 +1766,87 @@ NSE_API nse_status nse_model_export(const nse_model *model, const char *format, 
  * Since 0.1.
  */
 NSE_API void nse_model_free(nse_model *model);
+
+/* ---- Models elsewhere ---------------------------------------------------------------------------------------------- */
+
+/**
+ * The JSON form of what nse_model_export takes as `format`, as a JSON schema with keys, defaults and help.
+ *
+ * `out`: [out] to free with nse_buffer_free.
+ *
+ * Since 0.1.
+ */
+NSE_API nse_status nse_model_export_schema(nse_buffer *out, nse_error **err);
+
+/**
+ * Writes a model to a file, whole or not at all. Blocks.
+ *
+ * `format`: [in] "torchscript": an archive that libtorch and PyTorch load. "onnx": ONNX, operator set 17. Both take normalised images,
+ * 32-bit floats [n, channels, height, width], n as one likes, and give logits [n, classes]. "safetensors": weights and batch-norm
+ * statistics by name, which nse_model_load reads. Or a JSON object, {"format": "onnx", "fold": true, "normalise": true}: batch-norm
+ * folded into the convolutions, pixels 0 to 255 as input; see nse_model_export_schema. In each is the text of nse_model_describe:
+ * the extra file nse.json of an archive, the metadata nse.json of the others. `path`: [in] an existing file is replaced.
+ *
+ * NSE_ERR_INVALID_ARGUMENT: no such format. NSE_ERR_CONFIG: the JSON object. NSE_ERR_IO. NSE_ERR_BUSY. NSE_ERR_TORCH. Since 0.1.
+ */
+NSE_API
+nse_status nse_model_export(const nse_model *model,
+                            const char *format,
+                            const char *path,
+                            nse_error **err);
+
+/**
+ * The same to memory: what nse_model_export would write. Blocks.
+ *
+ * `format`: [in] as there. `out`: [out] the bytes, which are no text; to free with nse_buffer_free.
+ *
+ * NSE_ERR_INVALID_ARGUMENT: no such format. NSE_ERR_CONFIG: the JSON object. NSE_ERR_BUSY. NSE_ERR_TORCH. Since 0.1.
+ */
+NSE_API nse_status nse_model_export_memory(const nse_model *model, const char *format, nse_buffer *out, nse_error **err);
+
+/**
+ * Reads a model that nse_model_export wrote as "safetensors". It evaluates to the same bits on the same machine, is exported, and can be
+ * trained on (`init` of nse_model_desc). Blocks.
+ *
+ * `path`: [in] the file. `device`: [in] where it computes: "cpu", "cuda" or "cuda:N"; NULL: "cpu". `out`: [out] to free with nse_model_free.
+ *
+ * NSE_ERR_IO. NSE_ERR_FORMAT: not such a file, or damaged. NSE_ERR_DEVICE. NSE_ERR_TORCH.
+ * NSE_ERR_TORCH_MISMATCH. NSE_ERR_UNSUPPORTED: a build without libtorch. Since 0.1.
+ */
+NSE_API
+nse_status nse_model_load(const char *path,
+                          const char *device,
+                          nse_model **out,
+                          nse_error **err);
+
+/**
+ * The same from memory. Blocks.
+ *
+ * `data`: [in] `len` bytes, read during the call only. `len`: how many. `device`: [in] as there. `out`: [out] to free with
+ * nse_model_free.
+ *
+ * NSE_ERR_INVALID_ARGUMENT: not what nse_model_export_memory gave as "safetensors", or damaged. NSE_ERR_DEVICE. NSE_ERR_TORCH.
+ * NSE_ERR_TORCH_MISMATCH. NSE_ERR_UNSUPPORTED: a build without libtorch. Since 0.1.
+ */
+NSE_API nse_status nse_model_load_memory(const uint8_t *data, size_t len, const char *device, nse_model **out, nse_error **err);
+
+/**
+ * The network of an architecture with the weights that it has in the supernet of a search: the last trained, and batch-norm statistics
+ * as for scoring. It is evaluated, exported and trained on (`init` of nse_model_desc) like any model; a training that begins with it
+ * begins better than with fresh weights. Blocks.
+ *
+ * `search`: [in] one with datasets, of which a round was begun in this process or the checkpoint was made within one. `arch`: [in] of
+ * the same space; all its operators must be active, as those of the front are. `out`: [out] to free with nse_model_free.
+ *
+ * NSE_ERR_INVALID_ARGUMENT: the search is pushed or told, or the architecture is of another space. NSE_ERR_NOT_FOUND: there are no
+ * weights, or not of every operator. NSE_ERR_BUSY: a step runs. NSE_ERR_CANCELLED: by nse_search_cancel. NSE_ERR_TORCH.
+ * NSE_ERR_UNSUPPORTED: a build without libtorch. Since 0.1.
+ */
+NSE_API
+nse_status nse_model_from_search(const nse_search *search,
+                                 const nse_arch *arch,
+                                 nse_model **out,
+                                 nse_error **err);
 
 /* ---- Operation ----------------------------------------------------------------------------------------------------- */
 
@@ -1776,7 +1904,7 @@ NSE_API void nse_op_free(nse_op *op);
 #define NSE_BATCH_INIT {sizeof(nse_batch), 0, 0, 0, NULL, NULL, NULL, NULL, 0.0}
 #define NSE_PUSHED_INIT {sizeof(nse_pushed), 0, 0, 0, 0, 0, 0, 0.0, 0.0, 0.0}
 #define NSE_RESULT_INIT {sizeof(nse_result), 0, NULL, 0.0, 0.0}
-#define NSE_MODEL_DESC_INIT {sizeof(nse_model_desc), 0, NULL, NULL, NULL, NULL}
+#define NSE_MODEL_DESC_INIT {sizeof(nse_model_desc), 0, NULL, NULL, NULL, NULL, NULL, NULL}
 
 #ifdef __cplusplus
 }

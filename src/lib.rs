@@ -11,7 +11,8 @@
 //! search     the round as a state machine; talks to weights only through `search::Trainer` pure
 //! log        messages for people, silent until a host listens                          pure
 //! data       images in memory: IDX files, memory of the host, splits, normalisation, augmentation
-//! checkpoint a search and its weights in one file: checksummed, replaced whole or not at all
+//! checkpoint a search, or a training, and its weights in one file: checksummed, replaced whole or not at all
+//! export     trained networks as a list of layers, and the formats written from it: ONNX, safetensors, TorchScript
 //! report     pictures for people
 //! files      opening what a path names, and only regular files
 //! process    which files are mapped into this process: libtorch, OpenMP
@@ -27,6 +28,7 @@ pub mod checkpoint;
 pub mod cost;
 pub mod data;
 mod error;
+pub mod export;
 pub mod ffi;
 mod files;
 pub mod json;

@@ -1,5 +1,6 @@
 #!/bin/sh
 # Builds the four programs in C, C++ and Go as a user would, runs them on a part of Fashion-MNIST, and compares what they say.
+# Then the training of a found network, with a recipe of seconds.
 #
 #     NSE_LIB     folder of libnse.so, with nse.pc in pkgconfig
 #     TORCH       folder of libtorch, with include and lib, for the trainer on LibTorch
@@ -103,3 +104,14 @@ learns hostdata-cpp.said '^fine-tuned' 0.3
 sed -n 's/^fine-tuned: loss \(.*\) before, \(.*\) after; .*/\1 \2/p' hostdata-cpp.said | awk '{ better = $2 < 0.95 * $1 } END { exit !better }' ||
     fail "the trainer's optimizer made nothing better of what was found"
 [ -s hostdata-cpp.out/tuned.pt ] || fail "hostdata in C++ saved nothing"
+
+# The training of `make train-demo`, cut short: a curve, and a model in three formats.
+${CC:-cc} -std=gnu11 -O2 $strict "$root/examples/c/train.c" -o train-c $link
+echo '{"calibration": 64, "train": {"epochs": 0.01, "batch": 64, "ema": 0.9}}' >train.json
+run train c "$DATA" . ../train.json
+holds train-c.said '^n1kycv.36spet37j1x8sj3: 4.683 M multiply-accumulates, 157146 parameters$'
+holds train-c.said '^epoch 1/1  held-out loss'
+holds train-c.said '^test loss [0-9.]*, accuracy [0-9.]*%$'
+for file in model.safetensors model.onnx model.pt history.json; do
+    [ -s "train-c.out/$file" ] || fail "train wrote no $file"
+done

@@ -15,8 +15,9 @@ if [ ! -d "$dest" ]; then
     say "fetching Chromium (Debian packages, 100 MB, once) into $dest"
     unpack_deb chromium "$SCRATCH/chromium"
     [ -x "$SCRATCH/chromium/usr/lib/chromium/chromium" ] || die "the package chromium of this system has no Chromium in it; set CHROMIUM"
+    unpack_deb chromium-common "$SCRATCH/chromium"
     for package in $(missing_debs chromium); do
-        [ "$package" = chromium ] || unpack_deb "$package" "$SCRATCH/chromium"
+        case $package in chromium | chromium-common) ;; *) unpack_deb "$package" "$SCRATCH/chromium" ;; esac
     done
     cat >"$SCRATCH/chromium/chromium" <<'SH'
 #!/bin/sh
@@ -25,7 +26,8 @@ libraries=$(find "$root/usr/lib" -name '*.so.*' -printf '%h\n' | sort -u | tr '\
 LD_LIBRARY_PATH="$libraries${LD_LIBRARY_PATH:-}" exec "$root/usr/lib/chromium/chromium" "$@"
 SH
     chmod +x "$SCRATCH/chromium/chromium"
-    "$SCRATCH/chromium/chromium" --version >/dev/null || die "Chromium does not start"
+    "$SCRATCH/chromium/chromium" --headless --no-sandbox --disable-gpu --no-first-run --disable-background-networking --disable-sync \
+        --disable-component-update --user-data-dir="$SCRATCH/profile" --dump-dom about:blank >/dev/null 2>&1 || die "Chromium does not start"
     mv "$SCRATCH/chromium" "$dest"
 fi
 echo "$dest/chromium"

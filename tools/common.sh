@@ -57,11 +57,11 @@ pip() {
     fi
 }
 
-# wheel REQUIREMENT SHA256: downloads one x86-64 wheel into $SCRATCH/wheels; pip refuses any other content.
+# wheel REQUIREMENT SHA256...: downloads one x86-64 wheel, for Python $WHEEL_PYTHON, into $SCRATCH/wheels; pip refuses any content but these.
 wheel() {
-    echo "$1 --hash=sha256:$2" >"$SCRATCH/requirement.txt"
-    pip download --quiet --disable-pip-version-check --no-deps --only-binary=:all: --python-version 3.11 \
-        --platform manylinux_2_28_x86_64 --platform manylinux_2_25_x86_64 --platform manylinux_2_17_x86_64 \
+    echo "$1$(printf ' --hash=sha256:%s' $(echo "$*" | cut -d ' ' -f 2-))" >"$SCRATCH/requirement.txt"
+    pip download --quiet --disable-pip-version-check --no-deps --only-binary=:all: --python-version "${WHEEL_PYTHON:-3.11}" \
+        --platform manylinux_2_28_x86_64 --platform manylinux_2_27_x86_64 --platform manylinux_2_25_x86_64 --platform manylinux_2_17_x86_64 \
         --platform manylinux2014_x86_64 --platform manylinux_2_5_x86_64 --platform manylinux1_x86_64 \
         --require-hashes --requirement "$SCRATCH/requirement.txt" --dest "$SCRATCH/wheels" ||
         die "$1 could not be downloaded or does not have the expected content"

@@ -84,8 +84,16 @@ struct table {
     __typeof__(nse_model_train) *nse_model_train;
     __typeof__(nse_model_train_async) *nse_model_train_async;
     __typeof__(nse_model_evaluate) *nse_model_evaluate;
-    __typeof__(nse_model_export) *nse_model_export;
+    __typeof__(nse_model_history) *nse_model_history;
+    __typeof__(nse_model_arch) *nse_model_arch;
+    __typeof__(nse_model_describe) *nse_model_describe;
     __typeof__(nse_model_free) *nse_model_free;
+    __typeof__(nse_model_export_schema) *nse_model_export_schema;
+    __typeof__(nse_model_export) *nse_model_export;
+    __typeof__(nse_model_export_memory) *nse_model_export_memory;
+    __typeof__(nse_model_load) *nse_model_load;
+    __typeof__(nse_model_load_memory) *nse_model_load_memory;
+    __typeof__(nse_model_from_search) *nse_model_from_search;
     __typeof__(nse_op_poll) *nse_op_poll;
     __typeof__(nse_op_cancel) *nse_op_cancel;
     __typeof__(nse_op_take_model) *nse_op_take_model;
@@ -180,8 +188,16 @@ const char *nsego_fill(void *(*find)(void *from, const char *name), void *from) 
     if (!(functions.nse_model_train = (__typeof__(nse_model_train) *)find(from, "nse_model_train"))) return "nse_model_train";
     if (!(functions.nse_model_train_async = (__typeof__(nse_model_train_async) *)find(from, "nse_model_train_async"))) return "nse_model_train_async";
     if (!(functions.nse_model_evaluate = (__typeof__(nse_model_evaluate) *)find(from, "nse_model_evaluate"))) return "nse_model_evaluate";
-    if (!(functions.nse_model_export = (__typeof__(nse_model_export) *)find(from, "nse_model_export"))) return "nse_model_export";
+    if (!(functions.nse_model_history = (__typeof__(nse_model_history) *)find(from, "nse_model_history"))) return "nse_model_history";
+    if (!(functions.nse_model_arch = (__typeof__(nse_model_arch) *)find(from, "nse_model_arch"))) return "nse_model_arch";
+    if (!(functions.nse_model_describe = (__typeof__(nse_model_describe) *)find(from, "nse_model_describe"))) return "nse_model_describe";
     if (!(functions.nse_model_free = (__typeof__(nse_model_free) *)find(from, "nse_model_free"))) return "nse_model_free";
+    if (!(functions.nse_model_export_schema = (__typeof__(nse_model_export_schema) *)find(from, "nse_model_export_schema"))) return "nse_model_export_schema";
+    if (!(functions.nse_model_export = (__typeof__(nse_model_export) *)find(from, "nse_model_export"))) return "nse_model_export";
+    if (!(functions.nse_model_export_memory = (__typeof__(nse_model_export_memory) *)find(from, "nse_model_export_memory"))) return "nse_model_export_memory";
+    if (!(functions.nse_model_load = (__typeof__(nse_model_load) *)find(from, "nse_model_load"))) return "nse_model_load";
+    if (!(functions.nse_model_load_memory = (__typeof__(nse_model_load_memory) *)find(from, "nse_model_load_memory"))) return "nse_model_load_memory";
+    if (!(functions.nse_model_from_search = (__typeof__(nse_model_from_search) *)find(from, "nse_model_from_search"))) return "nse_model_from_search";
     if (!(functions.nse_op_poll = (__typeof__(nse_op_poll) *)find(from, "nse_op_poll"))) return "nse_op_poll";
     if (!(functions.nse_op_cancel = (__typeof__(nse_op_cancel) *)find(from, "nse_op_cancel"))) return "nse_op_cancel";
     if (!(functions.nse_op_take_model = (__typeof__(nse_op_take_model) *)find(from, "nse_op_take_model"))) return "nse_op_take_model";
@@ -583,14 +599,54 @@ nse_status nse_model_evaluate(const nse_model *model, const nse_dataset *dataset
     return nse ? nse->nse_model_evaluate(model, dataset, loss, accuracy, err) : unloaded(err);
 }
 
-nse_status nse_model_export(const nse_model *model, const char *format, const char *path, nse_error **err) {
+nse_status nse_model_history(const nse_model *model, nse_buffer *out, nse_error **err) {
     struct table *nse = atomic_load(&loaded);
-    return nse ? nse->nse_model_export(model, format, path, err) : unloaded(err);
+    return nse ? nse->nse_model_history(model, out, err) : unloaded(err);
+}
+
+nse_status nse_model_arch(const nse_model *model, nse_arch **out, nse_error **err) {
+    struct table *nse = atomic_load(&loaded);
+    return nse ? nse->nse_model_arch(model, out, err) : unloaded(err);
+}
+
+nse_status nse_model_describe(const nse_model *model, nse_buffer *out, nse_error **err) {
+    struct table *nse = atomic_load(&loaded);
+    return nse ? nse->nse_model_describe(model, out, err) : unloaded(err);
 }
 
 void nse_model_free(nse_model *model) {
     struct table *nse = atomic_load(&loaded);
     if (nse) nse->nse_model_free(model);
+}
+
+nse_status nse_model_export_schema(nse_buffer *out, nse_error **err) {
+    struct table *nse = atomic_load(&loaded);
+    return nse ? nse->nse_model_export_schema(out, err) : unloaded(err);
+}
+
+nse_status nse_model_export(const nse_model *model, const char *format, const char *path, nse_error **err) {
+    struct table *nse = atomic_load(&loaded);
+    return nse ? nse->nse_model_export(model, format, path, err) : unloaded(err);
+}
+
+nse_status nse_model_export_memory(const nse_model *model, const char *format, nse_buffer *out, nse_error **err) {
+    struct table *nse = atomic_load(&loaded);
+    return nse ? nse->nse_model_export_memory(model, format, out, err) : unloaded(err);
+}
+
+nse_status nse_model_load(const char *path, const char *device, nse_model **out, nse_error **err) {
+    struct table *nse = atomic_load(&loaded);
+    return nse ? nse->nse_model_load(path, device, out, err) : unloaded(err);
+}
+
+nse_status nse_model_load_memory(const uint8_t *data, size_t len, const char *device, nse_model **out, nse_error **err) {
+    struct table *nse = atomic_load(&loaded);
+    return nse ? nse->nse_model_load_memory(data, len, device, out, err) : unloaded(err);
+}
+
+nse_status nse_model_from_search(const nse_search *search, const nse_arch *arch, nse_model **out, nse_error **err) {
+    struct table *nse = atomic_load(&loaded);
+    return nse ? nse->nse_model_from_search(search, arch, out, err) : unloaded(err);
 }
 
 nse_status nse_op_poll(const nse_op *op, uint32_t timeout_ms, nse_error **err) {

@@ -27,13 +27,17 @@ const (
 	// EventMeasure: an operator was timed; Step of Steps. Rounds and epochs are 0; Loss, Accuracy and ImagesPerSecond are
 	// NaN.
 	EventMeasure EventKind = C.NSE_EVENT_MEASURE
+	// EventEvaluate: held-out images were evaluated behind an epoch of a stand-alone training; Loss and Accuracy are
+	// theirs. Never left out.
+	EventEvaluate EventKind = C.NSE_EVENT_EVALUATE
 )
 
 var kindNames = map[EventKind]string{
 	EventTrain: "train", EventScore: "score", EventFinish: "finish", EventMeasure: "measure",
+	EventEvaluate: "evaluate",
 }
 
-// String is "train", "score", "finish" or "measure".
+// String is "train", "score", "finish", "measure" or "evaluate".
 func (k EventKind) String() string {
 	if name, ok := kindNames[k]; ok {
 		return name

@@ -26,10 +26,15 @@ func newModel(ptr *C.nse_model) *Model {
 
 // TrainConfig is what a stand-alone training is made of.
 type TrainConfig struct {
-	// Arch to train.
+	// Arch to train; may be nil with Init.
 	Arch *Arch
 	// Train has the training images.
 	Train *Dataset
+	// HeldOut has images that are only evaluated, behind every epoch; may be nil.
+	HeldOut *Dataset
+	// Init is a model of the same architecture whose weights, variant and normalisation the training begins with; may be
+	// nil. It may have had other classes.
+	Init *Model
 	// Options, see ModelOptionsSchema. nil: all defaults.
 	Options any
 	// OnEvent is told progress, on the goroutine that called TrainModel; may be nil. When it panics, or ends its goroutine, the
@@ -44,11 +49,12 @@ func ModelOptionsSchema() (json.RawMessage, error) {
 	})
 }
 
-// TrainModel trains an architecture from fresh weights. When ctx ends, it stops after the current batch with an error
-// that is both ErrCancelled and ctx.Err(). A ctx that has ended already starts nothing.
+// TrainModel trains an architecture, from fresh weights or those of another model. When ctx ends, it stops after the
+// current batch with an error that is both ErrCancelled and ctx.Err(). A ctx that has ended already starts nothing. With
+// the options checkpoint.path and checkpoint.resume it goes on where it was stopped, and ends with the same bits.
 //
-// ErrConfig: options. ErrInvalidArgument: the images do not fit the space. ErrCancelled. ErrDiverged. ErrDevice. ErrTorch.
-// ErrUnsupported: a library without libtorch.
+// ErrConfig: options. ErrInvalidArgument: images or Init do not fit. ErrCancelled. ErrDiverged. ErrIO and ErrFormat: the
+// checkpoint. ErrBusy: Init. ErrDevice. ErrTorch. ErrUnsupported: a library without libtorch.
 func TrainModel(ctx context.Context, config TrainConfig) (*Model, error) {
 	defer runtime.KeepAlive(config)
 	if err := ready(); err != nil {
@@ -58,9 +64,15 @@ func TrainModel(ctx context.Context, config TrainConfig) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
+	if config.HeldOut != nil && config.HeldOut.handle() == nil {
+		return nil, failure(ErrInvalidHandle, "HeldOut: this dataset is closed")
+	}
+	if config.Init != nil && config.Init.handle() == nil {
+		return nil, failure(ErrInvalidHandle, "Init: this model is closed")
+	}
 	return watched(ctx, config.OnEvent, newModel,
 		func(listener C.uintptr_t, out **C.nse_model, e **C.nse_error) C.nse_status {
-			return C.nsego_model_train(config.Arch.handle(), config.Train.handle(), options, listener, out, e)
+			return C.nsego_model_train(config.Arch.handle(), config.Train.handle(), config.HeldOut.handle(), config.Init.handle(), options, listener, out, e)
 		})
 }
 
@@ -84,30 +96,6 @@ func (m *Model) Evaluate(ctx context.Context, dataset *Dataset) (Evaluation, err
 		err := check(C.nse_model_evaluate(m.handle(), dataset.handle(), &loss, &accuracy, &e), &e)
 		return Evaluation{Loss: float64(loss), Accuracy: float64(accuracy)}, err
 	})
-}
-
-// Export writes the model to a file, whole or not at all; an existing file is replaced.
-//
-// Format "torchscript" is an archive that libtorch and PyTorch load, with any batch size. It takes normalised images,
-// 32-bit floats [n, channels, height, width], and gives logits [n, classes]; the extra file nse.json inside has the
-// normalisation, the space and the architecture.
-//
-// ErrInvalidArgument: no such format. ErrIO. ErrBusy: another call works on this model. ErrCancelled. ErrTorch.
-func (m *Model) Export(ctx context.Context, format, path string) error {
-	cFormat, err := cText("format", format)
-	if err != nil {
-		return err
-	}
-	cPath, err := cText("path", path)
-	if err != nil {
-		return err
-	}
-	_, err = unlessEnded(ctx, func() (struct{}, error) {
-		defer runtime.KeepAlive(m)
-		var e *C.nse_error
-		return struct{}{}, check(C.nse_model_export(m.handle(), cFormat, cPath, &e), &e)
-	})
-	return err
 }
 
 // Close frees the model. Always nil; a second Close does nothing.

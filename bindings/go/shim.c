@@ -154,12 +154,14 @@ nse_status nsego_search_tell(const nse_search *search, uint32_t flags, const cha
     return nse_search_tell(search, &result, effect, err);
 }
 
-nse_status nsego_model_train(const nse_arch *arch, const nse_dataset *train, const char *options_json, uintptr_t listener,
-                             nse_model **out, nse_error **err) {
+nse_status nsego_model_train(const nse_arch *arch, const nse_dataset *train, const nse_dataset *held_out, const nse_model *init,
+                             const char *options_json, uintptr_t listener, nse_model **out, nse_error **err) {
     nse_events events = events_for(listener);
     nse_model_desc desc = NSE_MODEL_DESC_INIT;
     desc.arch = arch;
     desc.train = train;
+    desc.held_out = held_out;
+    desc.init = init;
     desc.options_json = options_json;
     desc.events = &events;
     return nse_model_train(&desc, out, err);

@@ -46,7 +46,7 @@ nse_status nsego_search_push_dlpack(const nse_search *search, uint32_t phase, st
 nse_status nsego_search_tell(const nse_search *search, uint32_t flags, const char *code, double accuracy, double cost,
                              uint32_t *effect, nse_error **err);
 
-nse_status nsego_model_train(const nse_arch *arch, const nse_dataset *train, const char *options_json, uintptr_t listener,
-                             nse_model **out, nse_error **err);
+nse_status nsego_model_train(const nse_arch *arch, const nse_dataset *train, const nse_dataset *held_out, const nse_model *init,
+                             const char *options_json, uintptr_t listener, nse_model **out, nse_error **err);
 
 #endif /* NSE_GO_SHIM_H */

@@ -7,21 +7,18 @@
 //! ```
 
 use super::replace::replace;
+use super::tensors::{self, Broken};
 use crate::error::{Error, Result};
 use crate::files;
-use crate::search::{Array, Arrays};
+use crate::search::Arrays;
 use blake3::Hasher;
-use safetensors::tensor::{Dtype, TensorInfo};
-use std::collections::{BTreeMap, TryReserveError};
+use std::collections::TryReserveError;
 use std::io::{self, ErrorKind, Read, Write};
 use std::path::Path;
 
 const MAGIC: [u8; 8] = *b"nse-ckpt";
 const VERSION: u32 = 1;
 const HEADER: u64 = 64;
-
-/// Values turned into bytes at a time.
-const CHUNK: usize = 16 * 1024;
 
 /// Replaces the checkpoint at `path`: when this returns without an error, the new one is on the disk, even if the power fails;
 /// with an error, the one before is untouched. `head` is JSON, which is not checked here.
@@ -52,7 +49,7 @@ pub fn read(path: &Path) -> Result<(String, Arrays)> {
 struct Content<'a> {
     head: &'a str,
     body: &'a Arrays,
-    /// The safetensors header: for every array its type, shape and place.
+    /// What the body begins with: for every array its type, shape and place.
     index: Vec<u8>,
     /// Length of the body in bytes.
     length: u64,
@@ -60,22 +57,8 @@ struct Content<'a> {
 
 impl<'a> Content<'a> {
     fn new(head: &'a str, body: &'a Arrays) -> Result<Self> {
-        let argument = |reason| Error::Argument { name: "body", reason };
-        let mut infos = BTreeMap::new();
-        let mut end = 0;
-        for (name, Array { shape, values }) in body {
-            let start = end;
-            end += size_of_val(values.as_slice());
-            if bytes_of(shape) != Some(end - start) {
-                return Err(argument(format!("array {name:?} has the shape {shape:?} and {} values", values.len())));
-            }
-            infos.insert(name, TensorInfo { dtype: Dtype::F32, shape: shape.clone(), data_offsets: (start, end) });
-        }
-        let mut index = serde_json::to_vec(&infos).map_err(|error| argument(error.to_string()))?;
-        // Values start at a multiple of 8 in the body, as in the files that the safetensors library writes.
-        index.resize(index.len().next_multiple_of(8), b' ');
-        let length = 8 + index.len() as u64 + end as u64;
-        Ok(Content { head, body, index, length })
+        let (index, values) = tensors::index(body, None)?;
+        Ok(Content { head, body, length: index.len() as u64 + values, index })
     }
 
     /// Goes over the values twice, once for the checksum, and keeps no copy of them.
@@ -96,21 +79,9 @@ impl<'a> Content<'a> {
 
     fn payload(&self, out: &mut impl Write) -> io::Result<()> {
         out.write_all(self.head.as_bytes())?;
-        out.write_all(&(self.index.len() as u64).to_le_bytes())?;
         out.write_all(&self.index)?;
-        let mut bytes = Vec::with_capacity(4 * CHUNK);
-        for chunk in self.body.values().flat_map(|array| array.values.chunks(CHUNK)) {
-            bytes.clear();
-            chunk.iter().for_each(|value| bytes.extend_from_slice(&value.to_le_bytes()));
-            out.write_all(&bytes)?;
-        }
-        Ok(())
+        tensors::write(self.body, out)
     }
-}
-
-/// Bytes of an array, None when no machine could hold it.
-fn bytes_of(shape: &[usize]) -> Option<usize> {
-    shape.iter().try_fold(4, |product: usize, size| product.checked_mul(*size))
 }
 
 // ---- Reading -----------------------------------------------------------------------------------------------------------
@@ -129,6 +100,15 @@ impl From<io::Error> for Failure {
 impl From<TryReserveError> for Failure {
     fn from(error: TryReserveError) -> Self {
         Failure::Io(io::Error::new(ErrorKind::OutOfMemory, error))
+    }
+}
+
+impl From<Broken> for Failure {
+    fn from(broken: Broken) -> Self {
+        match broken {
+            Broken::Memory(error) => error.into(),
+            Broken::Reason(reason) => Failure::Format(format!("the body {reason}")),
+        }
     }
 }
 
@@ -161,7 +141,10 @@ fn parse(path: &Path) -> Parsed<(String, Arrays)> {
         return format("the file is damaged: its checksum is wrong".into());
     }
     let head = String::from_utf8(head).or_else(|error| format(format!("the head is not UTF-8: {}", error.utf8_error())))?;
-    Ok((head, arrays(&body)?))
+    match tensors::read(&body)? {
+        (arrays, None) => Ok((head, arrays)),
+        (_, Some(_)) => format("the body is not safetensors of a checkpoint: it has metadata".into()),
+    }
 }
 
 /// The next `length` bytes, or as many as there are. More than the memory holds is an error.
@@ -202,38 +185,5 @@ impl<'a> Header<'a> {
             Some((VERSION, reserved, _)) => format(format!("the file is damaged: {reserved:#x} where zero is expected")),
             Some((version, ..)) => format(format!("version {version}, this library reads version {VERSION}")),
         }
-    }
-}
-
-/// Stricter than the format: only F32, no metadata, and every byte belongs to an array.
-fn arrays(body: &[u8]) -> Parsed<Arrays> {
-    let wrong = |reason: String| Failure::Format(format!("the body is not safetensors: {reason}"));
-    let (length, rest) = body.split_first_chunk().ok_or_else(|| wrong(format!("it has {} bytes", body.len())))?;
-    let length = u64::from_le_bytes(*length);
-    let split = usize::try_from(length).ok().and_then(|length| rest.split_at_checked(length));
-    let (index, data) = split.ok_or_else(|| wrong(format!("an index of {length} bytes in a body of {}", body.len())))?;
-    let infos: BTreeMap<String, TensorInfo> = serde_json::from_slice(index).map_err(|error| wrong(error.to_string()))?;
-    let mut infos: Vec<_> = infos.into_iter().collect();
-    infos.sort_by_key(|(_, info)| info.data_offsets);
-    let mut arrays = Arrays::new();
-    let mut next = 0;
-    for (name, TensorInfo { dtype, shape, data_offsets: (start, end) }) in infos {
-        if dtype != Dtype::F32 {
-            return format(format!("the body is not F32: array {name:?} is {dtype:?}"));
-        }
-        if start != next || end.checked_sub(start) != bytes_of(&shape) {
-            return Err(wrong(format!("bytes {start} to {end} for array {name:?} of the shape {shape:?}")));
-        }
-        let bytes = data.get(start..end);
-        let bytes = bytes.ok_or_else(|| wrong(format!("array {name:?} ends at byte {end} of {}", data.len())))?;
-        let mut values = Vec::new();
-        values.try_reserve_exact(bytes.len() / 4)?;
-        values.extend(bytes.chunks_exact(4).map(|value| f32::from_le_bytes([value[0], value[1], value[2], value[3]])));
-        arrays.insert(name, Array { shape, values });
-        next = end;
-    }
-    match data.len() - next {
-        0 => Ok(arrays),
-        extra => Err(wrong(format!("{extra} bytes belong to no array"))),
     }
 }

@@ -127,7 +127,7 @@ impl Checkpoint {
 fn changed(old: &SearchOptions, text: &str) -> Result<SearchOptions> {
     let new = SearchOptions::from_json(text)?;
     let [before, after] = [old, &new].map(|options| serde_json::to_value(options).unwrap_or_default());
-    match difference(&before, &after, "") {
+    match difference(&before, &after, "", &FREE) {
         Some((pointer, old, new)) => {
             let reason = format!("{new}, but the search in the checkpoint has {old}");
             Err(json::out_of_range("search options", pointer, reason))
@@ -136,12 +136,12 @@ fn changed(old: &SearchOptions, text: &str) -> Result<SearchOptions> {
     }
 }
 
-/// The first place, with both values, where two documents differ.
-fn difference(before: &Value, after: &Value, at: &str) -> Option<(String, Value, Value)> {
+/// The first place, with both values, where two documents differ, but for some keys at the top.
+pub fn difference(before: &Value, after: &Value, at: &str, free: &[&str]) -> Option<(String, Value, Value)> {
     match (before, after) {
         (Value::Object(before), Value::Object(after)) => (before.iter())
-            .filter(|(key, _)| !(at.is_empty() && FREE.contains(&key.as_str())))
-            .find_map(|(key, old)| difference(old, after.get(key).unwrap_or(&Value::Null), &format!("{at}/{key}"))),
+            .filter(|(key, _)| !(at.is_empty() && free.contains(&key.as_str())))
+            .find_map(|(key, old)| difference(old, after.get(key).unwrap_or(&Value::Null), &format!("{at}/{key}"), free)),
         _ => (before != after).then(|| (at.into(), before.clone(), after.clone())),
     }
 }

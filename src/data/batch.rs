@@ -1,9 +1,10 @@
 //! From bytes to a batch of numbers: which images, changed how, normalised by what.
 
+use super::change::Change;
 use super::pixels::room_for;
-use super::Dataset;
+use super::{Changes, Dataset};
 use crate::error::Result;
-use crate::search::{Augment, Purpose, Stream};
+use crate::search::{Purpose, Stream};
 
 /// Per channel: a pixel v becomes (v / 255 - mean) / std.
 #[derive(Clone, Debug, PartialEq)]
@@ -43,13 +44,13 @@ impl Normalisation {
 }
 
 impl Dataset {
-    /// Writes the images at `positions` (channels, height, width each) and their labels. With `augment`, each image is
+    /// Writes the images at `positions` (channels, height, width each) and their labels. With `changes`, each image is
     /// changed by draws of the stream, in order.
     pub fn fill(
         &self,
         positions: &[u32],
         normalisation: &Normalisation,
-        mut augment: Option<(Augment, Stream)>,
+        mut changes: Option<(Changes, Stream)>,
         images: &mut Vec<f32>,
         labels: &mut Vec<i64>,
     ) -> Result<()> {
@@ -62,11 +63,14 @@ impl Dataset {
         room_for("labels", labels, positions.len())?;
         for position in positions {
             let (pixels, label) = self.image(*position as usize);
-            let change = augment.as_mut().map_or(Change::default(), |(augment, stream)| Change::draw(*augment, stream));
+            let change = changes.as_mut().map_or(Change::default(), |(changes, stream)| Change::draw(*changes, height, width, stream));
             for (plane, table) in pixels.chunks_exact(height * width).zip(&table) {
                 for y in 0..height {
                     let row = change.source(y, change.down, height).map(|y| &plane[y * width..][..width]);
                     images.extend((0..width).map(|x| {
+                        if change.erased(y, x) {
+                            return 0.0;
+                        }
                         let x = if change.flip { width - 1 - x } else { x };
                         let pixel = row.and_then(|row| Some(row[change.source(x, change.right, width)?]));
                         table[usize::from(pixel.unwrap_or(0))]
@@ -76,26 +80,6 @@ impl Dataset {
             labels.push(i64::from(label));
         }
         Ok(())
-    }
-}
-
-/// How one image is moved and mirrored. A crop of the zero-padded image is a shift that lets zeros in.
-#[derive(Clone, Copy, Default)]
-struct Change {
-    down: i64,
-    right: i64,
-    flip: bool,
-}
-
-impl Change {
-    fn draw(augment: Augment, stream: &mut Stream) -> Self {
-        let mut shift = || stream.below(2 * u64::from(augment.pad) + 1) as i64 - i64::from(augment.pad);
-        let (down, right) = (shift(), shift());
-        Change { down, right, flip: augment.flip && stream.below(2) == 1 }
-    }
-
-    fn source(&self, to: usize, shift: i64, size: usize) -> Option<usize> {
-        usize::try_from(to as i64 - shift).ok().filter(|from| *from < size)
     }
 }
 

@@ -2,6 +2,7 @@
 //! No tensors: batches are filled into plain buffers.
 
 mod batch;
+mod change;
 mod dataset;
 mod idx;
 mod pixels;
@@ -10,6 +11,7 @@ mod source;
 mod strided;
 
 pub use batch::{Normalisation, Order};
+pub use change::Changes;
 pub use dataset::Dataset;
 pub use pixels::{reserve, Pixels};
 pub use pushed::{PushedBatch, Values};

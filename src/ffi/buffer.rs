@@ -4,8 +4,8 @@ use super::status::{nse_status, NSE_OK};
 use crate::error::{Error, Result};
 use std::ffi::{c_char, c_void};
 
-/// Text owned by the caller. `data` has `len` bytes of UTF-8 and a NUL behind them. Start with zeros; free with
-/// nse_buffer_free.
+/// Text owned by the caller. `data` has `len` bytes of UTF-8 (other bytes where a function says so) and a NUL behind them. Start
+/// with zeros; free with nse_buffer_free.
 #[repr(C)]
 pub struct nse_buffer {
     pub data: *mut c_char,
@@ -17,10 +17,14 @@ pub struct nse_buffer {
 
 /// Hands `text` to the caller. What `out` held before is overwritten, not freed.
 pub fn write(name: &'static str, out: *mut nse_buffer, text: String) -> Result<nse_status> {
+    give(name, out, text.into_bytes())
+}
+
+/// The same for bytes that are no text.
+pub fn give(name: &'static str, out: *mut nse_buffer, mut bytes: Vec<u8>) -> Result<nse_status> {
     if out.is_null() {
         return Err(Error::Argument { name, reason: "NULL is not a place for a buffer".into() });
     }
-    let mut bytes = text.into_bytes();
     let len = bytes.len();
     bytes.push(0);
     let data = Box::into_raw(bytes.into_boxed_slice()).cast::<c_char>();

@@ -16,6 +16,9 @@ pub const NSE_EVENT_FINISH: u32 = 3;
 /// Kind of an event: an operator was timed; `step` of `steps`. Rounds and epochs are 0; loss, accuracy and images_per_second
 /// are NaN.
 pub const NSE_EVENT_MEASURE: u32 = 4;
+/// Held-out images were evaluated behind an epoch of a stand-alone training: `loss` and `accuracy` are theirs, with the moving average
+/// of the weights when there is one.
+pub const NSE_EVENT_EVALUATE: u32 = 5;
 
 /// Progress. Valid during the callback only.
 #[repr(C)]
@@ -162,6 +165,7 @@ impl From<&Event> for nse_event {
             EventKind::Score => NSE_EVENT_SCORE,
             EventKind::Finish => NSE_EVENT_FINISH,
             EventKind::Measure => NSE_EVENT_MEASURE,
+            EventKind::Evaluate => NSE_EVENT_EVALUATE,
         };
         nse_event {
             struct_size: size_of::<nse_event>() as u32,

@@ -4,7 +4,7 @@
 //! status boundary handle error buffer text structs    what every function is made of
 //! callback worker threads view driver                 how calls wait, report and stop
 //! dlpack                                              tensors of other libraries
-//! library log space dataset source arch latency search push told result op model   the sections: decode, call, encode
+//! library log space dataset source arch latency search push told result op model export   the sections: decode, call, encode
 //! ```
 
 // C names, and pointers that every function checks before it looks behind them.
@@ -19,6 +19,7 @@ mod dataset;
 mod dlpack;
 mod driver;
 mod error;
+mod export;
 mod handle;
 mod latency;
 mod library;

@@ -102,7 +102,7 @@ impl<R> Reporter<R> {
                 self.deaf.set(true);
                 self.turn.cancel(Some(self.job));
             }
-        } else if event.kind == EventKind::Finish || self.queued.load(Ordering::Relaxed) < QUEUE {
+        } else if matches!(event.kind, EventKind::Finish | EventKind::Evaluate) || self.queued.load(Ordering::Relaxed) < QUEUE {
             self.queued.fetch_add(1, Ordering::Relaxed);
             // Nobody listening any more is no reason to stop: the result is kept all the same.
             let _ = self.sender.send(Message::Event(*event));

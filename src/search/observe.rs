@@ -17,6 +17,8 @@ pub enum EventKind {
     Finish,
     /// An operation was timed for a latency table; `step` of `steps`. Rounds and epochs are 0 and what is learnt NaN.
     Measure,
+    /// A stand-alone training has evaluated the held-out images behind an epoch: loss and accuracy are theirs.
+    Evaluate,
 }
 
 /// A snapshot of progress. Counters are of finished things, starting at 1 when the first is finished; rounds and epochs are

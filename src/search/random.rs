@@ -32,6 +32,10 @@ pub enum Purpose {
     Probe = 11,
     /// Architectures handed out to be evaluated elsewhere; index = how many of the round were before, the greatest: see `retained`.
     Asked = 12,
+    /// What a batch of a stand-alone training is mixed with, and how much; index = step.
+    Mixup = 13,
+    /// Which branches a step of a stand-alone training leaves out; index = step.
+    DropPath = 14,
 }
 
 pub struct Stream(ChaCha8Rng);
@@ -69,6 +73,27 @@ impl Stream {
         let radius = (-2.0 * (1.0 - self.uniform()).ln()).sqrt();
         let (sin, cos) = (std::f64::consts::TAU * self.uniform()).sin_cos();
         [radius * cos, radius * sin]
+    }
+
+    /// Beta distribution with the parameter `a` > 0 twice: a / (a + b) of two Gamma variables.
+    pub fn beta(&mut self, a: f64) -> f64 {
+        let [ln_x, ln_y] = [self.ln_gamma(a), self.ln_gamma(a)];
+        1.0 / (1.0 + (ln_y - ln_x).exp())
+    }
+
+    /// Logarithm of a Gamma variable with the shape `a` and scale 1 (Marsaglia and Tsang 2000); as a logarithm it does not become 0
+    /// for a small shape.
+    fn ln_gamma(&mut self, a: f64) -> f64 {
+        let boost = if a < 1.0 { (1.0 - self.uniform()).ln() / a } else { 0.0 };
+        let d = if a < 1.0 { a + 1.0 } else { a } - 1.0 / 3.0;
+        let c = 1.0 / (9.0 * d).sqrt();
+        loop {
+            let x = self.normals()[0];
+            let v = (1.0 + c * x).powi(3);
+            if v > 0.0 && (1.0 - self.uniform()).ln() < 0.5 * x * x + d - d * v + d * v.ln() {
+                return d.ln() + v.ln() + boost;
+            }
+        }
     }
 
     /// Fisher-Yates.

@@ -7,12 +7,13 @@ mod measure_options;
 mod options;
 
 pub use measure_options::MeasureOptions;
-pub use options::{Evaluation, ModelOptions};
+pub use options::{Epoch, Evaluation, ModelOptions, Optimizer, Precision, Recipe, TrainingCheckpoint};
 
 use crate::arch::Architecture;
 use crate::cost::LatencyTable;
 use crate::data::{Dataset, PushedBatch, Strided};
 use crate::error::{Error, Result};
+use crate::export::{Card, ExportOptions, Graph};
 use crate::search::{
     Arrays, At, BatchTrainer, Control, Event, LastStep, PathGradient, Search, SearchOptions, StepOutcome, Trainer, TwoPaths,
 };
@@ -51,6 +52,10 @@ pub enum Estimate {}
 impl SupernetTrainer {
     pub fn new(_: Arc<Space>, _: &Dataset, _: Option<&Dataset>, _: &SearchOptions) -> Result<Self> {
         Err(Error::Unsupported("a search with a supernet"))
+    }
+
+    pub fn model(&self, _: &Architecture, _: &dyn Control) -> Result<Model> {
+        match *self {}
     }
 }
 
@@ -143,27 +148,48 @@ fn no_training<T>() -> Result<T> {
     Err(Error::Unsupported("training a model"))
 }
 
+pub struct Lesson<'a> {
+    pub space: Arc<Space>,
+    pub architecture: &'a Architecture,
+    pub train: &'a Dataset,
+    pub held_out: Option<&'a Dataset>,
+    pub init: Option<&'a Graph>,
+}
+
 impl Model {
     pub fn possible() -> Result<()> {
         no_training()
     }
 
-    pub fn train(
-        _: Arc<Space>,
-        _: &Architecture,
-        _: &Dataset,
-        _: &ModelOptions,
-        _: &dyn Control,
-        _: &dyn Fn(&Event),
-    ) -> Result<Self> {
+    pub fn learn(_: Lesson, _: &ModelOptions, _: &dyn Control, _: &dyn Fn(&Event)) -> Result<Self> {
         no_training()
+    }
+
+    pub fn from_graph(_: &Graph, _: &str) -> Result<Self> {
+        Err(Error::Unsupported("loading a model"))
+    }
+
+    pub fn card(&self) -> Card {
+        match *self {}
+    }
+
+    pub fn graph(&self) -> Result<Graph> {
+        match *self {}
+    }
+
+    pub fn history(&self) -> &[Epoch] {
+        match *self {}
     }
 
     pub fn evaluate(&self, _: &Dataset, _: &dyn Control) -> Result<Evaluation> {
         match *self {}
     }
 
-    pub fn export_torchscript(&self, _: &Path) -> Result<()> {
+    pub fn export(&self, _: &ExportOptions) -> Result<Vec<u8>> {
+        match *self {}
+    }
+
+    pub fn export_to(&self, _: &ExportOptions, _: &Path) -> Result<()> {
         match *self {}
     }
 }

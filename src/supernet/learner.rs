@@ -4,9 +4,9 @@ use super::cores;
 use super::network::Network;
 use super::norm::Norm;
 use super::shim::{self, Sgd};
-use crate::data::{Dataset, Normalisation, Order};
+use crate::data::{Changes, Dataset, Normalisation, Order};
 use crate::error::{Error, Result};
-use crate::search::{At, Augment, Purpose, StepOutcome, Stream, TrainOptions};
+use crate::search::{At, Purpose, StepOutcome, Stream, TrainOptions};
 use tch::{Device, Reduction, Tensor};
 
 /// Images [n, channels, height, width], normalised, and n labels.
@@ -26,8 +26,8 @@ impl Loader {
         Loader { dataset, normalisation, device, images: Vec::new(), labels: Vec::new() }
     }
 
-    pub fn load(&mut self, positions: &[u32], augment: Option<(Augment, Stream)>) -> Result<Batch> {
-        self.dataset.fill(positions, &self.normalisation, augment, &mut self.images, &mut self.labels)?;
+    pub fn load(&mut self, positions: &[u32], changes: Option<(Changes, Stream)>) -> Result<Batch> {
+        self.dataset.fill(positions, &self.normalisation, changes, &mut self.images, &mut self.labels)?;
         let shape = self.dataset.shape();
         let size = [positions.len() as i64, i64::from(shape.channels), i64::from(shape.height), i64::from(shape.width)];
         let images = Tensor::f_from_slice(&self.images)?.f_view(size)?.f_to_device(self.device)?;
@@ -64,8 +64,8 @@ impl Learner {
     /// One step with the given operators open. When the loss or a gradient is not finite, no weight changes.
     pub fn step(&mut self, network: &Network, at: At, open: &[Vec<u16>], lr: f64) -> Result<StepOutcome> {
         let positions = self.order.batch(at.round, at.step);
-        let augment = (self.options.augment, Stream::new(at.seed, Purpose::Augment, at.round, at.step));
-        let batch = self.loader.load(positions, Some(augment))?;
+        let changes = (self.options.augment.into(), Stream::new(at.seed, Purpose::Augment, at.round, at.step));
+        let batch = self.loader.load(positions, Some(changes))?;
         step(network, &batch, &self.options, at, open, lr)
     }
 }

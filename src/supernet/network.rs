@@ -133,6 +133,11 @@ impl Network {
         self.variant
     }
 
+    /// Whether an operator of a cell has weights.
+    pub fn has(&self, cell: usize, operator: u16) -> bool {
+        self.cells[cell].contains_key(&operator)
+    }
+
     /// The units of one operator, first to last.
     pub fn units(&self, cell: usize, operator: u16) -> &[Unit] {
         &self.cells[cell][&operator]

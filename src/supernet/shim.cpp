@@ -4,6 +4,7 @@
 #include "depthwise.h"
 
 #include <ATen/ATen.h>
+#include <ATen/autocast_mode.h>
 #include <ATen/core/grad_mode.h>
 #include <torch/csrc/jit/api/module.h>
 #include <torch/csrc/jit/serialization/export.h>
@@ -85,6 +86,62 @@ char *nse_shim_sgd(at::Tensor *const *parameters, at::Tensor *const *gradients, 
         step(0, decayed, weight_decay);
         step(decayed, count, 0);
         *finite = bad.item<float>() == 0;
+    });
+}
+
+// Shortens the gradients to the length `most` together, when they are longer.
+char *nse_shim_clip(at::Tensor *const *gradients, size_t count, double most) {
+    return guarded([&] {
+        at::NoGradGuard no_grad;
+        if (count == 0) return;
+        const auto g = list(gradients, count);
+        const at::Tensor length = at::stack(at::_foreach_norm(g, 2)).norm();
+        at::_foreach_mul_(g, at::clamp_max(most / (length + 1e-6), 1.0));
+    });
+}
+
+// One step of AdamW, all or nothing as above. `steps`: one number for each parameter, how many steps it has made.
+char *nse_shim_adamw(at::Tensor *const *parameters, at::Tensor *const *gradients, at::Tensor *const *first, at::Tensor *const *second,
+                     at::Tensor *const *steps, size_t count, size_t decayed, double lr, double weight_decay, int *finite) {
+    return guarded([&] {
+        at::NoGradGuard no_grad;
+        *finite = 1;
+        if (count == 0) return;
+        auto p = list(parameters, count), g = list(gradients, count), m = list(first, count), v = list(second, count),
+             t = list(steps, count);
+        auto bad = at::zeros({1}, g[0].options().dtype(at::kFloat));
+        at::_amp_foreach_non_finite_check_and_unscale_(g, bad, at::ones({1}, bad.options()));
+        *finite = bad.item<float>() == 0;
+        if (!*finite) return;
+        at::_foreach_add_(t, 1);
+        const at::TensorList ps(p), gs(g), ms(m), vs(v), ts(t);
+        const auto step = [&](size_t from, size_t to, double decay) {
+            const size_t n = to - from;
+            if (n == 0) return;
+            at::_fused_adamw_(ps.slice(from, n), gs.slice(from, n), ms.slice(from, n), vs.slice(from, n), {}, ts.slice(from, n), lr, 0.9,
+                              0.999, decay, 1e-8, /*amsgrad=*/false, /*maximize=*/false);
+        };
+        step(0, decayed, weight_decay);
+        step(decayed, count, 0);
+    });
+}
+
+// averages += part * (values - averages).
+char *nse_shim_average(at::Tensor *const *averages, at::Tensor *const *values, size_t count, double part) {
+    return guarded([&] {
+        at::NoGradGuard no_grad;
+        if (count > 0) at::_foreach_lerp_(list(averages, count), list(values, count), part);
+    });
+}
+
+// Convolutions and linear layers of this thread in bfloat16 from now on, or no more.
+char *nse_shim_bfloat16(int cuda, int on) {
+    return guarded([&] {
+        const at::DeviceType device = cuda ? at::kCUDA : at::kCPU;
+        // The cache has weights of before the last step.
+        at::autocast::clear_cache();
+        at::autocast::set_autocast_dtype(device, at::kBFloat16);
+        at::autocast::set_autocast_enabled(device, on != 0);
     });
 }
 

@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 use std::collections::TryReserveError;
 use std::ffi::{c_char, c_int, c_uchar, c_void, CStr, CString};
-use tch::Tensor;
+use tch::{Device, Tensor};
 use torch_sys::C_tensor;
 
 extern "C" {
@@ -20,6 +20,26 @@ extern "C" {
         weight_decay: f64,
         finite: *mut c_int,
     ) -> *mut c_char;
+    fn nse_shim_clip(gradients: *const *const C_tensor, count: usize, most: f64) -> *mut c_char;
+    fn nse_shim_adamw(
+        parameters: *const *const C_tensor,
+        gradients: *const *const C_tensor,
+        first: *const *const C_tensor,
+        second: *const *const C_tensor,
+        steps: *const *const C_tensor,
+        count: usize,
+        decayed: usize,
+        lr: f64,
+        weight_decay: f64,
+        finite: *mut c_int,
+    ) -> *mut c_char;
+    fn nse_shim_average(
+        averages: *const *const C_tensor,
+        values: *const *const C_tensor,
+        count: usize,
+        part: f64,
+    ) -> *mut c_char;
+    fn nse_shim_bfloat16(cuda: c_int, on: c_int) -> *mut c_char;
     fn nse_shim_depthwise(
         x: *const C_tensor,
         weight: *const C_tensor,
@@ -57,9 +77,8 @@ pub struct Sgd {
 /// nothing, when a gradient is not finite.
 pub fn sgd(parameters: &[&Tensor], gradients: &[Tensor], momenta: &[&Tensor], decayed: usize, sgd: Sgd) -> Result<bool> {
     assert!(parameters.len() == gradients.len() && parameters.len() == momenta.len() && decayed <= parameters.len());
-    let pointers = |tensors: &[&Tensor]| tensors.iter().map(|t| t.as_ptr()).collect::<Vec<_>>();
-    let (parameters, momenta) = (pointers(parameters), pointers(momenta));
-    let gradients: Vec<_> = gradients.iter().map(|t| t.as_ptr()).collect();
+    let [parameters, momenta] = [parameters, momenta].map(|tensors| tensors.iter().map(|t| t.as_ptr()).collect::<Vec<_>>());
+    let gradients = pointers(gradients);
     let mut finite = 0;
     // SAFETY: three arrays of `count` tensors that outlive the call.
     let message = unsafe {
@@ -76,6 +95,84 @@ pub fn sgd(parameters: &[&Tensor], gradients: &[Tensor], momenta: &[&Tensor], de
         )
     };
     outcome(message).map(|()| finite != 0)
+}
+
+/// Shortens the gradients in place, all by the same factor, to the length `most` together.
+pub fn clip(gradients: &[Tensor], most: f64) -> Result<()> {
+    let gradients = pointers(gradients);
+    // SAFETY: an array of `count` tensors that outlive the call.
+    outcome(unsafe { nse_shim_clip(gradients.as_ptr(), gradients.len(), most) })
+}
+
+/// What AdamW keeps of every parameter: averages of the gradient and of its square, and how many steps it has made.
+pub struct Moments<'a> {
+    pub first: &'a [Tensor],
+    pub second: &'a [Tensor],
+    pub steps: &'a [Tensor],
+}
+
+/// One step of AdamW with betas 0.9 and 0.999 in place; the first `decayed` parameters have weight decay. Returns false, and changes
+/// nothing, when a gradient is not finite.
+pub fn adamw(
+    parameters: &[Tensor],
+    gradients: &[Tensor],
+    moments: Moments,
+    decayed: usize,
+    lr: f64,
+    weight_decay: f64,
+) -> Result<bool> {
+    let count = parameters.len();
+    let all = [gradients, moments.first, moments.second, moments.steps];
+    assert!(all.iter().all(|tensors| tensors.len() == count) && decayed <= count);
+    let [gradients, first, second, steps] = all.map(pointers);
+    let (parameters, mut finite) = (pointers(parameters), 0);
+    // SAFETY: five arrays of `count` tensors that outlive the call.
+    let message = unsafe {
+        nse_shim_adamw(
+            parameters.as_ptr(),
+            gradients.as_ptr(),
+            first.as_ptr(),
+            second.as_ptr(),
+            steps.as_ptr(),
+            count,
+            decayed,
+            lr,
+            weight_decay,
+            &mut finite,
+        )
+    };
+    outcome(message).map(|()| finite != 0)
+}
+
+/// averages += part * (values - averages), in place.
+pub fn average(averages: &[Tensor], values: &[Tensor], part: f64) -> Result<()> {
+    assert!(averages.len() == values.len());
+    let (averages, values) = (pointers(averages), pointers(values));
+    // SAFETY: two arrays of `count` tensors that outlive the call.
+    outcome(unsafe { nse_shim_average(averages.as_ptr(), values.as_ptr(), averages.len(), part) })
+}
+
+fn pointers(tensors: &[Tensor]) -> Vec<*const C_tensor> {
+    tensors.iter().map(|tensor| tensor.as_ptr()).collect()
+}
+
+/// As long as it lives, convolutions and linear layers of this thread compute in bfloat16, and give it.
+#[must_use]
+pub struct BFloat16(bool);
+
+impl BFloat16 {
+    pub fn on(device: Device) -> Result<Self> {
+        let cuda = device != Device::Cpu;
+        // SAFETY: takes numbers.
+        outcome(unsafe { nse_shim_bfloat16(cuda.into(), 1) }).map(|()| BFloat16(cuda))
+    }
+}
+
+impl Drop for BFloat16 {
+    fn drop(&mut self) {
+        // SAFETY: as above. It only sets flags: there is nothing that could fail.
+        let _ = outcome(unsafe { nse_shim_bfloat16(self.0.into(), 0) });
+    }
 }
 
 /// Depthwise convolution of 32-bit floats on CPU, with autograd. `weight`: [channels, 1, kernel, kernel].

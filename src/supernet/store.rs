@@ -21,9 +21,7 @@ pub fn save(network: &Network, operators: &[Vec<u16>]) -> Result<Arrays> {
 pub fn restore(network: &Network, operators: &[Vec<u16>], arrays: &Arrays) -> Result<()> {
     let _no_grad = no_grad_guard();
     let named = named(network, operators);
-    if arrays.len() != 2 * named.len() {
-        return Err(wrong(format!("{} arrays, the network has {}", arrays.len(), 2 * named.len())));
-    }
+    no_more_than(2 * named.len(), arrays)?;
     for (name, parameter) in named {
         overwrite(&parameter.momentum, &format!("{name}.momentum"), arrays)?;
         overwrite(&parameter.value, &name, arrays)?;
@@ -31,7 +29,22 @@ pub fn restore(network: &Network, operators: &[Vec<u16>], arrays: &Arrays) -> Re
     Ok(())
 }
 
-fn named<'a>(network: &'a Network, operators: &[Vec<u16>]) -> Vec<(String, &'a Parameter)> {
+/// Overwrites the weights, with what [`save`] gave of them among others.
+pub fn overwrite_values(network: &Network, operators: &[Vec<u16>], arrays: &Arrays) -> Result<()> {
+    let _no_grad = no_grad_guard();
+    named(network, operators).into_iter().try_for_each(|(name, parameter)| overwrite(&parameter.value, &name, arrays))
+}
+
+/// When there are as many arrays as the network has, and each of those is there, none is left over.
+pub fn no_more_than(count: usize, arrays: &Arrays) -> Result<()> {
+    match arrays.len() {
+        have if have == count => Ok(()),
+        have => Err(wrong(format!("{have} arrays, the network has {count}"))),
+    }
+}
+
+/// Every parameter of stem, tail, classifier and the given operators, by a stable name.
+pub fn named<'a>(network: &'a Network, operators: &[Vec<u16>]) -> Vec<(String, &'a Parameter)> {
     let (stem, tail, classifier) = network.ends();
     let mut parts: Vec<(String, Vec<&Parameter>)> = vec![
         ("stem".into(), stem.parameters().collect()),
@@ -52,7 +65,7 @@ fn named<'a>(network: &'a Network, operators: &[Vec<u16>]) -> Vec<(String, &'a P
     parts.into_iter().flat_map(numbered).collect()
 }
 
-fn array(tensor: &Tensor) -> Result<Array> {
+pub fn array(tensor: &Tensor) -> Result<Array> {
     let flat = tensor.f_detach()?.f_to_device(Device::Cpu)?.f_contiguous()?;
     let mut values = reserve("weights", flat.numel())?;
     values.resize(flat.numel(), 0f32);
@@ -60,7 +73,7 @@ fn array(tensor: &Tensor) -> Result<Array> {
     Ok(Array { shape: tensor.size().iter().map(|n| *n as usize).collect(), values })
 }
 
-fn overwrite(tensor: &Tensor, name: &str, arrays: &Arrays) -> Result<()> {
+pub fn overwrite(tensor: &Tensor, name: &str, arrays: &Arrays) -> Result<()> {
     let array = arrays.get(name).ok_or_else(|| wrong(format!("{name} is missing")))?;
     let shape: Vec<i64> = array.shape.iter().map(|n| *n as i64).collect();
     if shape != tensor.size() {

@@ -3,8 +3,10 @@
 use super::device;
 use super::estimate::{estimate, Estimate, Workload};
 use super::learner::{Learner, Loader};
+use super::model::Model;
+use super::network::Network;
 use super::weights::Weights;
-use super::{paths, score};
+use super::{paths, score, store};
 use crate::arch::Architecture;
 use crate::data::{Dataset, Normalisation, Order};
 use crate::error::{Error, Result};
@@ -76,6 +78,20 @@ impl SupernetTrainer {
             images: bytes(&self.train) + bytes(&self.held_out.dataset),
         };
         estimate(search, &work, control)
+    }
+
+    /// The network of an architecture with the weights of the supernet. Its batch-norm statistics are as for scoring.
+    pub fn model(&self, architecture: &Architecture, control: &dyn Control) -> Result<Model> {
+        let weights = self.weights.of(architecture.cells())?;
+        let (space, device, open) = (&self.weights.space, self.weights.device, architecture.cells());
+        let network = Network::new(space.clone(), open, 0, 0, device)?;
+        store::overwrite_values(&network, open, &weights)?;
+        let mut stream = Stream::new(0, Purpose::Calibration, 0, 0);
+        let chosen = self.train.choose(self.score.calibration, &mut stream)?;
+        let mut calibration = Loader::new(chosen, self.normalisation.clone(), device);
+        let statistics = score::calibrate(&network, open, &mut calibration, self.score.batch, control)?;
+        let (architecture, normalisation) = (architecture.clone(), self.normalisation.clone());
+        Ok(Model { network, architecture, statistics, normalisation, device, history: Vec::new() })
     }
 
     /// For statistics, and for accuracy.

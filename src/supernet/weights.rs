@@ -34,6 +34,18 @@ impl Weights {
         Ok(())
     }
 
+    /// Weights and momenta of some operators, when all of them are there.
+    pub fn of(&self, operators: &[Vec<u16>]) -> Result<Arrays> {
+        let network = self.network.as_ref().ok_or_else(|| Error::NotFound("the search has no weights: no round was begun".into()))?;
+        for (cell, operators) in operators.iter().enumerate() {
+            if let Some(operator) = operators.iter().find(|operator| !network.has(cell, **operator)) {
+                let name = self.space.cells()[cell].operators[usize::from(*operator)];
+                return Err(Error::NotFound(format!("{name} of cell {cell} is not active: the search has no weights of it")));
+            }
+        }
+        store::save(network, operators)
+    }
+
     pub fn save(&self, active: &[Vec<u16>]) -> Result<Arrays> {
         store::save(self.network()?, active)
     }

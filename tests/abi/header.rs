@@ -22,6 +22,7 @@ const SECTIONS: &[(&str, &str)] = &[
     ("Results of the host", "told"),
     ("Results", "result"),
     ("Model", "model"),
+    ("Models elsewhere", "export"),
     ("Operation", "op"),
 ];
 

@@ -43,7 +43,7 @@ fn rust() -> String {
         nse_batch { struct_size flags phase count images labels images_dlpack labels_dlpack lr }
         nse_pushed { struct_size next completed rounds epoch epochs step loss accuracy lr }
         nse_result { struct_size flags code accuracy cost }
-        nse_model_desc { struct_size flags arch train options_json events }
+        nse_model_desc { struct_size flags arch train options_json events held_out init }
     }
 }
 

@@ -78,6 +78,10 @@ const LONG: &[&str] = &[
     "nse_model_train",
     "nse_model_evaluate",
     "nse_model_export",
+    "nse_model_export_memory",
+    "nse_model_load",
+    "nse_model_load_memory",
+    "nse_model_from_search",
     "nse_op_poll",
 ];
 

@@ -13,11 +13,12 @@ const MAY_NAME: [(&str, &[&str]); 4] = [
 ];
 
 /// What the files of a folder must not name.
-const MUST_NOT_NAME: [(&str, &[&str]); 5] = [
+const MUST_NOT_NAME: [(&str, &[&str]); 6] = [
     ("report", &["ffi", "supernet"]),
     ("data", &["ffi", "supernet"]),
     ("dist", &["ffi", "supernet"]),
-    ("checkpoint", &["ffi", "supernet"]),
+    ("checkpoint", &["export", "ffi", "supernet"]),
+    ("export", &["ffi", "supernet"]),
     ("supernet", &["ffi"]),
 ];
 

@@ -282,7 +282,7 @@ fn a_right_checksum_does_not_make_a_wrong_body_right() {
         (indexed("", 0), "EOF while parsing"),
         (indexed("[]", 0), "expected a map"),
         (indexed("{}", 1), "4 bytes belong to no array"),
-        (indexed(r#"{"__metadata__":{"a":"b"}}"#, 0), "missing field `dtype`"),
+        (indexed(r#"{"__metadata__":{"a":"b"}}"#, 0), "it has metadata"),
         (indexed(&one("F33", "[1]", "[0,4]"), 1), "unknown variant `F33`"),
         (indexed(&one("F64", "[1]", "[0,8]"), 2), "not F32: array \"a\" is F64"),
         (indexed(&one("F32", "[-1]", "[0,4]"), 1), "expected usize"),

@@ -159,6 +159,11 @@ TEST(Handle, EveryCallOfAnEmptyObjectThrows) {
     EXPECT_ERROR(NSE_ERR_INVALID_HANDLE, (void)nse::Model::train(arch, dataset));
     EXPECT_ERROR(NSE_ERR_INVALID_HANDLE, (void)model.evaluate(dataset));
     EXPECT_ERROR(NSE_ERR_INVALID_HANDLE, model.export_to("torchscript", "nowhere.pt"));
+    EXPECT_ERROR(NSE_ERR_INVALID_HANDLE, (void)model.export_memory("onnx"));
+    EXPECT_ERROR(NSE_ERR_INVALID_HANDLE, (void)model.history());
+    EXPECT_ERROR(NSE_ERR_INVALID_HANDLE, (void)model.arch());
+    EXPECT_ERROR(NSE_ERR_INVALID_HANDLE, (void)model.describe());
+    EXPECT_ERROR(NSE_ERR_INVALID_HANDLE, (void)nse::Model::from_search(search, arch));
 }
 
 TEST(Handle, AMovedFromObjectThrowsWhereverItIsUsed) {

@@ -5,7 +5,8 @@ use nse::arch::{Architecture, Variant};
 use nse::checkpoint::{self, Expected};
 use nse::cost::{describe, describe_architecture, CostTable, LatencyTable};
 use nse::data::Dataset;
-use nse::search::SearchOptions;
+use nse::export::{safetensors, Card, ExportOptions, Graph};
+use nse::search::{Array, Arrays, SearchOptions};
 use nse::space::{Shape, Space};
 use nse::supernet::{MeasureOptions, ModelOptions};
 use std::ffi::c_void;
@@ -14,11 +15,12 @@ use std::sync::OnceLock;
 
 type Parser = fn(&[u8]);
 
-pub const PARSERS: [(&str, Parser); 14] = [
+pub const PARSERS: [(&str, Parser); 17] = [
     ("space", |data| text(data, space)),
     ("overrides", |data| text(data, overrides)),
     ("search_options", |data| text(data, search_options)),
     ("model_options", |data| text(data, model_options)),
+    ("export_options", |data| text(data, export_options)),
     ("measure_options", |data| text(data, |text| drop(MeasureOptions::from_json(text)))),
     ("architecture", |data| text(data, architecture)),
     ("variant", |data| text(data, variant)),
@@ -27,6 +29,8 @@ pub const PARSERS: [(&str, Parser); 14] = [
     ("latency", |data| text(data, latency)),
     ("checkpoint_file", checkpoint_file),
     ("checkpoint", checkpoint_content),
+    ("model", model),
+    ("model_content", model_content),
     ("dlpack", dlpack),
     ("source", source),
 ];
@@ -86,7 +90,18 @@ fn search_options(text: &str) {
 }
 
 fn model_options(text: &str) {
-    let _ = ModelOptions::from_json(text);
+    if let Ok(options) = ModelOptions::from_json(text) {
+        let written = serde_json::to_string(&options).expect("options can be written");
+        assert_eq!(ModelOptions::from_json(&written).expect("what was written can be read"), options);
+        options.train.schedule(options.train.steps(7));
+    }
+}
+
+fn export_options(text: &str) {
+    if let Ok(options) = ExportOptions::parse(text) {
+        let written = serde_json::to_string(&options).expect("options can be written");
+        assert_eq!(ExportOptions::parse(&written).expect("what was written can be read"), options);
+    }
 }
 
 fn architecture(text: &str) {
@@ -192,6 +207,42 @@ fn look_at_search(checkpoint: &checkpoint::Checkpoint) {
     let cost: u64 = search.front().iter().map(|scored| costs.architecture(&scored.architecture).macs).fold(0, u64::wrapping_add);
     assert!(cost > 0 || search.front().is_empty());
     nse::report::front_svg(search.history()).ok();
+}
+
+fn model(data: &[u8]) {
+    if let Ok(graph) = safetensors::from_memory(data) {
+        look_at_model(graph);
+    }
+}
+
+/// The first two bytes are the length of the card; the rest become its weights. Index and checksum are made right.
+fn model_content(data: &[u8]) {
+    let Some((length, rest)) = data.split_first_chunk() else { return };
+    let (card, values) = rest.split_at(usize::from(u16::from_le_bytes(*length)).min(rest.len()));
+    let Some(card) = std::str::from_utf8(card).ok().and_then(|text| Card::from_json(text).ok()) else { return };
+    let shapes = Graph::shapes(&card);
+    let count = |shape: &[usize]| shape.iter().try_fold(1usize, |product, n| product.checked_mul(*n)).filter(|n| *n < 1 << 16);
+    if shapes.len() > 1 << 12 {
+        return;
+    }
+    let mut numbers = Numbers(values);
+    let mut weights = Arrays::new();
+    for (name, shape) in shapes {
+        let Some(count) = count(&shape) else { return };
+        let values = (0..count).map(|_| f32::from_bits(numbers.u32())).collect();
+        weights.insert(name, Array { shape, values });
+    }
+    let graph = Graph::new(card, weights).expect("these are its weights");
+    let archive = |_: &str, _: &[(&String, &Array)], _: &str| Ok(Vec::new());
+    let whole = ExportOptions::parse("safetensors").and_then(|options| options.write(graph, &archive)).expect("it can be written");
+    look_at_model(safetensors::from_memory(&whole).expect("what was written can be read"));
+}
+
+fn look_at_model(graph: Graph) {
+    assert_eq!(Card::from_json(&graph.card.to_json(false)).expect("what was written can be read"), graph.card);
+    let options = ExportOptions::parse(r#"{"format": "onnx", "fold": true, "normalise": true}"#).expect("a format");
+    let archive = |_: &str, _: &[(&String, &Array)], _: &str| Ok(Vec::new());
+    assert!(!options.write(graph, &archive).expect("it can be written").is_empty());
 }
 
 // ---- Structs of the host -----------------------------------------------------------------------------------------------

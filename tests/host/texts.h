@@ -35,6 +35,8 @@ static const struct {
     {"nse_latency_to_text", "format", "csv"},
     {"nse_search_report", "format", "svg"},
     {"nse_model_export", "format", "torchscript"},
+    {"nse_model_export_memory", "format", "{\"format\": \"onnx\", \"fold\": true}"},
+    {NULL, "device", "cpu"},
     {NULL, "budget_json", "{\"cost\": \"macs\", \"low\": 0, \"high\": 1e8}"},
     {NULL, "code", "1.0"},
     {NULL, "path", "file"},

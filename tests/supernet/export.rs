@@ -5,19 +5,25 @@ use crate::reference::{self, Map, Norm, Weights};
 use crate::support::{normal, small, stripes, values};
 use nse::arch::Architecture;
 use nse::data::{Dataset, Normalisation};
+use nse::export::ExportOptions;
 use nse::search::Silent;
-use nse::supernet::{Model, ModelOptions};
+use nse::supernet::{Model, ModelOptions, Recipe};
 use nse::Error;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use tch::{CModule, Tensor};
 
 pub fn file(name: &str) -> PathBuf {
     std::env::temp_dir().join(format!("nse-export-{}-{name}", std::process::id()))
 }
 
+/// Writes a TorchScript archive.
+pub fn export(model: &Model, path: &Path) -> nse::Result<()> {
+    model.export_to(&ExportOptions::parse("torchscript").unwrap(), path)
+}
+
 fn train(architecture: &Architecture) -> (Model, Dataset) {
     let data = stripes(300, 1);
-    let options = ModelOptions { train: nse::search::TrainOptions { epochs: 1.0, ..options().train }, ..options() };
+    let options = ModelOptions { train: Recipe { epochs: 1.0, ..options().train }, ..options() };
     (Model::train(small(), architecture, &data, &options, &Silent, &|_| ()).unwrap(), data)
 }
 
@@ -40,7 +46,7 @@ fn equals_the_reference_at_any_batch_size() {
     for (i, architecture) in [architecture(), skipping].iter().enumerate() {
         let path = file(&format!("reference-{i}.pt"));
         let (model, _) = train(architecture);
-        model.export_torchscript(&path).unwrap();
+        export(&model, &path).unwrap();
         let module = CModule::load(&path).unwrap();
         std::fs::remove_file(&path).unwrap();
         let mut weights: Weights = module.named_parameters().unwrap().into_iter().map(|(name, t)| (name, values(&t))).collect();
@@ -65,7 +71,7 @@ fn equals_the_reference_at_any_batch_size() {
 fn classifies_as_the_model_does() {
     let (model, data) = train(&architecture());
     let path = file("accuracy.pt");
-    model.export_torchscript(&path).unwrap();
+    export(&model, &path).unwrap();
     let module = CModule::load(&path).unwrap();
     std::fs::remove_file(&path).unwrap();
     let (mut images, mut labels) = (Vec::new(), Vec::new());
@@ -79,7 +85,7 @@ fn classifies_as_the_model_does() {
 /// The extra file of a model when it is exported; `name` keeps tests apart.
 pub fn metadata(model: &Model, name: &str) -> serde_json::Value {
     let path = file(name);
-    model.export_torchscript(&path).unwrap();
+    export(model, &path).unwrap();
     let bytes = std::fs::read(&path).unwrap();
     std::fs::remove_file(&path).unwrap();
     // The archive stores its files uncompressed.
@@ -105,14 +111,14 @@ fn carries_space_architecture_variant_and_normalisation() {
 fn a_failed_export_leaves_no_file() {
     let (model, _) = train(&architecture());
     let folder = file("no-such-folder");
-    match model.export_torchscript(&folder.join("model.pt")) {
+    match export(&model, &folder.join("model.pt")) {
         Err(Error::Io { path, .. }) => assert_eq!(path, folder.join("model.pt")),
         other => panic!("{other:?}"),
     }
     std::fs::create_dir(&folder).unwrap();
     let occupied = folder.join("model.pt");
     std::fs::create_dir(&occupied).unwrap();
-    assert!(matches!(model.export_torchscript(&occupied), Err(Error::Io { .. })));
+    assert!(matches!(export(&model, &occupied), Err(Error::Io { .. })));
     assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 1, "only the folder that was in the way");
     std::fs::remove_dir_all(&folder).unwrap();
 }

@@ -1,7 +1,7 @@
 //! Stand-alone models with squeeze-excitation and swish: against plain tensor operations and the plain-loop reference, trained,
 //! exported; and nothing changes without them.
 
-use crate::export::{file, metadata};
+use crate::export::{export, file, metadata};
 use crate::forward::{all, check, weights};
 use crate::model::{architecture, options};
 use crate::support::{all_operators, distance, normal, small, stripes, values};
@@ -137,7 +137,7 @@ fn a_trained_variant_equals_its_export() {
         assert!(evaluation.accuracy > 0.95, "{variant:?}: {evaluation:?}");
         assert_eq!(metadata(&model, &format!("variant-metadata-{i}.pt"))["variant"], serde_json::to_value(variant).unwrap());
         let path = file(&format!("variant-{i}.pt"));
-        model.export_torchscript(&path).unwrap();
+        export(&model, &path).unwrap();
         let module = CModule::load(&path).unwrap();
         std::fs::remove_file(&path).unwrap();
         let (mut images, mut labels) = (Vec::new(), Vec::new());
@@ -158,7 +158,7 @@ fn a_trained_variant_equals_its_export() {
 #[test]
 fn the_export_names_its_parts() {
     let path = file("variant-names.pt");
-    trained(EXCITED).export_torchscript(&path).unwrap();
+    export(&trained(EXCITED), &path).unwrap();
     let names: Vec<_> = CModule::load(&path).unwrap().named_parameters().unwrap().into_iter().map(|(name, _)| name).collect();
     std::fs::remove_file(&path).unwrap();
     for layer in ["squeeze", "excite"] {

@@ -39,11 +39,11 @@ func browse(t *testing.T, origin string) *browser {
 	if path == "" {
 		t.Fatal("CHROMIUM is not set: it is the command of a Chromium, for example $(tools/chromium.sh)")
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Minute)
 	t.Cleanup(cancel)
 	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU,
 		chromedp.UserDataDir(t.TempDir()), chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true),
-		chromedp.WSURLReadTimeout(time.Minute))
+		chromedp.WSURLReadTimeout(10*time.Minute))
 	ctx, cancel = chromedp.NewExecAllocator(ctx, options...)
 	t.Cleanup(cancel)
 	ctx, cancel = chromedp.NewContext(ctx)
@@ -113,7 +113,7 @@ func evaluate[T any](b *browser, expression string) T {
 // sees waits until an expression is true.
 func (b *browser) sees(expression string) {
 	b.Helper()
-	for end := time.Now().Add(60 * time.Second); !evaluate[bool](b, expression); time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(10 * time.Minute); !evaluate[bool](b, expression); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(end) {
 			b.Fatalf("never: %s\n%s", expression, evaluate[string](b, "document.body.innerText"))
 		}

@@ -91,7 +91,7 @@ func launch(t *testing.T, settings config.Config) *process {
 		p.url = "http://" + address
 	case <-p.ended:
 		t.Fatalf("the service ended: %s", p.said())
-	case <-time.After(60 * time.Second):
+	case <-time.After(10 * time.Minute):
 		t.Fatal("the service does not become ready")
 	}
 	return p
@@ -120,7 +120,7 @@ func (p *process) terminate() int {
 	}
 	select {
 	case <-p.ended:
-	case <-time.After(60 * time.Second):
+	case <-time.After(10 * time.Minute):
 		p.Fatalf("it does not end: %s", p.said())
 	}
 	return p.command.ProcessState.ExitCode()
@@ -164,7 +164,7 @@ func (p *process) job(id string) (j job.Job) {
 // await what is to become of a job.
 func (p *process) await(id, what string, happened func(job.Job) bool) job.Job {
 	p.Helper()
-	for end := time.Now().Add(90 * time.Second); ; time.Sleep(2 * time.Millisecond) {
+	for end := time.Now().Add(10 * time.Minute); ; time.Sleep(2 * time.Millisecond) {
 		j := p.job(id)
 		if happened(j) {
 			return j

@@ -179,7 +179,7 @@ func TestSlowClients(t *testing.T) {
 					}
 				}
 			}()
-			connection.SetReadDeadline(time.Now().Add(20 * time.Second))
+			connection.SetReadDeadline(time.Now().Add(10 * time.Minute))
 			reader := bufio.NewReader(connection)
 			response, err := http.ReadResponse(reader, nil)
 			if err == nil && response.StatusCode != http.StatusRequestTimeout {
@@ -209,7 +209,7 @@ func TestNotHTTP(t *testing.T) {
 			t.Fatal(err)
 		}
 		fmt.Fprint(connection, text)
-		connection.SetReadDeadline(time.Now().Add(20 * time.Second))
+		connection.SetReadDeadline(time.Now().Add(10 * time.Minute))
 		if response, err := http.ReadResponse(bufio.NewReader(connection), nil); err == nil && response.StatusCode < 400 {
 			t.Errorf("%.30q: %d", text, response.StatusCode)
 		}

@@ -10,13 +10,9 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
-	"time"
 
 	"github.com/nse-project/nse/examples/go/service/internal/job"
 )
-
-// looking is how long a request may wait for its turn to be looked at.
-const looking = 20 * time.Second
 
 func (s *Service) submit(w http.ResponseWriter, r *http.Request) error {
 	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
@@ -34,7 +30,8 @@ func (s *Service) submit(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), looking)
+	// The wait for its turn to be looked at must leave time for an answer.
+	ctx, cancel := context.WithTimeout(r.Context(), s.Settings.Write.Duration()/2)
 	defer cancel()
 	accepted, created, err := s.Queue.Submit(ctx, request, digest, key)
 	if err != nil {

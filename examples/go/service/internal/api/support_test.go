@@ -63,6 +63,8 @@ func serve(t *testing.T, edit func(*config.Config)) *tester {
 	}
 	server := httptest.NewUnstartedServer(nil)
 	server.Config = service.Server()
+	// A test may shorten it for streams; on a busy machine other answers take their time.
+	server.Config.WriteTimeout = 10 * time.Minute
 	// So that a client that does not read is noticed before megabytes wait for it.
 	server.Config.ConnContext = func(ctx context.Context, connection net.Conn) context.Context {
 		connection.(*net.TCPConn).SetWriteBuffer(4096)
@@ -70,7 +72,7 @@ func serve(t *testing.T, edit func(*config.Config)) *tester {
 	}
 	server.Start()
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
 		defer cancel()
 		if err := service.Queue.Close(ctx); err != nil {
 			t.Error(err)
@@ -238,7 +240,7 @@ func (t *tester) submit(request map[string]any) string {
 // reach waits until a job has a state.
 func (t *tester) reach(id string, want job.State) job.Job {
 	t.Helper()
-	for end := time.Now().Add(60 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(10 * time.Minute); ; time.Sleep(5 * time.Millisecond) {
 		j := get[job.Job](t, "/api/v1/jobs/"+id)
 		if j.State == want {
 			return j

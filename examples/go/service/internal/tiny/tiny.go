@@ -56,6 +56,8 @@ func Settings(t testing.TB) config.Config {
 		"stripes": {Description: "rows, columns, boards", Train: document("train", 96), Test: document("test", 30)},
 		"gone":    {Train: json.RawMessage(fmt.Sprintf(`{"format": "idx", "images": %q, "labels": %q}`, folder+"/secret/a", folder+"/secret/b"))},
 	}
+	// Tests of limits shorten them; nothing else may depend on how busy the machine is.
+	c.Read, c.Write, c.Shutdown = 600, 600, 600
 	c.Threads, c.Checkpoint, c.Progress, c.Retry, c.Free = 1, 0.1, 0.01, 0.05, 1
 	return c
 }

@@ -1,0 +1,200 @@
+//! A network as a list of layers, first to last, and its weights as named arrays. Names of weights are those of PyTorch modules:
+//! "cell0.mbconv_k3_t3.expand.weight", "cell0.mbconv_k3_t3.expand.bn.running_mean".
+
+use super::{safetensors, Card};
+use crate::arch::{Activation, Variant};
+use crate::error::{Error, Result};
+use crate::search::{Array, Arrays};
+use crate::space::{CellKind, Convolution};
+
+/// Of PyTorch's default, as in the published code.
+pub const EPSILON: f64 = 1e-5;
+
+pub struct Graph {
+    pub card: Card,
+    pub weights: Arrays,
+    pub nodes: Vec<Node>,
+    /// Whether it takes pixels, 0 to 255, and normalises them itself.
+    pub raw: bool,
+}
+
+/// A layer and the name of its output, which is an identifier and given once.
+pub struct Node {
+    pub to: String,
+    pub layer: Layer,
+}
+
+/// Maps are [images, channels, height, width], vectors [images, numbers]. `from` and the like are names of outputs, `path` is where
+/// the weights of a layer are.
+pub enum Layer {
+    /// (pixel / 255 - mean) / std, as pixel * `path`.scale + `path`.shift, both [1, channels, 1, 1].
+    Normalise { from: String, path: String },
+    /// `path`.weight, and `path`.bias where there is one.
+    Convolve { from: String, path: String, shape: Convolution, bias: bool },
+    /// `path`.weight, .bias, .running_mean and .running_var.
+    Norm { from: String, path: String },
+    Activate { from: String, activation: Activation },
+    /// Average over all positions: map to vector.
+    Pool { from: String },
+    /// `path`.weight and `path`.bias.
+    Linear { from: String, path: String },
+    Sigmoid { from: String },
+    /// Every channel of a map times a number of a vector.
+    Scale { from: String, gate: String },
+    /// Of maps; at least two.
+    Mean { terms: Vec<String> },
+}
+
+/// Name of the images.
+pub const INPUT: &str = "images";
+/// Name of the last output.
+pub const OUTPUT: &str = "logits";
+
+impl Graph {
+    /// The network of `card`. Every weight must be there, in its shape, and no other.
+    pub fn new(card: Card, weights: Arrays) -> Result<Self> {
+        let Builder { nodes, shapes, .. } = Builder::of(&card);
+        let wrong = |reason: String| Error::Argument { name: "weights", reason };
+        for (name, shape) in &shapes {
+            let array = weights.get(name).ok_or_else(|| wrong(format!("{name} is missing")))?;
+            if array.shape != *shape {
+                return Err(wrong(format!("{name} has the shape {:?}, the network has {shape:?}", array.shape)));
+            }
+        }
+        if weights.len() != shapes.len() {
+            return Err(wrong(format!("{} arrays, the network has {}", weights.len(), shapes.len())));
+        }
+        Ok(Graph { card, weights, nodes, raw: false })
+    }
+
+    /// Names and shapes of the weights that the network of `card` has.
+    pub fn shapes(card: &Card) -> Vec<(String, Vec<usize>)> {
+        Builder::of(card).shapes
+    }
+
+    /// A name of network and weights.
+    pub fn fingerprint(&self) -> String {
+        safetensors::checksum(&self.card.to_json(self.raw), &self.weights)
+    }
+
+    /// Puts the normalisation in front of the network.
+    pub fn normalise(&mut self) {
+        let normalisation = &self.card.normalisation;
+        let shape = vec![1, normalisation.mean.len(), 1, 1];
+        let pairs = || normalisation.mean.iter().zip(&normalisation.std);
+        let scale = pairs().map(|(_, std)| 1.0 / (255.0 * std)).collect();
+        let shift = pairs().map(|(mean, std)| -mean / std).collect();
+        self.weights.insert("normalise.scale".into(), Array { shape: shape.clone(), values: scale });
+        self.weights.insert("normalise.shift".into(), Array { shape, values: shift });
+        let to = "normalised".to_owned();
+        for node in &mut self.nodes {
+            for name in node.layer.inputs_mut().into_iter().filter(|name| *name == INPUT) {
+                name.clone_from(&to);
+            }
+        }
+        self.nodes.insert(0, Node { to, layer: Layer::Normalise { from: INPUT.into(), path: "normalise".into() } });
+        self.raw = true;
+    }
+}
+
+impl Layer {
+    /// Names of the outputs that it reads.
+    pub fn inputs_mut(&mut self) -> Vec<&mut String> {
+        match self {
+            Layer::Normalise { from, .. }
+            | Layer::Convolve { from, .. }
+            | Layer::Norm { from, .. }
+            | Layer::Activate { from, .. }
+            | Layer::Pool { from }
+            | Layer::Linear { from, .. }
+            | Layer::Sigmoid { from } => vec![from],
+            Layer::Scale { from, gate } => vec![from, gate],
+            Layer::Mean { terms } => terms.iter_mut().collect(),
+        }
+    }
+}
+
+struct Builder {
+    variant: Variant,
+    nodes: Vec<Node>,
+    /// Of all weights.
+    shapes: Vec<(String, Vec<usize>)>,
+}
+
+impl Builder {
+    fn of(card: &Card) -> Self {
+        let mut builder = Builder { variant: card.variant, nodes: Vec::new(), shapes: Vec::new() };
+        builder.network(card);
+        builder
+    }
+
+    fn network(&mut self, card: &Card) {
+        let space = &card.space;
+        let mut x = self.unit(INPUT, "stem", space.stem(), false);
+        for (i, (cell, open)) in space.cells().iter().zip(card.architecture.cells()).enumerate() {
+            let mut terms = Vec::new();
+            for operator in open.iter().map(|o| cell.operators[usize::from(*o)]) {
+                let chain = operator.convolutions(cell.input.channels, cell.channels, cell.stride());
+                let excited = self.variant.excited(&chain);
+                let mut y = x.clone();
+                for (at, convolution) in chain.iter().enumerate() {
+                    y = self.unit(&y, &format!("cell{i}.{operator}.{}", convolution.name), convolution, excited == Some(at));
+                }
+                terms.push(y);
+            }
+            if cell.kind == CellKind::Normal {
+                terms.push(x);
+            }
+            x = match terms.len() {
+                1 => terms.remove(0),
+                _ => self.push(format!("cell{i}"), Layer::Mean { terms }),
+            };
+        }
+        let features = self.unit(&x, "tail", space.tail(), false);
+        let pooled = self.push("features".into(), Layer::Pool { from: features });
+        self.linear(&pooled, "classifier", space.tail().cout, space.classes(), OUTPUT);
+    }
+
+    /// A convolution with what follows it; gives the name of its output.
+    fn unit(&mut self, from: &str, path: &str, shape: &Convolution, excited: bool) -> String {
+        let name = path.replace('.', "_");
+        self.weight(format!("{path}.weight"), &shape.weight());
+        let convolve = Layer::Convolve { from: from.into(), path: path.into(), shape: shape.clone(), bias: false };
+        let mut y = self.push(name.clone(), convolve);
+        if shape.norm {
+            for part in ["weight", "bias", "running_mean", "running_var"] {
+                self.weight(format!("{path}.bn.{part}"), &[shape.cout]);
+            }
+            y = self.push(format!("{name}_bn"), Layer::Norm { from: y, path: format!("{path}.bn") });
+        }
+        let activation = self.variant.activation;
+        if shape.relu {
+            y = self.push(format!("{name}_act"), Layer::Activate { from: y, activation });
+        }
+        if excited {
+            let squeezed = Variant::squeezed(shape.cout);
+            let mut gate = self.push(format!("{name}_pool"), Layer::Pool { from: y.clone() });
+            gate = self.linear(&gate, &format!("{path}.squeeze"), shape.cout, squeezed, &format!("{name}_squeeze"));
+            gate = self.push(format!("{name}_squeeze_act"), Layer::Activate { from: gate, activation });
+            gate = self.linear(&gate, &format!("{path}.excite"), squeezed, shape.cout, &format!("{name}_excite"));
+            gate = self.push(format!("{name}_gate"), Layer::Sigmoid { from: gate });
+            y = self.push(format!("{name}_excited"), Layer::Scale { from: y, gate });
+        }
+        y
+    }
+
+    fn linear(&mut self, from: &str, path: &str, inputs: u32, outputs: u32, to: &str) -> String {
+        self.weight(format!("{path}.weight"), &[outputs, inputs]);
+        self.weight(format!("{path}.bias"), &[outputs]);
+        self.push(to.into(), Layer::Linear { from: from.into(), path: path.into() })
+    }
+
+    fn weight(&mut self, name: String, shape: &[u32]) {
+        self.shapes.push((name, shape.iter().map(|n| *n as usize).collect()));
+    }
+
+    fn push(&mut self, to: String, layer: Layer) -> String {
+        self.nodes.push(Node { to: to.clone(), layer });
+        to
+    }
+}
