@@ -28,7 +28,7 @@ fn a_window_that_nothing_meets_is_refused_at_once() {
     assert!(search(&small_space(), 0, u64::MAX).is_ok());
 }
 
-/// A single cost of a space with 10^170 architectures: draws near it do not meet it, and it is there all the same.
+/// A single cost of the published space: draws near it do not meet it, and it is there all the same.
 #[test]
 fn one_cost_among_very_many_is_known_to_be_there() {
     let space = preset();
