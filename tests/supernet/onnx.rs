@@ -89,7 +89,7 @@ fn others_agree() {
     let packages = Command::new(root.join("tools/onnx.sh")).output().unwrap();
     assert!(packages.status.success(), "{}", String::from_utf8_lossy(&packages.stderr));
     let check = Command::new("python3")
-        .arg(root.join("tests/supernet/onnx.py"))
+        .arg(root.join("tests/supernet/check_onnx.py"))
         .arg(folder.path())
         .env("PYTHONPATH", String::from_utf8(packages.stdout).unwrap().trim())
         .output()

@@ -42,8 +42,8 @@ impl Host {
 
     fn batch(&self, dataset: &Dataset, positions: &[u32], augment: Option<Stream>) -> PushedBatch {
         let (mut images, mut labels) = (Vec::new(), Vec::new());
-        let augment = augment.map(|stream| (options().train.augment, stream));
-        dataset.fill(positions, &self.normalisation, augment, &mut images, &mut labels).unwrap();
+        let changes = augment.map(|stream| (options().train.augment.into(), stream));
+        dataset.fill(positions, &self.normalisation, changes, &mut images, &mut labels).unwrap();
         let bytes = images.iter().flat_map(|v| v.to_ne_bytes()).collect();
         let labels = labels.into_iter().map(|label| label as u32).collect();
         PushedBatch { shape: [positions.len(), 1, 12, 12], values: Values::Host(bytes), labels }
