@@ -85,7 +85,6 @@ for format in html json svg png diagram; do
     "$NSE" report run --format $format --out "r.$format" >/dev/null
     [ -s "r.$format" ] || die "no $format"
 done
-cmp r.html run/report.html
 "$NSE" report run --format svg --out - | cmp - r.svg
 ends 0 "run/report.html" "$NSE" report run
 
