@@ -75,7 +75,7 @@ fn numbers_are_in_their_ranges() {
                     better_extras += u32::from(event.accuracy < best(done));
                 }
                 EventKind::Finish => assert_eq!(event.accuracy, *front),
-                EventKind::Measure => panic!("a search measures nothing"),
+                EventKind::Measure | EventKind::Evaluate => panic!("a search measures and trains nothing alone"),
             }
             assert!(event.loss > 0.0 && event.loss < 1.0);
             assert!((0.0..=1.0).contains(&event.accuracy));
