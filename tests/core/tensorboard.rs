@@ -133,14 +133,16 @@ fn killed_anywhere_and_loaded_nothing_is_there_twice_or_missing() {
     let space = small_space();
     let whole = tempfile::tempdir().unwrap();
     let (mut search, mut trainer) = begun(&space);
-    go(&mut search, &mut trainer, &opened(whole.path(), &search), u64::MAX, 0, Path::new(""));
+    let log = opened(whole.path(), &search);
+    go(&mut search, &mut trainer, &log, u64::MAX, 0, Path::new(""));
     let wanted = logged(whole.path());
     // Saved after some piece of work, killed after some more, of which the last may be half written.
     for (save, more, torn) in [(1, 0, false), (3, 2, true), (7, 1, false), (8, 3, true), (10, 9, false), (19, 4, true)] {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("search.nse");
         let (mut search, mut trainer) = begun(&space);
-        go(&mut search, &mut trainer, &opened(folder.path(), &search), save + more, save, &file);
+        let log = opened(folder.path(), &search);
+        go(&mut search, &mut trainer, &log, save + more, save, &file);
         drop(search);
         if torn {
             let events = folder.path().join("run/events.out.tfevents.nse");
@@ -159,7 +161,8 @@ fn killed_anywhere_and_loaded_nothing_is_there_twice_or_missing() {
 fn rounds_are_there_even_when_the_file_is_gone() {
     let (space, folder) = (small_space(), tempfile::tempdir().unwrap());
     let (mut search, mut trainer) = begun(&space);
-    go(&mut search, &mut trainer, &opened(folder.path(), &search), u64::MAX, 0, Path::new(""));
+    let log = opened(folder.path(), &search);
+    go(&mut search, &mut trainer, &log, u64::MAX, 0, Path::new(""));
     std::fs::remove_dir_all(folder.path().join("run")).unwrap();
     opened(folder.path(), &search);
     let rounds: Vec<i64> = logged(folder.path()).iter().filter(|v| v.1 == "round/front_size").map(|v| v.0).collect();
@@ -170,7 +173,8 @@ fn rounds_are_there_even_when_the_file_is_gone() {
 fn a_new_search_begins_a_new_log() {
     let (space, folder) = (small_space(), tempfile::tempdir().unwrap());
     let (mut search, mut trainer) = begun(&space);
-    go(&mut search, &mut trainer, &opened(folder.path(), &search), u64::MAX, 0, Path::new(""));
+    let log = opened(folder.path(), &search);
+    go(&mut search, &mut trainer, &log, u64::MAX, 0, Path::new(""));
     opened(folder.path(), &begun(&space).0);
     assert_eq!(logged(folder.path()), []);
 }
