@@ -202,7 +202,7 @@ extern "C" {
     pub fn nse_search_ask(
         search: *const nse_search,
         count: usize,
-        archs: *mut *mut nse_arch,
+        out: *mut *mut nse_arch,
         given: *mut usize,
         err: *mut *mut nse_error,
     ) -> nse_status;

@@ -69,6 +69,7 @@ const LONG: &[&str] = &[
     "nse_dataset_open",
     "nse_dataset_from_source",
     "nse_latency_measure",
+    "nse_latency_measure_arch",
     "nse_search_create",
     "nse_search_load",
     "nse_search_save",

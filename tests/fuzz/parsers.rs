@@ -238,7 +238,8 @@ fn model_content(data: &[u8]) {
     }
     let graph = Graph::new(card, weights).expect("these are its weights");
     let archive = |_: &str, _: &[(&String, &Array)], _: &str| Ok(Vec::new());
-    let whole = ExportOptions::parse("safetensors").and_then(|options| options.write(graph, &archive)).expect("it can be written");
+    let whole =
+        ExportOptions::parse("safetensors").and_then(|options| options.write(graph, &archive)).expect("it can be written");
     look_at_model(safetensors::from_memory(&whole).expect("what was written can be read"));
 }
 

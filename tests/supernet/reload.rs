@@ -52,7 +52,8 @@ fn every_variant_and_operator_comes_back() {
 
 fn tune(space: &Arc<Space>, data: &Dataset, init: &Model, document: serde_json::Value) -> nse::Result<Model> {
     let (architecture, graph) = (architecture(), init.graph().unwrap());
-    let lesson = Lesson { space: space.clone(), architecture: &architecture, train: data, held_out: Some(data), init: Some(&graph) };
+    let lesson =
+        Lesson { space: space.clone(), architecture: &architecture, train: data, held_out: Some(data), init: Some(&graph) };
     Model::learn(lesson, &options(document), &Silent, &|_| ())
 }
 

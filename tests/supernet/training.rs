@@ -112,7 +112,10 @@ fn the_curve_is_what_evaluation_says() {
     });
     let model = model.unwrap();
     let history = model.history();
-    assert_eq!(history.iter().map(|epoch| (epoch.epoch, epoch.step)).collect::<Vec<_>>(), (1..=8).map(|e| (e, 10 * e)).collect::<Vec<_>>());
+    assert_eq!(
+        history.iter().map(|epoch| (epoch.epoch, epoch.step)).collect::<Vec<_>>(),
+        (1..=8).map(|e| (e, 10 * e)).collect::<Vec<_>>()
+    );
     let told: Vec<_> = history.iter().map(|e| (e.epoch, e.ema.unwrap().loss, e.ema.unwrap().accuracy)).collect();
     assert_eq!(seen.into_inner(), told);
     // The model has the average.
