@@ -1078,8 +1078,8 @@ NSE_API nse_status nse_latency_measure(const nse_measure_desc *desc, nse_latency
  * Times a whole network of an architecture, batch-norm and activations included, as nse_latency_measure times its parts: to hold a
  * table against what it predicts. Any weights take as long. Blocks.
  *
- * `options_json`: [in] see nse_measure_options_schema; NULL: all defaults. `time`: [out] milliseconds per batch, the median of
- * several passes; may be NULL.
+ * `arch`: [in] its network, in its space. `options_json`: [in] see nse_measure_options_schema; NULL: all defaults.
+ * `time`: [out] milliseconds per batch, the median of several passes; may be NULL.
  *
  * NSE_ERR_CONFIG: options. NSE_ERR_CANCELLED: by nse_shutdown. NSE_ERR_DEVICE. NSE_ERR_TORCH. NSE_ERR_UNSUPPORTED: a build without
  * libtorch. Since 0.1.

@@ -42,7 +42,7 @@ fn only_the_objective_is_needed() {
     assert_eq!(
         written,
         json!({
-            "preset": null, "seed": 0, "rounds": null, "active": 5, "branches": "multi", "checkpoint": null,
+            "preset": null, "seed": 0, "rounds": null, "active": 5, "branches": "multi", "checkpoint": null, "tensorboard": null,
             "objective": { "cost": "macs", "low": 250.0, "high": 300.0, "target": null, "alpha": 0.9, "beta": 2 },
             "train": { "epochs": 10.0, "batch": 128, "lr": 0.05, "warmup": 0.02, "momentum": 0.9, "weight_decay": 4e-5,
                        "label_smoothing": 0.0, "augment": { "pad": 2, "flip": true } },
@@ -67,7 +67,7 @@ fn given_values_are_kept() {
         "fitness": { "interval": 1, "lr": 0.1, "threshold": -1.0, "preserve": false, "strict_prev": true },
         "candidates": { "count": 10, "extras": 0, "extra_width": 9.0, "too_few": "accept" },
         "score": { "calibration": 10, "images": 20, "batch": 30 },
-        "held_out": 0.25, "device": "cuda:1", "threads": 4, "pushed": { "steps_per_epoch": 9 },
+        "held_out": 0.25, "device": "cuda:1", "threads": 4, "tensorboard": { "path": "logs" }, "pushed": { "steps_per_epoch": 9 },
         "told": { "group": 20, "lr": 0.5, "beta1": 0.9, "beta2": 0.99 }
     });
     assert_eq!(serde_json::to_value(read(&given)).unwrap(), given);
@@ -196,20 +196,22 @@ fn the_schema_knows_every_key_with_its_default() {
     let schema: Value = serde_json::from_str(&SearchOptions::schema()).unwrap();
     assert!(schema["$schema"].as_str().unwrap().ends_with("/draft/2020-12/schema"));
     assert_eq!(schema["additionalProperties"], false);
-    let written = serde_json::to_value(read(&set("/checkpoint/steps", json!(null)))).unwrap();
+    let mut all = set("/checkpoint/steps", json!(null));
+    all["tensorboard"] = json!({ "path": "logs" });
+    let written = serde_json::to_value(read(&all)).unwrap();
     let (mut seen, mut required) = (Vec::new(), Vec::new());
     keys(&schema, "", &mut |at, property, needed| {
         seen.push(at.to_string());
         let actual = written.pointer(at).unwrap_or_else(|| panic!("{at} is no option"));
         match property.get("default") {
-            Some(default) if at == "/checkpoint" => assert_eq!(default, &Value::Null),
+            Some(default) if at == "/checkpoint" || at == "/tensorboard" => assert_eq!(default, &Value::Null),
             Some(default) => assert_eq!(default, actual, "{at}"),
             None if needed => required.push(at.to_string()),
             None => panic!("{at} has no default"),
         }
     });
-    assert_eq!(required, ["/checkpoint/path", "/objective", "/objective/high", "/objective/low"]);
-    assert_eq!(seen.len(), 52, "{seen:?}");
+    assert_eq!(required, ["/checkpoint/path", "/objective", "/objective/high", "/objective/low", "/tensorboard/path"]);
+    assert_eq!(seen.len(), 54, "{seen:?}");
 }
 
 #[test]
