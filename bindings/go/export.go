@@ -99,26 +99,28 @@ func (m *Model) Export(ctx context.Context, format, path string) error {
 // ExportMemory gives the bytes that Export would write.
 //
 // ErrInvalidArgument: no such format. ErrConfig: the JSON object. ErrBusy: another call works on this model. ErrTorch.
-func (m *Model) ExportMemory(format string) ([]byte, error) {
-	defer runtime.KeepAlive(m)
+func (m *Model) ExportMemory(ctx context.Context, format string) ([]byte, error) {
 	cFormat, err := cText("format", format)
 	if err != nil {
 		return nil, err
 	}
-	return readText(func(out *C.nse_buffer, e **C.nse_error) C.nse_status {
-		return C.nse_model_export_memory(m.handle(), cFormat, out, e)
+	return unlessEnded(ctx, func() ([]byte, error) {
+		defer runtime.KeepAlive(m)
+		return readText(func(out *C.nse_buffer, e **C.nse_error) C.nse_status {
+			return C.nse_model_export_memory(m.handle(), cFormat, out, e)
+		})
 	})
 }
 
 // LoadModel reads a model that Export wrote as "safetensors". Device is "cpu", "cuda" or "cuda:N"; "" is "cpu".
 //
 // ErrIO. ErrFormat: not such a file, or damaged. ErrDevice. ErrTorch. ErrUnsupported: a library without libtorch.
-func LoadModel(path, device string) (*Model, error) {
+func LoadModel(ctx context.Context, path, device string) (*Model, error) {
 	cPath, err := cText("path", path)
 	if err != nil {
 		return nil, err
 	}
-	return loaded(device, func(device *C.char, out **C.nse_model, e **C.nse_error) C.nse_status {
+	return loaded(ctx, device, func(device *C.char, out **C.nse_model, e **C.nse_error) C.nse_status {
 		return C.nse_model_load(cPath, device, out, e)
 	})
 }
@@ -126,13 +128,13 @@ func LoadModel(path, device string) (*Model, error) {
 // LoadModelMemory is LoadModel for the bytes of such a file.
 //
 // ErrInvalidArgument: not such bytes, or damaged. ErrDevice. ErrTorch. ErrUnsupported: a library without libtorch.
-func LoadModelMemory(data []byte, device string) (*Model, error) {
-	return loaded(device, func(device *C.char, out **C.nse_model, e **C.nse_error) C.nse_status {
+func LoadModelMemory(ctx context.Context, data []byte, device string) (*Model, error) {
+	return loaded(ctx, device, func(device *C.char, out **C.nse_model, e **C.nse_error) C.nse_status {
 		return C.nse_model_load_memory((*C.uint8_t)(unsafe.SliceData(data)), C.size_t(len(data)), device, out, e)
 	})
 }
 
-func loaded(device string, load func(*C.char, **C.nse_model, **C.nse_error) C.nse_status) (*Model, error) {
+func loaded(ctx context.Context, device string, load func(*C.char, **C.nse_model, **C.nse_error) C.nse_status) (*Model, error) {
 	if device == "" {
 		device = "cpu"
 	}
@@ -140,7 +142,9 @@ func loaded(device string, load func(*C.char, **C.nse_model, **C.nse_error) C.ns
 	if err != nil {
 		return nil, err
 	}
-	return object(newModel, func(out **C.nse_model, e **C.nse_error) C.nse_status { return load(cDevice, out, e) })
+	return unlessEnded(ctx, func() (*Model, error) {
+		return object(newModel, func(out **C.nse_model, e **C.nse_error) C.nse_status { return load(cDevice, out, e) })
+	})
 }
 
 // ModelFromSearch is the network of an architecture with the weights that it has in the supernet of a search: to be
@@ -148,10 +152,12 @@ func loaded(device string, load func(*C.char, **C.nse_model, **C.nse_error) C.ns
 //
 // ErrInvalidArgument: the search is pushed or told, or the architecture is of another space. ErrNotFound: there are no
 // weights, or not of every operator. ErrBusy: a step runs. ErrTorch.
-func ModelFromSearch(search *Search, arch *Arch) (*Model, error) {
-	defer runtime.KeepAlive(search)
-	defer runtime.KeepAlive(arch)
-	return object(newModel, func(out **C.nse_model, e **C.nse_error) C.nse_status {
-		return C.nse_model_from_search(search.handle(), arch.handle(), out, e)
+func ModelFromSearch(ctx context.Context, search *Search, arch *Arch) (*Model, error) {
+	return unlessEnded(ctx, func() (*Model, error) {
+		defer runtime.KeepAlive(search)
+		defer runtime.KeepAlive(arch)
+		return object(newModel, func(out **C.nse_model, e **C.nse_error) C.nse_status {
+			return C.nse_model_from_search(search.handle(), arch.handle(), out, e)
+		})
 	})
 }

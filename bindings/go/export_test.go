@@ -33,7 +33,7 @@ func trainModel(t testing.TB, config TrainConfig) *Model {
 
 func exportModel(t testing.TB, model *Model, format string) []byte {
 	t.Helper()
-	content, err := model.ExportMemory(format)
+	content, err := model.ExportMemory(t.Context(), format)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -91,8 +91,8 @@ func TestModelComesBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, load := range []func() (*Model, error){
-		func() (*Model, error) { return LoadModel(path, "") },
-		func() (*Model, error) { return LoadModelMemory(content, "cpu") },
+		func() (*Model, error) { return LoadModel(t.Context(), path, "") },
+		func() (*Model, error) { return LoadModelMemory(t.Context(), content, "cpu") },
 	} {
 		again, err := load()
 		if err != nil {
@@ -107,21 +107,21 @@ func TestModelComesBack(t *testing.T) {
 		again.Close()
 	}
 	fails(t, model.Export(t.Context(), `{"format": "onnx", "folded": true}`, path), ErrConfig)
-	_, err = model.ExportMemory("onyx")
+	_, err = model.ExportMemory(t.Context(), "onyx")
 	fails(t, err, ErrInvalidArgument)
-	_, err = LoadModelMemory(content[:len(content)-1], "")
+	_, err = LoadModelMemory(t.Context(), content[:len(content)-1], "")
 	fails(t, err, ErrInvalidArgument)
-	_, err = LoadModelMemory(nil, "")
+	_, err = LoadModelMemory(t.Context(), nil, "")
 	fails(t, err, ErrInvalidArgument)
-	_, err = LoadModel(path, "abacus")
+	_, err = LoadModel(t.Context(), path, "abacus")
 	fails(t, err, ErrDevice)
-	if _, err = LoadModel(path+".none", ""); !errors.Is(err, fs.ErrNotExist) {
+	if _, err = LoadModel(t.Context(), path+".none", ""); !errors.Is(err, fs.ErrNotExist) {
 		t.Error(err)
 	}
 	if err := os.WriteFile(path, []byte("PK"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	_, err = LoadModel(path, "")
+	_, err = LoadModel(t.Context(), path, "")
 	fails(t, err, ErrFormat)
 }
 
@@ -190,7 +190,7 @@ func TestModelBeginsWithAnother(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer search.Close()
-	_, err = ModelFromSearch(search, tinyArch(t))
+	_, err = ModelFromSearch(t.Context(), search, tinyArch(t))
 	fails(t, err, ErrNotFound)
 	if _, err := search.Step(t.Context()); err != nil {
 		t.Fatal(err)
@@ -200,7 +200,7 @@ func TestModelBeginsWithAnother(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer best.Arch.Close()
-	path, err := ModelFromSearch(search, best.Arch)
+	path, err := ModelFromSearch(t.Context(), search, best.Arch)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -119,6 +119,8 @@ func TestWhatBlocksHasAContext(t *testing.T) {
 		"nse_dataset_from_source": "DatasetFromSource", "nse_latency_measure": "MeasureLatency", "nse_search_create": "NewSearch",
 		"nse_search_load": "LoadSearch", "nse_search_save": "Save", "nse_search_estimate": "Estimate", "nse_search_step": "Step",
 		"nse_search_push": "Push", "nse_model_train": "TrainModel", "nse_model_evaluate": "Evaluate", "nse_model_export": "Export",
+		"nse_model_export_memory": "ExportMemory", "nse_model_load": "LoadModel", "nse_model_load_memory": "LoadModelMemory",
+		"nse_model_from_search": "ModelFromSearch", "nse_latency_measure_arch": "MeasureArch",
 	}
 	sources, _ := sourcesOf(t)
 	declarations := regexp.MustCompile(`(?s)/\*\*(.*?)\*/\s*NSE_API\s+[\w *]*?(nse_\w+)\(`)

@@ -159,8 +159,8 @@ static void other_descriptions(void **state) {
     expect_error(load_with(good, desc), NSE_ERR_FORMAT, &error, "made with other latencies", "\"path\":");
     desc.latency = NULL, desc.continued = search;
     expect_error(load_with(good, desc), NSE_ERR_INVALID_ARGUMENT, &error, "to load a checkpoint", "desc");
-    desc.continued = NULL, desc.flags = 4;
-    expect_error(load_with(good, desc), NSE_ERR_INVALID_ARGUMENT, &error, "flags 0x4", "desc");
+    desc.continued = NULL, desc.flags = 8;
+    expect_error(load_with(good, desc), NSE_ERR_INVALID_ARGUMENT, &error, "flags 0x8", "desc");
     desc.flags = 0, desc.struct_size = 8;
     expect_error(load_with(good, desc), NSE_ERR_INVALID_ARGUMENT, &error, "struct_size 8", "desc");
     nse_search *none = search;

@@ -305,7 +305,8 @@ static void places(void **state) {
     expect_error(nse_search_report(search, "gif", &buffer, &error), NSE_ERR_INVALID_ARGUMENT, &error, "\"gif\"", "format");
     expect_error(nse_search_front_get(search, 3, NULL, NULL, &error), NSE_ERR_NOT_FOUND, &error, "3 is not below 0", "{");
     /* A handle place is NULL after every failure, also the earliest. */
-    const nse_model_desc small = {1, 0, NULL, NULL, NULL, NULL};
+    nse_model_desc small = NSE_MODEL_DESC_INIT;
+    small.struct_size = 1;
     expect_error(nse_search_create(NULL, &none, &error), NSE_ERR_INVALID_ARGUMENT, &error, "NULL is not a struct", "desc");
     expect_error(nse_model_train(&small, &model, &error), NSE_ERR_INVALID_ARGUMENT, &error, "struct_size 1", "desc");
     assert_true(none == NULL && model == NULL);
