@@ -87,8 +87,8 @@ pub extern "C" fn nse_model_load(
     err: *mut *mut nse_error,
 ) -> nse_status {
     boundary::make(out, err, || {
-        let graph = safetensors::open(Path::new(text::required("path", path)?))?;
-        let device = text::optional("device", device)?.unwrap_or("cpu").to_owned();
+        let (path, device) = (text::required("path", path)?, text::optional("device", device)?.unwrap_or("cpu").to_owned());
+        let graph = safetensors::open(Path::new(path))?;
         ModelHandle::made(move || Model::from_graph(&graph, &device))
     })
 }
@@ -117,9 +117,9 @@ pub extern "C" fn nse_model_load_memory(
                 format!("{len} bytes are more than memory can have")
             }));
         }
+        let device = text::optional("device", device)?.unwrap_or("cpu").to_owned();
         // SAFETY: not NULL; the caller says that so many bytes are there.
         let graph = safetensors::from_memory(unsafe { std::slice::from_raw_parts(data, len) })?;
-        let device = text::optional("device", device)?.unwrap_or("cpu").to_owned();
         ModelHandle::made(move || Model::from_graph(&graph, &device))
     })
 }

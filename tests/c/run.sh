@@ -28,7 +28,7 @@ for test in handles input events results model source dlpack latency measure che
     build "tests/c/$test.c" "c-$test" "$NSE_LIB"
     "$OUT/c-$test"
 done
-for test in unsupported source dlpack told report; do
+for test in unsupported source dlpack told; do
     build "tests/c/$test.c" "c-pure-$test" "$PURE_LIB"
 done
 "$OUT/c-checkpoint" make "$OUT/c-checkpoint.saved"
@@ -36,4 +36,3 @@ done
 "$OUT/c-pure-source"
 "$OUT/c-pure-dlpack"
 "$OUT/c-pure-told"
-"$OUT/c-pure-report"
