@@ -12,7 +12,7 @@ PURE  = $(CURDIR)/target/pure/release
 OUT   = $(CURDIR)/target/programs
 LINK  = -Iinclude -L$(LIB) -lnse -Wl,-rpath,$(LIB)
 
-.PHONY: build demo test test-core test-supernet test-abi test-host test-c test-cpp test-go test-examples test-cli test-docs test-slow ablation header reference lint clean train-demo service test-service test-install install dist
+.PHONY: build demo test test-core test-supernet test-abi test-host test-c test-cpp test-go test-examples test-cli test-docs test-slow ablation header reference lint clean train-demo service test-service test-install install dist bench
 
 build:
 	@$(torch) $(CARGO) build --release
@@ -48,7 +48,7 @@ test-core:
 	@$(CARGO) test --release --no-default-features --target-dir target/pure
 
 test-supernet:
-	@$(torch) OMP_NUM_THREADS=1 $(CARGO) test --release --test supernet
+	@$(torch) OMP_NUM_THREADS=1 $(CARGO) test --release --test supernet --test kernels
 
 # test-core holds the library without libtorch against the lists in tests/abi; this does so for the other.
 test-abi: build
@@ -125,6 +125,13 @@ reference:
 # What each part of NSE is worth: four methods, three seeds each, an hour or so. Goes on where it was stopped.
 ablation:
 	@$(torch) OMP_NUM_THREADS=1 $(CARGO) bench --quiet --bench ablation -- "$$(tools/dataset.sh)" target/ablation
+
+# The library against the same supernet and round in plain PyTorch, in turns, after equal results: some minutes. SIZES="S M" does a part,
+# STEPS=25 takes more turns. docs/speed.md says what it shows.
+bench: build | $(OUT)
+	@$(torch) $(CARGO) bench --quiet --bench speed -- "$$(tools/pytorch.sh)" target/bench "$(or $(SIZES),S M L P)" $(or $(STEPS),7)
+	@$(CC) -std=gnu11 -O2 -Wall -Wextra benches/host.c -o $(OUT)/bench-host $(LINK)
+	@echo "what a host waits while a search trains" && $(OUT)/bench-host
 
 lint:
 	@$(CARGO) fmt --all --check

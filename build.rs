@@ -9,8 +9,9 @@ fn main() {
 #[cfg(feature = "torch")]
 fn torch() {
     use std::path::PathBuf;
-    let sources = ["src/supernet/shim.cpp", "src/supernet/depthwise.cpp"];
-    for source in sources.iter().chain(&["src/supernet/depthwise.h"]) {
+    let sources = ["shim", "cell", "branch", "pool", "level"].map(|name| format!("src/supernet/{name}.cpp"));
+    let headers = ["cell.h", "branch.h", "parts.h", "pool.h", "kernels"].map(|name| format!("src/supernet/{name}"));
+    for source in sources.iter().chain(&headers) {
         println!("cargo:rerun-if-changed={source}");
     }
     println!("cargo:rerun-if-env-changed=LIBTORCH_INCLUDE");
@@ -29,8 +30,40 @@ fn torch() {
         .include(root.join("include"))
         .include(root.join("include/torch/csrc/api/include"))
         .files(sources)
+        .objects(kernels())
         .compile("nse_shim");
     // For the tests and benches; libnse.so is linked by tools/link.sh. libtorch.so carries CUDA in a CUDA set.
     println!("cargo:rustc-link-arg=-Wl,-rpath,{}", lib.display());
     println!("cargo:rustc-link-arg=-Wl,--no-as-needed,-l:libtorch.so,--as-needed");
+}
+
+/// The kernels, once for every instruction level; src/supernet/level.cpp picks one when the program runs.
+#[cfg(feature = "torch")]
+fn kernels() -> Vec<std::path::PathBuf> {
+    let x86 = std::env::var("CARGO_CFG_TARGET_ARCH").is_ok_and(|arch| arch == "x86_64");
+    let levels: &[(&str, &str)] = match x86 {
+        true => &[("level_v4", "-march=x86-64-v4"), ("level_v3", "-march=x86-64-v3"), ("level_v2", "-march=x86-64")],
+        false => &[("level_v2", "-O3")],
+    };
+    let compile = |(name, flag): &(&str, &str)| {
+        cc::Build::new()
+            .cpp(true)
+            .std("c++20")
+            .warnings(false)
+            .opt_level(3)
+            .debug(false)
+            .flag(flag)
+            .flag("-ffp-contract=fast")
+            .flag("-fno-math-errno")
+            .flag("-fvisibility=hidden")
+            .flag("-Wno-psabi")
+            .define("NSE_LEVEL", *name)
+            .file("src/supernet/kernels/level.cpp")
+            .out_dir(std::path::PathBuf::from(std::env::var("OUT_DIR").expect("cargo sets OUT_DIR")).join(name))
+            .compile_intermediates()
+    };
+    std::thread::scope(|scope| {
+        let running: Vec<_> = levels.iter().map(|level| scope.spawn(move || compile(level))).collect();
+        running.into_iter().flat_map(|thread| thread.join().expect("the compiler ran")).collect()
+    })
 }

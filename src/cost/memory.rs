@@ -1,4 +1,5 @@
-//! How much memory training and scoring take, estimated from shapes: 32-bit floats, everything that a backward pass needs kept.
+//! How much memory training and scoring take, estimated from shapes: 32-bit floats, everything that a backward pass needs kept. Our own kernels keep what
+//! every convolution gives; libtorch's batch-norm and activation together keep that and what they make of it.
 
 use super::CostTable;
 use crate::space::{Convolution, Space};
@@ -39,8 +40,9 @@ impl Numbers {
 }
 
 /// For a supernet with these active operators, batches of `batch` images in training and `pass` in scoring, and datasets of so
-/// many bytes.
-pub fn memory(space: &Space, active: &[Vec<u16>], batch: u64, pass: u64, images: u64) -> Memory {
+/// many bytes; `own`: computed by our kernels.
+pub fn memory(space: &Space, active: &[Vec<u16>], batch: u64, pass: u64, images: u64, own: bool) -> Memory {
+    let numbers = |chain: &[Convolution], size: [u32; 2]| numbers(chain, size, own);
     let costs = CostTable::new(space);
     let image = space.input().numbers();
     let stem = numbers(std::slice::from_ref(space.stem()), space.input().size());
@@ -73,13 +75,13 @@ pub fn memory(space: &Space, active: &[Vec<u16>], batch: u64, pass: u64, images:
     Memory { weights, training, training_most, scoring, images, peak }
 }
 
-/// A batch-norm keeps what it was given; an activation, in place, what it gives. The last output of a branch is not kept.
-fn numbers(chain: &[Convolution], mut size: [u32; 2]) -> Numbers {
+/// A batch-norm keeps what it was given; an activation, in place, what it gives, unless it is `own`.
+fn numbers(chain: &[Convolution], mut size: [u32; 2], own: bool) -> Numbers {
     let mut sum = Numbers::default();
     for c in chain {
         size = c.output(size);
         let output = u64::from(c.cout) * u64::from(size[0]) * u64::from(size[1]);
-        let kept = output * (u64::from(c.norm) + u64::from(c.relu));
+        let kept = if own { output } else { output * (u64::from(c.norm) + u64::from(c.relu)) };
         sum = sum.and(Numbers { kept, largest: output });
     }
     sum

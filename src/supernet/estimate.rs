@@ -78,7 +78,7 @@ pub fn estimate(search: &Search, work: &Workload, control: &dyn Control) -> Resu
     let round = training.zip(candidate).map(|(training, candidate)| training + candidates as f64 * candidate);
     Ok(Estimate {
         device: device::name(work.device),
-        memory: memory(space, &active, work.batch, work.pass, work.images),
+        memory: memory(space, &active, work.batch, work.pass, work.images, work.device == Device::Cpu),
         seconds: Seconds {
             weight_step,
             architecture_step,

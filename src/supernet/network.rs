@@ -1,6 +1,7 @@
 //! A network with branches: stem, cells of weight-sharing operators, tail. With one architecture's operators it is a stand-alone
 //! model, with all active operators a supernet; the forward pass is the same.
 
+use super::fused::{self, Branch};
 use super::norm::Norm;
 use super::unit::{Init, Linear, Parameter, Unit};
 use crate::arch::Variant;
@@ -8,7 +9,7 @@ use crate::error::Result;
 use crate::space::{CellKind, Space};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use tch::{Device, Tensor};
+use tch::{no_grad_guard, Device, Tensor};
 
 pub struct Network {
     space: Arc<Space>,
@@ -18,6 +19,13 @@ pub struct Network {
     cells: Vec<BTreeMap<u16, Vec<Unit>>>,
     tail: Unit,
     classifier: Linear,
+}
+
+/// Memory that is kept for the next step is of no more use.
+impl Drop for Network {
+    fn drop(&mut self) {
+        fused::trim();
+    }
 }
 
 /// Stream index of the parts that are not a branch; branches use cell << 16 | operator, below 2^26.
@@ -71,14 +79,61 @@ impl Network {
     pub fn forward(&self, images: &Tensor, open: &[Vec<u16>], norm: &Norm) -> Result<Tensor> {
         let mut x = self.stem(images, norm)?;
         for (cell, operators) in open.iter().enumerate() {
-            let branches: Vec<_> = operators.iter().map(|o| self.branch(cell, *o, &x, norm)).collect::<Result<_>>()?;
-            x = self.merge(cell, &x, &branches.iter().collect::<Vec<_>>())?;
+            x = self.cell(cell, &x, operators, norm)?;
         }
         self.head(&x, norm)
     }
 
     pub fn stem(&self, images: &Tensor, norm: &Norm) -> Result<Tensor> {
+        let units = std::slice::from_ref(&self.stem);
+        if fused::fits(images, units.iter()) {
+            let branch = Branch { units, selected: true, unselected: false };
+            return Ok(fused::cell(images, &[branch], false, norm, false)?.0);
+        }
         self.stem.forward(images, norm)
+    }
+
+    /// One cell with the given operators open.
+    pub fn cell(&self, cell: usize, x: &Tensor, open: &[u16], norm: &Norm) -> Result<Tensor> {
+        let branch = |o: &u16| Branch { units: self.units(cell, *o), selected: true, unselected: false };
+        let branches: Vec<_> = open.iter().map(branch).collect();
+        if fused::fits(x, branches.iter().flat_map(|branch| branch.units)) {
+            return Ok(fused::cell(x, &branches, self.shortcut(cell), norm, false)?.0);
+        }
+        let branches: Vec<_> = open.iter().map(|o| self.branch(cell, *o, x, norm)).collect::<Result<_>>()?;
+        self.merge(cell, x, &branches.iter().collect::<Vec<_>>())
+    }
+
+    /// One cell along two paths, each a list of operators with whether the selected one and the unselected one has it: the outputs
+    /// of the selected one, with gradient, and of the other, without. A branch that both have is computed once.
+    pub fn two_paths(&self, cell: usize, x: &Tensor, paths: &[(u16, bool, bool)]) -> Result<(Tensor, Tensor)> {
+        let branch = |(o, selected, unselected): &(u16, bool, bool)| Branch {
+            units: self.units(cell, *o),
+            selected: *selected,
+            unselected: *unselected,
+        };
+        let branches: Vec<_> = paths.iter().filter(|(_, s, u)| *s || *u).map(branch).collect();
+        if fused::fits(x, branches.iter().flat_map(|branch| branch.units)) {
+            let (y, other) = fused::cell(x, &branches, self.shortcut(cell), &Norm::Batch, true)?;
+            return Ok((y, other.unwrap_or_else(|| x.detach())));
+        }
+        let (mut selected, mut unselected) = (Vec::new(), Vec::new());
+        for (operator, s, u) in paths {
+            if *s {
+                let y = self.branch(cell, *operator, x, &Norm::Batch)?;
+                if *u {
+                    unselected.push(y.f_detach()?);
+                }
+                selected.push(y);
+            } else if *u {
+                let _no_grad = no_grad_guard();
+                unselected.push(self.branch(cell, *operator, x, &Norm::Batch)?);
+            }
+        }
+        let y = self.merge(cell, x, &selected.iter().collect::<Vec<_>>())?;
+        let _no_grad = no_grad_guard();
+        let other = self.merge(cell, &x.f_detach()?, &unselected.iter().collect::<Vec<_>>())?;
+        Ok((y, other))
     }
 
     /// One operator of one cell.
@@ -90,9 +145,13 @@ impl Network {
         Ok(y)
     }
 
+    fn shortcut(&self, cell: usize) -> bool {
+        self.space.cells()[cell].kind == CellKind::Normal
+    }
+
     /// Normal cell: (sum of branches + input) / (branches + 1), the input itself without branches. Else the mean of the branches.
     pub fn merge(&self, cell: usize, x: &Tensor, branches: &[&Tensor]) -> Result<Tensor> {
-        let shortcut = (self.space.cells()[cell].kind == CellKind::Normal).then_some(x);
+        let shortcut = self.shortcut(cell).then_some(x);
         let mut terms = branches.iter().copied().chain(shortcut);
         let count = terms.clone().count();
         let Some(first) = terms.next() else { return Ok(x.shallow_clone()) };

@@ -63,26 +63,36 @@ impl Calibration {
 }
 
 impl Norm<'_> {
-    /// Batch-norm with learnt scale and shift.
-    pub fn apply(&self, x: &Tensor, scale: &Tensor, shift: &Tensor) -> Result<Tensor> {
-        let normalise = |statistics: Option<&(Tensor, Tensor)>, training: bool, momentum: f64| {
-            let (mean, var) = statistics.map(|(m, v)| (m, v)).unzip();
-            x.f_batch_norm(Some(scale), Some(shift), mean, var, training, momentum, EPSILON, true)
-        };
+    /// Mean and variance that the next batch-norm, whose scale is given, reads or adds to; none where the batch's are enough.
+    pub fn statistics(&self, scale: &Tensor) -> Result<Option<(Tensor, Tensor)>> {
+        let shared = |(mean, var): &(Tensor, Tensor)| (mean.shallow_clone(), var.shallow_clone());
         Ok(match self {
-            Norm::Batch => normalise(None, true, 0.0)?,
+            Norm::Batch => None,
             Norm::Calibrate(calibration) => {
                 let (statistics, next) = &mut *calibration.state.borrow_mut();
                 if *next == statistics.len() {
                     statistics.push((scale.f_zeros_like()?.f_detach()?, scale.f_ones_like()?.f_detach()?));
                 }
                 *next += 1;
-                normalise(Some(&statistics[*next - 1]), true, 1.0 / calibration.passes)?
+                Some(shared(&statistics[*next - 1]))
             }
-            Norm::Fixed(reader) => {
-                let at = reader.next.replace(reader.next.get() + 1);
-                normalise(Some(&reader.statistics[at]), false, 0.0)?
-            }
+            Norm::Fixed(reader) => Some(shared(&reader.statistics[reader.next.replace(reader.next.get() + 1)])),
         })
+    }
+
+    /// Of the batch that is calibrated with, in the average so far.
+    pub fn weight(&self) -> f64 {
+        match self {
+            Norm::Calibrate(calibration) => 1.0 / calibration.passes,
+            Norm::Batch | Norm::Fixed(_) => 0.0,
+        }
+    }
+
+    /// Batch-norm with learnt scale and shift.
+    pub fn apply(&self, x: &Tensor, scale: &Tensor, shift: &Tensor) -> Result<Tensor> {
+        let statistics = self.statistics(scale)?;
+        let (mean, var) = statistics.as_ref().map(|(mean, var)| (mean, var)).unzip();
+        let training = !matches!(self, Norm::Fixed(_));
+        Ok(x.f_batch_norm(Some(scale), Some(shift), mean, var, training, self.weight(), EPSILON, true)?)
     }
 }

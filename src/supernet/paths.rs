@@ -22,7 +22,10 @@ pub fn step(
     let mut x = network.stem(images, &Norm::Batch)?;
     let (mut selected, mut unselected) = (Vec::new(), Vec::new());
     for (cell, paths) in paths.iter().enumerate() {
-        let (y, other) = two_paths(network, cell, &x, &active[cell], paths.as_ref())?;
+        let is_open = |gates: Option<&Vec<bool>>, i: usize| gates.is_none_or(|gates| gates[i]);
+        let (s, u) = (paths.as_ref().map(|p| &p.selected), paths.as_ref().map(|p| &p.unselected));
+        let open: Vec<_> = active[cell].iter().enumerate().map(|(i, o)| (*o, is_open(s, i), is_open(u, i))).collect();
+        let (y, other) = network.two_paths(cell, &x, &open)?;
         unselected.push(other);
         selected.push(y.shallow_clone());
         x = y;
@@ -42,27 +45,4 @@ pub fn step(
     let products = Vec::<f64>::try_from(Tensor::f_stack(&products, 0)?)?;
     let pairs = products.chunks_exact(2).map(|pair| PathGradient { selected: pair[0], unselected: pair[1] });
     Ok((value, pairs.collect()))
-}
-
-/// Output of one cell along the selected path, with gradient, and along the unselected one, without.
-fn two_paths(network: &Network, cell: usize, x: &Tensor, active: &[u16], paths: Option<&TwoPaths>) -> Result<(Tensor, Tensor)> {
-    let is_open = |gates: Option<&Vec<bool>>, i: usize| gates.is_none_or(|gates| gates[i]);
-    let (mut selected, mut unselected) = (Vec::new(), Vec::new());
-    for (i, operator) in active.iter().enumerate() {
-        let (s, u) = (is_open(paths.map(|p| &p.selected), i), is_open(paths.map(|p| &p.unselected), i));
-        if s {
-            let y = network.branch(cell, *operator, x, &Norm::Batch)?;
-            if u {
-                unselected.push(y.f_detach()?);
-            }
-            selected.push(y);
-        } else if u {
-            let _no_grad = no_grad_guard();
-            unselected.push(network.branch(cell, *operator, x, &Norm::Batch)?);
-        }
-    }
-    let y = network.merge(cell, x, &selected.iter().collect::<Vec<_>>())?;
-    let _no_grad = no_grad_guard();
-    let other = network.merge(cell, &x.f_detach()?, &unselected.iter().collect::<Vec<_>>())?;
-    Ok((y, other))
 }

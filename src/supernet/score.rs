@@ -1,12 +1,14 @@
-//! Scoring without training: batch-norm statistics of one path from training images, then loss and accuracy on other images.
+//! Scoring without training: batch-norm statistics of one path from training images, then loss and accuracy on other images. Several candidates
+//! are scored in one pass over the images: what they have in common from the stem on is computed once.
 
 use super::cores;
 use super::learner::{correct, cross_entropy, Loader};
 use super::network::Network;
 use super::norm::{Calibration, Norm, Reader, Statistics};
+use crate::arch::Architecture;
 use crate::error::{Error, Result};
 use crate::search::Control;
-use tch::no_grad_guard;
+use tch::{no_grad_guard, Tensor};
 
 /// Re-calibrates batch-norm for a path on all images of `loader`, `batch` at a time.
 pub fn calibrate(
@@ -53,6 +55,117 @@ pub fn evaluate(
         right += correct(&logits, &labels)?;
     }
     Ok((loss / count as f64, right as f64 / count as f64))
+}
+
+/// Accuracy of every candidate on `images` after re-calibration on `calibration`. It depends on nothing but the candidate.
+pub fn score(
+    network: &Network,
+    candidates: &[Architecture],
+    calibration: &mut Loader,
+    images: &mut Loader,
+    batch: usize,
+    control: &dyn Control,
+) -> Result<Vec<f64>> {
+    let _no_grad = no_grad_guard();
+    let mut root = Node::default();
+    for (index, candidate) in candidates.iter().enumerate() {
+        root.add(candidate.cells(), index);
+    }
+    for positions in passes(calibration.dataset.len(), batch) {
+        let (images, _) = calibration.load(&positions, None)?;
+        root.begin_pass();
+        let pass = Pass { network, control, labels: None };
+        let x = pass.compute(&images, || network.stem(&images, &Norm::Calibrate(&root.calibration)))?;
+        root.visit(&pass, 0, &x, &mut [])?;
+    }
+    root.fix();
+    let mut right = vec![0; candidates.len()];
+    for positions in passes(images.dataset.len(), batch) {
+        let (images, labels) = images.load(&positions, None)?;
+        let pass = Pass { network, control, labels: Some(&labels) };
+        let x = pass.compute(&images, || network.stem(&images, &Norm::Fixed(Reader::new(&root.statistics))))?;
+        root.visit(&pass, 0, &x, &mut right)?;
+    }
+    Ok(right.into_iter().map(|right| right as f64 / images.dataset.len() as f64).collect())
+}
+
+/// One batch going through the tree of candidates; with labels to evaluate, without to calibrate.
+struct Pass<'a> {
+    network: &'a Network,
+    control: &'a dyn Control,
+    labels: Option<&'a Tensor>,
+}
+
+impl Pass<'_> {
+    fn compute(&self, x: &Tensor, work: impl FnOnce() -> Result<Tensor>) -> Result<Tensor> {
+        let _cores = cores::take(x.device());
+        work()
+    }
+}
+
+/// A beginning that candidates have in common, as far as one cell (at the root: the stem), with its statistics.
+#[derive(Default)]
+struct Node {
+    open: Vec<u16>,
+    calibration: Calibration,
+    statistics: Statistics,
+    children: Vec<Node>,
+    /// Candidates that end here, and the statistics of the tail behind them.
+    ends: Vec<usize>,
+    tail: Calibration,
+    tail_statistics: Statistics,
+}
+
+impl Node {
+    fn add(&mut self, cells: &[Vec<u16>], index: usize) {
+        let Some((open, rest)) = cells.split_first() else { return self.ends.push(index) };
+        let at = self.children.iter().position(|child| child.open == *open).unwrap_or_else(|| {
+            self.children.push(Node { open: open.clone(), ..Node::default() });
+            self.children.len() - 1
+        });
+        self.children[at].add(rest, index);
+    }
+
+    fn begin_pass(&mut self) {
+        self.calibration.begin_pass();
+        self.tail.begin_pass();
+        self.children.iter_mut().for_each(Node::begin_pass);
+    }
+
+    /// From averaging to reading.
+    fn fix(&mut self) {
+        self.statistics = std::mem::take(&mut self.calibration).into_statistics();
+        self.tail_statistics = std::mem::take(&mut self.tail).into_statistics();
+        self.children.iter_mut().for_each(Node::fix);
+    }
+
+    /// What follows `x`, the output of this node; `right` counts for every candidate.
+    fn visit(&self, pass: &Pass, cell: usize, x: &Tensor, right: &mut [u64]) -> Result<()> {
+        for child in &self.children {
+            let norm = match pass.labels {
+                None => Norm::Calibrate(&child.calibration),
+                Some(_) => Norm::Fixed(Reader::new(&child.statistics)),
+            };
+            let y = pass.compute(x, || pass.network.cell(cell, x, &child.open, &norm))?;
+            child.visit(pass, cell + 1, &y, right)?;
+        }
+        // Once for every candidate and batch.
+        if self.ends.iter().any(|_| pass.control.cancelled()) {
+            return Err(Error::Cancelled);
+        }
+        match pass.labels {
+            _ if self.ends.is_empty() => {}
+            // A tail without batch-norm has nothing to learn.
+            None if pass.network.ends().1.norm.is_none() => {}
+            None => drop(pass.compute(x, || pass.network.head(x, &Norm::Calibrate(&self.tail)))?),
+            Some(labels) => {
+                let logits = pass.compute(x, || pass.network.head(x, &Norm::Fixed(Reader::new(&self.tail_statistics))))?;
+                let found = correct(&logits, labels)?;
+                self.ends.iter().for_each(|index| right[*index] += found);
+            }
+        }
+        Ok(())
+    }
 }
 
 /// 0..count in groups of about equal size, none larger than `batch`: a lone last image would have no statistics.

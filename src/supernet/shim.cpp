@@ -1,7 +1,8 @@
 // The C face of what tch does not expose: the fused optimizer kernel, building a TorchScript module from source text, and our own kernels.
 // Every function returns NULL, or a message to free with nse_shim_free; no exception leaves this file.
 
-#include "depthwise.h"
+#include "cell.h"
+#include "pool.h"
 
 #include <ATen/ATen.h>
 #include <ATen/autocast_mode.h>
@@ -60,6 +61,18 @@ struct Tree {
 }  // namespace
 
 extern "C" {
+
+// A unit and a branch of nse_shim_cell. Mean and variance are null where the batch's are taken.
+struct nse_shim_unit {
+    int64_t kernel[2], stride[2], dilation, groups;
+    const at::Tensor *weight, *scale, *shift, *mean, *variance;
+    bool relu;
+};
+struct nse_shim_branch {
+    const nse_shim_unit *units;
+    size_t count;
+    bool selected, unselected;
+};
 
 void nse_shim_free(char *message) { free(message); }
 
@@ -147,8 +160,36 @@ char *nse_shim_bfloat16(int cuda, int on) {
 
 // Depthwise convolution with autograd; *out is a new tensor.
 char *nse_shim_depthwise(const at::Tensor *x, const at::Tensor *weight, int64_t stride, int64_t dilation, at::Tensor **out) {
-    return guarded([&] { *out = new at::Tensor(nse_depthwise(*x, *weight, stride, dilation)); });
+    return guarded([&] { *out = new at::Tensor(nse::depthwise(*x, *weight, stride, dilation)); });
 }
+
+// nse::run; *other is NULL where `other` is not wanted (NULL).
+char *nse_shim_cell(const at::Tensor *x, const nse_shim_branch *branches, size_t count, bool shortcut, int statistics, double weight,
+                    at::Tensor **out, at::Tensor **other) {
+    return guarded([&] {
+        nse::Cell cell{{}, shortcut, static_cast<nse::Statistics>(statistics), weight};
+        const auto tensor = [](const at::Tensor *t) { return t ? *t : at::Tensor(); };
+        for (size_t b = 0; b < count; ++b) {
+            nse::Branch branch{{}, branches[b].selected, branches[b].unselected};
+            for (size_t i = 0; i < branches[b].count; ++i) {
+                const nse_shim_unit &u = branches[b].units[i];
+                branch.units.push_back({{{u.kernel[0], u.kernel[1]}, {u.stride[0], u.stride[1]}, u.dilation, u.groups, u.relu},
+                                        *u.weight, *u.scale, *u.shift, tensor(u.mean), tensor(u.variance)});
+            }
+            cell.branches.push_back(std::move(branch));
+        }
+        auto [y, beside] = nse::run(*x, std::move(cell), other != nullptr);
+        *out = new at::Tensor(std::move(y));
+        if (other) *other = new at::Tensor(std::move(beside));
+    });
+}
+
+// Takes the kernels of one instruction level, "level_v4", "level_v3" or "level_v2"; false: this processor has it not.
+bool nse_shim_level(const char *name) { return nse::use(name); }
+
+const char *nse_shim_level_name() { return nse::level().name; }
+
+void nse_shim_trim() { nse::trim(); }
 
 // Writes a TorchScript archive whose `forward` is `source`, with the given tensors as parameters and buffers, and `metadata` as the
 // extra file nse.json. What would be in the file goes to `take`, which cannot fail: after a failed write libtorch's writer throws

@@ -234,7 +234,7 @@ fn text(text: &str) -> Result<CString> {
     CString::new(text).map_err(|e| Error::Torch(e.to_string()))
 }
 
-fn outcome(message: *mut c_char) -> Result<()> {
+pub(super) fn outcome(message: *mut c_char) -> Result<()> {
     if message.is_null() {
         return Ok(());
     }

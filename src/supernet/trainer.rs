@@ -158,13 +158,6 @@ impl Trainer for SupernetTrainer {
         let images = self.held_out.dataset.choose(self.score.images.unwrap_or(usize::MAX), &mut stream)?;
         let loader = |dataset| Loader::new(dataset, self.normalisation.clone(), self.weights.device);
         let (mut calibration, mut images) = (loader(calibration), loader(images));
-        let (network, batch) = (self.weights.network()?, self.score.batch);
-        let mut accuracies = Vec::with_capacity(candidates.len());
-        for candidate in candidates {
-            let open = candidate.cells();
-            let statistics = score::calibrate(network, open, &mut calibration, batch, control)?;
-            accuracies.push(score::evaluate(network, open, &statistics, &mut images, batch, control)?.1);
-        }
-        Ok(accuracies)
+        score::score(self.weights.network()?, candidates, &mut calibration, &mut images, self.score.batch, control)
     }
 }

@@ -1,6 +1,7 @@
 //! Parameters, and the two layers that have them: a convolution with its batch-norm and activation, and a linear layer.
 
 use super::excitation::Excitation;
+use super::fused;
 use super::norm::Norm;
 use super::shim;
 use crate::arch::Activation;
@@ -109,7 +110,7 @@ impl Unit {
     pub fn convolve(&self, x: &Tensor) -> Result<Tensor> {
         let c = &self.shape;
         let depthwise = c.groups == c.cin && c.cin == c.cout && c.kernel[0] == c.kernel[1] && c.stride[0] == c.stride[1];
-        if depthwise {
+        if depthwise && fused::floats(x) && fused::floats(&self.weight.value) {
             return shim::depthwise(x, &self.weight.value, c.stride[0], c.dilation);
         }
         let [stride, padding] = [c.stride, c.padding()].map(|pair| pair.map(i64::from));

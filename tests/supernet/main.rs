@@ -1,6 +1,5 @@
 //! The weights, held against hand computations: every operator, every gradient, every statistic.
 
-mod depthwise;
 mod export;
 mod foreign;
 mod forward;

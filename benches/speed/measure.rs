@@ -1,0 +1,202 @@
+//! One size: equality, then steps, scoring, sampling and memory, both sides in turns.
+
+use crate::baseline::Baseline;
+use crate::setting::Setting;
+use crate::{equal, limit, Outcome};
+use nse::arch::Architecture;
+use nse::search::{At, SearchOptions, Silent, TrainOptions};
+use nse::supernet::learner::{self, Batch};
+use nse::supernet::network::Network;
+use nse::supernet::{paths, score};
+use serde_json::{json, Value};
+use std::path::Path;
+use std::process::Command;
+use std::time::Instant;
+
+const AT: At = At { seed: 0, round: 0, step: 0 };
+/// Candidates that both sides score, images of each, and the batch.
+const CANDIDATES: u64 = 6;
+const CALIBRATION: usize = 40;
+const VALIDATION: usize = 16;
+
+/// Times of the library and of the baseline, one pair a turn.
+#[derive(Default)]
+struct Turns(Vec<(f64, f64)>);
+
+impl Turns {
+    fn sorted(&self, of: impl Fn(&(f64, f64)) -> f64) -> Vec<f64> {
+        let mut values: Vec<f64> = self.0.iter().map(of).collect();
+        values.sort_by(f64::total_cmp);
+        values
+    }
+
+    /// Prints one line of the table; returns the same as JSON.
+    fn report(&self, work: &str, unit: f64) -> Value {
+        let middle = |values: &[f64]| values[values.len() / 2];
+        let (ours, theirs, ratios) = (self.sorted(|t| t.0), self.sorted(|t| t.1), self.sorted(|t| t.1 / t.0));
+        let (low, high) = (ratios[ratios.len() / 4], ratios[ratios.len() - 1 - ratios.len() / 4]);
+        let (a, b) = (middle(&ours) * unit, middle(&theirs) * unit);
+        println!("  {work:<34} {a:>10.1} {b:>10.1} {:>8.2}x   {low:.2} to {high:.2}", middle(&ratios));
+        json!({ "library": a, "baseline": b, "ratio": middle(&ratios), "quartiles": [low, high], "turns": self.0 })
+    }
+}
+
+fn timed<T>(work: impl FnOnce() -> Result<T, nse::Error>) -> Outcome<(f64, T)> {
+    let begun = Instant::now();
+    let result = work()?;
+    Ok((begun.elapsed().as_secs_f64(), result))
+}
+
+fn recipe() -> Outcome<TrainOptions> {
+    let text = r#"{"objective": {"low": 0, "high": 1000000000}, "train": {"label_smoothing": 0, "weight_decay": 4e-5}}"#;
+    Ok(SearchOptions::from_json(text)?.train)
+}
+
+pub fn size(python: &str, folder: &Path, size: &str, steps: u64) -> Outcome<Value> {
+    let setting = Setting::new(size)?;
+    let (network, batch) = (setting.network()?, setting.batch(5)?);
+    println!(
+        "\nsize {}: {} cells, {} operators, batch {}",
+        setting.name,
+        setting.active.len(),
+        setting.space.most_operators(),
+        setting.batch
+    );
+    let mut baseline = Baseline::start(python, folder, &setting)?;
+    baseline.take_weights(&setting, &network)?;
+    baseline.take_batch("0", &batch)?;
+    let equality = equal::check(&setting, &network, &batch, &mut baseline)?;
+    println!("  {:<34} {:>10} {:>10} {:>9}   middle half", "", "library", "baseline", "ratio");
+    let weight_turns = weight_steps(&setting, &network, &batch, &mut baseline, steps)?;
+    let weights = weight_turns.report("weight step, ms", 1e3);
+    let architecture = architecture_steps(&setting, &network, &batch, &mut baseline, steps)?.report("architecture step, ms", 1e3);
+    let scoring = if size == "L" { Value::Null } else { scoring(&setting, &network, &mut baseline)? };
+    drop(baseline);
+    let seconds = weight_turns.sorted(|t| t.0);
+    let limit = limit::of_weight_steps(&setting, steps, seconds.iter().sum::<f64>() / seconds.len() as f64)?;
+    let memory = memory(python, folder, &setting)?;
+    Ok(json!({
+        "equality": equality, "weight_step": weights, "architecture_step": architecture, "scoring": scoring, "limit": limit,
+        "memory": memory,
+    }))
+}
+
+fn weight_steps(setting: &Setting, network: &Network, batch: &Batch, baseline: &mut Baseline, steps: u64) -> Outcome<Turns> {
+    let (options, mut turns) = (recipe()?, Turns::default());
+    for i in 0..steps + 1 {
+        let open = setting.open(i);
+        let (ours, _) = timed(|| learner::step(network, batch, &options, AT, &open, 1e-4))?;
+        let theirs = baseline.weight_step(&open, 1e-4)?;
+        // The first turn warms up.
+        if i > 0 {
+            turns.0.push((ours, theirs));
+        }
+    }
+    Ok(turns)
+}
+
+fn architecture_steps(
+    setting: &Setting,
+    network: &Network,
+    batch: &Batch,
+    baseline: &mut Baseline,
+    steps: u64,
+) -> Outcome<Turns> {
+    let mut turns = Turns::default();
+    for i in 0..steps + 1 {
+        let paths = setting.paths(i);
+        let (ours, _) = timed(|| paths::step(network, batch, AT, &setting.active, &paths))?;
+        let (theirs, _, _) = baseline.architecture_step(setting, &paths, false)?;
+        if i > 0 {
+            turns.0.push((ours, theirs));
+        }
+    }
+    Ok(turns)
+}
+
+/// The same candidates with the same images on both sides, and the accuracies equal up to a few images.
+fn scoring(setting: &Setting, network: &Network, baseline: &mut Baseline) -> Outcome<Value> {
+    baseline.take_weights(setting, network)?;
+    let size = setting.batch;
+    let (mut calibration, mut validation) = (setting.loader(CALIBRATION * size, 11)?, setting.loader(VALIDATION * size, 12)?);
+    let mut names = [Vec::new(), Vec::new()];
+    for ((loader, count), names) in [(&mut calibration, CALIBRATION), (&mut validation, VALIDATION)].into_iter().zip(&mut names) {
+        for i in 0..count {
+            let positions: Vec<u32> = (i * size..(i + 1) * size).map(|p| p as u32).collect();
+            let name = format!("{}{i}", if count == CALIBRATION { "c" } else { "v" });
+            baseline.take_batch(&name, &loader.load(&positions, None)?)?;
+            names.push(name);
+        }
+    }
+    let mut turns = Turns::default();
+    // The baseline takes them one by one; the library all at once, as a search does.
+    let open: Vec<_> = (0..CANDIDATES).map(|i| setting.open(500 + i)).collect();
+    let candidates: Vec<_> =
+        open.iter().map(|o| Architecture::new(&setting.space, o.clone())).collect::<Result<_, nse::Error>>()?;
+    let (ours, accuracies) = timed(|| score::score(network, &candidates, &mut calibration, &mut validation, size, &Silent))?;
+    for (open, accuracy) in open.iter().zip(&accuracies) {
+        let answer =
+            baseline.ask(json!({ "do": "score", "calibration": names[0], "validation": names[1], "candidates": [open] }))?;
+        let (seconds, theirs) =
+            (answer["seconds"].as_f64().ok_or("no seconds")?, answer["accuracies"][0].as_f64().ok_or("no accuracy")?);
+        turns.0.push((ours / CANDIDATES as f64, seconds));
+        if (accuracy - theirs).abs() > 0.003 {
+            return Err(format!("a candidate has accuracy {accuracy}, the baseline says {theirs}").into());
+        }
+    }
+    Ok(turns.report("scoring a candidate, same images, s", 1.0))
+}
+
+/// Peak memory above start, each side in a fresh process.
+fn memory(python: &str, folder: &Path, setting: &Setting) -> Outcome<Value> {
+    const STEPS: u64 = 6;
+    let own = Command::new(std::env::current_exe()?).args(["--memory", setting.name, &STEPS.to_string()]).output()?;
+    let ours: f64 = String::from_utf8(own.stdout)?.trim().parse()?;
+    let mut baseline = Baseline::start(python, folder, setting)?;
+    baseline.take_batch("0", &setting.batch(5)?)?;
+    for i in 0..STEPS {
+        baseline.weight_step(&setting.open(i), 1e-4)?;
+    }
+    let answer = baseline.ask(json!({ "do": "memory", "reset": false }))?;
+    let number = |key: &str| answer[key].as_f64().ok_or("no number");
+    let theirs = number("most")? - number("start")?;
+    let mib = |bytes: f64| bytes / 1048576.0;
+    println!("  {:<34} {:>10.0} {:>10.0} {:>8.2}", "peak memory of training, MiB", mib(ours), mib(theirs), ours / theirs);
+    Ok(json!({ "library": ours, "baseline": theirs, "share": ours / theirs }))
+}
+
+/// In a process of its own: prints by how many bytes some weight steps raise the most that was resident.
+pub fn memory_here(size: &str, steps: u64) -> Outcome<()> {
+    let setting = Setting::new(size)?;
+    let resident = |key: &str| -> Outcome<f64> {
+        let status = std::fs::read_to_string("/proc/self/status")?;
+        let line = status.lines().find(|l| l.starts_with(key)).ok_or("no such line")?;
+        Ok(line.split_whitespace().nth(1).ok_or("no number")?.parse::<f64>()? * 1024.0)
+    };
+    let _ = tch::Tensor::ones([8i64].as_slice(), (tch::Kind::Float, tch::Device::Cpu)) + 1.0;
+    let start = resident("VmRSS")?;
+    let (network, batch, options) = (setting.network()?, setting.batch(5)?, recipe()?);
+    for i in 0..steps {
+        learner::step(&network, &batch, &options, AT, &setting.open(i), 1e-4)?;
+    }
+    println!("{}", resident("VmHWM")? - start);
+    Ok(())
+}
+
+/// Weight steps, then architecture steps, and the median seconds of each.
+pub fn alone(size: &str, steps: u64) -> Outcome<()> {
+    let setting = Setting::new(size)?;
+    let (network, batch, options) = (setting.network()?, setting.batch(5)?, recipe()?);
+    let (mut weight, mut architecture) = (Turns::default(), Turns::default());
+    for i in 0..steps {
+        weight.0.push((timed(|| learner::step(&network, &batch, &options, AT, &setting.open(i), 1e-4))?.0, 1.0));
+    }
+    for i in 0..steps {
+        architecture.0.push((timed(|| paths::step(&network, &batch, AT, &setting.active, &setting.paths(i)))?.0, 1.0));
+    }
+    for (name, turns) in [("weight", weight), ("architecture", architecture)] {
+        let seconds = turns.sorted(|t| t.0);
+        println!("{name} step: {:.1} ms, at best {:.1} ms", seconds[seconds.len() / 2] * 1e3, seconds[0] * 1e3);
+    }
+    Ok(())
+}

@@ -1,0 +1,360 @@
+#include "branch.h"
+
+#include "parts.h"
+#include "pool.h"
+
+#include <ATen/ops/conv2d.h>
+#include <ATen/ops/convolution_backward.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/empty_like.h>
+
+#include <cmath>
+
+namespace nse {
+namespace {
+
+enum class Kind { Pointwise, Depthwise, Library };
+
+Kind kind(const Convolution &c, int64_t in, int64_t out) {
+    const bool square = c.kernel[0] == c.kernel[1] && c.stride[0] == c.stride[1];
+    if (c.kernel[0] == 1 && c.kernel[1] == 1 && c.stride[0] == 1 && c.stride[1] == 1) return Kind::Pointwise;
+    if (c.groups == in && in == out && square) return Kind::Depthwise;
+    return Kind::Library;
+}
+
+int64_t pixels(const at::Tensor &map) { return map.size(0) * map.size(2) * map.size(3); }
+
+Plane plane(const Convolution &c, int64_t height, int64_t width, int64_t channels) {
+    const auto out = [&](int64_t size) { return (size + c.stride[0] - 1) / c.stride[0]; };
+    return {height, width, out(height), out(width), channels, c.kernel[0], c.stride[0], c.dilation};
+}
+
+// What the next convolution reads, as a map of its own.
+at::Tensor read(const Input &in, const at::Tensor &like) {
+    if (!in.scale && !in.relu) return like;
+    at::Tensor out = map(like.size(0), like.size(1), like.size(2), like.size(3));
+    merge({in}, nullptr, 1.0f, out);
+    return out;
+}
+
+at::Tensor together(const at::Tensor &x) { return x.contiguous(at::MemoryFormat::ChannelsLast); }
+
+// Gradients of one batch-norm's output: sums by part.
+struct SumParts {
+    int64_t channels;
+    std::vector<double> plain, product;
+
+    SumParts(int64_t parts, int64_t channels) : channels(channels), plain(parts * channels), product(parts * channels) {}
+
+    Sums part(int64_t number, const Output &of) { return {&plain[number * channels], &product[number * channels], of.mean.data()}; }
+
+    void add_up() {
+        for (size_t i = channels; i < plain.size(); ++i) plain[i % channels] += plain[i], product[i % channels] += product[i];
+        plain.resize(channels), product.resize(channels);
+    }
+};
+
+// The gradient in front of a batch-norm, as a function of the one behind it, and those of its scale and shift.
+struct NormBackward {
+    std::vector<float> by_value, by_map, constant;
+    at::Tensor scale, shift;
+
+    NormBackward(const Output &o, const SumParts &sums, int64_t count) {
+        const int64_t channels = sums.channels;
+        by_value = o.scale;
+        by_map.resize(channels), constant.resize(channels);
+        scale = at::empty({channels}, at::kFloat), shift = at::empty({channels}, at::kFloat);
+        float *of_scale = scale.data_ptr<float>(), *of_shift = shift.data_ptr<float>();
+        for (int64_t c = 0; c < channels; ++c) {
+            const double s = o.scale[c], inverse = o.inverse[c], slope = -s * inverse * inverse * sums.product[c] / count;
+            by_map[c] = static_cast<float>(slope);
+            constant[c] = static_cast<float>(-s * sums.plain[c] / count - slope * o.mean[c]);
+            of_scale[c] = static_cast<float>(inverse * sums.product[c]);
+            of_shift[c] = static_cast<float>(sums.plain[c]);
+        }
+    }
+};
+
+// A convolution forward, with the moments of what it gives.
+at::Tensor convolve(const Input &in, const at::Tensor &from, const Unit &unit, MomentParts &moments) {
+    const Level &l = level();
+    const Convolution &c = unit.shape;
+    const int64_t images = from.size(0), height = from.size(2), width = from.size(3), ins = from.size(1), outs = unit.weight.size(0);
+    const at::Tensor weight = unit.weight.contiguous();
+    const float *w = weight.const_data_ptr<float>();
+    switch (kind(c, ins, outs)) {
+        case Kind::Pointwise: {
+            at::Tensor out = map(images, outs, height, width);
+            std::vector<float> packed(l.dense_size(ins, outs, c.groups));
+            l.pack_forward(w, packed.data(), ins, outs, c.groups);
+            const DenseForward d{in, ins, outs, c.groups, packed.data(), out.data_ptr<float>()};
+            const Parts parts(pixels(out), 32, 32, std::max(ins, outs));
+            moments.begin(parts.count, outs);
+            parts.each([&](int64_t part, int64_t begin, int64_t end) {
+                l.dense_forward(d, begin, end, moments.part(part, end - begin), scratch(l.dense_scratch(ins, outs)));
+            });
+            return out;
+        }
+        case Kind::Depthwise: {
+            const Plane p = plane(c, height, width, ins);
+            at::Tensor out = map(images, outs, p.out_height, p.out_width);
+            const int64_t taps = p.kernel * p.kernel, blocks = (ins + l.lanes - 1) / l.lanes;
+            std::vector<float> packed(blocks * l.lanes * taps * 2);
+            l.pack_taps(w, packed.data(), ins, taps);
+            const DepthwiseForward d{in, p, packed.data(), out.data_ptr<float>()};
+            const Grid grid(images, blocks, ins * height * width);
+            moments.begin(grid.images.count, outs);
+            grid.each([&](int64_t part, int64_t image, int64_t last_image, int64_t block, int64_t last_block) {
+                const Moments m = moments.part(part, (last_image - image) * p.out_height * p.out_width);
+                l.depthwise_forward(d, image, last_image, block, last_block, m, scratch(l.depthwise_scratch(p)));
+            });
+            return out;
+        }
+        default: {
+            const auto padding = c.padding();
+            const at::Tensor out =
+                together(at::conv2d(read(in, from), weight, {}, c.stride, padding, {c.dilation, c.dilation}, c.groups));
+            const float *values = out.const_data_ptr<float>();
+            const Parts parts(pixels(out), 32, 32, std::max(ins, outs));
+            moments.begin(parts.count, outs);
+            parts.each([&](int64_t part, int64_t begin, int64_t end) {
+                const Moments m = moments.part(part, end - begin);
+                if (!m.pivot) return;
+                std::copy(values + begin * outs, values + (begin + 1) * outs, m.pivot);
+                l.moments(values, outs, begin, end, m);
+            });
+            return out;
+        }
+    }
+}
+
+// The batch-norm of one unit from the moments of its map or from given statistics.
+void normalise(Output &out, const Unit &unit, const MomentParts &moments, Statistics statistics, double weight) {
+    const int64_t channels = out.map.size(1);
+    const at::Tensor scales = unit.scale.contiguous(), shifts = unit.shift.contiguous();
+    const float *scale = scales.const_data_ptr<float>(), *shift = shifts.const_data_ptr<float>();
+    float *mean = nullptr, *variance = nullptr;
+    if (statistics != Statistics::Batch) mean = unit.mean.data_ptr<float>(), variance = unit.variance.data_ptr<float>();
+    out.mean.resize(channels), out.inverse.resize(channels), out.scale.resize(channels), out.shift.resize(channels);
+    for (int64_t c = 0; c < channels; ++c) {
+        double m, v;
+        if (statistics == Statistics::Given) {
+            m = mean[c], v = variance[c];
+        } else {
+            const auto [count, average, squares] = moments.channel(c);
+            m = average, v = squares / count;
+            if (statistics == Statistics::Average) {
+                mean[c] = static_cast<float>((1 - weight) * mean[c] + weight * m);
+                variance[c] = static_cast<float>((1 - weight) * variance[c] + weight * squares / (count - 1));
+            }
+        }
+        const double inverse = 1 / std::sqrt(v + EPSILON), factor = scale[c] * inverse;
+        out.mean[c] = static_cast<float>(m), out.inverse[c] = static_cast<float>(inverse);
+        out.scale[c] = static_cast<float>(factor), out.shift[c] = static_cast<float>(shift[c] - m * factor);
+    }
+}
+
+// Sums of a weight's gradient by part, which are zero to begin with.
+class Partial {
+    int64_t count, size;
+    at::Tensor memory;
+    float *values = nullptr;
+
+  public:
+    Partial(int64_t count, int64_t size) : count(count), size(size) {
+        // What is read in whole vectors may end behind the last value.
+        if (count > 0) memory = map(1, 1, 1, count * size + 64), values = memory.data_ptr<float>();
+    }
+
+    // `length` sums of a part from `from` on belong to the caller now. Returns the part; null where there is none.
+    float *part(int64_t number, int64_t from, int64_t length) const {
+        if (!values) return nullptr;
+        float *part = values + number * size;
+        std::fill(part + from, part + from + length, 0.0f);
+        return part;
+    }
+
+    void sum(int64_t from, int64_t length, float *to) const {
+        std::copy(values + from, values + from + length, to);
+        for (int64_t part = 1; part < count; ++part) {
+            const float *of = values + part * size + from;
+            for (int64_t i = 0; i < length; ++i) to[i] += of[i];
+        }
+    }
+};
+
+// What a convolution's backward gives besides the gradient of its input.
+struct Found {
+    at::Tensor in_gradient, weight;
+};
+
+// `sums`: of the batch-norm before, of which `before` is the map; null where the input is the chain's own. Then the gradient goes into
+// `target`, or is added to it.
+Found convolve_backward(const Gradient &gradient, const at::Tensor &out, const Input &in, const at::Tensor &from, const Unit &unit,
+                        const Output *before, SumParts *sums, bool want_input, bool want_weight, const at::Tensor &target, bool add) {
+    const Level &l = level();
+    const Convolution &c = unit.shape;
+    const int64_t images = from.size(0), height = from.size(2), width = from.size(3), ins = from.size(1), outs = out.size(1);
+    const at::Tensor weight = unit.weight.contiguous();
+    const float *w = weight.const_data_ptr<float>();
+    const auto fresh = [&] { return want_input ? map(images, ins, height, width) : at::Tensor(); };
+    const auto values = [](const at::Tensor &t) { return t.defined() ? t.data_ptr<float>() : nullptr; };
+    const Sums none{nullptr, nullptr, nullptr};
+    Found found;
+    switch (kind(c, ins, outs)) {
+        case Kind::Pointwise: {
+            found.in_gradient = before ? fresh() : target;
+            std::vector<float> packed(l.dense_size(outs, ins, c.groups));
+            l.pack_backward(w, packed.data(), ins, outs, c.groups);
+            const DenseBackward d{gradient, in, ins, outs, c.groups, packed.data(), want_input ? values(found.in_gradient) : nullptr, add && !before, want_weight};
+            // As many parts as pay for adding up their weight gradients.
+            const int64_t wide = l.dense_gradient_width(ins, c.groups), size = outs * wide, rows = pixels(out);
+            const Parts parts(rows, 32, want_weight ? std::clamp<int64_t>(rows * 512 / size, 4, 32) : 32, std::max(ins, outs));
+            const Partial partial(want_weight ? parts.count : 0, size);
+            if (before) *sums = SumParts(parts.count, ins);
+            parts.each([&](int64_t part, int64_t begin, int64_t end) {
+                const Sums s = before && want_input ? sums->part(part, *before) : none;
+                l.dense_backward(d, begin, end, partial.part(part, 0, size), s, scratch(l.dense_scratch(ins, outs)));
+            });
+            if (want_weight) {
+                found.weight = at::empty_like(weight);
+                const int64_t own = ins / c.groups;
+                float *to = found.weight.data_ptr<float>();
+                in_parallel(outs, size, [&](int64_t begin, int64_t end) {
+                    for (int64_t o = begin; o < end; ++o) partial.sum(o * wide, own, to + o * own);
+                });
+            }
+            return found;
+        }
+        case Kind::Depthwise: {
+            found.in_gradient = fresh();
+            const Plane p = plane(c, height, width, ins);
+            const int64_t taps = p.kernel * p.kernel, blocks = (ins + l.lanes - 1) / l.lanes, size = blocks * l.lanes * taps;
+            std::vector<float> packed(size * 2);
+            l.pack_taps(w, packed.data(), ins, taps);
+            const DepthwiseBackward d{gradient, in, p, packed.data(), values(found.in_gradient), want_weight};
+            const Grid grid(images, blocks, ins * height * width);
+            const Partial partial(want_weight ? grid.images.count : 0, size);
+            if (before) *sums = SumParts(grid.images.count, ins);
+            grid.each([&](int64_t part, int64_t image, int64_t last_image, int64_t block, int64_t last_block) {
+                const Sums s = before && want_input ? sums->part(part, *before) : none;
+                const int64_t whole = l.lanes * taps;
+                float *to = partial.part(part, block * whole, (last_block - block) * whole);
+                l.depthwise_backward(d, image, last_image, block, last_block, to, s, scratch(l.depthwise_scratch(p)));
+            });
+            if (want_weight) {
+                found.weight = at::empty_like(weight);
+                float *to = found.weight.data_ptr<float>();
+                in_parallel(blocks, size, [&](int64_t begin, int64_t end) {
+                    std::vector<float> sums(l.lanes * taps);
+                    for (int64_t block = begin; block < end; ++block) {
+                        partial.sum(block * l.lanes * taps, l.lanes * taps, sums.data());
+                        const int64_t first = block * l.lanes, count = std::min(l.lanes, ins - first);
+                        for (int64_t i = 0; i < count * taps; ++i) to[first * taps + i] = sums[i % taps * l.lanes + i / taps];
+                    }
+                });
+            }
+            break;
+        }
+        default: {
+            at::Tensor upper = map(out.size(0), outs, out.size(2), out.size(3));
+            Parts(pixels(out), 32, 32, outs).each([&](int64_t, int64_t begin, int64_t end) {
+                l.spread(gradient, upper.data_ptr<float>(), outs, begin, end);
+            });
+            const auto padding = c.padding();
+            auto [of_input, of_weight, of_bias] =
+                at::convolution_backward(upper, read(in, from), weight, {}, c.stride, padding, std::array<int64_t, 2>{c.dilation, c.dilation},
+                                         false, std::array<int64_t, 2>{0, 0}, c.groups, {want_input, want_weight, false});
+            if (want_weight) found.weight = of_weight.contiguous();
+            if (want_input) found.in_gradient = together(of_input);
+            if (!before || !want_input) break;
+            const Parts parts(pixels(from), 32, 32, ins);
+            *sums = SumParts(parts.count, ins);
+            parts.each([&](int64_t part, int64_t begin, int64_t end) {
+                l.mask(found.in_gradient.data_ptr<float>(), in, ins, begin, end, sums->part(part, *before));
+            });
+        }
+    }
+    if (!before && want_input) {
+        if (add) target.add_(found.in_gradient);
+        else target.copy_(found.in_gradient);
+        found.in_gradient = target;
+    }
+    return found;
+}
+
+Input plain(const at::Tensor &x) { return {x.const_data_ptr<float>(), nullptr, nullptr, false}; }
+
+}  // namespace
+
+at::Tensor convolution(const at::Tensor &x, const Unit &unit) {
+    MomentParts none(false);
+    return convolve(plain(x), x, unit, none);
+}
+
+std::pair<at::Tensor, at::Tensor> convolution_backward(const at::Tensor &gradient, const at::Tensor &x, const Unit &unit, bool input, bool weight) {
+    const Gradient g{gradient.const_data_ptr<float>(), nullptr, nullptr, nullptr, nullptr, 1.0f, nullptr, nullptr};
+    at::Tensor target = input ? map(x.size(0), x.size(1), x.size(2), x.size(3)) : at::Tensor();
+    const Found found = convolve_backward(g, gradient, plain(x), x, unit, nullptr, nullptr, input, weight, target, false);
+    return {found.in_gradient, found.weight};
+}
+
+void merge(const std::vector<Input> &inputs, const float *plain, float factor, at::Tensor &out) {
+    float *to = out.data_ptr<float>();
+    const int64_t channels = out.size(1);
+    Parts(pixels(out), 32, 32, channels).each([&](int64_t, int64_t begin, int64_t end) {
+        level().merge(inputs.data(), static_cast<int64_t>(inputs.size()), plain, factor, to, channels, begin, end);
+    });
+}
+
+std::vector<Output> forward(const at::Tensor &x, const std::vector<Unit> &units, Statistics statistics, double weight, bool keep) {
+    std::vector<Output> outputs;
+    Input in = plain(x);
+    for (size_t i = 0; i < units.size(); ++i) {
+        Output out;
+        MomentParts moments(statistics != Statistics::Given);
+        out.map = convolve(in, outputs.empty() ? x : outputs.back().map, units[i], moments);
+        normalise(out, units[i], moments, statistics, weight);
+        if (!keep) outputs.clear();
+        outputs.push_back(std::move(out));
+        in = outputs.back().input(units[i].shape.relu);
+    }
+    return outputs;
+}
+
+std::vector<at::Tensor> backward(const at::Tensor &x, const std::vector<Unit> &units, std::vector<Output> &outputs, const at::Tensor &gradient,
+                                 float factor, const Wanted &wanted, const at::Tensor &in_gradient, bool add) {
+    const Level &l = level();
+    std::vector<at::Tensor> found(units.size() * 3);
+    at::Tensor held = gradient;
+    SumParts sums(0, 0);
+    for (size_t i = units.size(); i-- > 0;) {
+        Output &out = outputs[i];
+        const bool last = i + 1 == units.size();
+        const int64_t channels = out.map.size(1), rows = pixels(out.map);
+        Gradient g{held.const_data_ptr<float>(), out.map.const_data_ptr<float>(), nullptr, nullptr, nullptr, last ? factor : 1.0f, nullptr, nullptr};
+        if (last) {
+            if (units[i].shape.relu) g.scale = out.scale.data(), g.shift = out.shift.data();
+            const Parts parts(rows, 32, 32, channels);
+            sums = SumParts(parts.count, channels);
+            parts.each([&](int64_t part, int64_t begin, int64_t end) { l.sums(g, g.map, channels, begin, end, sums.part(part, out)); });
+        }
+        sums.add_up();
+        const NormBackward norm(out, sums, rows);
+        g.by_value = norm.by_value.data(), g.by_map = norm.by_map.data(), g.constant = norm.constant.data();
+        if (wanted.units[i][1]) found[i * 3 + 1] = norm.scale;
+        if (wanted.units[i][2]) found[i * 3 + 2] = norm.shift;
+        bool earlier = wanted.input;
+        for (size_t j = 0; j < i; ++j) earlier = earlier || wanted.units[j][0] || wanted.units[j][1] || wanted.units[j][2];
+        const Output *before = i > 0 ? &outputs[i - 1] : nullptr;
+        const Input in = before ? before->input(units[i - 1].shape.relu) : plain(x);
+        const Found of = convolve_backward(g, out.map, in, before ? before->map : x, units[i], before, &sums, earlier, wanted.units[i][0], in_gradient, add);
+        found[i * 3] = of.weight;
+        out = Output();
+        held = of.in_gradient;
+        if (!earlier) break;
+    }
+    return found;
+}
+
+}  // namespace nse

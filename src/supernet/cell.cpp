@@ -1,0 +1,152 @@
+#include "cell.h"
+
+#include "pool.h"
+
+#include <ATen/core/grad_mode.h>
+#include <torch/csrc/autograd/function.h>
+#include <torch/csrc/autograd/functions/utils.h>
+
+namespace nse {
+namespace {
+
+using torch::autograd::Node;
+using torch::autograd::variable_list;
+
+at::Tensor alike(const at::Tensor &x) { return map(x.size(0), x.size(1), x.size(2), x.size(3)); }
+
+// Backward of the selected result. Its inputs are the cell's, and weight, scale and shift of every unit of every selected branch.
+struct CellBackward : Node {
+    at::Tensor x;
+    std::vector<std::vector<Unit>> branches;
+    std::vector<std::vector<Output>> outputs;
+    bool shortcut = false;
+    float factor = 1;
+
+    variable_list apply(variable_list &&gradients) override {
+        const at::NoGradGuard no_grad;
+        variable_list found(1);
+        const bool input = task_should_compute_output(0);
+        if (!gradients[0].defined()) {
+            found.resize(num_outputs());
+            return found;
+        }
+        TORCH_CHECK(outputs.size() == branches.size(), "this graph was run backward before");
+        const at::Tensor gradient = gradients[0].contiguous(at::MemoryFormat::ChannelsLast);
+        gradients.clear();
+        if (input) found[0] = alike(x);
+        bool add = false;
+        if (input && shortcut) {
+            merge({{gradient.const_data_ptr<float>(), nullptr, nullptr, false}}, nullptr, factor, found[0]);
+            add = true;
+        }
+        for (size_t b = 0; b < branches.size(); ++b) {
+            Wanted wanted{input, {}};
+            for (size_t i = 0; i < branches[b].size(); ++i) {
+                const size_t at = found.size() + i * 3;
+                wanted.units.push_back({task_should_compute_output(at), task_should_compute_output(at + 1), task_should_compute_output(at + 2)});
+            }
+            const auto of = backward(x, branches[b], outputs[b], gradient, factor, wanted, found[0], add);
+            found.insert(found.end(), of.begin(), of.end());
+            add = true;
+        }
+        outputs.clear();
+        return found;
+    }
+
+    void release_variables() override {
+        x.reset();
+        outputs.clear();
+    }
+};
+
+at::Tensor merged(const at::Tensor &x, const std::vector<const Output *> &branches, const std::vector<bool> &relu, bool shortcut, float factor) {
+    const at::Tensor &like = branches[0]->map;
+    at::Tensor out = alike(like);
+    std::vector<Input> inputs;
+    for (size_t i = 0; i < branches.size(); ++i) inputs.push_back(branches[i]->input(relu[i]));
+    merge(inputs, shortcut ? x.const_data_ptr<float>() : nullptr, factor, out);
+    return out;
+}
+
+struct DepthwiseBackwardNode : Node {
+    at::Tensor x;
+    std::vector<Unit> unit;
+
+    variable_list apply(variable_list &&gradients) override {
+        const at::NoGradGuard no_grad;
+        if (!gradients[0].defined()) return variable_list(2);
+        const at::Tensor gradient = gradients[0].contiguous(at::MemoryFormat::ChannelsLast);
+        auto [input, weight] = convolution_backward(gradient, x, unit[0], task_should_compute_output(0), task_should_compute_output(1));
+        return {input, weight};
+    }
+
+    void release_variables() override { x.reset(); }
+};
+
+}  // namespace
+
+std::pair<at::Tensor, at::Tensor> run(const at::Tensor &input, Cell cell, bool both) {
+    const bool graph = at::GradMode::is_enabled();
+    const at::NoGradGuard no_grad;
+    const at::Tensor x = input.contiguous(at::MemoryFormat::ChannelsLast);
+    bool trained = input.requires_grad();
+    for (const Branch &branch : cell.branches) {
+        for (const Unit &unit : branch.units) {
+            trained = trained || unit.weight.requires_grad() || unit.scale.requires_grad() || unit.shift.requires_grad();
+        }
+    }
+    std::vector<std::vector<Output>> outputs;
+    for (const Branch &branch : cell.branches) {
+        outputs.push_back(forward(x, branch.units, cell.statistics, cell.weight, graph && trained && branch.selected));
+    }
+    const auto mean = [&](bool Branch::*takes_part) {
+        std::vector<const Output *> taken;
+        std::vector<bool> relu;
+        for (size_t b = 0; b < outputs.size(); ++b) {
+            if (!(cell.branches[b].*takes_part)) continue;
+            taken.push_back(&outputs[b].back());
+            relu.push_back(cell.branches[b].units.back().shape.relu);
+        }
+        const float factor = 1.0f / static_cast<float>(taken.size() + (cell.shortcut ? 1 : 0));
+        return std::make_pair(taken.empty() ? at::Tensor() : merged(x, taken, relu, cell.shortcut, factor), factor);
+    };
+    at::Tensor other;
+    if (both) {
+        other = mean(&Branch::unselected).first;
+        if (!other.defined()) other = input.detach();
+    }
+    auto [y, factor] = mean(&Branch::selected);
+    if (!y.defined()) return {input, other};
+    if (graph && trained) {
+        const auto node = c10::make_intrusive<CellBackward>();
+        variable_list inputs{input};
+        for (size_t b = 0; b < outputs.size(); ++b) {
+            if (!cell.branches[b].selected) continue;
+            for (const Unit &unit : cell.branches[b].units) inputs.insert(inputs.end(), {unit.weight, unit.scale, unit.shift});
+            node->branches.push_back(std::move(cell.branches[b].units));
+            node->outputs.push_back(std::move(outputs[b]));
+        }
+        node->x = x.detach(), node->shortcut = cell.shortcut, node->factor = factor;
+        node->set_next_edges(torch::autograd::collect_next_edges(inputs));
+        torch::autograd::set_history(y, node);
+    }
+    return {y, other};
+}
+
+at::Tensor depthwise(const at::Tensor &input, const at::Tensor &weight, int64_t stride, int64_t dilation) {
+    const bool graph = at::GradMode::is_enabled() && (input.requires_grad() || weight.requires_grad());
+    const at::NoGradGuard no_grad;
+    const Unit unit{{{weight.size(2), weight.size(3)}, {stride, stride}, dilation, input.size(1), false}, weight, {}, {}, {}, {}};
+    const at::Tensor x = input.contiguous(at::MemoryFormat::ChannelsLast);
+    at::Tensor y = convolution(x, unit);
+    if (graph) {
+        const auto node = c10::make_intrusive<DepthwiseBackwardNode>();
+        node->x = x.detach();
+        node->unit.push_back(unit);
+        node->set_next_edges(torch::autograd::collect_next_edges(input, weight));
+        torch::autograd::set_history(y, node);
+    }
+    return y;
+}
+
+}  // namespace nse

@@ -1,0 +1,29 @@
+// One cell of a supernet with autograd: branches, and what becomes of them.
+#pragma once
+
+#include "branch.h"
+
+namespace nse {
+
+struct Branch {
+    std::vector<Unit> units;
+    // Which of the two results it takes part in.
+    bool selected, unselected;
+};
+
+struct Cell {
+    std::vector<Branch> branches;
+    // Whether the input is added to them.
+    bool shortcut;
+    Statistics statistics;
+    double weight;
+};
+
+// Mean of the selected branches (and of the input), with gradient, and of the unselected ones, without; a branch that is both is computed
+// once. The second is undefined unless `both`.
+std::pair<at::Tensor, at::Tensor> run(const at::Tensor &x, Cell cell, bool both);
+
+// Depthwise convolution alone, with "same" padding. weight: [channels, 1, kernel, kernel].
+at::Tensor depthwise(const at::Tensor &x, const at::Tensor &weight, int64_t stride, int64_t dilation);
+
+}  // namespace nse

@@ -1,0 +1,144 @@
+//! Whole cells in our own kernels: 32-bit floats on CPU, units with batch-norm whose activation, if any, is ReLU. Everything else goes unit by unit
+//! through libtorch.
+
+use super::norm::Norm;
+use super::shim::outcome;
+use super::unit::Unit;
+use crate::arch::Activation;
+use crate::error::Result;
+use std::ffi::{c_char, c_int, CStr};
+use tch::{Device, Kind, Tensor};
+use torch_sys::C_tensor;
+
+/// As in shim.cpp.
+#[repr(C)]
+struct CUnit {
+    kernel: [i64; 2],
+    stride: [i64; 2],
+    dilation: i64,
+    groups: i64,
+    weight: *const C_tensor,
+    scale: *const C_tensor,
+    shift: *const C_tensor,
+    mean: *const C_tensor,
+    variance: *const C_tensor,
+    relu: bool,
+}
+
+#[repr(C)]
+struct CBranch {
+    units: *const CUnit,
+    count: usize,
+    selected: bool,
+    unselected: bool,
+}
+
+extern "C" {
+    fn nse_shim_cell(
+        x: *const C_tensor,
+        branches: *const CBranch,
+        count: usize,
+        shortcut: bool,
+        statistics: c_int,
+        weight: f64,
+        out: *mut *mut C_tensor,
+        other: *mut *mut C_tensor,
+    ) -> *mut c_char;
+    fn nse_shim_level(name: *const c_char) -> bool;
+    fn nse_shim_level_name() -> *const c_char;
+    fn nse_shim_trim();
+}
+
+/// The units of one operator, and in which of the two results of a cell they take part.
+pub struct Branch<'a> {
+    pub units: &'a [Unit],
+    pub selected: bool,
+    pub unselected: bool,
+}
+
+/// Whether our kernels can read this.
+pub fn floats(tensor: &Tensor) -> bool {
+    tensor.device() == Device::Cpu && tensor.f_kind().is_ok_and(|kind| kind == Kind::Float) && tensor.dim() == 4
+}
+
+/// Whether all of this is what our kernels are for.
+pub fn fits<'a>(x: &Tensor, mut units: impl Iterator<Item = &'a Unit>) -> bool {
+    let own = |unit: &Unit| {
+        let relu = unit.activation().is_none_or(|activation| activation == Activation::Relu);
+        relu && unit.norm.is_some() && unit.excitation.is_none() && floats(&unit.weight.value)
+    };
+    floats(x) && units.all(own)
+}
+
+/// Mean of the selected branches, and of the input too if there is a `shortcut`; and with `both` that of the unselected ones,
+/// without gradient. What is both is computed once. All must [`fits`]; only `Norm::Batch` has a gradient.
+pub fn cell(x: &Tensor, branches: &[Branch], shortcut: bool, norm: &Norm, both: bool) -> Result<(Tensor, Option<Tensor>)> {
+    let mut statistics = Vec::new();
+    for unit in branches.iter().flat_map(|branch| branch.units) {
+        let scale = unit.norm.as_ref().map(|[scale, _]| norm.statistics(&scale.value)).transpose()?.flatten();
+        statistics.push(scale);
+    }
+    let mut own = statistics.iter();
+    let pointer = |tensor: Option<&Tensor>| tensor.map_or(std::ptr::null(), |t| t.as_ptr());
+    let units: Vec<Vec<CUnit>> = (branches.iter())
+        .map(|branch| {
+            let unit = |unit: &Unit| {
+                let statistics = own.next().and_then(Option::as_ref);
+                let c = &unit.shape;
+                CUnit {
+                    kernel: c.kernel.map(i64::from),
+                    stride: c.stride.map(i64::from),
+                    dilation: c.dilation.into(),
+                    groups: c.groups.into(),
+                    weight: unit.weight.value.as_ptr(),
+                    scale: pointer(unit.norm.as_ref().map(|[scale, _]| &scale.value)),
+                    shift: pointer(unit.norm.as_ref().map(|[_, shift]| &shift.value)),
+                    mean: pointer(statistics.map(|(mean, _)| mean)),
+                    variance: pointer(statistics.map(|(_, variance)| variance)),
+                    relu: unit.activation().is_some(),
+                }
+            };
+            branch.units.iter().map(unit).collect()
+        })
+        .collect();
+    let branches: Vec<_> = (branches.iter().zip(&units))
+        .map(|(branch, units)| CBranch {
+            units: units.as_ptr(),
+            count: units.len(),
+            selected: branch.selected,
+            unselected: branch.unselected,
+        })
+        .collect();
+    let source = match norm {
+        Norm::Batch => 0,
+        Norm::Calibrate(_) => 1,
+        Norm::Fixed(_) => 2,
+    };
+    let (mut out, mut other) = (std::ptr::null_mut(), std::ptr::null_mut());
+    let wanted = if both { &raw mut other } else { std::ptr::null_mut() };
+    // SAFETY: arrays and tensors outlive the call; on success `out`, and `other` where it is wanted, are new tensors that are ours.
+    unsafe {
+        let weight = norm.weight();
+        outcome(nse_shim_cell(x.as_ptr(), branches.as_ptr(), branches.len(), shortcut, source, weight, &mut out, wanted))?;
+        Ok((Tensor::from_ptr(out), both.then(|| Tensor::from_ptr(other))))
+    }
+}
+
+/// Takes the kernels of one instruction level from now on: "level_v4" (AVX-512), "level_v3" (AVX2) or "level_v2" (any processor).
+/// False: this processor has it not. For tests.
+pub fn use_level(name: &CStr) -> bool {
+    // SAFETY: a string that is read, once.
+    unsafe { nse_shim_level(name.as_ptr()) }
+}
+
+/// The kernels in use.
+pub fn level_name() -> &'static str {
+    // SAFETY: a constant string.
+    unsafe { CStr::from_ptr(nse_shim_level_name()) }.to_str().unwrap_or_default()
+}
+
+/// Gives back what is kept of feature maps for the next step.
+pub fn trim() {
+    // SAFETY: takes nothing.
+    unsafe { nse_shim_trim() }
+}

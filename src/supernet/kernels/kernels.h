@@ -1,0 +1,111 @@
+// What the kernels take and give: plain pointers, no tensors. All maps are [images x rows x columns][channels], channels together.
+#pragma once
+
+#include <cstdint>
+
+namespace nse {
+
+// How a convolution reads the map before it: relu(values * scale + shift), or the values as they are where there is no scale.
+struct Input {
+    const float *values, *scale, *shift;
+    bool relu;
+};
+
+// The gradient of a convolution's output behind its batch-norm: values * by_value + map * by_map + constant. Without by_map the gradient
+// has no batch-norm to cross, and is values * factor.
+struct Gradient {
+    const float *values, *map;
+    const float *by_value, *by_map, *constant;
+    float factor;
+    // Not null: values count only where map * scale + shift is positive.
+    const float *scale, *shift;
+};
+
+// For the statistics of an output: sums of what is above a pivot, and of its square, in 64 bits; pivots are values of the map itself, so that
+// nothing cancels. With no pivot, nothing is summed.
+struct Moments {
+    float *pivot;
+    double *sum, *square;
+};
+
+// Of the gradient g of a batch-norm's output: sums of g, and of g * (map - mean).
+struct Sums {
+    double *plain, *product;
+    const float *mean;
+};
+
+struct Plane {
+    int64_t height, width, out_height, out_width, channels;
+    int64_t kernel, stride, dilation;
+};
+
+struct DenseForward {
+    Input in;
+    int64_t in_channels, out_channels, groups;
+    const float *weight;  // as pack_forward leaves it
+    float *out;
+};
+
+struct DenseBackward {
+    Gradient out;
+    Input in;
+    int64_t in_channels, out_channels, groups;
+    const float *weight;  // as pack_backward leaves it
+    float *in_gradient;   // null: not wanted
+    bool add;             // to what is there
+    bool weight_gradient;
+};
+
+struct DepthwiseForward {
+    Input in;
+    Plane plane;
+    const float *weight;  // as pack_taps leaves it
+    float *out;
+};
+
+struct DepthwiseBackward {
+    Gradient out;
+    Input in;
+    Plane plane;
+    const float *weight;
+    float *in_gradient;
+    bool weight_gradient;
+};
+
+// One instruction level. Ranges are half open.
+struct Level {
+    const char *name;
+    int64_t lanes;
+
+    // Floats that a packed weight takes, and packing: out x in / groups values, or channels x taps.
+    int64_t (*dense_size)(int64_t from, int64_t to, int64_t groups);
+    void (*pack_forward)(const float *weight, float *packed, int64_t in, int64_t out, int64_t groups);
+    void (*pack_backward)(const float *weight, float *packed, int64_t in, int64_t out, int64_t groups);
+    void (*pack_taps)(const float *weight, float *packed, int64_t channels, int64_t taps);
+
+    // Rows of a 1x1 convolution. `scratch`: as many floats as dense_scratch says.
+    int64_t (*dense_scratch)(int64_t in, int64_t out);
+    void (*dense_forward)(const DenseForward &, int64_t from, int64_t to, Moments, float *scratch);
+    // weight: [out][padded in / groups], added to.
+    int64_t (*dense_gradient_width)(int64_t in, int64_t groups);
+    void (*dense_backward)(const DenseBackward &, int64_t from, int64_t to, float *weight, Sums, float *scratch);
+
+    // Images and blocks of `lanes` channels.
+    int64_t (*depthwise_scratch)(const Plane &);
+    void (*depthwise_forward)(const DepthwiseForward &, int64_t image, int64_t last_image, int64_t block, int64_t last_block, Moments, float *scratch);
+    // taps: as packed, added to.
+    void (*depthwise_backward)(const DepthwiseBackward &, int64_t image, int64_t last_image, int64_t block, int64_t last_block, float *taps, Sums, float *scratch);
+
+    // Statistics of rows of a map, and of a gradient.
+    void (*moments)(const float *map, int64_t channels, int64_t from, int64_t to, Moments);
+    void (*sums)(const Gradient &, const float *map, int64_t channels, int64_t from, int64_t to, Sums);
+    // out = factor * (sum over `count` inputs + plain), as they are read; plain may be null.
+    void (*merge)(const Input *inputs, int64_t count, const float *plain, float factor, float *out, int64_t channels, int64_t from, int64_t to);
+    // A gradient as values, and one masked where the input that it is for was not positive.
+    void (*spread)(const Gradient &, float *out, int64_t channels, int64_t from, int64_t to);
+    void (*mask)(float *gradient, const Input &, int64_t channels, int64_t from, int64_t to, Sums);
+};
+
+extern const Level level_v4, level_v3, level_v2;
+
+}  // namespace nse

@@ -1,0 +1,73 @@
+// One vector of 32-bit floats at the instruction level that this file is compiled for. Everything in kernels/*.h is compiled once for every
+// level, into a namespace of its own; nothing of the standard library that leaves code behind may be used here, for the linker would keep one
+// copy of it, and that one might not run on an older processor.
+#pragma once
+
+#include <cstdint>
+
+#if defined(__AVX512F__)
+#include <immintrin.h>
+#endif
+
+#define INLINE __attribute__((always_inline)) inline
+
+namespace {
+
+#if defined(__AVX512F__)
+constexpr int LANES = 16, REGISTERS = 32;
+#elif defined(__AVX__)
+constexpr int LANES = 8, REGISTERS = 16;
+#else
+constexpr int LANES = 4, REGISTERS = 16;
+#endif
+
+typedef float V __attribute__((vector_size(LANES * 4)));
+typedef float Unaligned __attribute__((vector_size(LANES * 4), aligned(4), may_alias));
+typedef int32_t Signs __attribute__((vector_size(LANES * 4)));
+
+INLINE V load(const float *from) { return *reinterpret_cast<const Unaligned *>(from); }
+INLINE void store(float *to, V value) { *reinterpret_cast<Unaligned *>(to) = value; }
+INLINE V all(float value) { return value - V{}; }
+
+#if defined(__AVX512F__)
+INLINE __mmask16 first(int64_t count) { return count >= LANES ? 0xffff : static_cast<__mmask16>((1u << count) - 1); }
+#endif
+
+// The first `count` values, at most a vector of them; zeros behind.
+INLINE V load(const float *from, int64_t count) {
+#if defined(__AVX512F__)
+    return reinterpret_cast<V>(_mm512_maskz_loadu_ps(first(count), from));
+#else
+    if (count >= LANES) return load(from);
+    V value = {};
+    for (int i = 0; i < count; ++i) value[i] = from[i];
+    return value;
+#endif
+}
+
+INLINE void store(float *to, V value, int64_t count) {
+#if defined(__AVX512F__)
+    _mm512_mask_storeu_ps(to, first(count), reinterpret_cast<__m512>(value));
+#else
+    if (count >= LANES) return store(to, value);
+    for (int i = 0; i < count; ++i) to[i] = value[i];
+#endif
+}
+
+// As libtorch's: what is not a number stays so, and a loss shows it.
+INLINE V relu(V value) { return value < V{} ? V{} : value; }
+INLINE V where_positive(V sign, V value) { return sign > V{} ? value : V{}; }
+
+INLINE int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
+INLINE int64_t most(int64_t a, int64_t b) { return a > b ? a : b; }
+INLINE int64_t blocks(int64_t count, int64_t size) { return (count + size - 1) / size; }
+INLINE int64_t padded(int64_t count) { return blocks(count, LANES) * LANES; }
+
+// Adds the first `count` of 32-bit sums to 64-bit ones.
+INLINE void flush(double *to, V sums, int64_t count) {
+    for (int i = 0; i < LANES; ++i) {
+        if (i < count) to[i] += sums[i];
+    }
+}
+
+}  // namespace

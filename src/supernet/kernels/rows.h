@@ -1,0 +1,137 @@
+// Rows of a map, read and summed: what the convolutions share, and the passes that have no convolution.
+#pragma once
+
+#include "kernels.h"
+#include "lanes.h"
+
+#include <utility>
+
+namespace {
+
+using nse::Gradient;
+using nse::Input;
+using nse::Moments;
+using nse::Sums;
+
+// One vector of an input, `count` channels from channel c on of the pixel at `from`.
+INLINE V read(const Input &in, const float *from, int64_t c, int64_t count) {
+    V value = load(from, count);
+    if (in.scale) value = value * load(in.scale + c, count) + load(in.shift + c, count);
+    return in.relu ? relu(value) : value;
+}
+
+INLINE V read(const Gradient &g, int64_t at, int64_t c, int64_t count) {
+    V value = load(g.values + at, count) * g.factor;
+    if (!g.map) return value;
+    const V map = load(g.map + at, count);
+    if (g.scale) value = where_positive(map * load(g.scale + c, count) + load(g.shift + c, count), value);
+    if (!g.by_map) return value;
+    return value * load(g.by_value + c, count) + map * load(g.by_map + c, count) + load(g.constant + c, count);
+}
+
+// Rows [from, to) of an input into to[row][ld], with zeros up to a whole vector.
+INLINE void gather(const Input &in, int64_t channels, int64_t from, int64_t to, float *out, int64_t ld) {
+    for (int64_t row = from; row < to; ++row) {
+        for (int64_t c = 0; c < channels; c += LANES) store(out + c, read(in, in.values + row * channels + c, c, channels - c));
+        out += ld;
+    }
+}
+
+INLINE void gather(const Gradient &g, int64_t channels, int64_t from, int64_t to, float *out, int64_t ld) {
+    for (int64_t row = from; row < to; ++row) {
+        for (int64_t c = 0; c < channels; c += LANES) store(out + c, read(g, row * channels + c, c, channels - c));
+        out += ld;
+    }
+}
+
+// As many rows as 32-bit sums may hold.
+constexpr int64_t ROWS = 128;
+
+// Calls body(c, N) for ranges of N vectors of channels: four at a time while there are so many, so that a row is read in longer pieces.
+template <typename F>
+INLINE void in_pieces(int64_t channels, F &&body) {
+    int64_t c = 0;
+    for (; c + 3 * LANES < channels; c += 4 * LANES) body(c, std::integral_constant<int, 4>{});
+    for (; c < channels; c += LANES) body(c, std::integral_constant<int, 1>{});
+}
+
+void moments(const float *map, int64_t channels, int64_t from, int64_t to, Moments m) {
+    for (int64_t begin = from; begin < to; begin += ROWS) {
+        const int64_t end = least(to, begin + ROWS);
+        in_pieces(channels, [&](int64_t c, auto vectors) __attribute__((always_inline)) {
+            constexpr int N = vectors;
+            V pivot[N], sum[N], square[N];
+#pragma GCC unroll 4
+            for (int n = 0; n < N; ++n) pivot[n] = load(m.pivot + c + n * LANES, channels - c - n * LANES), sum[n] = square[n] = V{};
+            for (int64_t row = begin; row < end; ++row) {
+#pragma GCC unroll 4
+                for (int n = 0; n < N; ++n) {
+                    const V above = load(map + row * channels + c + n * LANES, channels - c - n * LANES) - pivot[n];
+                    sum[n] += above, square[n] += above * above;
+                }
+            }
+            for (int n = 0; n < N; ++n) {
+                const int64_t at = c + n * LANES;
+                flush(m.sum + at, sum[n], channels - at), flush(m.square + at, square[n], channels - at);
+            }
+        });
+    }
+}
+
+// Sums over rows of value(at, c, count), one vector of a gradient.
+template <typename F>
+INLINE void sum_up(const float *map, int64_t channels, int64_t from, int64_t to, Sums s, F &&value) {
+    for (int64_t begin = from; begin < to; begin += ROWS) {
+        const int64_t end = least(to, begin + ROWS);
+        in_pieces(channels, [&](int64_t c, auto vectors) __attribute__((always_inline)) {
+            constexpr int N = vectors;
+            V mean[N], plain[N], product[N];
+#pragma GCC unroll 4
+            for (int n = 0; n < N; ++n) mean[n] = load(s.mean + c + n * LANES, channels - c - n * LANES), plain[n] = product[n] = V{};
+            for (int64_t row = begin; row < end; ++row) {
+#pragma GCC unroll 4
+                for (int n = 0; n < N; ++n) {
+                    const int64_t channel = c + n * LANES, count = channels - channel, at = row * channels + channel;
+                    const V g = value(at, channel, count);
+                    plain[n] += g, product[n] += g * (load(map + at, count) - mean[n]);
+                }
+            }
+            for (int n = 0; n < N; ++n) {
+                const int64_t at = c + n * LANES;
+                flush(s.plain + at, plain[n], channels - at), flush(s.product + at, product[n], channels - at);
+            }
+        });
+    }
+}
+
+void sums(const Gradient &g, const float *map, int64_t channels, int64_t from, int64_t to, Sums s) {
+    sum_up(map, channels, from, to, s, [&](int64_t at, int64_t c, int64_t count) __attribute__((always_inline)) { return read(g, at, c, count); });
+}
+
+void merge(const Input *inputs, int64_t count, const float *plain, float factor, float *out, int64_t channels, int64_t from, int64_t to) {
+    for (int64_t row = from; row < to; ++row) {
+        for (int64_t c = 0; c < channels; c += LANES) {
+            const int64_t at = row * channels + c;
+            V sum = plain ? load(plain + at, channels - c) : V{};
+            for (int64_t i = 0; i < count; ++i) sum += read(inputs[i], inputs[i].values + at, c, channels - c);
+            store(out + at, sum * factor, channels - c);
+        }
+    }
+}
+
+void spread(const Gradient &g, float *out, int64_t channels, int64_t from, int64_t to) {
+    for (int64_t row = from; row < to; ++row) {
+        for (int64_t c = 0; c < channels; c += LANES) store(out + row * channels + c, read(g, row * channels + c, c, channels - c), channels - c);
+    }
+}
+
+void mask(float *gradient, const Input &in, int64_t channels, int64_t from, int64_t to, Sums s) {
+    sum_up(in.values, channels, from, to, s, [&](int64_t at, int64_t c, int64_t count) __attribute__((always_inline)) {
+        V value = load(gradient + at, count);
+        if (in.relu) value = where_positive(read(in, in.values + at, c, count), value);
+        store(gradient + at, value, count);
+        return value;
+    });
+}
+
+}  // namespace

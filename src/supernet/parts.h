@@ -1,0 +1,132 @@
+// How work is cut for threads: by its size alone, so that results do not depend on how many threads there are; and the sums of the parts.
+#pragma once
+
+#include "kernels/kernels.h"
+
+#include <ATen/TensorIterator.h>
+#include <ATen/ops/empty.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <cstdlib>
+#include <memory>
+#include <new>
+#include <tuple>
+#include <vector>
+
+namespace nse {
+
+// So few numbers are not worth waking other threads for.
+constexpr int64_t SMALL = 1 << 16;
+
+// body(begin, end) for ranges that make up 0..count, on libtorch's threads if there is enough to work on. Not at::parallel_for: that is OpenMP in whoever includes it, and
+// would bring a second OpenMP along; going over a tensor happens inside libtorch.
+template <typename F>
+void in_parallel(int64_t count, int64_t numbers_in_all, F body) {
+    if (numbers_in_all < SMALL) return body(0, count);
+    const at::Tensor numbers = at::empty({count}, at::kByte);
+    at::TensorIterator over = at::TensorIterator::borrowing_nullary_op(numbers);
+    const char *const first = static_cast<const char *>(numbers.const_data_ptr());
+    over.for_each(
+        [&](char **data, const int64_t *, int64_t size, int64_t repeats) {
+            // One dimension, as it lies in memory.
+            TORCH_CHECK(repeats == 1, "a range of one dimension was cut into ", repeats);
+            const int64_t begin = data[0] - first;
+            body(begin, begin + size);
+        },
+        1);
+}
+
+// 0..size in parts of about equal length and at least `least`, at most `most` of them.
+struct Parts {
+    int64_t size, count, numbers;
+
+    // `numbers`: how many each of 0..size stands for.
+    Parts(int64_t size, int64_t least, int64_t most, int64_t numbers)
+        : size(size), count(std::max<int64_t>(1, std::min(most, size / least))), numbers(size * numbers) {}
+
+    int64_t from(int64_t part) const { return size * part / count; }
+
+    template <typename F>
+    void each(F body) const {
+        in_parallel(count, numbers, [&](int64_t begin, int64_t end) {
+            for (int64_t part = begin; part < end; ++part) body(part, from(part), from(part + 1));
+        });
+    }
+};
+
+// Images in parts, and where there are few images blocks of channels too.
+struct Grid {
+    Parts images, blocks;
+
+    Grid(int64_t images, int64_t blocks, int64_t numbers)
+        : images(images, 1, 16, numbers), blocks(blocks, 1, std::max<int64_t>(1, 16 / this->images.count), 1) {}
+
+    template <typename F>
+    void each(F body) const {
+        in_parallel(images.count * blocks.count, images.numbers, [&](int64_t begin, int64_t end) {
+            for (int64_t i = begin; i < end; ++i) {
+                const int64_t part = i / blocks.count, block = i % blocks.count;
+                body(part, images.from(part), images.from(part + 1), blocks.from(block), blocks.from(block + 1));
+            }
+        });
+    }
+};
+
+// The statistics of a map by part.
+class MomentParts {
+    bool wanted;
+    int64_t channels = 0;
+    std::vector<int64_t> counts;
+    std::vector<float> pivots;
+    std::vector<double> sums, squares;
+
+  public:
+    explicit MomentParts(bool wanted) : wanted(wanted) {}
+
+    void begin(int64_t parts, int64_t channels) {
+        if (!wanted) return;
+        this->channels = channels;
+        counts.resize(parts), pivots.resize(parts * channels), sums.resize(parts * channels), squares.resize(parts * channels);
+    }
+
+    // Room for a part of so many rows.
+    Moments part(int64_t number, int64_t rows) {
+        if (!wanted) return {nullptr, nullptr, nullptr};
+        counts[number] = rows;
+        return {&pivots[number * channels], &sums[number * channels], &squares[number * channels]};
+    }
+
+    // Rows, mean and sum of squares around it: the parts' put together pairwise (Chan, Golub and LeVeque 1983).
+    std::tuple<double, double, double> channel(int64_t c) const {
+        double count = 0, mean = 0, squares = 0;
+        for (size_t part = 0; part < counts.size(); ++part) {
+            const size_t at = part * channels + c;
+            const double n = static_cast<double>(counts[part]), above = sums[at] / n, all = count + n;
+            const double apart = pivots[at] + above - mean;
+            squares += this->squares[at] - sums[at] * above + apart * apart * count * n / all;
+            mean += apart * n / all;
+            count = all;
+        }
+        return {count, mean, std::max(squares, 0.0)};
+    }
+};
+
+// Memory of this thread for the kernels, `count` floats.
+inline float *scratch(int64_t count) {
+    struct Free {
+        void operator()(float *p) const { std::free(p); }
+    };
+    static thread_local std::unique_ptr<float, Free> memory;
+    static thread_local int64_t room = 0;
+    if (count > room) {
+        memory.reset(), room = 0;
+        const size_t bytes = (static_cast<size_t>(count) * sizeof(float) + 4095) / 4096 * 4096;
+        memory.reset(static_cast<float *>(std::aligned_alloc(4096, bytes)));
+        if (!memory) throw std::bad_alloc();
+        room = count;
+    }
+    return memory.get();
+}
+
+}  // namespace nse
