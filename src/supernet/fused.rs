@@ -44,6 +44,7 @@ extern "C" {
         out: *mut *mut C_tensor,
         other: *mut *mut C_tensor,
     ) -> *mut c_char;
+    fn nse_shim_low() -> bool;
     fn nse_shim_level(name: *const c_char) -> bool;
     fn nse_shim_level_name() -> *const c_char;
     fn nse_shim_trim();
@@ -67,7 +68,8 @@ pub fn fits<'a>(x: &Tensor, mut units: impl Iterator<Item = &'a Unit>) -> bool {
         let relu = unit.activation().is_none_or(|activation| activation == Activation::Relu);
         relu && unit.norm.is_some() && unit.excitation.is_none() && floats(&unit.weight.value)
     };
-    floats(x) && units.all(own)
+    // SAFETY: takes nothing.
+    floats(x) && units.all(own) && !unsafe { nse_shim_low() }
 }
 
 /// Mean of the selected branches, and of the input too if there is a `shortcut`; and with `both` that of the unselected ones,

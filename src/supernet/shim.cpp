@@ -147,6 +147,9 @@ char *nse_shim_average(at::Tensor *const *averages, at::Tensor *const *values, s
     });
 }
 
+// Whether convolutions on the CPU are in bfloat16 on this thread.
+bool nse_shim_low() { return at::autocast::is_autocast_enabled(at::kCPU); }
+
 // Convolutions and linear layers of this thread in bfloat16 from now on, or no more.
 char *nse_shim_bfloat16(int cuda, int on) {
     return guarded([&] {
