@@ -104,7 +104,7 @@ int main(void) {
     int refused = 0;
     nse_status result = NSE_OK;
     /* A little more each time; libtorch gives back large memory at once, so that what is left over of a failed step is small. */
-    for (size_t room = 16 << 20; result != NSE_DONE; room += 32 << 20) {
+    for (size_t room = 8 << 20; result != NSE_DONE; room += 4 << 20) {
         struct rlimit little = all;
         little.rlim_cur = status("VmSize") + room;
         CHECK(setrlimit(RLIMIT_AS, &little) == 0);
