@@ -7,6 +7,7 @@ mod format;
 mod graph;
 mod onnx;
 #[rustfmt::skip]
+#[allow(clippy::enum_variant_names)]
 mod onnx_proto;
 pub mod safetensors;
 mod script;

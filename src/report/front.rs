@@ -202,7 +202,7 @@ fn accuracy_label(drive: Drive) -> &'static str {
 fn range(values: impl Iterator<Item = f64>) -> Option<Range<f64>> {
     let (least, most) = values.fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), v| (a.min(v), b.max(v)));
     let margin = (0.06 * (most - least)).max(1e-3 * most.abs()).max(1e-9);
-    (least <= most).then(|| least - margin..most + margin)
+    (least <= most).then_some(least - margin..most + margin)
 }
 
 /// After the point, so that neighbouring labels differ.

@@ -102,7 +102,7 @@ fn statistics_are_averaged_and_read_as_in_libtorch() {
         let mut calibration = Calibration::default();
         for images in &images {
             calibration.begin_pass();
-            network.forward(&images.to_kind(kind), &open, &Norm::Calibrate(&calibration)).unwrap();
+            let _logits = network.forward(&images.to_kind(kind), &open, &Norm::Calibrate(&calibration)).unwrap();
         }
         let statistics = calibration.into_statistics();
         let logits = network.forward(&images[0].to_kind(kind), &open, &Norm::Fixed(Reader::new(&statistics))).unwrap();
@@ -130,7 +130,7 @@ fn statistics_of_a_map_far_from_zero_are_exact() {
     let images = normal(&[8, 3, 9, 7], 8) * 1e-2 + 1000.0;
     let mut calibration = Calibration::default();
     calibration.begin_pass();
-    tch::no_grad(|| single.stem(&images, &Norm::Calibrate(&calibration)).unwrap());
+    let _map = tch::no_grad(|| single.stem(&images, &Norm::Calibrate(&calibration)).unwrap());
     let statistics = calibration.into_statistics();
     let maps = images.conv2d::<Tensor>(&stem.weight.value, None, [1, 1], [1, 1], [1, 1], 1).to_kind(Kind::Double);
     let per_channel = maps.transpose(0, 1).contiguous().view([6, -1]);

@@ -103,7 +103,7 @@ fn a_path_of_a_supernet_is_a_model() {
         trainer.weight_step(At { seed: 2, round: 1, step }, &active, 0.1).unwrap();
     }
     let model = trainer.model(&architecture, &Silent).unwrap();
-    let score = trainer.score(2, 1, &[architecture.clone()], &Silent).unwrap();
+    let score = trainer.score(2, 1, std::slice::from_ref(&architecture), &Silent).unwrap();
     assert_eq!(model.evaluate(&held_out, &Silent).unwrap().accuracy, score[0], "what the search sees");
     // And it is a better start than none.
     let short = json!({ "train": { "epochs": 1, "batch": 30, "lr": 0.01, "augment": { "pad": 0, "flip": false } } });
