@@ -22,7 +22,7 @@ static const char *SEARCH = "{\"seed\": 1, \"rounds\": 4, \"active\": 4,"
                             " \"objective\": {\"low\": 310000, \"high\": 350000, \"alpha\": 0.02},"
                             " \"train\": {\"epochs\": 0.8, \"batch\": 64, \"lr\": 0.1},"
                             " \"fitness\": {\"lr\": 0.02},"
-                            " \"candidates\": {\"count\": 40, \"extras\": 8},"
+                            " \"candidates\": {\"count\": 40, \"too_few\": \"accept\", \"extras\": 8},"
                             " \"score\": {\"calibration\": 512, \"images\": 2000, \"batch\": 512}}";
 static const char *MODEL = "{\"seed\": 1, \"train\": {\"epochs\": 2, \"batch\": 64, \"lr\": 0.1}}";
 

@@ -62,7 +62,7 @@ pub static PRESETS: [OptionsPreset; 5] = [
                 "active": 4,
                 "train": { "epochs": 3, "batch": 64, "lr": 0.1 },
                 "fitness": { "lr": 0.02 },
-                "candidates": { "count": 50, "extras": 10 },
+                "candidates": { "count": 50, "extras": 10, "too_few": "accept" },
                 "score": { "calibration": 512, "images": 1000, "batch": 500 },
             })
         },
