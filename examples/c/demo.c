@@ -24,7 +24,7 @@ static const char *SEARCH = "{\"seed\": 1, \"rounds\": 4, \"active\": 4,"
                             " \"fitness\": {\"lr\": 0.02},"
                             " \"candidates\": {\"count\": 40, \"too_few\": \"accept\", \"extras\": 8},"
                             " \"score\": {\"calibration\": 512, \"images\": 2000, \"batch\": 512}}";
-static const char *MODEL = "{\"seed\": 1, \"train\": {\"epochs\": 2, \"batch\": 64, \"lr\": 0.1}}";
+static const char *MODEL = "{\"seed\": 1, \"train\": {\"epochs\": 2, \"batch\": 64, \"lr\": 0.1, \"warmup\": 0.3, \"clip\": 1}}";
 
 static nse_error *error;
 static const char *out;
