@@ -185,7 +185,7 @@ def main():
     images(OUT / "data")
     run([os.environ.get("CC", "cc"), "-std=c11", *STRICT, HERE / "json.c", "-o", OUT / "json", *LINK], OUT)
     pages = [pathlib.Path(page).resolve() for page in sys.argv[4:]] or [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-    passed, failed = 0, 0
+    passed, failed = 0, []
     for page in pages:
         files = {}
         for block in blocks(page):
@@ -195,9 +195,8 @@ def main():
                 print(f"docs: {block.place} {block.language} {time.monotonic() - began:.1f} s", file=sys.stderr)
                 passed += 1
             except (Failed, OSError, subprocess.TimeoutExpired) as error:
-                failed += 1
-                print(f"docs: {block.place}: {error}", file=sys.stderr)
-    print(f"docs: {passed} passed, {failed} failed")
+                failed.append(f"docs: {block.place}: {error}")
+    print(*failed, f"docs: {passed} passed, {len(failed)} failed", sep="\n")
     return 1 if failed or not passed else 0
 
 
