@@ -9,5 +9,6 @@ int main(void) {
     nse_search *search = a_search(a_space(), training_images(), QUICK);
 @BLOCK@
     ok(status, error);
-    return others == 0;
+    /* A round this small may end before the first poll gives up, and then there was nothing else to do. */
+    return status == NSE_PENDING;
 }
