@@ -253,7 +253,8 @@ impl Search {
         let mut record = self.record(&scored, &[]);
         let mean = scored.iter().map(|s| s.accuracy).sum::<f64>() / scored.len().max(1) as f64;
         (record.loss, record.accuracy) = (1.0 - mean, mean);
-        self.close(record, retained);
+        let change = self.run.evolution.evolved(retained.clone());
+        self.close(record, &change, Some(retained));
         Ok(())
     }
 

@@ -14,7 +14,9 @@ use super::options::{SearchOptions, TooFew};
 use super::pareto::{self, Scored};
 use super::push::Pass;
 use super::random::{Purpose, Stream};
+use super::scorer::{ScorerOptions, Scores, Seen};
 use super::start::Drive;
+use super::strategy::Change;
 use super::trainer::{At, Trainer};
 use crate::arch::Architecture;
 use crate::cost::{CostTable, LatencyTable, Prices};
@@ -44,6 +46,11 @@ pub(super) enum Phase {
         step: u64,
         weights: bool,
     },
+    /// Operators are scored: `children`, when they are drawn, are looked at, in order.
+    Weigh {
+        children: Option<Vec<Architecture>>,
+        seen: Vec<Seen>,
+    },
     Sample,
     /// `candidates`: the previous front, then `main` new ones in total with it, then extras. Scored in order.
     Score {
@@ -69,6 +76,8 @@ pub struct Search {
     pub(super) options: SearchOptions,
     pub(super) costs: CostTable,
     pub(super) prices: Prices,
+    /// The one that is chosen.
+    pub(super) scorer: ScorerOptions,
     pub(super) run: Run,
     pub(super) pass: Pass,
 }
@@ -98,6 +107,15 @@ pub(super) struct Run {
     pub epochs_ended: Option<u64>,
     #[serde(default)]
     pub epoch_began: u64,
+    /// Between rounds, with a strategy that keeps weights: the operators that have some.
+    #[serde(default)]
+    pub kept: Option<Vec<Vec<u16>>>,
+    /// The weights with which the next round begins are those that later ones are compared with.
+    #[serde(default)]
+    pub refresh: bool,
+    /// Of the round under way, once they are known; not of operators that learn theirs.
+    #[serde(default)]
+    pub scores: Option<Scores>,
 }
 
 impl Search {
@@ -125,6 +143,7 @@ impl Search {
                 self.run.seconds.train += started.elapsed().as_secs_f64();
                 result
             }
+            Phase::Weigh { .. } => self.weigh(trainer, observer),
             Phase::Sample => self.sample(),
             Phase::Score { .. } => self.score(trainer, observer),
             Phase::Ask { .. } | Phase::Done => Ok(()),
@@ -132,7 +151,15 @@ impl Search {
     }
 
     fn begin(&mut self, trainer: &mut dyn Trainer) -> Result<()> {
-        trainer.begin_round(self.options.seed, self.run.round, &self.run.evolution.active())?;
+        let (seed, round, active) = (self.options.seed, self.run.round, self.run.evolution.active());
+        match self.run.kept {
+            Some(_) => trainer.go_on(seed, round, &active)?,
+            None => trainer.begin_round(seed, round, &active)?,
+        }
+        if self.scorer().compares() && (self.run.kept.is_none() || self.run.refresh) {
+            trainer.remember()?;
+        }
+        (self.run.kept, self.run.refresh) = (None, false);
         self.run.steps = self.work(trainer.steps_per_epoch()).0;
         self.run.epoch_began = 0;
         self.run.seconds = Seconds::default();
@@ -155,7 +182,7 @@ impl Search {
             self.run.meter.trained(outcome.loss, outcome.correct, outcome.images);
             notes::trained(self, step, outcome.loss);
             self.run.phase = Phase::Train { step, weights: true };
-            if (step + 1) % self.options.fitness.interval == 0 {
+            if self.scorer().learns() && (step + 1) % self.options.fitness.interval == 0 {
                 return Ok(());
             }
         } else {
@@ -163,7 +190,7 @@ impl Search {
         }
         // With pushed batches it is the host who ends a round's training.
         let last = step + 1 == self.run.steps && self.drive() == Drive::Steps;
-        self.run.phase = if last { Phase::Sample } else { Phase::Train { step: step + 1, weights: false } };
+        self.run.phase = if last { self.trained() } else { Phase::Train { step: step + 1, weights: false } };
         observer.event(&self.event(EventKind::Train, step + 1, self.run.steps, trainer), self);
         observer.keep(self, trainer)
     }
@@ -178,7 +205,9 @@ impl Search {
         }
         let adam = Adam { lr: options.lr, beta1: 0.0, beta2: 0.999 };
         self.run.evolution.learn(&self.prices, &self.options.objective, &adam, &paths, &gradients);
-        self.drop_unfit();
+        if self.strategy().drops_in_training() {
+            self.drop_unfit();
+        }
         Ok(())
     }
 
@@ -274,21 +303,31 @@ impl Search {
         let record = self.record(&scored, &extras);
         self.run.scored = scored.clone();
         self.run.front = pareto::front_with_extras(scored, extras);
-        let retained = used(self.run.front.iter().map(|s| &s.architecture), self.space.cells().len());
-        self.close(record, retained);
+        let used = used(self.run.front.iter().map(|s| &s.architecture), self.space.cells().len());
+        let change = self.standing(|now| self.strategy().change(now));
+        self.close(record, &change, Some(used));
     }
 
-    /// The end of a round whose front is there: what is `retained` goes on, and the rest is refilled.
-    pub(super) fn close(&mut self, mut record: RoundRecord, retained: Vec<BTreeSet<u16>>) {
+    /// The end of a round: what is retained goes on, and the rest is refilled. `used`: by the front, if the round has one.
+    pub(super) fn close(&mut self, mut record: RoundRecord, change: &Change, used: Option<Vec<BTreeSet<u16>>>) {
         record.front = self.run.front.iter().map(|s| FrontMember::new(&self.space, self.prices.metric, s)).collect();
-        let changes = self.run.evolution.advance(retained, self.options.fitness.preserve);
+        let preserve = self.options.fitness.preserve && self.strategy().drops_in_training();
+        let changes = self.run.evolution.advance(change, used, preserve);
         for (cell, (retained, refilled)) in changes.iter().enumerate() {
             record.retained.push(self.names(cell, retained));
             record.refilled.push(self.names(cell, refilled));
         }
         self.run.history.push(record);
         self.run.dropped.iter_mut().for_each(Vec::clear);
+        self.run.scores = None;
+        self.run.refresh = change.refresh;
+        if self.strategy().keeps_weights() {
+            self.run.kept = Some(change.retained.iter().map(|kept| kept.iter().copied().collect()).collect());
+        }
         self.run.round += 1;
+        if change.last && self.run.round < self.run.rounds {
+            self.run.rounds = self.run.round + 1;
+        }
         self.run.phase = match self.run.told {
             _ if self.run.round == self.run.rounds => Phase::Done,
             Some(_) => Phase::Ask { asked: 0, exhausted: false, told: Vec::new() },

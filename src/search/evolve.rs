@@ -4,6 +4,8 @@ use super::fitness::{Adam, CellFitness, TwoPaths};
 use super::gates;
 use super::random::{Purpose, Stream};
 use super::sample::{CellChoices, Sampler, Window};
+use super::scorer::Scores;
+use super::strategy::{CellStanding, Change};
 use super::trainer::PathGradient;
 use super::{Branches, Objective};
 use crate::arch::Architecture;
@@ -21,13 +23,14 @@ const STEPS: usize = 64;
 pub(super) struct Evolution {
     pools: Vec<Pool>,
     fitness: Vec<CellFitness>,
-    /// Latest theta of every operator that an architecture step has met; NaN for the others.
+    /// Latest theta of every operator that an architecture step has met, or what a scorer said; NaN for the others.
     #[serde(deserialize_with = "json::unknown_rows")]
     learnt: Vec<Vec<f64>>,
     /// Operators that must stay this round: those of the last front, and those without which the window is out of reach.
     pinned: Vec<BTreeSet<u16>>,
     /// What the last front uses, per cell; None before there is one.
     front: Option<Vec<BTreeSet<u16>>>,
+    /// Cells that may be skipped.
     skippable: Vec<bool>,
     size: usize,
     branches: Branches,
@@ -123,7 +126,7 @@ impl Evolution {
             let mut operators = pool.active().iter().chain(pool.pending()).chain(pool.left()).chain(&self.pinned[i]).chain(front);
             let parallel = self.fitness[i].fits(pool.active().len()) && self.learnt[i].len() == count;
             let ascending = pool.active().windows(2).all(|pair| pair[0] < pair[1]);
-            let kind = self.skippable[i] == cell.may_be_skipped();
+            let kind = !self.skippable[i] || cell.may_be_skipped();
             if !(parallel && ascending && kind && operators.all(|o| usize::from(*o) < count)) {
                 return Err(format!("the operators of cell {i}"));
             }
@@ -138,6 +141,50 @@ impl Evolution {
 
     pub fn active(&self) -> Vec<Vec<u16>> {
         self.pools.iter().map(|pool| pool.active().to_vec()).collect()
+    }
+
+    pub fn skippable(&self) -> &[bool] {
+        &self.skippable
+    }
+
+    /// The cells as a strategy sees them, with what `front` uses.
+    pub fn standing(&self, front: Vec<BTreeSet<u16>>) -> Vec<CellStanding<'_>> {
+        let cells = self.pools.iter().zip(&self.skippable).zip(front);
+        cells
+            .map(|((pool, skippable), front)| CellStanding {
+                active: pool.active(),
+                pending: pool.pending().len(),
+                skippable: *skippable,
+                front,
+            })
+            .collect()
+    }
+
+    /// Choices of `space` that were dropped: operators, and being skipped.
+    pub fn dropped(&self, space: &Space) -> usize {
+        let skips = space.cells().iter().zip(&self.skippable).filter(|(cell, skippable)| cell.may_be_skipped() && !**skippable);
+        skips.count() + self.pools.iter().map(|pool| pool.left().len()).sum::<usize>()
+    }
+
+    /// Whether `window` can be met with these operators, each as likely as not.
+    pub fn reaches(&self, prices: &Prices, window: Window, operators: &[Vec<u16>], skippable: &[bool]) -> bool {
+        let half: Vec<Vec<f64>> = operators.iter().map(|operators| vec![0.5; operators.len()]).collect();
+        let single = self.branches == Branches::Single;
+        let cells: Vec<_> = (operators.iter().zip(&half).zip(skippable))
+            .map(|((active, p), skippable)| CellChoices { active, p, may_be_skipped: *skippable, single })
+            .collect();
+        Sampler::new(prices, &cells, window).is_ok()
+    }
+
+    /// What a scorer says takes the place of what was learnt: candidates are drawn with the scores of each cell as theta, in units of
+    /// their deviation.
+    pub fn score(&mut self, scores: &Scores) {
+        for (cell, pool) in self.pools.iter().enumerate() {
+            self.fitness[cell] = CellFitness::given(scores.standard(cell, pool.active()));
+            for operator in pool.active() {
+                self.learnt[cell][usize::from(*operator)] = scores.of(cell, Some(*operator));
+            }
+        }
     }
 
     pub fn theta(&self, cell: usize) -> &[f64] {
@@ -301,25 +348,31 @@ impl Evolution {
         }
     }
 
+    /// What evolution does when these operators are used.
+    pub fn evolved(&self, used: Vec<BTreeSet<u16>>) -> Change {
+        Change { retained: used, skippable: self.skippable.clone(), size: self.size, last: false, refresh: false }
+    }
+
     /// This space with `used` retained.
     pub fn after(&self, used: &[BTreeSet<u16>]) -> Self {
         let mut after = self.clone();
-        after.advance(used.to_vec(), true);
+        after.advance(&self.evolved(used.to_vec()), Some(used.to_vec()), true);
         after
     }
 
-    /// The next round's space: in every cell the operators that are `used`, then pending ones up to the size of the active
-    /// subset. Theta starts from zero. Returns (retained, refilled) per cell.
-    pub fn advance(&mut self, used: Vec<BTreeSet<u16>>, preserve: bool) -> Vec<(Vec<u16>, Vec<u16>)> {
-        let mut changes = Vec::with_capacity(used.len());
-        for (pool, used) in self.pools.iter_mut().zip(&used) {
-            let retained: Vec<u16> = used.iter().copied().collect();
-            pool.evolve(retained.clone(), self.size);
-            let refilled = pool.active().iter().filter(|o| !used.contains(o)).copied().collect();
+    /// The next round's space: in every cell the operators that are retained, then pending ones up to the size of the active
+    /// subset. `used`: by the front, if there is one; protected if told to `preserve` them. Theta starts from zero. Returns (retained, refilled) per cell.
+    pub fn advance(&mut self, change: &Change, used: Option<Vec<BTreeSet<u16>>>, preserve: bool) -> Vec<(Vec<u16>, Vec<u16>)> {
+        let mut changes = Vec::with_capacity(self.pools.len());
+        for (pool, kept) in self.pools.iter_mut().zip(&change.retained) {
+            let retained: Vec<u16> = kept.iter().copied().collect();
+            pool.evolve(retained.clone(), change.size);
+            let refilled = pool.active().iter().filter(|o| !kept.contains(o)).copied().collect();
             changes.push((retained, refilled));
         }
-        self.pinned = if preserve { used.clone() } else { vec![BTreeSet::new(); self.pools.len()] };
-        self.front = Some(used);
+        self.skippable.clone_from(&change.skippable);
+        self.pinned = used.clone().filter(|_| preserve).unwrap_or(vec![BTreeSet::new(); self.pools.len()]);
+        self.front = used;
         self.reset_fitness();
         changes
     }

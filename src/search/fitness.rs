@@ -89,6 +89,11 @@ impl CellFitness {
         CellFitness { theta: zeros.clone(), first: zeros.clone(), second: zeros, steps: 0 }
     }
 
+    /// Scores that come from elsewhere; they are not learnt any further.
+    pub fn given(theta: Vec<f64>) -> Self {
+        CellFitness { theta: theta.clone(), ..CellFitness::new(theta.len()) }
+    }
+
     pub fn theta(&self) -> &[f64] {
         &self.theta
     }

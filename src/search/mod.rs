@@ -1,9 +1,11 @@
 //! The search: how a space evolves, round by round. Pure: no tensors, no files, no clock that matters, no global randomness.
 //!
-//! [`Search`] is the state machine. It decides every number and asks a [`Trainer`] to compute with weights.
+//! [`Search`] is the state machine. It decides every number and asks a [`Trainer`] to compute with weights. How the space changes
+//! between rounds is a [`strategy`], what gives an operator its score a [`scorer`].
 
 mod asking;
 mod budget;
+pub mod children;
 mod distinct;
 mod elsewhere;
 mod engine;
@@ -23,12 +25,16 @@ mod preset;
 mod push;
 mod random;
 mod reach;
+mod registry;
 mod sample;
 mod schedule;
+pub mod scorer;
 mod start;
 mod state;
+pub mod strategy;
 mod telling;
 mod trainer;
+mod weighing;
 
 pub use asking::{Asked, Effect, ToldOptions};
 pub use budget::{Budget, Reach};
@@ -50,6 +56,8 @@ pub use push::{BatchTrainer, Given, LastStep, Place, PushedOptions, Wanted};
 pub use random::{Purpose, Stream};
 pub use sample::{CellChoices, Sampler, Window};
 pub use schedule::Schedule;
+pub use scorer::ScorerOptions;
 pub use start::{Drive, Start};
+pub use strategy::StrategyOptions;
 pub use telling::Example;
-pub use trainer::{Array, Arrays, At, PathGradient, StepOutcome, Trainer};
+pub use trainer::{Array, Arrays, At, Comparison, Parts, PathGradient, Prediction, Products, StepOutcome, Trainer};

@@ -5,6 +5,9 @@ use super::objective::Objective;
 use super::preset;
 use super::push::PushedOptions;
 use super::schedule::Schedule;
+use super::scorer::ScorerOptions;
+use super::start::Drive;
+use super::strategy::StrategyOptions;
 use crate::error::Result;
 use crate::json;
 use schemars::JsonSchema;
@@ -35,6 +38,14 @@ pub struct SearchOptions {
     /// How many operators of a cell may be open at a time.
     #[serde(default)]
     pub branches: Branches,
+    /// How the space changes between rounds: "evolve" (NSE), "shrink" (ABS), "eliminate" or "grow", or an object with that name as its
+    /// only key and options below it.
+    #[serde(default)]
+    pub strategy: StrategyOptions,
+    /// What gives operators their scores: "fitness", "angle", "magnitude", "accuracy" or "diversity", or an object as above. Default: what
+    /// the strategy goes by, "fitness" for evolve and grow, "angle" for shrink, "accuracy" for eliminate.
+    #[serde(default)]
+    pub scorer: Option<ScorerOptions>,
     /// The cost window.
     pub objective: Objective,
     /// Training of the shared weights.
@@ -290,6 +301,29 @@ impl SearchOptions {
             return wrong("/tensorboard/path", "not the name of a folder".into());
         }
         Ok(())
+    }
+
+    /// The one that is named, or the strategy's.
+    pub fn scorer(&self) -> ScorerOptions {
+        self.scorer.clone().unwrap_or_else(|| self.strategy.get().scorer())
+    }
+
+    /// Whether a search of this kind can have the strategy and the scorer.
+    pub(super) fn serves(&self, drive: Drive) -> Result<()> {
+        let (strategy, scorer) = (self.strategy.name(), self.scorer());
+        let wrong = |pointer: &str, reason: String| Err(json::out_of_range(DOCUMENT, pointer, reason));
+        match drive {
+            Drive::Told if strategy != "evolve" => {
+                wrong("/strategy", format!("{strategy} needs a supernet, and a search that is told its results has none"))
+            }
+            Drive::Told if !scorer.get().learns() => {
+                wrong("/scorer", format!("{} needs a supernet, and a search that is told its results has none", scorer.name()))
+            }
+            Drive::Pushed if scorer.get().looks() => {
+                wrong("/scorer", format!("{} looks at images, which a search that is pushed its batches does not have", scorer.name()))
+            }
+            _ => Ok(()),
+        }
     }
 }
 

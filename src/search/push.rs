@@ -98,7 +98,7 @@ impl Search {
             Phase::Ask { .. } | Phase::Done => Wanted::Nothing,
             Phase::Begin | Phase::Train { weights: false, .. } => Wanted::Weight,
             Phase::Train { weights: true, .. } => Wanted::Architecture,
-            Phase::Sample => Wanted::Calibrate,
+            Phase::Weigh { .. } | Phase::Sample => Wanted::Calibrate,
             Phase::Score { .. } if self.pass.closed => Wanted::Evaluate,
             Phase::Score { .. } => Wanted::Calibrate,
         }
@@ -133,7 +133,7 @@ impl Search {
         match self.run.phase {
             Phase::Begin | Phase::Ask { .. } | Phase::Done => Place { epoch: 1, epochs, step: 0 },
             Phase::Train { step, weights } => Place { epoch: ended + 1, epochs, step: step + u64::from(weights) },
-            Phase::Sample | Phase::Score { .. } => Place { epoch: epochs, epochs, step: self.run.steps },
+            Phase::Weigh { .. } | Phase::Sample | Phase::Score { .. } => Place { epoch: epochs, epochs, step: self.run.steps },
         }
     }
 
@@ -160,6 +160,10 @@ impl Search {
             }
             Wanted::Calibrate => {
                 self.draw(trainer, observer)?;
+                if self.wanted() != Wanted::Calibrate {
+                    // The round has no candidates, and is over.
+                    return Ok(());
+                }
                 trainer.calibrate(self.unscored(), self.pass.calibrated == 0, batch, observer)?;
                 self.pass.calibrated += images;
                 self.pass.closed = self.pass.calibrated >= self.options.score.calibration as u64;
@@ -188,7 +192,7 @@ impl Search {
                 (self.run.epochs_ended, self.run.epoch_began) = (Some(ended + 1), step);
                 if ended + 1 == self.options.train.whole_epochs() {
                     self.run.steps = step;
-                    self.run.phase = Phase::Sample;
+                    self.run.phase = self.trained();
                     self.draw(trainer, observer)?;
                 }
                 Ok(())
@@ -202,9 +206,9 @@ impl Search {
         }
     }
 
-    /// The candidates, once training is over.
+    /// The scores of the operators and the candidates, once training is over.
     fn draw<T: BatchTrainer>(&mut self, trainer: &mut T, observer: &dyn Observer) -> Result<()> {
-        if matches!(self.run.phase, Phase::Sample) {
+        while matches!(self.run.phase, Phase::Weigh { .. } | Phase::Sample) {
             self.pass = Pass::default();
             self.piece(trainer, observer)?;
         }

@@ -36,6 +36,8 @@ pub enum Purpose {
     Mixup = 13,
     /// Which branches a step of a stand-alone training leaves out; index = step.
     DropPath = 14,
+    /// Architectures by which operators are scored.
+    Children = 15,
 }
 
 pub struct Stream(ChaCha8Rng);

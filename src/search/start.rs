@@ -16,6 +16,9 @@ use crate::error::{Error, Result};
 use crate::space::Space;
 use std::sync::Arc;
 
+/// Of a search: what a checkpoint may say.
+pub(super) const MOST_ROUNDS: u64 = 10_000;
+
 /// What a search may begin with, beside its space and options.
 #[derive(Clone, Default)]
 pub struct Start<'a> {
@@ -66,8 +69,9 @@ impl Search {
                 return Err(Error::Argument { name: "start", reason });
             }
         };
+        options.serves(start.drive)?;
         let beginning = Beginning {
-            size: options.active,
+            size: options.strategy.get().begins(options.active),
             seed: options.seed,
             branches: options.branches,
             preserve: options.fitness.preserve,
@@ -79,9 +83,8 @@ impl Search {
         let mut front = before.map_or(Vec::new(), |before| before.front);
         // Accuracies of another kind: they are evaluated anew.
         let first = if told { front.drain(..).map(|s| s.architecture).collect() } else { Vec::new() };
-        let all = (evolution.most_operators() as u64).saturating_sub(1) / (options.active as u64 - 1);
         let run = Run {
-            rounds: options.rounds.unwrap_or(all).max(1),
+            rounds: 1,
             round: 0,
             phase: if told { Phase::Ask { asked: 0, exhausted: false, told: Vec::new() } } else { Phase::Begin },
             evolution,
@@ -95,8 +98,14 @@ impl Search {
             seconds: Seconds::default(),
             epochs_ended: pushed.then_some(0),
             epoch_began: 0,
+            kept: None,
+            refresh: false,
+            scores: None,
         };
-        let search = Search { space, latency: start.latency, options, costs, prices, run, pass: Pass::default() };
+        let scorer = options.scorer();
+        let mut search = Search { space, latency: start.latency, options, costs, prices, scorer, run, pass: Pass::default() };
+        let all = || search.standing(|now| search.strategy().rounds(now));
+        search.run.rounds = search.options.rounds.unwrap_or_else(all).clamp(1, MOST_ROUNDS);
         if !told {
             // What the first active subset does not have, it will not have after its training.
             search.candidates(&mut Stream::new(search.options.seed, Purpose::Probe, 0, 1))?;

@@ -18,7 +18,8 @@ impl Search {
         let costs = CostTable::new(&space);
         let prices = Prices::of(&space, &costs, options.objective.cost, latency.as_deref())?;
         let run = Run::read(state, &space)?;
-        let search = Search { space, latency, options, costs, prices, run, pass: Pass::default() };
+        let scorer = options.scorer();
+        let search = Search { space, latency, options, costs, prices, scorer, run, pass: Pass::default() };
         notes::ready(&search, "restored");
         Ok(search)
     }
@@ -28,10 +29,14 @@ impl Search {
         serde_json::to_value(&self.run).unwrap_or_default()
     }
 
-    /// Whether a round is under way, so that weights matter: the number of the round and its active operators.
+    /// Whether weights matter, because a round is under way or the next one goes on with them: the number of the round, and the
+    /// operators that have weights.
     pub fn under_way(&self) -> Option<(u64, Vec<Vec<u16>>)> {
-        let weights = matches!(self.run.phase, Phase::Train { .. } | Phase::Sample | Phase::Score { .. });
-        weights.then(|| (self.run.round, self.active()))
+        match self.run.phase {
+            Phase::Train { .. } | Phase::Weigh { .. } | Phase::Sample | Phase::Score { .. } => Some((self.run.round, self.active())),
+            Phase::Begin => self.run.kept.clone().map(|kept| (self.run.round, kept)),
+            Phase::Ask { .. } | Phase::Done => None,
+        }
     }
 }
 
@@ -52,8 +57,18 @@ impl Run {
         if self.dropped.len() != space.cells().len() {
             return Err(format!("{} cells with dropped operators", self.dropped.len()));
         }
-        for (i, (dropped, cell)) in self.dropped.iter().zip(space.cells()).enumerate() {
-            if let Some(o) = dropped.iter().find(|o| usize::from(**o) >= cell.operators.len()) {
+        let kept = self.kept.as_ref();
+        if let Some(cells) = kept.map(Vec::len).filter(|cells| *cells != space.cells().len()) {
+            return Err(format!("{cells} cells that keep weights"));
+        }
+        let scored = self.scores.as_ref().map(|scores| scores.cells());
+        if let Some(cells) = scored.map(<[_]>::len).filter(|cells| *cells != space.cells().len()) {
+            return Err(format!("{cells} cells with scores"));
+        }
+        for (i, cell) in space.cells().iter().enumerate() {
+            let kept = kept.into_iter().flat_map(|kept| &kept[i]);
+            let scored = scored.into_iter().flat_map(|scored| &scored[i]).filter_map(|score| score.choice.as_ref());
+            if let Some(o) = self.dropped[i].iter().chain(kept).chain(scored).find(|o| usize::from(**o) >= cell.operators.len()) {
                 return Err(format!("operator {o} of cell {i}"));
             }
         }
@@ -77,6 +92,13 @@ impl Run {
         }
         if let Phase::Ask { told, .. } = &self.phase {
             architectures.extend(told);
+        }
+        if let Phase::Weigh { children, seen } = &self.phase {
+            let children = children.as_deref().unwrap_or_default();
+            if seen.len() > children.len() {
+                return Err(format!("{} results of {} architectures", seen.len(), children.len()));
+            }
+            architectures.extend(children);
         }
         if let Phase::Score { candidates, main, accuracies } = &self.phase {
             if *main > candidates.len() || accuracies.len() > candidates.len() {

@@ -41,7 +41,7 @@ impl Search {
                 let best = accuracies.iter().take(*main).copied().fold(0.0, f64::max);
                 (0, (candidates.len() - accuracies.len()) as u64, epochs, best)
             }
-            Phase::Sample => (0, per_round, epochs, self.run.meter.accuracy()),
+            Phase::Weigh { .. } | Phase::Sample => (0, per_round, epochs, self.run.meter.accuracy()),
             Phase::Begin | Phase::Ask { .. } | Phase::Done => {
                 (0, 0, epochs, self.run.front.iter().map(|s| s.accuracy).fold(0.0, f64::max))
             }

@@ -4,8 +4,9 @@
 use super::fitness::TwoPaths;
 use super::observe::Control;
 use crate::arch::Architecture;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use std::collections::BTreeMap;
+use std::ops::Add;
 
 /// Where in a run something happens; names the random streams and the batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +42,65 @@ pub struct Array {
 
 pub type Arrays = BTreeMap<String, Array>;
 
+/// Inner products of two weight vectors: those of then, V0, and those of now, V.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Products {
+    /// <V0, V>
+    pub both: f64,
+    /// <V0, V0>
+    pub then: f64,
+    /// <V, V>
+    pub now: f64,
+}
+
+impl Products {
+    /// Of weights that are the same then and now, with this sum of squares.
+    pub fn constant(squares: f64) -> Self {
+        Products { both: squares, then: squares, now: squares }
+    }
+
+    /// arccos(<V0, V> / (|V0| |V|)), from 0 to pi; 0 for a vector without length.
+    pub fn angle(&self) -> f64 {
+        let lengths = self.then.sqrt() * self.now.sqrt();
+        if lengths > 0.0 {
+            (self.both / lengths).clamp(-1.0, 1.0).acos()
+        } else {
+            0.0
+        }
+    }
+}
+
+/// Of two vectors behind each other.
+impl Add for Products {
+    type Output = Products;
+    fn add(self, other: Products) -> Products {
+        Products { both: self.both + other.both, then: self.then + other.then, now: self.now + other.now }
+    }
+}
+
+/// Of a part of a network: its kernels (and the weight of a linear layer), and scale and shift of its first two batch-norms.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Parts {
+    pub kernels: Products,
+    pub norms: Products,
+}
+
+/// What training has done to the weights since [`Trainer::remember`].
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Comparison {
+    /// Stem, tail and classifier.
+    pub ends: Parts,
+    /// Of every active operator of every cell.
+    pub cells: Vec<BTreeMap<u16, Parts>>,
+}
+
+/// What an architecture says of the held-out images, in their order, and how often it is right, 0 to 1.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Prediction {
+    pub accuracy: f64,
+    pub classes: Vec<u32>,
+}
+
 pub trait Trainer {
     /// Optimizer steps per epoch over the training images.
     fn steps_per_epoch(&self) -> u64;
@@ -72,4 +132,30 @@ pub trait Trainer {
     /// Held-out accuracy, 0 to 1, of each candidate with its own batch-norm statistics. May stop early, with
     /// [`crate::Error::Cancelled`], when `control` says so.
     fn score(&mut self, seed: u64, round: u64, candidates: &[Architecture], control: &dyn Control) -> Result<Vec<f64>>;
+
+    /// As [`Trainer::begin_round`], but operators that had weights in the round before keep them, with their momenta, and so do stem, tail and
+    /// classifier. What was remembered is too, and of a new operator its fresh weights.
+    fn go_on(&mut self, _seed: u64, _round: u64, _active: &[Vec<u16>]) -> Result<()> {
+        cannot("keep weights from round to round")
+    }
+
+    /// The weights of now are those that later ones are compared with. They are part of what [`Trainer::save`] gives.
+    fn remember(&mut self) -> Result<()> {
+        cannot("remember weights")
+    }
+
+    /// The weights of the `active` operators against those that were remembered.
+    fn compare(&self, _active: &[Vec<u16>]) -> Result<Comparison> {
+        cannot("compare weights")
+    }
+
+    /// As [`Trainer::score`], and what each candidate says of every image.
+    fn predict(&mut self, _seed: u64, _round: u64, _candidates: &[Architecture], _control: &dyn Control) -> Result<Vec<Prediction>> {
+        cannot("tell what candidates say of images")
+    }
+}
+
+/// What not every trainer needs to be able to.
+fn cannot<T>(what: &str) -> Result<T> {
+    Err(Error::Argument { name: "trainer", reason: format!("it does not {what}, which this strategy or scorer needs") })
 }

@@ -1,0 +1,134 @@
+//! The end of a round's training, for scorers other than fitness and strategies other than evolution: operators are scored, and where the
+//! round ends without candidates the space changes at once.
+
+use super::children::Children;
+use super::engine::{Phase, Search};
+use super::evolve::used;
+use super::notes;
+use super::observe::{EventKind, Observer};
+use super::random::{Purpose, Stream};
+use super::scorer::{Evidence, Moment, Scorer, ScorerOptions, Scores};
+use super::strategy::{Standing, Strategy};
+use super::trainer::Trainer;
+use super::Branches;
+use crate::error::{Error, Result};
+
+impl Search {
+    pub(super) fn strategy(&self) -> &dyn Strategy {
+        self.options.strategy.get()
+    }
+
+    pub(super) fn scorer(&self) -> &dyn Scorer {
+        self.scorer.get()
+    }
+
+    /// What operators are scored by: as the options say, or as the strategy does.
+    pub fn scorer_options(&self) -> &ScorerOptions {
+        &self.scorer
+    }
+
+    /// What comes when the weights of a round are trained.
+    pub(super) fn trained(&self) -> Phase {
+        match self.scorer().learns() && self.searches() {
+            true => Phase::Sample,
+            false => Phase::Weigh { children: None, seen: Vec::new() },
+        }
+    }
+
+    /// Whether the round under way ends with candidates.
+    pub(super) fn searches(&self) -> bool {
+        self.standing(|now| self.strategy().searches(now))
+    }
+
+    /// Where the search stands, for its strategy.
+    pub(super) fn standing<R>(&self, look: impl FnOnce(&Standing) -> R) -> R {
+        let (evolution, window) = (&self.run.evolution, self.options.objective.window());
+        let front = used(self.run.front.iter().map(|s| &s.architecture), self.space.cells().len());
+        look(&Standing {
+            round: self.run.round,
+            rounds: self.run.rounds,
+            cells: evolution.standing(front),
+            active: self.options.active,
+            single: self.options.branches == Branches::Single,
+            dropped: evolution.dropped(&self.space),
+            scores: self.run.scores.clone().unwrap_or_default(),
+            reaches: &|operators, skippable| evolution.reaches(&self.prices, window, operators, skippable),
+        })
+    }
+
+    pub(super) fn all_children(&self) -> Children<'_> {
+        Children {
+            space: &self.space,
+            prices: &self.prices,
+            active: self.run.evolution.active(),
+            skippable: self.run.evolution.skippable().to_vec(),
+            single: self.options.branches == Branches::Single,
+            most: self.options.objective.window().high,
+        }
+    }
+
+    /// Draws the architectures that are looked at, looks at the next ones, or makes scores of what was seen.
+    pub(super) fn weigh(&mut self, trainer: &mut dyn Trainer, observer: &dyn Observer) -> Result<()> {
+        if observer.cancelled() {
+            return Err(Error::Cancelled);
+        }
+        let at = Moment { seed: self.options.seed, round: self.run.round };
+        let stream = |part| Stream::new(at.seed, Purpose::Children, at.round, part);
+        let Phase::Weigh { children, seen } = &self.run.phase else { return Ok(()) };
+        let Some(children) = children else {
+            let children = Some(self.scorer().children(&self.all_children(), &mut stream(0))?);
+            self.run.phase = Phase::Weigh { children, seen: Vec::new() };
+            self.run.meter.start();
+            return Ok(());
+        };
+        let (done, all) = (seen.len(), children.len());
+        if done < all {
+            let group = &children[done..all.min(done + self.scorer().together().max(1))];
+            let looked = self.scorer().look(trainer, at, group, observer)?;
+            if let Some(seen) = looked.iter().find(|seen| !(0.0..=1.0).contains(&seen.accuracy)) {
+                return Err(Error::Argument { name: "trainer", reason: format!("an accuracy of {} is not in 0 to 1", seen.accuracy) });
+            }
+            if looked.len() != group.len() {
+                let reason = format!("{} results for {} architectures", looked.len(), group.len());
+                return Err(Error::Argument { name: "trainer", reason });
+            }
+            if let Phase::Weigh { seen, .. } = &mut self.run.phase {
+                seen.extend(looked);
+            }
+            let done = all.min(done + self.scorer().together().max(1)) as u64;
+            observer.event(&self.event(EventKind::Score, done, all as u64, trainer), self);
+            return observer.keep(self, trainer);
+        }
+        let active = self.run.evolution.active();
+        let comparison = if self.scorer().compares() { Some(trainer.compare(&active)?) } else { None };
+        let scores = self.scorer().score(Evidence {
+            children: &self.all_children(),
+            theta: (0..active.len()).map(|cell| self.run.evolution.theta(cell)).collect(),
+            comparison,
+            seen: children.iter().zip(seen.iter().copied()).collect(),
+            stream: stream(1),
+        })?;
+        self.weighed(scores);
+        if matches!(self.run.phase, Phase::Sample) {
+            return Ok(());
+        }
+        notes::round_finished(self);
+        observer.event(&self.event(EventKind::Finish, 1, 1, trainer), self);
+        observer.keep(self, trainer)
+    }
+
+    /// With scores for all operators: candidates are next, or the space changes.
+    fn weighed(&mut self, scores: Scores) {
+        if !self.scorer().learns() {
+            self.run.evolution.score(&scores);
+        }
+        self.run.scores = Some(scores);
+        if self.searches() {
+            self.run.phase = Phase::Sample;
+            return;
+        }
+        let record = self.record(&[], &[]);
+        let change = self.standing(|now| self.strategy().change(now));
+        self.close(record, &change, None);
+    }
+}
