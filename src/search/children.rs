@@ -5,13 +5,14 @@
 //! space has no more architectures than would be wanted, all of them are taken, as in its experiments on NAS-Bench-201.
 
 use super::gates;
+use super::observe::Control;
 use super::random::Stream;
 use super::sample::{CellChoices, Sampler, Window};
 use super::scorer::Scores;
 use super::strategy::Choice;
 use crate::arch::Architecture;
 use crate::cost::Prices;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::space::Space;
 use std::collections::{BTreeMap, HashSet};
 
@@ -66,7 +67,7 @@ impl Children<'_> {
     }
 
     /// Up to `wanted` for every choice of a cell that has several; all that there are, if those are no more.
-    pub fn of_each(&self, wanted: usize, stream: &mut Stream) -> Result<Vec<Architecture>> {
+    pub fn of_each(&self, wanted: usize, stream: &mut Stream, control: &dyn Control) -> Result<Vec<Architecture>> {
         let choices: Vec<_> = self.all_choices().collect();
         let enough = (wanted * choices.len()) as f64;
         if self.log10_size() <= enough.min(MOST).log10() + 1e-9 {
@@ -85,8 +86,11 @@ impl Children<'_> {
         let alone = |cell: usize| self.active[cell].len() + usize::from(self.skippable[cell]) < 2;
         for (cell, choice) in choices.into_iter().filter(|(cell, _)| !alone(*cell)) {
             let missing = wanted.saturating_sub(counts[&(cell, choice)]);
-            let (mut left, mut tries) = (missing, missing * TRIES);
+            let (mut left, mut tries) = (missing, missing.saturating_mul(TRIES));
             while left > 0 && tries > 0 {
+                if tries % TRIES == 0 && control.cancelled() {
+                    return Err(Error::Cancelled);
+                }
                 tries -= 1;
                 let child = Architecture::new(self.space, self.draw(cell, choice, stream))?;
                 left -= usize::from(take(child, &mut counts, &mut children));
@@ -101,24 +105,30 @@ impl Children<'_> {
         Ok(children)
     }
 
-    /// Each choice of a cell as likely as the others, those of `cell` fixed to be, or to have, one.
+    /// What every cell does, `cell` doing, or among others having, this `choice`: with single branches each choice of a cell is as likely
+    /// as the others, else each operator as likely to be there as not.
     fn draw(&self, cell: usize, choice: Choice, stream: &mut Stream) -> Vec<Vec<u16>> {
         let draw = |i: usize| match choice {
             None if i == cell => Vec::new(),
             Some(fixed) if i == cell && self.single => vec![fixed],
-            fixed => {
-                let active = &self.active[i];
-                let p: Vec<f64> = active.iter().map(|o| if i == cell && fixed == Some(*o) { 1.0 } else { 0.5 }).collect();
-                let empty = vec![vec![false; active.len()]];
-                let forbidden = if self.skippable[i] { &[][..] } else { &empty };
-                let gates = match self.single {
-                    true => gates::draw_single(&p, forbidden, stream),
-                    false => gates::draw(&p, forbidden, stream),
-                };
-                active.iter().zip(gates.unwrap_or_default()).filter(|(_, open)| *open).map(|(o, _)| *o).collect()
+            Some(fixed) if i == cell => self.subset(i, Some(fixed), stream),
+            _ if self.single => {
+                let drawn = stream.below((self.active[i].len() + usize::from(self.skippable[i])) as u64);
+                self.active[i].get(drawn as usize).copied().into_iter().collect()
             }
+            _ => self.subset(i, None, stream),
         };
         (0..self.active.len()).map(draw).collect()
+    }
+
+    /// Any number of operators, not none where a cell cannot be skipped.
+    fn subset(&self, cell: usize, fixed: Choice, stream: &mut Stream) -> Vec<u16> {
+        let active = &self.active[cell];
+        let p: Vec<f64> = active.iter().map(|o| if fixed == Some(*o) { 1.0 } else { 0.5 }).collect();
+        let nothing = vec![vec![false; active.len()]];
+        let forbidden = if self.skippable[cell] { &[][..] } else { &nothing };
+        let gates = gates::draw(&p, forbidden, stream).unwrap_or_default();
+        active.iter().zip(gates).filter(|(_, open)| *open).map(|(o, _)| *o).collect()
     }
 
     /// One with this choice, whatever it takes; None: there is none at this cost.

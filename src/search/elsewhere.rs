@@ -2,7 +2,7 @@
 
 use super::fitness::TwoPaths;
 use super::observe::Control;
-use super::trainer::{Arrays, At, PathGradient, StepOutcome, Trainer};
+use super::trainer::{Arrays, At, Comparison, PathGradient, StepOutcome, Trainer};
 use crate::arch::Architecture;
 use crate::error::{Error, Result};
 
@@ -39,6 +39,18 @@ impl Trainer for Elsewhere {
 
     fn restore(&mut self, _: u64, _: u64, _: &[Vec<u16>], _: &Arrays) -> Result<()> {
         Ok(())
+    }
+
+    fn keep(&mut self, _: &[Vec<u16>]) -> Result<()> {
+        nothing()
+    }
+
+    fn remember(&mut self) -> Result<()> {
+        nothing()
+    }
+
+    fn compare(&self, _: &[Vec<u16>]) -> Result<Comparison> {
+        nothing()
     }
 
     fn data(&self) -> String {

@@ -9,12 +9,12 @@ use super::history::{FrontMember, RoundRecord, Seconds};
 use super::ledger::Ledger;
 use super::meter::Meter;
 use super::notes;
-use super::observe::{EventKind, Observer};
+use super::observe::{Control, EventKind, Observer};
 use super::options::{SearchOptions, TooFew};
 use super::pareto::{self, Scored};
 use super::push::Pass;
 use super::random::{Purpose, Stream};
-use super::scorer::{ScorerOptions, Scores, Seen};
+use super::scorer::{ScorerOptions, Scores};
 use super::start::Drive;
 use super::strategy::Change;
 use super::trainer::{At, Trainer};
@@ -28,7 +28,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 /// Candidates handed to the trainer at a time: a cancel loses at most the scores of one such group.
-const GROUP: usize = 4;
+pub(super) const GROUP: usize = 4;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
@@ -46,10 +46,10 @@ pub(super) enum Phase {
         step: u64,
         weights: bool,
     },
-    /// Operators are scored: `children`, when they are drawn, are looked at, in order.
+    /// Operators are scored: `children`, when they are drawn, are evaluated, in order.
     Weigh {
         children: Option<Vec<Architecture>>,
-        seen: Vec<Seen>,
+        accuracies: Vec<f64>,
     },
     Sample,
     /// `candidates`: the previous front, then `main` new ones in total with it, then extras. Scored in order.
@@ -107,9 +107,9 @@ pub(super) struct Run {
     pub epochs_ended: Option<u64>,
     #[serde(default)]
     pub epoch_began: u64,
-    /// Between rounds, with a strategy that keeps weights: the operators that have some.
+    /// Between rounds: the next one goes on with the weights of the last.
     #[serde(default)]
-    pub kept: Option<Vec<Vec<u16>>>,
+    pub kept: bool,
     /// The weights with which the next round begins are those that later ones are compared with.
     #[serde(default)]
     pub refresh: bool,
@@ -153,14 +153,14 @@ impl Search {
     fn begin(&mut self, trainer: &mut dyn Trainer) -> Result<()> {
         let (seed, round, active) = (self.options.seed, self.run.round, self.run.evolution.active());
         match self.run.kept {
-            Some(_) => trainer.go_on(seed, round, &active)?,
-            None => trainer.begin_round(seed, round, &active)?,
+            true => trainer.keep(&active)?,
+            false => trainer.begin_round(seed, round, &active)?,
         }
-        if self.scorer().compares() && (self.run.kept.is_none() || self.run.refresh) {
+        if self.scorer().compares() && (!self.run.kept || self.run.refresh) {
             trainer.remember()?;
         }
-        (self.run.kept, self.run.refresh) = (None, false);
-        self.run.steps = self.work(trainer.steps_per_epoch()).0;
+        (self.run.kept, self.run.refresh) = (false, false);
+        self.run.steps = self.work(self.run.round, trainer.steps_per_epoch()).0;
         self.run.epoch_began = 0;
         self.run.seconds = Seconds::default();
         self.run.meter.restart();
@@ -266,14 +266,7 @@ impl Search {
             observer.event(&self.event(EventKind::Finish, 1, 1, trainer), self);
             return observer.keep(self, trainer);
         }
-        let scores = trainer.score(self.options.seed, self.run.round, group, observer)?;
-        if scores.len() != group.len() {
-            let reason = format!("{} scores for {} candidates", scores.len(), group.len());
-            return Err(Error::Argument { name: "trainer", reason });
-        }
-        if let Some(score) = scores.iter().find(|score| !(0.0..=1.0).contains(*score)) {
-            return Err(Error::Argument { name: "trainer", reason: format!("an accuracy of {score} is not in 0 to 1") });
-        }
+        let scores = evaluate(trainer, self.options.seed, self.run.round, group, observer)?;
         accuracies.extend(&scores);
         let done = accuracies.len() as u64;
         self.run.meter.scored(scores.len() as u64);
@@ -317,13 +310,12 @@ impl Search {
             record.retained.push(self.names(cell, retained));
             record.refilled.push(self.names(cell, refilled));
         }
+        record.scores = self.choice_scores(change);
         self.run.history.push(record);
         self.run.dropped.iter_mut().for_each(Vec::clear);
         self.run.scores = None;
         self.run.refresh = change.refresh;
-        if self.strategy().keeps_weights() {
-            self.run.kept = Some(change.retained.iter().map(|kept| kept.iter().copied().collect()).collect());
-        }
+        self.run.kept = self.run.told.is_none() && self.strategy().keeps_weights();
         self.run.round += 1;
         if change.last && self.run.round < self.run.rounds {
             self.run.rounds = self.run.round + 1;
@@ -333,5 +325,24 @@ impl Search {
             Some(_) => Phase::Ask { asked: 0, exhausted: false, told: Vec::new() },
             None => Phase::Begin,
         };
+    }
+}
+
+/// Accuracies of `architectures`, as many and of the kind that they should be.
+pub(super) fn evaluate(
+    trainer: &mut dyn Trainer,
+    seed: u64,
+    round: u64,
+    architectures: &[Architecture],
+    control: &dyn Control,
+) -> Result<Vec<f64>> {
+    let accuracies = trainer.score(seed, round, architectures, control)?;
+    let wrong = |reason: String| Err(Error::Argument { name: "trainer", reason });
+    if accuracies.len() != architectures.len() {
+        return wrong(format!("{} scores for {} candidates", accuracies.len(), architectures.len()));
+    }
+    match accuracies.iter().find(|accuracy| !(0.0..=1.0).contains(*accuracy)) {
+        Some(accuracy) => wrong(format!("an accuracy of {accuracy} is not in 0 to 1")),
+        None => Ok(accuracies),
     }
 }

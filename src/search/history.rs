@@ -18,6 +18,9 @@ pub struct RoundRecord {
     /// Per cell, the operators of the next round: those the front uses and those that came from the pending ones.
     pub retained: Vec<Vec<String>>,
     pub refilled: Vec<Vec<String>>,
+    /// Per cell, what it could do and the score of each; empty where operators learn theta, which `fitness` has.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub scores: Vec<Vec<ChoiceScore>>,
     /// Supernet at the end of training: smoothed loss and accuracy on training images. NaN, in JSON null, without a step.
     pub steps: u64,
     #[serde(deserialize_with = "json::unknown")]
@@ -45,6 +48,18 @@ pub struct Seconds {
 pub struct OperatorFitness {
     pub operator: String,
     pub theta: f64,
+}
+
+/// Higher is better.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ChoiceScore {
+    /// None: the cell is skipped.
+    pub operator: Option<String>,
+    /// NaN, in JSON null, when nothing is known.
+    #[serde(deserialize_with = "json::unknown")]
+    pub score: f64,
+    /// Whether the next round has it.
+    pub stays: bool,
 }
 
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]

@@ -38,12 +38,12 @@ pub struct SearchOptions {
     /// How many operators of a cell may be open at a time.
     #[serde(default)]
     pub branches: Branches,
-    /// How the space changes between rounds: "evolve" (NSE), "shrink" (ABS), "eliminate" or "grow", or an object with that name as its
-    /// only key and options below it.
+    /// How the space changes between rounds: "evolve" (NSE) or "shrink" (ABS), or an object with that name as its only key and options
+    /// below it.
     #[serde(default)]
     pub strategy: StrategyOptions,
-    /// What gives operators their scores: "fitness", "angle", "magnitude", "accuracy" or "diversity", or an object as above. Default: what
-    /// the strategy goes by, "fitness" for evolve and grow, "angle" for shrink, "accuracy" for eliminate.
+    /// What gives operators their scores: "fitness", "angle", "magnitude" or "accuracy", or an object as above. Default: what the
+    /// strategy goes by, "fitness" for evolve, "angle" for shrink.
     #[serde(default)]
     pub scorer: Option<ScorerOptions>,
     /// The cost window.
@@ -319,8 +319,8 @@ impl SearchOptions {
             Drive::Told if !scorer.get().learns() => {
                 wrong("/scorer", format!("{} needs a supernet, and a search that is told its results has none", scorer.name()))
             }
-            Drive::Pushed if scorer.get().looks() => {
-                wrong("/scorer", format!("{} looks at images, which a search that is pushed its batches does not have", scorer.name()))
+            Drive::Pushed if scorer.get().evaluates().is_some() => {
+                wrong("/scorer", format!("{} needs images, and a search that is pushed its batches keeps none", scorer.name()))
             }
             _ => Ok(()),
         }

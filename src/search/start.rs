@@ -98,7 +98,7 @@ impl Search {
             seconds: Seconds::default(),
             epochs_ended: pushed.then_some(0),
             epoch_began: 0,
-            kept: None,
+            kept: false,
             refresh: false,
             scores: None,
         };

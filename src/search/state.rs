@@ -20,6 +20,7 @@ impl Search {
         let run = Run::read(state, &space)?;
         let scorer = options.scorer();
         let search = Search { space, latency, options, costs, prices, scorer, run, pass: Pass::default() };
+        search.options.serves(search.drive())?;
         notes::ready(&search, "restored");
         Ok(search)
     }
@@ -34,8 +35,8 @@ impl Search {
     pub fn under_way(&self) -> Option<(u64, Vec<Vec<u16>>)> {
         match self.run.phase {
             Phase::Train { .. } | Phase::Weigh { .. } | Phase::Sample | Phase::Score { .. } => Some((self.run.round, self.active())),
-            Phase::Begin => self.run.kept.clone().map(|kept| (self.run.round, kept)),
-            Phase::Ask { .. } | Phase::Done => None,
+            Phase::Begin if self.run.kept => Some((self.run.round, self.active())),
+            Phase::Begin | Phase::Ask { .. } | Phase::Done => None,
         }
     }
 }
@@ -57,18 +58,13 @@ impl Run {
         if self.dropped.len() != space.cells().len() {
             return Err(format!("{} cells with dropped operators", self.dropped.len()));
         }
-        let kept = self.kept.as_ref();
-        if let Some(cells) = kept.map(Vec::len).filter(|cells| *cells != space.cells().len()) {
-            return Err(format!("{cells} cells that keep weights"));
-        }
         let scored = self.scores.as_ref().map(|scores| scores.cells());
         if let Some(cells) = scored.map(<[_]>::len).filter(|cells| *cells != space.cells().len()) {
             return Err(format!("{cells} cells with scores"));
         }
         for (i, cell) in space.cells().iter().enumerate() {
-            let kept = kept.into_iter().flat_map(|kept| &kept[i]);
             let scored = scored.into_iter().flat_map(|scored| &scored[i]).filter_map(|score| score.choice.as_ref());
-            if let Some(o) = self.dropped[i].iter().chain(kept).chain(scored).find(|o| usize::from(**o) >= cell.operators.len()) {
+            if let Some(o) = self.dropped[i].iter().chain(scored).find(|o| usize::from(**o) >= cell.operators.len()) {
                 return Err(format!("operator {o} of cell {i}"));
             }
         }
@@ -93,10 +89,10 @@ impl Run {
         if let Phase::Ask { told, .. } = &self.phase {
             architectures.extend(told);
         }
-        if let Phase::Weigh { children, seen } = &self.phase {
+        if let Phase::Weigh { children, accuracies } = &self.phase {
             let children = children.as_deref().unwrap_or_default();
-            if seen.len() > children.len() {
-                return Err(format!("{} results of {} architectures", seen.len(), children.len()));
+            if accuracies.len() > children.len() {
+                return Err(format!("{} accuracies of {} architectures", accuracies.len(), children.len()));
             }
             architectures.extend(children);
         }

@@ -2,13 +2,15 @@
 
 use super::engine::{Phase, Search};
 use super::fitness::TwoPaths;
-use super::history::{OperatorFitness, Point, RoundRecord};
+use super::history::{ChoiceScore, OperatorFitness, Point, RoundRecord};
 use super::ledger::Ledger;
 use super::observe::{Event, EventKind};
-use super::options::SearchOptions;
+use super::options::{SearchOptions, TrainOptions};
 use super::pareto::{self, Scored};
 use super::random::{Purpose, Stream};
+use super::scorer::{Score, Scores};
 use super::start::Drive;
+use super::strategy::Change;
 use super::trainer::Trainer;
 use crate::cost::{LatencyTable, Metric};
 use crate::error::Result;
@@ -26,10 +28,10 @@ pub struct Example {
 
 impl Search {
     pub(super) fn event(&self, kind: EventKind, step: u64, steps: u64, trainer: &dyn Trainer) -> Event {
-        let per_round = (self.options.candidates.count + self.options.candidates.extras) as u64;
+        let (per_round, searches) = (self.candidates_of(self.searches()), self.strategy().always_searches());
         let per_epoch = trainer.steps_per_epoch().max(1);
         let epochs = match self.drive() == Drive::Pushed {
-            true => self.options.train.whole_epochs(),
+            true => self.training(self.run.round).whole_epochs(),
             false => self.run.steps.div_ceil(per_epoch),
         };
         let (train_left, score_left, epoch, accuracy) = match &self.run.phase {
@@ -41,13 +43,21 @@ impl Search {
                 let best = accuracies.iter().take(*main).copied().fold(0.0, f64::max);
                 (0, (candidates.len() - accuracies.len()) as u64, epochs, best)
             }
-            Phase::Weigh { .. } | Phase::Sample => (0, per_round, epochs, self.run.meter.accuracy()),
+            Phase::Weigh { children, accuracies } => {
+                let left = children.iter().map(Vec::len).sum::<usize>() - accuracies.len();
+                (0, left as u64, epochs, self.run.meter.accuracy())
+            }
+            Phase::Sample => (0, per_round, epochs, self.run.meter.accuracy()),
             Phase::Begin | Phase::Ask { .. } | Phase::Done => {
                 (0, 0, epochs, self.run.front.iter().map(|s| s.accuracy).fold(0.0, f64::max))
             }
         };
         let under_way = u64::from(kind != EventKind::Finish);
         let rounds_after = self.run.rounds - self.run.round - under_way;
+        let [now, later] = [0, 1].map(|after| self.strategy().epochs(self.run.round + after, 1.0));
+        let steps_after = (rounds_after * self.run.steps) as f64 * later / now;
+        // With the last one, of those that only the last one has.
+        let candidates_after = rounds_after.saturating_sub(1) * self.candidates_of(searches) + rounds_after.min(1) * self.candidates_of(true);
         Event {
             kind,
             round: self.run.round + under_way,
@@ -61,8 +71,8 @@ impl Search {
             images_per_second: self.run.meter.images_per_second(),
             seconds: self.run.meter.seconds(),
             seconds_left: self.run.meter.seconds_left(
-                train_left + rounds_after * self.run.steps,
-                score_left + rounds_after * per_round,
+                train_left + steps_after as u64,
+                score_left + candidates_after,
                 trainer.steps_per_candidate(),
             ),
         }
@@ -91,6 +101,7 @@ impl Search {
             dropped: cells.map(|cell| self.names(cell, &self.run.dropped[cell])).collect(),
             retained: Vec::new(),
             refilled: Vec::new(),
+            scores: Vec::new(),
             steps: self.run.steps,
             loss: self.run.meter.loss(),
             accuracy: self.run.meter.accuracy(),
@@ -101,6 +112,17 @@ impl Search {
             front: Vec::new(),
             seconds: self.run.seconds,
         }
+    }
+
+    /// The scores of the round that ends with `change`.
+    pub(super) fn choice_scores(&self, change: &Change) -> Vec<Vec<ChoiceScore>> {
+        let scored = self.run.scores.iter().filter(|_| !self.scorer().learns()).flat_map(Scores::cells);
+        let told = |cell: usize, score: &Score| ChoiceScore {
+            operator: score.choice.map(|o| self.space.cells()[cell].operators[usize::from(o)].to_string()),
+            score: score.score,
+            stays: score.choice.map_or(change.skippable[cell], |o| change.retained[cell].contains(&o)),
+        };
+        scored.enumerate().map(|(cell, scores)| scores.iter().map(|score| told(cell, score)).collect()).collect()
     }
 
     /// What a step and a candidate may look like at the moment, drawn apart from all draws that count.
@@ -116,14 +138,29 @@ impl Search {
         })
     }
 
-    /// Optimizer steps, architecture steps and candidates of a round with so many steps per epoch.
-    pub fn work(&self, steps_per_epoch: u64) -> (u64, u64, u64) {
+    /// Architectures that are evaluated in a round, with or without candidates: about, where operators are scored by some.
+    fn candidates_of(&self, searches: bool) -> u64 {
+        let candidates = if searches { self.options.candidates.count + self.options.candidates.extras } else { 0 };
+        let choices = || self.all_children().all_choices().count();
+        (candidates + self.scorer().evaluates().map_or(0, |each| each * choices())) as u64
+    }
+
+    /// Optimizer steps, architecture steps and candidates of round `round` (from 0) with so many steps per epoch.
+    pub fn work(&self, round: u64, steps_per_epoch: u64) -> (u64, u64, u64) {
+        let train = self.training(round);
         let steps = match self.drive() == Drive::Pushed {
-            true => self.options.train.whole_epochs() * steps_per_epoch,
-            false => self.options.train.steps(steps_per_epoch),
+            true => train.whole_epochs() * steps_per_epoch,
+            false => train.steps(steps_per_epoch),
         };
-        let candidates = (self.options.candidates.count + self.options.candidates.extras) as u64;
-        (steps, steps / self.options.fitness.interval, candidates)
+        let searches = self.strategy().always_searches() || round + 1 == self.run.rounds;
+        let interval = self.scorer().learns().then_some(self.options.fitness.interval);
+        (steps, interval.map_or(0, |interval| steps / interval), self.candidates_of(searches))
+    }
+
+    /// How a round is trained.
+    pub(super) fn training(&self, round: u64) -> TrainOptions {
+        let train = self.options.train.clone();
+        TrainOptions { epochs: self.strategy().epochs(round, train.epochs), ..train }
     }
 
     pub fn space(&self) -> &Arc<Space> {

@@ -4,7 +4,7 @@
 use super::fitness::TwoPaths;
 use super::observe::Control;
 use crate::arch::Architecture;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use std::collections::BTreeMap;
 use std::ops::Add;
 
@@ -89,16 +89,9 @@ pub struct Parts {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Comparison {
     /// Stem, tail and classifier.
-    pub ends: Parts,
+    pub ends: Products,
     /// Of every active operator of every cell.
     pub cells: Vec<BTreeMap<u16, Parts>>,
-}
-
-/// What an architecture says of the held-out images, in their order, and how often it is right, 0 to 1.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Prediction {
-    pub accuracy: f64,
-    pub classes: Vec<u32>,
 }
 
 pub trait Trainer {
@@ -133,29 +126,13 @@ pub trait Trainer {
     /// [`crate::Error::Cancelled`], when `control` says so.
     fn score(&mut self, seed: u64, round: u64, candidates: &[Architecture], control: &dyn Control) -> Result<Vec<f64>>;
 
-    /// As [`Trainer::begin_round`], but operators that had weights in the round before keep them, with their momenta, and so do stem, tail and
-    /// classifier. What was remembered is too, and of a new operator its fresh weights.
-    fn go_on(&mut self, _seed: u64, _round: u64, _active: &[Vec<u16>]) -> Result<()> {
-        cannot("keep weights from round to round")
-    }
+    /// The next round goes on with the weights and momenta of the `active` operators; those of others are forgotten.
+    fn keep(&mut self, active: &[Vec<u16>]) -> Result<()>;
 
-    /// The weights of now are those that later ones are compared with. They are part of what [`Trainer::save`] gives.
-    fn remember(&mut self) -> Result<()> {
-        cannot("remember weights")
-    }
+    /// The weights of now are those that later ones are compared with, until the next round with fresh ones. They are part of what
+    /// [`Trainer::save`] gives.
+    fn remember(&mut self) -> Result<()>;
 
     /// The weights of the `active` operators against those that were remembered.
-    fn compare(&self, _active: &[Vec<u16>]) -> Result<Comparison> {
-        cannot("compare weights")
-    }
-
-    /// As [`Trainer::score`], and what each candidate says of every image.
-    fn predict(&mut self, _seed: u64, _round: u64, _candidates: &[Architecture], _control: &dyn Control) -> Result<Vec<Prediction>> {
-        cannot("tell what candidates say of images")
-    }
-}
-
-/// What not every trainer needs to be able to.
-fn cannot<T>(what: &str) -> Result<T> {
-    Err(Error::Argument { name: "trainer", reason: format!("it does not {what}, which this strategy or scorer needs") })
+    fn compare(&self, active: &[Vec<u16>]) -> Result<Comparison>;
 }

@@ -2,12 +2,12 @@
 //! round ends without candidates the space changes at once.
 
 use super::children::Children;
-use super::engine::{Phase, Search};
+use super::engine::{evaluate, Phase, Search, GROUP};
 use super::evolve::used;
 use super::notes;
 use super::observe::{EventKind, Observer};
 use super::random::{Purpose, Stream};
-use super::scorer::{Evidence, Moment, Scorer, ScorerOptions, Scores};
+use super::scorer::{Evidence, Scorer, ScorerOptions, Scores};
 use super::strategy::{Standing, Strategy};
 use super::trainer::Trainer;
 use super::Branches;
@@ -31,13 +31,13 @@ impl Search {
     pub(super) fn trained(&self) -> Phase {
         match self.scorer().learns() && self.searches() {
             true => Phase::Sample,
-            false => Phase::Weigh { children: None, seen: Vec::new() },
+            false => Phase::Weigh { children: None, accuracies: Vec::new() },
         }
     }
 
     /// Whether the round under way ends with candidates.
     pub(super) fn searches(&self) -> bool {
-        self.standing(|now| self.strategy().searches(now))
+        self.strategy().always_searches() || self.run.round + 1 == self.run.rounds
     }
 
     /// Where the search stands, for its strategy.
@@ -67,35 +67,30 @@ impl Search {
         }
     }
 
-    /// Draws the architectures that are looked at, looks at the next ones, or makes scores of what was seen.
+    /// Draws the architectures that are evaluated, evaluates the next ones, or makes scores of what is known.
     pub(super) fn weigh(&mut self, trainer: &mut dyn Trainer, observer: &dyn Observer) -> Result<()> {
         if observer.cancelled() {
             return Err(Error::Cancelled);
         }
-        let at = Moment { seed: self.options.seed, round: self.run.round };
-        let stream = |part| Stream::new(at.seed, Purpose::Children, at.round, part);
-        let Phase::Weigh { children, seen } = &self.run.phase else { return Ok(()) };
+        let (seed, round) = (self.options.seed, self.run.round);
+        let stream = |part| Stream::new(seed, Purpose::Children, round, part);
+        let Phase::Weigh { children, accuracies } = &self.run.phase else { return Ok(()) };
         let Some(children) = children else {
-            let children = Some(self.scorer().children(&self.all_children(), &mut stream(0))?);
-            self.run.phase = Phase::Weigh { children, seen: Vec::new() };
+            let wanted = self.scorer().evaluates();
+            let children = wanted.map(|wanted| self.all_children().of_each(wanted, &mut stream(0), observer)).transpose()?;
+            self.run.phase = Phase::Weigh { children: Some(children.unwrap_or_default()), accuracies: Vec::new() };
             self.run.meter.start();
             return Ok(());
         };
-        let (done, all) = (seen.len(), children.len());
-        if done < all {
-            let group = &children[done..all.min(done + self.scorer().together().max(1))];
-            let looked = self.scorer().look(trainer, at, group, observer)?;
-            if let Some(seen) = looked.iter().find(|seen| !(0.0..=1.0).contains(&seen.accuracy)) {
-                return Err(Error::Argument { name: "trainer", reason: format!("an accuracy of {} is not in 0 to 1", seen.accuracy) });
+        let (done, all) = (accuracies.len(), children.len());
+        let group = &children[done..all.min(done + GROUP)];
+        if !group.is_empty() {
+            let more = evaluate(trainer, seed, round, group, observer)?;
+            let done = (done + more.len()) as u64;
+            self.run.meter.scored(more.len() as u64);
+            if let Phase::Weigh { accuracies, .. } = &mut self.run.phase {
+                accuracies.extend(more);
             }
-            if looked.len() != group.len() {
-                let reason = format!("{} results for {} architectures", looked.len(), group.len());
-                return Err(Error::Argument { name: "trainer", reason });
-            }
-            if let Phase::Weigh { seen, .. } = &mut self.run.phase {
-                seen.extend(looked);
-            }
-            let done = all.min(done + self.scorer().together().max(1)) as u64;
             observer.event(&self.event(EventKind::Score, done, all as u64, trainer), self);
             return observer.keep(self, trainer);
         }
@@ -105,8 +100,9 @@ impl Search {
             children: &self.all_children(),
             theta: (0..active.len()).map(|cell| self.run.evolution.theta(cell)).collect(),
             comparison,
-            seen: children.iter().zip(seen.iter().copied()).collect(),
+            evaluated: children.iter().zip(accuracies.iter().copied()).collect(),
             stream: stream(1),
+            control: observer,
         })?;
         self.weighed(scores);
         if matches!(self.run.phase, Phase::Sample) {

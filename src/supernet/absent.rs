@@ -15,7 +15,7 @@ use crate::data::{Dataset, PushedBatch, Strided};
 use crate::error::{Error, Result};
 use crate::export::{Card, ExportOptions, Graph};
 use crate::search::{
-    Arrays, At, BatchTrainer, Control, Event, LastStep, PathGradient, Search, SearchOptions, StepOutcome, Trainer, TwoPaths,
+    Arrays, At, BatchTrainer, Comparison, Control, Event, LastStep, PathGradient, Search, SearchOptions, StepOutcome, Trainer, TwoPaths,
 };
 use crate::space::Space;
 use serde_json::Value;
@@ -102,6 +102,18 @@ macro_rules! absent {
             }
 
             fn data(&self) -> String {
+                match *self {}
+            }
+
+            fn keep(&mut self, _: &[Vec<u16>]) -> Result<()> {
+                match *self {}
+            }
+
+            fn remember(&mut self) -> Result<()> {
+                match *self {}
+            }
+
+            fn compare(&self, _: &[Vec<u16>]) -> Result<Comparison> {
                 match *self {}
             }
 

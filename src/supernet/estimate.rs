@@ -72,19 +72,24 @@ pub fn estimate(search: &Search, work: &Workload, control: &dyn Control) -> Resu
         network.forward(&batch.0, &search.example(i)?.candidate, &Norm::Calibrate(&calibration)).map(|_| ())
     })?;
     let candidate = work.images_per_candidate.map(|images| forward * images as f64 / work.batch as f64);
-    let (steps, architecture_steps, candidates) = search.work(work.steps_per_epoch.unwrap_or(0));
     let (completed, all) = search.rounds();
-    let training = work.steps_per_epoch.map(|_| steps as f64 * weight_step + architecture_steps as f64 * architecture_step);
-    let round = training.zip(candidate).map(|(training, candidate)| training + candidates as f64 * candidate);
+    let seconds = |round: u64| {
+        let (steps, architecture_steps, candidates) = search.work(round, work.steps_per_epoch?);
+        let training = steps as f64 * weight_step + architecture_steps as f64 * architecture_step;
+        Some(training + candidates as f64 * candidate?)
+    };
+    let (steps, _, candidates) = search.work(completed, work.steps_per_epoch.unwrap_or(0));
+    let memory = memory(space, &active, work.batch, work.pass, work.images, work.device == Device::Cpu);
+    let remembers = search.scorer_options().get().compares();
     Ok(Estimate {
         device: device::name(work.device),
-        memory: memory(space, &active, work.batch, work.pass, work.images, work.device == Device::Cpu),
+        memory: if remembers { memory.remembering() } else { memory },
         seconds: Seconds {
             weight_step,
             architecture_step,
             candidate,
-            round,
-            search: round.map(|seconds| seconds * (all - completed) as f64),
+            round: seconds(completed),
+            search: (completed..all).map(seconds).sum(),
         },
         steps: work.steps_per_epoch.map(|_| steps),
         candidates,

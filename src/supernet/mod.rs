@@ -20,6 +20,7 @@ pub mod optimizer;
 mod options;
 pub mod paths;
 mod pushed;
+mod remembered;
 pub mod score;
 pub mod shim;
 mod statics;

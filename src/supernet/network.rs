@@ -192,6 +192,16 @@ impl Network {
         self.variant
     }
 
+    /// Forgets all operators but these, whose weights stay as they are.
+    pub fn keep(&mut self, operators: &[Vec<u16>]) {
+        self.cells.iter_mut().zip(operators).for_each(|(cell, operators)| cell.retain(|o, _| operators.contains(o)));
+    }
+
+    /// The operators of every cell that have weights.
+    pub fn operators(&self) -> Vec<Vec<u16>> {
+        self.cells.iter().map(|cell| cell.keys().copied().collect()).collect()
+    }
+
     /// Whether an operator of a cell has weights.
     pub fn has(&self, cell: usize, operator: u16) -> bool {
         self.cells[cell].contains_key(&operator)

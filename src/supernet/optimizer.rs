@@ -105,7 +105,7 @@ impl Optimizer {
             store::overwrite(tensor, &name, arrays)?;
             count += 1;
         }
-        store::no_more_than(count, arrays)
+        store::no_more_than(count, arrays.len())
     }
 
     fn named(&self) -> impl Iterator<Item = (String, &Tensor)> {

@@ -9,7 +9,7 @@ use crate::arch::Architecture;
 use crate::data::{PushedBatch, Values};
 use crate::error::{Error, Result};
 use crate::search::{
-    Arrays, At, BatchTrainer, Control, LastStep, PathGradient, Search, SearchOptions, StepOutcome, TrainOptions, Trainer,
+    Arrays, At, BatchTrainer, Comparison, Control, LastStep, PathGradient, Search, SearchOptions, StepOutcome, TrainOptions, Trainer,
     TwoPaths,
 };
 use crate::space::Space;
@@ -142,6 +142,18 @@ impl Trainer for PushTrainer {
 
     fn restore(&mut self, seed: u64, round: u64, active: &[Vec<u16>], arrays: &Arrays) -> Result<()> {
         self.weights.restore(seed, round, active, arrays)
+    }
+
+    fn keep(&mut self, active: &[Vec<u16>]) -> Result<()> {
+        self.weights.keep(active)
+    }
+
+    fn remember(&mut self) -> Result<()> {
+        self.weights.remember()
+    }
+
+    fn compare(&self, active: &[Vec<u16>]) -> Result<Comparison> {
+        self.weights.compare(active)
     }
 
     fn data(&self) -> String {

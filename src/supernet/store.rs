@@ -1,7 +1,7 @@
 //! A network's weights and momenta as named arrays, and back.
 
 use super::network::Network;
-use super::unit::Parameter;
+use super::unit::{Parameter, Unit};
 use crate::data::reserve;
 use crate::error::{Error, Result};
 use crate::search::{Array, Arrays};
@@ -17,11 +17,11 @@ pub fn save(network: &Network, operators: &[Vec<u16>]) -> Result<Arrays> {
     Ok(arrays)
 }
 
-/// Overwrites what [`save`] wrote; nothing may be missing, of another shape, or left over.
-pub fn restore(network: &Network, operators: &[Vec<u16>], arrays: &Arrays) -> Result<()> {
+/// Overwrites what [`save`] wrote, among those arrays whose name `is_weight`; nothing may be missing, of another shape, or left over.
+pub fn restore(network: &Network, operators: &[Vec<u16>], arrays: &Arrays, is_weight: impl Fn(&str) -> bool) -> Result<()> {
     let _no_grad = no_grad_guard();
     let named = named(network, operators);
-    no_more_than(2 * named.len(), arrays)?;
+    no_more_than(2 * named.len(), arrays.keys().filter(|name| is_weight(name)).count())?;
     for (name, parameter) in named {
         overwrite(&parameter.momentum, &format!("{name}.momentum"), arrays)?;
         overwrite(&parameter.value, &name, arrays)?;
@@ -36,11 +36,21 @@ pub fn overwrite_values(network: &Network, operators: &[Vec<u16>], arrays: &Arra
 }
 
 /// When there are as many arrays as the network has, and each of those is there, none is left over.
-pub fn no_more_than(count: usize, arrays: &Arrays) -> Result<()> {
-    match arrays.len() {
-        have if have == count => Ok(()),
-        have => Err(wrong(format!("{have} arrays, the network has {count}"))),
+pub fn no_more_than(count: usize, have: usize) -> Result<()> {
+    match have == count {
+        true => Ok(()),
+        false => Err(wrong(format!("{have} arrays, the network has {count}"))),
     }
+}
+
+/// Of a parameter, the one with this number in its part.
+pub fn name(part: &str, number: usize) -> String {
+    format!("{part}.{number}")
+}
+
+/// Of a unit of an operator.
+pub fn part(network: &Network, cell: usize, operator: u16, unit: &Unit) -> String {
+    format!("cells.{cell}.{}.{}", network.space().cells()[cell].operators[usize::from(operator)], unit.shape.name)
 }
 
 /// Every parameter of stem, tail, classifier and the given operators, by a stable name.
@@ -53,14 +63,12 @@ pub fn named<'a>(network: &'a Network, operators: &[Vec<u16>]) -> Vec<(String, &
     ];
     for (cell, operators) in operators.iter().enumerate() {
         for operator in operators {
-            let label = network.space().cells()[cell].operators[usize::from(*operator)];
-            for unit in network.units(cell, *operator) {
-                parts.push((format!("cells.{cell}.{label}.{}", unit.shape.name), unit.parameters().collect()));
-            }
+            let units = network.units(cell, *operator).iter();
+            parts.extend(units.map(|unit| (self::part(network, cell, *operator, unit), unit.parameters().collect())));
         }
     }
     let numbered = |(part, parameters): (String, Vec<&'a Parameter>)| {
-        parameters.into_iter().enumerate().map(move |(i, parameter)| (format!("{part}.{i}"), parameter)).collect::<Vec<_>>()
+        parameters.into_iter().enumerate().map(move |(i, parameter)| (name(&part, i), parameter)).collect::<Vec<_>>()
     };
     parts.into_iter().flat_map(numbered).collect()
 }

@@ -11,7 +11,7 @@ use crate::arch::Architecture;
 use crate::data::{Dataset, Normalisation, Order};
 use crate::error::{Error, Result};
 use crate::search::{
-    Arrays, At, Control, PathGradient, Purpose, ScoreOptions, Search, SearchOptions, StepOutcome, Stream, Trainer, TwoPaths,
+    Arrays, At, Comparison, Control, PathGradient, Purpose, ScoreOptions, Search, SearchOptions, StepOutcome, Stream, Trainer, TwoPaths,
 };
 use crate::space::Space;
 use once_cell::unsync::OnceCell;
@@ -145,6 +145,18 @@ impl Trainer for SupernetTrainer {
 
     fn restore(&mut self, seed: u64, round: u64, active: &[Vec<u16>], arrays: &Arrays) -> Result<()> {
         self.weights.restore(seed, round, active, arrays)
+    }
+
+    fn keep(&mut self, active: &[Vec<u16>]) -> Result<()> {
+        self.weights.keep(active)
+    }
+
+    fn remember(&mut self) -> Result<()> {
+        self.weights.remember()
+    }
+
+    fn compare(&self, active: &[Vec<u16>]) -> Result<Comparison> {
+        self.weights.compare(active)
     }
 
     fn data(&self) -> String {

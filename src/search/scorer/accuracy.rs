@@ -1,12 +1,7 @@
 //! What architectures with an operator achieve: its marginal accuracy, with the weights of the supernet.
 
-use super::{Evidence, Moment, Scorer, Scores, Seen};
-use crate::arch::Architecture;
+use super::{Evidence, Scorer, Scores};
 use crate::error::Result;
-use crate::search::children::Children;
-use crate::search::observe::Control;
-use crate::search::random::Stream;
-use crate::search::trainer::Trainer;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -27,24 +22,11 @@ impl Default for Accuracy {
 }
 
 impl Scorer for Accuracy {
-    fn looks(&self) -> bool {
-        true
-    }
-
-    fn together(&self) -> usize {
-        4
-    }
-
-    fn children(&self, children: &Children, stream: &mut Stream) -> Result<Vec<Architecture>> {
-        children.of_each(self.samples, stream)
-    }
-
-    fn look(&self, trainer: &mut dyn Trainer, at: Moment, children: &[Architecture], control: &dyn Control) -> Result<Vec<Seen>> {
-        let accuracies = trainer.score(at.seed, at.round, children, control)?;
-        Ok(accuracies.into_iter().map(|accuracy| Seen { accuracy, disagreement: 0.0 }).collect())
+    fn evaluates(&self) -> Option<usize> {
+        Some(self.samples)
     }
 
     fn score(&self, evidence: Evidence) -> Result<Scores> {
-        Ok(evidence.children.mean(evidence.seen.iter().map(|(child, seen)| (*child, seen.accuracy)), self.samples))
+        Ok(evidence.children.mean(evidence.evaluated.iter().copied(), self.samples))
     }
 }

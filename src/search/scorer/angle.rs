@@ -6,7 +6,7 @@
 
 use super::{Evidence, Scorer, Scores};
 use crate::arch::Architecture;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::search::trainer::{Comparison, Parts, Products};
 use crate::space::Space;
 use schemars::JsonSchema;
@@ -37,7 +37,7 @@ impl Angle {
     pub fn of(&self, space: &Space, comparison: &Comparison, architecture: &Architecture) -> f64 {
         let skipped = space.cells().iter().zip(architecture.cells()).filter(|(_, open)| open.is_empty());
         let identity: f64 = skipped.map(|(cell, _)| f64::from(cell.channels)).sum();
-        let mut sum = comparison.ends.kernels;
+        let mut sum = comparison.ends;
         for (cell, open) in architecture.cells().iter().enumerate() {
             let branches = open.iter().filter_map(|operator| comparison.cells.get(cell)?.get(operator));
             branches.for_each(|parts| sum = sum + self.part(parts));
@@ -63,8 +63,8 @@ impl Scorer for Angle {
     }
 
     fn score(&self, mut evidence: Evidence) -> Result<Scores> {
-        let children = evidence.children.of_each(self.samples, &mut evidence.stream)?;
-        let comparison = evidence.comparison.ok_or_else(|| Error::NotFound("the weights were not compared".into()))?;
+        let children = evidence.children.of_each(self.samples, &mut evidence.stream, evidence.control)?;
+        let comparison = evidence.comparison.unwrap_or_default();
         let angles = children.iter().map(|child| (child, self.of(evidence.children.space, &comparison, child)));
         Ok(evidence.children.mean(angles, self.samples))
     }

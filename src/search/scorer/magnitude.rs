@@ -2,7 +2,7 @@
 //! reading of magnitude; in the study of ABS the magnitude is the strength that DARTS learns for an operator, which here is `fitness`.
 
 use super::{Evidence, Scorer, Scores};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -17,7 +17,7 @@ impl Scorer for Magnitude {
     }
 
     fn score(&self, evidence: Evidence) -> Result<Scores> {
-        let comparison = evidence.comparison.ok_or_else(|| Error::NotFound("the weights were not compared".into()))?;
+        let comparison = evidence.comparison.unwrap_or_default();
         let growth = |cell: usize, operator: u16| {
             let kernels = comparison.cells.get(cell).and_then(|cell| cell.get(&operator)).map(|parts| parts.kernels);
             kernels.filter(|kernels| kernels.then > 0.0).map_or(f64::NAN, |kernels| (kernels.now / kernels.then).sqrt())

@@ -1,5 +1,5 @@
 //! What gives an operator its score. A scorer says what it needs (that operators learn, that weights are compared with earlier ones, that
-//! some architectures are looked at), and makes scores of it, higher for better.
+//! some architectures are evaluated), and makes scores of it, higher for better.
 //!
 //! A new one is a file of this folder with the trait in it, and a line in the list below.
 
@@ -8,7 +8,7 @@ use super::observe::Control;
 use super::random::Stream;
 use super::registry::registry;
 use super::strategy::Choice;
-use super::trainer::{Comparison, Trainer};
+use super::trainer::Comparison;
 use crate::arch::Architecture;
 use crate::error::Result;
 use crate::json;
@@ -21,20 +21,12 @@ registry! {
     angle => Angle,
     magnitude => Magnitude,
     accuracy => Accuracy,
-    diversity => Diversity,
 }
 
 impl Default for ScorerOptions {
     fn default() -> Self {
         ScorerOptions::Fitness(Fitness::default())
     }
-}
-
-/// Where in a run scores are wanted.
-#[derive(Clone, Copy)]
-pub struct Moment {
-    pub seed: u64,
-    pub round: u64,
 }
 
 /// What scores are made of.
@@ -44,9 +36,10 @@ pub struct Evidence<'a> {
     pub theta: Vec<&'a [f64]>,
     /// Where weights are compared.
     pub comparison: Option<Comparison>,
-    /// The architectures that were looked at, and what was seen.
-    pub seen: Vec<(&'a Architecture, Seen)>,
+    /// The architectures that were evaluated, with their accuracies.
+    pub evaluated: Vec<(&'a Architecture, f64)>,
     pub stream: Stream,
+    pub control: &'a dyn Control,
 }
 
 pub trait Scorer {
@@ -60,35 +53,13 @@ pub trait Scorer {
         false
     }
 
-    /// How many architectures are looked at together.
-    fn together(&self) -> usize {
-        1
+    /// Architectures for each operator that are evaluated after a round's training, for which images are needed; None: not any.
+    fn evaluates(&self) -> Option<usize> {
+        None
     }
 
-    /// Whether architectures are looked at, for which images are needed.
-    fn looks(&self) -> bool {
-        false
-    }
-
-    /// Architectures to look at after a round's training.
-    fn children(&self, _: &Children, _: &mut Stream) -> Result<Vec<Architecture>> {
-        Ok(Vec::new())
-    }
-
-    /// What each of so many does.
-    fn look(&self, _: &mut dyn Trainer, _: Moment, _: &[Architecture], _: &dyn Control) -> Result<Vec<Seen>> {
-        Ok(Vec::new())
-    }
-
-    /// Of every choice.
+    /// Of every choice. May stop early, with [`crate::Error::Cancelled`].
     fn score(&self, evidence: Evidence) -> Result<Scores>;
-}
-
-/// What was seen of an architecture: its held-out accuracy, and how often those that were looked at with it say something else.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Seen {
-    pub accuracy: f64,
-    pub disagreement: f64,
 }
 
 /// A score, or NaN: nothing is known.
@@ -120,15 +91,8 @@ impl Scores {
         found.map_or(f64::NAN, |score| score.score)
     }
 
-    /// All of them, less their mean and divided by their deviation.
-    pub fn standardised(&self) -> Self {
-        let all: Vec<f64> = self.0.iter().flatten().map(|score| score.score).collect();
-        let (mean, deviation) = spread(&all);
-        let standard = |score: &Score| Score { score: (score.score - mean) / deviation, ..*score };
-        Scores(self.0.iter().map(|cell| cell.iter().map(standard).collect()).collect())
-    }
-
-    /// The same of some operators of a cell. What nobody has comes off as badly as the worst, and 0 when nothing is known.
+    /// Those of some operators of a cell, less their mean and divided by their deviation. What nobody has comes off as badly as the
+    /// worst, and 0 when nothing is known.
     pub fn standard(&self, cell: usize, operators: &[u16]) -> Vec<f64> {
         let all: Vec<f64> = operators.iter().map(|o| self.of(cell, Some(*o))).collect();
         let (mean, deviation) = spread(&all);

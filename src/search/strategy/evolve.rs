@@ -32,7 +32,7 @@ impl Strategy for Evolve {
         true
     }
 
-    fn searches(&self, _: &Standing) -> bool {
+    fn always_searches(&self) -> bool {
         true
     }
 

@@ -12,8 +12,6 @@ registry! {
     StrategyOptions of Strategy, such as "the name of a strategy or {name: its options}":
     evolve => Evolve,
     shrink => Shrink,
-    eliminate => Eliminate,
-    grow => Grow,
 }
 
 impl Default for StrategyOptions {
@@ -32,18 +30,20 @@ pub trait Strategy {
     /// At most so many rounds, when the options do not say, from the first space on.
     fn rounds(&self, now: &Standing) -> u64;
 
-    /// Whether operators that stay keep their weights. Else every round begins with fresh ones.
-    fn keeps_weights(&self) -> bool {
-        true
+    /// Passes over the training images in a round (from 0), when the option train.epochs says so many.
+    fn epochs(&self, _round: u64, epochs: f64) -> f64 {
+        epochs
     }
+
+    /// Whether operators that stay keep their weights. Else every round begins with fresh ones. Such a strategy has all operators
+    /// active from the start.
+    fn keeps_weights(&self) -> bool;
 
     /// Whether operators that learn badly leave while the supernet is trained (option fitness.threshold).
-    fn drops_in_training(&self) -> bool {
-        false
-    }
+    fn drops_in_training(&self) -> bool;
 
-    /// Whether the round under way ends with candidates and a front.
-    fn searches(&self, now: &Standing) -> bool;
+    /// Whether every round ends with candidates and a front, and not only the last.
+    fn always_searches(&self) -> bool;
 
     /// What the space becomes, at the end of a round.
     fn change(&self, now: &Standing) -> Change;

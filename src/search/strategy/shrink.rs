@@ -20,6 +20,9 @@ pub struct Shrink {
     /// total (published: 50). Default: never.
     #[schemars(range(min = 0, max = 1_000_000))]
     pub refresh: Option<usize>,
+    /// Passes over the training images in a round after the first (published: 5 after 100). Default: train.epochs.
+    #[schemars(range(min = 0.001, max = 100_000.0))]
+    pub later_epochs: Option<f64>,
 }
 
 /// Which operators leave after a round. The best of a cell never does, nor does one without which the cost window is out of reach.
@@ -36,7 +39,7 @@ pub enum Drop {
 
 impl Default for Shrink {
     fn default() -> Self {
-        Shrink { drop: Drop::Worst(7), until: 1e6, refresh: None }
+        Shrink { drop: Drop::Worst(7), until: 1e6, refresh: None, later_epochs: None }
     }
 }
 
@@ -87,11 +90,26 @@ impl Strategy for Shrink {
         shrinks as u64 + 1
     }
 
-    fn searches(&self, now: &Standing) -> bool {
-        now.last_round()
+    fn epochs(&self, round: u64, epochs: f64) -> f64 {
+        self.later_epochs.filter(|_| round > 0).unwrap_or(epochs)
+    }
+
+    fn keeps_weights(&self) -> bool {
+        true
+    }
+
+    fn drops_in_training(&self) -> bool {
+        false
+    }
+
+    fn always_searches(&self) -> bool {
+        false
     }
 
     fn change(&self, now: &Standing) -> Change {
+        if now.last_round() {
+            return now.unchanged();
+        }
         let (drops, most) = self.drops(now);
         let change = now.without(&drops, most);
         let gone = now.unchanged().choices() - change.choices();

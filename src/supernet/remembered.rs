@@ -1,0 +1,115 @@
+//! A copy of the weights by which an operator is compared with what it was: its kernels, scale and shift of its first two batch-norms, and
+//! the weights of stem, tail and classifier.
+
+use super::network::Network;
+use super::store;
+use super::unit::Parameter;
+use crate::error::{Error, Result};
+use crate::search::{Arrays, Comparison, Parts, Products};
+use std::collections::BTreeMap;
+use tch::{no_grad_guard, Kind, Tensor};
+
+/// In the names of arrays.
+const SUFFIX: &str = ".then";
+
+/// Batch-norms of an operator that count (as in RLNAS).
+const NORMS: usize = 2;
+
+/// By the names of the parameters.
+pub struct Remembered(BTreeMap<String, Tensor>);
+
+/// Whose weights a parameter belongs to.
+enum Place {
+    Ends,
+    Kernel(usize, u16),
+    Norm(usize, u16),
+}
+
+/// What counts of these operators, and of stem, tail and classifier.
+fn counted<'a>(network: &'a Network, operators: &[Vec<u16>]) -> Vec<(String, Place, &'a Parameter)> {
+    let (stem, tail, classifier) = network.ends();
+    let ends = [("stem", &stem.weight), ("tail", &tail.weight), ("classifier", &classifier.weight)];
+    let mut counted: Vec<_> = ends.into_iter().map(|(part, weight)| (store::name(part, 0), Place::Ends, weight)).collect();
+    for (cell, operators) in operators.iter().enumerate() {
+        for operator in operators {
+            let units = network.units(cell, *operator);
+            let part = |unit| store::part(network, cell, *operator, unit);
+            counted.extend(units.iter().map(|unit| (store::name(&part(unit), 0), Place::Kernel(cell, *operator), &unit.weight)));
+            for (unit, norm) in units.iter().filter_map(|unit| Some((unit, unit.norm.as_ref()?))).take(NORMS) {
+                let numbered = norm.iter().enumerate();
+                counted.extend(numbered.map(|(i, p)| (store::name(&part(unit), 1 + i), Place::Norm(cell, *operator), p)));
+            }
+        }
+    }
+    counted
+}
+
+impl Remembered {
+    /// As the weights are now.
+    pub fn of(network: &Network, operators: &[Vec<u16>]) -> Result<Self> {
+        let copied = |(name, _, parameter): (String, Place, &Parameter)| Ok((name, parameter.value.f_detach_copy()?));
+        Ok(Remembered(counted(network, operators).into_iter().map(copied).collect::<Result<_>>()?))
+    }
+
+    /// Forgets all but these operators, which the network has.
+    pub fn keep(&mut self, network: &Network, operators: &[Vec<u16>]) {
+        let kept: std::collections::BTreeSet<_> = counted(network, operators).into_iter().map(|(name, _, _)| name).collect();
+        self.0.retain(|name, _| kept.contains(name));
+    }
+
+    /// Against the weights of now, in 64 bits.
+    pub fn compare(&self, network: &Network, operators: &[Vec<u16>]) -> Result<Comparison> {
+        let _no_grad = no_grad_guard();
+        let mut comparison = Comparison { cells: vec![BTreeMap::new(); operators.len()], ..Comparison::default() };
+        for (name, place, parameter) in counted(network, operators) {
+            let then = self.0.get(&name).ok_or_else(|| Error::NotFound(format!("{name} was not remembered")))?;
+            let products = products(then, &parameter.value)?;
+            let sum = match place {
+                Place::Ends => &mut comparison.ends,
+                Place::Kernel(cell, operator) => &mut comparison.cells[cell].entry(operator).or_insert_with(Parts::default).kernels,
+                Place::Norm(cell, operator) => &mut comparison.cells[cell].entry(operator).or_insert_with(Parts::default).norms,
+            };
+            *sum = *sum + products;
+        }
+        Ok(comparison)
+    }
+
+    /// Of these operators, with names that no parameter has.
+    pub fn save(&self, network: &Network, operators: &[Vec<u16>]) -> Result<Arrays> {
+        let named = |(name, _, _): (String, Place, &Parameter)| {
+            let then = self.0.get(&name).ok_or_else(|| Error::NotFound(format!("{name} was not remembered")))?;
+            Ok((format!("{name}{SUFFIX}"), store::array(then)?))
+        };
+        counted(network, operators).into_iter().map(named).collect()
+    }
+
+    /// Takes out of `arrays` what [`Remembered::save`] gave; None when there is nothing of the kind.
+    pub fn restore(network: &Network, operators: &[Vec<u16>], arrays: &Arrays) -> Result<Option<Self>> {
+        let _no_grad = no_grad_guard();
+        let count = arrays.keys().filter(|name| Self::is_name(name)).count();
+        if count == 0 {
+            return Ok(None);
+        }
+        let remembered = Self::of(network, operators)?;
+        for (name, then) in &remembered.0 {
+            store::overwrite(then, &format!("{name}{SUFFIX}"), arrays)?;
+        }
+        store::no_more_than(remembered.0.len(), count)?;
+        Ok(Some(remembered))
+    }
+
+    pub fn is_name(name: &str) -> bool {
+        name.ends_with(SUFFIX)
+    }
+}
+
+fn products(then: &Tensor, now: &Tensor) -> Result<Products> {
+    let [then, now] = [then, now].map(|tensor| tensor.f_to_kind(Kind::Double));
+    let (then, now) = (then?, now?);
+    let product = |a: &Tensor, b: &Tensor| a.f_mul(b)?.f_sum(Kind::Double);
+    let three = Tensor::f_stack(&[product(&then, &now)?, product(&then, &then)?, product(&now, &now)?], 0)?;
+    match Vec::<f64>::try_from(three)?[..] {
+        [both, then, now] => Ok(Products { both, then, now }),
+        _ => Ok(Products::default()),
+    }
+}
