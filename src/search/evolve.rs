@@ -134,11 +134,6 @@ impl Evolution {
         Ok(())
     }
 
-    /// Operators that take part in the search, of the cell that has most of them.
-    pub fn most_operators(&self) -> usize {
-        self.pools.iter().map(|pool| pool.active().len() + pool.pending().len()).max().unwrap_or(0)
-    }
-
     pub fn active(&self) -> Vec<Vec<u16>> {
         self.pools.iter().map(|pool| pool.active().to_vec()).collect()
     }

@@ -1,5 +1,6 @@
 //! The pure core, without torch: one file per subject. `support` and `synthetic` are what several of them share.
 
+mod angle;
 mod arch;
 mod arrow;
 mod branches;
@@ -38,6 +39,7 @@ mod resume;
 mod rounds;
 mod sample;
 mod schedule;
+mod shrink;
 mod source;
 mod space;
 mod space_errors;

@@ -71,6 +71,10 @@ pub struct Synthetic {
     pub learnt: Vec<(At, Vec<Option<TwoPaths>>)>,
     /// What was scored in each round, in order.
     pub scored: Vec<Vec<Architecture>>,
+    /// Active operators with which a round went on.
+    pub kept: Vec<Vec<Vec<u16>>>,
+    /// The step at which weights were remembered last: part of its state.
+    pub remembered: Option<(u64, u64)>,
 }
 
 impl Synthetic {
@@ -89,6 +93,8 @@ impl Synthetic {
             opened: Vec::new(),
             learnt: Vec::new(),
             scored: Vec::new(),
+            kept: Vec::new(),
+            remembered: None,
         }
     }
 
@@ -115,6 +121,7 @@ impl Trainer for Synthetic {
     fn begin_round(&mut self, _: u64, round: u64, active: &[Vec<u16>]) -> Result<()> {
         self.active = active.to_vec();
         self.next = Some((round, 0));
+        self.remembered = None;
         self.begun.push(active.to_vec());
         self.scored.resize(round as usize + 1, Vec::new());
         Ok(())
@@ -155,18 +162,46 @@ impl Trainer for Synthetic {
         Ok((0.5, (0..active.len()).map(gradient).collect()))
     }
 
-    /// Its only state that matters: round and step of what comes next.
+    fn keep(&mut self, active: &[Vec<u16>]) -> Result<()> {
+        assert!(active.iter().zip(&self.active).all(|(now, before)| now.iter().all(|o| before.contains(o))));
+        self.active = active.to_vec();
+        let round = self.next.unwrap().0 + 1;
+        self.next = Some((round, 0));
+        self.kept.push(active.to_vec());
+        self.scored.resize(round as usize + 1, Vec::new());
+        Ok(())
+    }
+
+    fn remember(&mut self) -> Result<()> {
+        self.remembered = self.next;
+        Ok(())
+    }
+
+    /// Every operator has a weight of two numbers, which training turns by 1 and its utility.
+    fn compare(&self, active: &[Vec<u16>]) -> Result<Comparison> {
+        assert!(self.remembered.is_some());
+        let parts = |cell: usize, o: u16| {
+            let kernels = Products { both: (1.0 + self.utility[cell][usize::from(o)]).cos(), then: 1.0, now: 1.0 };
+            Parts { kernels, norms: Products::default() }
+        };
+        let cells = active.iter().enumerate().map(|(cell, active)| active.iter().map(|o| (*o, parts(cell, *o))).collect());
+        Ok(Comparison { ends: Products::constant(1.0), cells: cells.collect() })
+    }
+
+    /// Its only state that matters: round and step of what comes next, and of what it remembers.
     fn save(&self, active: &[Vec<u16>]) -> Result<Arrays> {
         assert!(active.iter().zip(&self.active).all(|(now, begun)| now.iter().all(|o| begun.contains(o))));
         let (round, step) = self.next.unwrap();
-        Ok(Arrays::from([("next".into(), Array { shape: vec![2], values: vec![round as f32, step as f32] })]))
+        let then = self.remembered.map_or((-1.0, -1.0), |(round, step)| (round as f32, step as f32));
+        Ok(Arrays::from([("next".into(), Array { shape: vec![4], values: vec![round as f32, step as f32, then.0, then.1] })]))
     }
 
     fn restore(&mut self, _: u64, round: u64, active: &[Vec<u16>], arrays: &Arrays) -> Result<()> {
         let wrong = || Error::Argument { name: "weights", reason: "not those of a synthetic trainer".into() };
-        let next = arrays.get("next").filter(|next| next.values.len() == 2).ok_or_else(wrong)?;
-        assert_eq!(next.values[0] as u64, round);
+        let next = arrays.get("next").filter(|next| next.values.len() == 4).ok_or_else(wrong)?;
+        assert!([round, round.wrapping_sub(1)].contains(&(next.values[0] as u64)), "of this round, or of the one it goes on from");
         self.next = Some((round, next.values[1] as u64));
+        self.remembered = (next.values[2] >= 0.0).then_some((next.values[2] as u64, next.values[3] as u64));
         self.active = active.to_vec();
         self.scored.resize(round as usize + 1, Vec::new());
         Ok(())
@@ -195,6 +230,18 @@ macro_rules! stored_by {
 
         fn restore(&mut self, seed: u64, round: u64, active: &[Vec<u16>], arrays: &nse::search::Arrays) -> nse::Result<()> {
             self.$inner.restore(seed, round, active, arrays)
+        }
+
+        fn keep(&mut self, active: &[Vec<u16>]) -> nse::Result<()> {
+            self.$inner.keep(active)
+        }
+
+        fn remember(&mut self) -> nse::Result<()> {
+            self.$inner.remember()
+        }
+
+        fn compare(&self, active: &[Vec<u16>]) -> nse::Result<nse::search::Comparison> {
+            self.$inner.compare(active)
         }
 
         fn data(&self) -> String {

@@ -1,0 +1,88 @@
+//! The angle by which ABS scores, on vectors whose angles are known.
+
+use crate::support::chain;
+use nse::arch::Architecture;
+use nse::search::scorer::Angle;
+use nse::search::{Comparison, Parts, Products};
+use std::collections::BTreeMap;
+use std::f64::consts::PI;
+
+/// Of two vectors, number by number.
+fn products(then: &[f64], now: &[f64]) -> Products {
+    let product = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum();
+    Products { both: product(then, now), then: product(then, then), now: product(now, now) }
+}
+
+fn near(is: f64, should: f64) {
+    assert!((is - should).abs() < 1e-12, "{is}, not {should}");
+}
+
+#[test]
+fn angles_that_are_known() {
+    let w = [0.5, -2.0, 3.0];
+    near(products(&w, &w).angle(), 0.0);
+    near(products(&w, &w.map(|x| -x)).angle(), PI);
+    near(products(&[1.0, 0.0, 2.0], &[0.0, 7.0, 0.0]).angle(), PI / 2.0);
+    near(products(&[1.0, 0.0], &[1.0, 1.0]).angle(), PI / 4.0);
+    near(products(&[1.0, 0.0], &[1e150, 1e150]).angle(), PI / 4.0);
+    near(products(&w, &w.map(|x| 1e-3 * x)).angle(), 0.0);
+    // Nothing has turned where nothing is.
+    assert_eq!(Products::default().angle(), 0.0);
+    assert_eq!(products(&w, &[0.0; 3]).angle(), 0.0);
+}
+
+/// Rounding may leave a cosine a little above 1, of which there is no arccos.
+#[test]
+fn a_cosine_beyond_one_is_one() {
+    let beyond = Products { both: 1.0 + 1e-15, then: 1.0, now: 1.0 };
+    assert_eq!(beyond.angle(), 0.0);
+    near(Products { both: -1.0 - 1e-15, ..beyond }.angle(), PI);
+}
+
+/// A part that is the same then and now (a pooling kernel, 1/9 nine times for each channel) counts in all three sums.
+#[test]
+fn a_constant_part_makes_the_angle_smaller() {
+    let (then, now) = ([1.0, 2.0], [-2.0, 1.0]);
+    let channels = 16.0;
+    let pooled = products(&then, &now) + Products::constant(channels / 9.0);
+    near(pooled.angle(), ((channels / 9.0) / (5.0 + channels / 9.0)).acos());
+    let pool = [1.0 / 9.0; 9 * 16];
+    let [long_then, long_now] = [then, now].map(|w| [&w[..], &pool].concat());
+    near(pooled.angle(), products(&long_then, &long_now).angle());
+}
+
+/// Two cells, one of which may be skipped: 3 channels there.
+fn compared() -> (nse::space::Space, Comparison) {
+    let space = chain(4, 3, &[("normal", 0, &["conv_k3_t1", "rec_k3_t1"]), ("reduce", 5, &["conv_k3_t1"])]);
+    let parts = |kernels, norms| Parts { kernels, norms };
+    let first = parts(products(&[1.0, 1.0], &[1.0, -1.0]), products(&[2.0], &[1.0]));
+    let second = parts(products(&[1.0], &[2.0]), products(&[1.0, 0.0], &[0.0, 1.0]));
+    let third = parts(products(&[0.0, 3.0], &[4.0, 0.0]), products(&[1.0], &[-1.0]));
+    let cells = vec![BTreeMap::from([(0, first), (1, second)]), BTreeMap::from([(0, third)])];
+    (space, Comparison { ends: products(&[1.0, 2.0], &[2.0, 1.0]), cells })
+}
+
+#[test]
+fn an_architecture_is_the_vector_of_all_its_kernels() {
+    let (space, comparison) = compared();
+    let angle = |options: &Angle, cells: [&[u16]; 2]| {
+        let cells = cells.iter().map(|open| open.to_vec()).collect();
+        options.of(&space, &comparison, &Architecture::new(&space, cells).unwrap())
+    };
+    let plain = Angle::default();
+    // Ends (1,2) and (2,1), the reduce cell (0,3) and (4,0); then the operators of the normal cell.
+    let of = |then: &[f64], now: &[f64]| products(&[&[1.0, 2.0, 0.0, 3.0], then].concat(), &[&[2.0, 1.0, 4.0, 0.0], now].concat()).angle();
+    near(angle(&plain, [&[], &[0]]), of(&[], &[]));
+    near(angle(&plain, [&[], &[0]]), (4.0 / (14f64.sqrt() * 21f64.sqrt())).acos());
+    near(angle(&plain, [&[0], &[0]]), of(&[1.0, 1.0], &[1.0, -1.0]));
+    near(angle(&plain, [&[1], &[0]]), of(&[1.0], &[2.0]));
+    near(angle(&plain, [&[0, 1], &[0]]), of(&[1.0, 1.0, 1.0], &[1.0, -1.0, 2.0]));
+
+    let norms = Angle { norms: true, ..Angle::default() };
+    near(angle(&norms, [&[1], &[0]]), of(&[1.0, 1.0, 0.0, 1.0], &[2.0, 0.0, 1.0, -1.0]));
+
+    // A cell of 3 channels that is skipped has the identity matrix: three ones.
+    let identity = Angle { identity: true, ..Angle::default() };
+    near(angle(&identity, [&[], &[0]]), of(&[1.0; 3], &[1.0; 3]));
+    near(angle(&identity, [&[0], &[0]]), angle(&plain, [&[0], &[0]]));
+}
