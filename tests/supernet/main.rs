@@ -14,6 +14,7 @@ mod reference;
 mod reload;
 mod run;
 mod score;
+mod shrink;
 mod store;
 mod support;
 mod training;
