@@ -63,7 +63,11 @@ impl Children<'_> {
     }
 
     pub fn log10_size(&self) -> f64 {
-        self.active.iter().zip(&self.skippable).map(|(active, skippable)| log10_choices(active.len(), *skippable, self.single)).sum()
+        self.active
+            .iter()
+            .zip(&self.skippable)
+            .map(|(active, skippable)| log10_choices(active.len(), *skippable, self.single))
+            .sum()
     }
 
     /// Up to `wanted` for every choice of a cell that has several; all that there are, if those are no more.
@@ -164,7 +168,9 @@ impl Children<'_> {
         };
         let mut chains: Vec<Vec<Vec<u16>>> = vec![Vec::new()];
         for sets in (0..self.active.len()).map(of_cell) {
-            let longer = |chain: &Vec<Vec<u16>>| sets.iter().map(|set| [chain.as_slice(), std::slice::from_ref(set)].concat()).collect::<Vec<_>>();
+            let longer = |chain: &Vec<Vec<u16>>| {
+                sets.iter().map(|set| [chain.as_slice(), std::slice::from_ref(set)].concat()).collect::<Vec<_>>()
+            };
             chains = chains.iter().flat_map(longer).collect();
         }
         let mut all: Vec<_> = chains.into_iter().map(|cells| Architecture::new(self.space, cells)).collect::<Result<_>>()?;

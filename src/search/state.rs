@@ -34,7 +34,9 @@ impl Search {
     /// operators that have weights.
     pub fn under_way(&self) -> Option<(u64, Vec<Vec<u16>>)> {
         match self.run.phase {
-            Phase::Train { .. } | Phase::Weigh { .. } | Phase::Sample | Phase::Score { .. } => Some((self.run.round, self.active())),
+            Phase::Train { .. } | Phase::Weigh { .. } | Phase::Sample | Phase::Score { .. } => {
+                Some((self.run.round, self.active()))
+            }
             Phase::Begin if self.run.kept => Some((self.run.round, self.active())),
             Phase::Begin | Phase::Ask { .. } | Phase::Done => None,
         }

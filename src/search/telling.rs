@@ -57,7 +57,8 @@ impl Search {
         let [now, later] = [0, 1].map(|after| self.strategy().epochs(self.run.round + after, 1.0));
         let steps_after = (rounds_after * self.run.steps) as f64 * later / now;
         // With the last one, of those that only the last one has.
-        let candidates_after = rounds_after.saturating_sub(1) * self.candidates_of(searches) + rounds_after.min(1) * self.candidates_of(true);
+        let candidates_after =
+            rounds_after.saturating_sub(1) * self.candidates_of(searches) + rounds_after.min(1) * self.candidates_of(true);
         Event {
             kind,
             round: self.run.round + under_way,

@@ -15,7 +15,8 @@ use crate::data::{Dataset, PushedBatch, Strided};
 use crate::error::{Error, Result};
 use crate::export::{Card, ExportOptions, Graph};
 use crate::search::{
-    Arrays, At, BatchTrainer, Comparison, Control, Event, LastStep, PathGradient, Search, SearchOptions, StepOutcome, Trainer, TwoPaths,
+    Arrays, At, BatchTrainer, Comparison, Control, Event, LastStep, PathGradient, Search, SearchOptions, StepOutcome, Trainer,
+    TwoPaths,
 };
 use crate::space::Space;
 use serde_json::Value;

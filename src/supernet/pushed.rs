@@ -9,8 +9,8 @@ use crate::arch::Architecture;
 use crate::data::{PushedBatch, Values};
 use crate::error::{Error, Result};
 use crate::search::{
-    Arrays, At, BatchTrainer, Comparison, Control, LastStep, PathGradient, Search, SearchOptions, StepOutcome, TrainOptions, Trainer,
-    TwoPaths,
+    Arrays, At, BatchTrainer, Comparison, Control, LastStep, PathGradient, Search, SearchOptions, StepOutcome, TrainOptions,
+    Trainer, TwoPaths,
 };
 use crate::space::Space;
 use std::sync::Arc;

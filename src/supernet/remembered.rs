@@ -66,7 +66,9 @@ impl Remembered {
             let products = products(then, &parameter.value)?;
             let sum = match place {
                 Place::Ends => &mut comparison.ends,
-                Place::Kernel(cell, operator) => &mut comparison.cells[cell].entry(operator).or_insert_with(Parts::default).kernels,
+                Place::Kernel(cell, operator) => {
+                    &mut comparison.cells[cell].entry(operator).or_insert_with(Parts::default).kernels
+                }
                 Place::Norm(cell, operator) => &mut comparison.cells[cell].entry(operator).or_insert_with(Parts::default).norms,
             };
             *sum = *sum + products;

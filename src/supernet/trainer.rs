@@ -11,7 +11,8 @@ use crate::arch::Architecture;
 use crate::data::{Dataset, Normalisation, Order};
 use crate::error::{Error, Result};
 use crate::search::{
-    Arrays, At, Comparison, Control, PathGradient, Purpose, ScoreOptions, Search, SearchOptions, StepOutcome, Stream, Trainer, TwoPaths,
+    Arrays, At, Comparison, Control, PathGradient, Purpose, ScoreOptions, Search, SearchOptions, StepOutcome, Stream, Trainer,
+    TwoPaths,
 };
 use crate::space::Space;
 use once_cell::unsync::OnceCell;

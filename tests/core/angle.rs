@@ -71,7 +71,9 @@ fn an_architecture_is_the_vector_of_all_its_kernels() {
     };
     let plain = Angle::default();
     // Ends (1,2) and (2,1), the reduce cell (0,3) and (4,0); then the operators of the normal cell.
-    let of = |then: &[f64], now: &[f64]| products(&[&[1.0, 2.0, 0.0, 3.0], then].concat(), &[&[2.0, 1.0, 4.0, 0.0], now].concat()).angle();
+    let of = |then: &[f64], now: &[f64]| {
+        products(&[&[1.0, 2.0, 0.0, 3.0], then].concat(), &[&[2.0, 1.0, 4.0, 0.0], now].concat()).angle()
+    };
     near(angle(&plain, [&[], &[0]]), of(&[], &[]));
     near(angle(&plain, [&[], &[0]]), (4.0 / (14f64.sqrt() * 21f64.sqrt())).acos());
     near(angle(&plain, [&[0], &[0]]), of(&[1.0, 1.0], &[1.0, -1.0]));

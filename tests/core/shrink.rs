@@ -113,7 +113,8 @@ fn the_window_stays_within_reach() {
     for seed in 0..10 {
         for high in [0.05, 0.2] {
             let window = window(&space, 0.04, high);
-            let (search, _) = finished(&space, seed, window, json!({ "strategy": { "shrink": { "drop": { "worst": 3 }, "until": 4 } } }));
+            let (search, _) =
+                finished(&space, seed, window, json!({ "strategy": { "shrink": { "drop": { "worst": 3 }, "until": 4 } } }));
             assert!(!search.front().is_empty());
             assert!(search.front().iter().all(|s| window.contains(s.price)));
         }
@@ -153,7 +154,9 @@ fn every_scorer_shrinks_and_evolves() {
     let space = small_space();
     let stays = |search: &Search, trainer: &Synthetic| {
         let chosen = trainer.utility.iter().zip(search.active());
-        chosen.map(|(utility, active)| active.iter().map(|o| utility[usize::from(*o)]).sum::<f64>() / active.len() as f64).sum::<f64>()
+        chosen
+            .map(|(utility, active)| active.iter().map(|o| utility[usize::from(*o)]).sum::<f64>() / active.len() as f64)
+            .sum::<f64>()
     };
     for scorer in ["fitness", "angle", "accuracy"] {
         let mut better = 0;

@@ -199,7 +199,10 @@ impl Trainer for Synthetic {
     fn restore(&mut self, _: u64, round: u64, active: &[Vec<u16>], arrays: &Arrays) -> Result<()> {
         let wrong = || Error::Argument { name: "weights", reason: "not those of a synthetic trainer".into() };
         let next = arrays.get("next").filter(|next| next.values.len() == 4).ok_or_else(wrong)?;
-        assert!([round, round.wrapping_sub(1)].contains(&(next.values[0] as u64)), "of this round, or of the one it goes on from");
+        assert!(
+            [round, round.wrapping_sub(1)].contains(&(next.values[0] as u64)),
+            "of this round, or of the one it goes on from"
+        );
         self.next = Some((round, next.values[1] as u64));
         self.remembered = (next.values[2] >= 0.0).then_some((next.values[2] as u64, next.values[3] as u64));
         self.active = active.to_vec();

@@ -112,7 +112,9 @@ impl Standing<'_> {
 
     /// log10 of the number of architectures of `change`, whatever they cost.
     pub fn log10_size(&self, change: &Change) -> f64 {
-        let size = |(operators, skippable): (&BTreeSet<u16>, &bool)| super::children::log10_choices(operators.len(), *skippable, self.single);
+        let size = |(operators, skippable): (&BTreeSet<u16>, &bool)| {
+            super::children::log10_choices(operators.len(), *skippable, self.single)
+        };
         change.retained.iter().zip(&change.skippable).map(size).sum()
     }
 
@@ -128,7 +130,11 @@ impl Standing<'_> {
         let mut ranked: Vec<_> = (0..self.cells.len()).filter(several).flat_map(choices).collect();
         let score = |(cell, choice): &(usize, Choice)| {
             let score = self.scores.of(*cell, *choice);
-            if score.is_nan() { f64::NEG_INFINITY } else { score }
+            if score.is_nan() {
+                f64::NEG_INFINITY
+            } else {
+                score
+            }
         };
         ranked.sort_by(|a, b| score(a).total_cmp(&score(b)));
         ranked
