@@ -275,3 +275,32 @@ fn children_are_within_the_window() {
         }
     }
 }
+
+/// The chain of SPOS as docs/abs.md has it, with its published count.
+#[test]
+fn the_chain_of_spos_has_as_many_architectures_as_published() {
+    let page = include_str!("../../docs/abs.md");
+    let document = page.split("<!-- test: json space -->\n```json\n").nth(1).unwrap().split("```").next().unwrap();
+    let space = Space::from_json(document).unwrap();
+    let (costs, active) = (nse::cost::CostTable::new(&space), crate::support::everything(&space));
+    let children = nse::search::children::Children {
+        space: &space,
+        prices: &costs.prices(nse::cost::Metric::Macs),
+        active,
+        skippable: space.cells().iter().map(|cell| cell.may_be_skipped()).collect(),
+        single: true,
+        most: u64::MAX,
+    };
+    assert!((children.log10_size() - 221_502_229_807_900_608f64.log10()).abs() < 1e-12);
+    // One more: the fixed first block.
+    assert_eq!(children.all_choices().count(), 141 + 1);
+    // 1000 of one choice: the greatest cost is kept, every child is another one.
+    let mut stream = Stream::new(1, Purpose::Children, 0, 0);
+    let few = nse::search::children::Children { most: 600_000_000, ..children };
+    let drawn = few.of_each(3, &mut stream, &Silent).unwrap();
+    assert!(drawn.iter().all(|child| costs.architecture(child).macs <= 600_000_000));
+    assert_eq!(drawn.iter().collect::<BTreeSet<_>>().len(), drawn.len());
+    for (cell, choice) in few.all_choices() {
+        assert!(drawn.iter().filter(|child| nse::search::children::choices(child).any(|has| has == (cell, choice))).count() >= 3);
+    }
+}
