@@ -77,7 +77,7 @@ fn schema_value<T: JsonSchema + 'static>() -> Arc<Value> {
 
 /// No array where the schema has an object.
 fn check_shape(document: &'static str, schema: &Value, value: &Value, at: &str) -> Result<()> {
-    for option in schema.get("anyOf").and_then(Value::as_array).into_iter().flatten() {
+    for option in alternatives(schema) {
         check_shape(document, option, value, at)?;
     }
     match value {
@@ -92,8 +92,13 @@ fn check_shape(document: &'static str, schema: &Value, value: &Value, at: &str) 
     }
 }
 
+/// Of which a value is one.
+fn alternatives(schema: &Value) -> impl Iterator<Item = &Value> {
+    ["anyOf", "oneOf"].into_iter().filter_map(|key| schema.get(key)?.as_array()).flatten()
+}
+
 fn check(document: &'static str, schema: &Value, value: &Value, at: &str) -> Result<()> {
-    for option in schema.get("anyOf").and_then(Value::as_array).into_iter().flatten() {
+    for option in alternatives(schema) {
         check(document, option, value, at)?;
     }
     if let (Value::Object(fields), Some(Value::Object(properties))) = (value, schema.get("properties")) {

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 pub struct Shrink {
     /// Which operators leave after a round.
     pub drop: Drop,
-    /// Architectures of a space that is small enough, whatever they cost.
+    /// Architectures of a space that is small enough, whatever they cost; not asked with down_to.
     #[schemars(range(min = 1.0, max = 1e300))]
     pub until: f64,
     /// The weights that later ones are compared with are replaced once, after the round in which more operators than this have left in
@@ -45,7 +45,11 @@ impl Default for Shrink {
 
 impl Shrink {
     fn small(&self, now: &Standing, change: &Change) -> bool {
-        change.settled() || now.log10_size(change) <= self.until.log10()
+        let small = match self.drop {
+            Drop::DownTo(count) => change.choices() <= count,
+            Drop::Worst(_) | Drop::PerCell(_) => now.log10_size(change) <= self.until.log10(),
+        };
+        small || change.settled()
     }
 
     /// What may leave, the worst first, and how much of it.
