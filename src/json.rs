@@ -102,8 +102,9 @@ fn check(document: &'static str, schema: &Value, value: &Value, at: &str) -> Res
         check(document, option, value, at)?;
     }
     if let (Value::Object(fields), Some(Value::Object(properties))) = (value, schema.get("properties")) {
-        for (key, field) in fields {
-            check(document, &properties[key], field, &format!("{at}/{key}"))?;
+        // What another alternative has is that one's matter.
+        for (field, (key, schema)) in properties.iter().filter_map(|(key, schema)| Some((fields.get(key)?, (key, schema)))) {
+            check(document, schema, field, &format!("{at}/{key}"))?;
         }
     }
     let bound = |key: &str, default: f64| schema.get(key).and_then(Value::as_f64).unwrap_or(default);

@@ -50,7 +50,7 @@ fn only_the_objective_is_needed() {
             "candidates": { "count": 200, "extras": 20, "extra_width": null, "too_few": "error" },
             "score": { "calibration": 1024, "images": null, "batch": 1024 },
             "held_out": 0.1, "device": "cpu", "threads": null, "pushed": { "steps_per_epoch": null },
-            "told": { "group": 10, "lr": 1.0, "beta1": 0.0, "beta2": 0.999 }
+            "told": { "group": 10, "lr": 1.0, "beta1": 0.0, "beta2": 0.999 }, "strategy": { "evolve": {} }, "scorer": null
         })
     );
     assert_eq!(serde_json::to_value(read(&written)).unwrap(), written, "what is written is read back");
@@ -68,7 +68,9 @@ fn given_values_are_kept() {
         "candidates": { "count": 10, "extras": 0, "extra_width": 9.0, "too_few": "accept" },
         "score": { "calibration": 10, "images": 20, "batch": 30 },
         "held_out": 0.25, "device": "cuda:1", "threads": 4, "tensorboard": { "path": "logs" }, "pushed": { "steps_per_epoch": 9 },
-        "told": { "group": 20, "lr": 0.5, "beta1": 0.9, "beta2": 0.99 }
+        "told": { "group": 20, "lr": 0.5, "beta1": 0.9, "beta2": 0.99 },
+        "strategy": { "shrink": { "drop": { "per_cell": 2 }, "until": 100.0, "refresh": 5, "later_epochs": 0.5 } },
+        "scorer": { "angle": { "samples": 7, "norms": true, "identity": true } }
     });
     assert_eq!(serde_json::to_value(read(&given)).unwrap(), given);
     assert_eq!(read(&set("/train/lr", json!(0.3))).train.batch, 128, "other keys of a section keep their defaults");
@@ -211,7 +213,7 @@ fn the_schema_knows_every_key_with_its_default() {
         }
     });
     assert_eq!(required, ["/checkpoint/path", "/objective", "/objective/high", "/objective/low", "/tensorboard/path"]);
-    assert_eq!(seen.len(), 54, "{seen:?}");
+    assert_eq!(seen.len(), 56, "{seen:?}");
 }
 
 #[test]
