@@ -110,6 +110,10 @@ fn finished(space: &Arc<Space>, stops: &dyn Fn(u64) -> bool) -> Outcome {
         "active": 3, "rounds": 3, "train": { "epochs": 0.7 }, "candidates": { "count": 7, "extras": 2 },
         "fitness": { "interval": 2, "lr": 0.5, "threshold": -0.6 }
     });
+    finished_with(space, rest, stops)
+}
+
+fn finished_with(space: &Arc<Space>, rest: Value, stops: &dyn Fn(u64) -> bool) -> Outcome {
     let mut search = Search::new(space.clone(), options(4, window(space, 0.1, 0.4), rest)).unwrap();
     let faults = Faults::new(stops);
     let mut trainer = Faulty { inner: Synthetic::new(space, 4), faults: &faults };
@@ -159,6 +163,25 @@ fn stopped_once_anywhere() {
         assert_same(&stopped, &undisturbed, &format!("stopped at {place}"));
     }
     assert!(kinds.iter().all(|count| *count > 5), "{kinds:?}");
+}
+
+/// A space that shrinks, by angles and by accuracies of which there are some hundred in a round.
+#[test]
+fn stopped_while_it_shrinks() {
+    let space = small_space();
+    for scorer in [json!("angle"), json!({ "accuracy": { "samples": 2 } })] {
+        let rest = json!({
+            "branches": "single", "strategy": { "shrink": { "drop": { "worst": 8 }, "until": 20, "refresh": 5 } }, "scorer": scorer,
+            "train": { "epochs": 0.3 }, "candidates": { "count": 7, "extras": 2 }
+        });
+        let undisturbed = finished_with(&space, rest.clone(), &|_| false);
+        assert!(undisturbed.errors.is_empty() && undisturbed.history.len() >= 3 && !undisturbed.front.is_empty());
+        for place in 0..undisturbed.calls {
+            let stopped = finished_with(&space, rest.clone(), &|call| call == place);
+            assert_eq!(stopped.errors.len(), 1, "the error came out");
+            assert_same(&stopped, &undisturbed, &format!("{scorer} stopped at {place}"));
+        }
+    }
 }
 
 #[test]

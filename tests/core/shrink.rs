@@ -213,7 +213,7 @@ fn a_bad_value_is_named() {
         (json!({ "strategy": { "shrink": { "drop": { "worst": 0 } } } }), "/strategy/shrink/drop/worst", "0 is not in"),
         (json!({ "strategy": { "shrink": { "drop": { "best": 1 } } } }), "/strategy/shrink/drop", "`best`"),
         (json!({ "strategy": { "shrink": { "till": 1 } } }), "/strategy/shrink/till", "`till`"),
-        (json!({ "strategy": { "shrink": {}, "evolve": {} } }), "/strategy", "shrink and evolve"),
+        (json!({ "strategy": { "shrink": {}, "evolve": {} } }), "/strategy", "evolve and shrink"),
         (json!({ "strategy": {} }), "/strategy", "expected the name of a strategy"),
         (json!({ "strategy": 3 }), "/strategy", "expected the name of a strategy"),
         (json!({ "scorer": "angel" }), "/scorer", "`angel`"),
