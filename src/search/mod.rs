@@ -33,7 +33,7 @@ mod trainer;
 pub use asking::{Asked, Effect, ToldOptions};
 pub use budget::{Budget, Reach};
 pub use elsewhere::Elsewhere;
-pub use engine::{Search, Status};
+pub use engine::{Search, Status, GROUP};
 pub use fitness::TwoPaths;
 pub use history::{json_lines, FrontMember, OperatorFitness, Point, RoundRecord};
 pub use ledger::Outcome;

@@ -190,6 +190,11 @@ char *nse_shim_cell(const at::Tensor *x, const nse_shim_branch *branches, size_t
     });
 }
 
+// nse::join of at least one branch.
+char *nse_shim_join(const at::Tensor *x, at::Tensor *const *branches, size_t count, bool shortcut, at::Tensor **out) {
+    return guarded([&] { *out = new at::Tensor(nse::join(*x, list(branches, count), shortcut)); });
+}
+
 // Takes the kernels of one instruction level, "level_v4", "level_v3" or "level_v2"; false: this processor has it not.
 bool nse_shim_level(const char *name) { return nse::use(name); }
 
