@@ -210,7 +210,9 @@ char *nse_shim_torchscript(const char *const *names, at::Tensor *const *tensors,
     return guarded([&] {
         at::NoGradGuard no_grad;
         Tree tree;
-        for (size_t i = 0; i < count; ++i) tree.add(names[i], tensors[i]->detach().clone(), buffers[i] != 0);
+        for (size_t i = 0; i < count; ++i) {
+            tree.add(names[i], tensors[i]->detach().clone().set_requires_grad(buffers[i] == 0), buffers[i] != 0);
+        }
         torch::jit::Module module = tree.build("nse_model");
         module.define(source);
         module.eval();
