@@ -28,7 +28,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 /// Candidates handed to the trainer at a time: a cancel loses at most the scores of one such group.
-pub(super) const GROUP: usize = 4;
+pub const GROUP: usize = 8;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
@@ -52,7 +52,7 @@ pub(super) enum Phase {
         accuracies: Vec<f64>,
     },
     Sample,
-    /// `candidates`: the previous front, then `main` new ones in total with it, then extras. Scored in order.
+    /// `candidates`: the previous front and new ones, `main` together, then extras, both sorted. Scored in order.
     Score {
         candidates: Vec<Architecture>,
         main: usize,
@@ -224,11 +224,14 @@ impl Search {
         let mut stream = Stream::new(self.options.seed, Purpose::Candidates, self.run.round, 0);
         let mut candidates = self.candidates(&mut stream)?;
         let main = candidates.len();
+        // Those that begin alike come together: a group of them is computed together that far.
+        candidates.sort_unstable();
         if let Some(below) = self.options.objective.below(options.extra_width) {
             // Nothing below the window is no failure: then its edge needs no guard.
             if let Ok(sampler) = self.run.evolution.sampler(&self.prices, below) {
                 let extras = sampler.distinct(&self.space, options.extras, &HashSet::new(), &mut stream);
                 candidates.extend(extras.unwrap_or_default());
+                candidates[main..].sort_unstable();
             }
         }
         self.run.phase = Phase::Score { candidates, main, accuracies: Vec::new() };

@@ -39,7 +39,7 @@ mod weighing;
 pub use asking::{Asked, Effect, ToldOptions};
 pub use budget::{Budget, Reach};
 pub use elsewhere::Elsewhere;
-pub use engine::{Search, Status};
+pub use engine::{Search, Status, GROUP};
 pub use fitness::TwoPaths;
 pub use history::{json_lines, ChoiceScore, FrontMember, OperatorFitness, Point, RoundRecord};
 pub use ledger::Outcome;
