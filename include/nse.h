@@ -156,6 +156,11 @@ typedef int32_t nse_status;
 #define NSE_ERR_CALLBACK (-9)
 
 /**
+ * The processes that share a run did not all do their part, or have not the same images. What this one had before the step is kept.
+ */
+#define NSE_ERR_COLLECTIVE (-10)
+
+/**
  * The device, or the machine, has no memory for it. Nothing is lost: the state before is kept, and the call can be made again.
  */
 #define NSE_ERR_OUT_OF_MEMORY (-11)

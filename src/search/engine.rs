@@ -25,9 +25,6 @@ use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::Instant;
 
-/// Candidates handed to the trainer at a time: a cancel loses at most the scores of one such group.
-const GROUP: usize = 4;
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
     /// A round was completed, and another one follows.
@@ -144,7 +141,7 @@ impl Search {
 
     /// The weight half of a step, or its architecture half where one is due.
     fn train(&mut self, step: u64, weights: bool, trainer: &mut dyn Trainer, observer: &dyn Observer) -> Result<()> {
-        if observer.cancelled() {
+        if trainer.any(observer.cancelled())? {
             return Err(Error::Cancelled);
         }
         let at = At { seed: self.options.seed, round: self.run.round, step };
@@ -230,7 +227,7 @@ impl Search {
         let started = Instant::now();
         let Phase::Score { candidates, accuracies, .. } = &mut self.run.phase else { return Ok(()) };
         let (done, all) = (accuracies.len(), candidates.len());
-        let group = &candidates[done..all.min(done + GROUP)];
+        let group = &candidates[done..all.min(done + trainer.group().max(1))];
         if group.is_empty() {
             self.finish();
             notes::round_finished(self);

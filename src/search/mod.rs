@@ -4,6 +4,7 @@
 
 mod asking;
 mod budget;
+mod collective;
 mod distinct;
 mod elsewhere;
 mod engine;
@@ -32,6 +33,7 @@ mod trainer;
 
 pub use asking::{Asked, Effect, ToldOptions};
 pub use budget::{Budget, Reach};
+pub use collective::{Collective, Solo};
 pub use elsewhere::Elsewhere;
 pub use engine::{Search, Status};
 pub use fitness::TwoPaths;

@@ -42,6 +42,16 @@ pub struct Array {
 pub type Arrays = BTreeMap<String, Array>;
 
 pub trait Trainer {
+    /// Candidates that are scored at a time: a cancel loses at most the scores of one such group.
+    fn group(&self) -> usize {
+        4
+    }
+
+    /// Whether `flag` is true here, or where others train the same weights. Asked before every half of a step.
+    fn any(&mut self, flag: bool) -> Result<bool> {
+        Ok(flag)
+    }
+
     /// Optimizer steps per epoch over the training images.
     fn steps_per_epoch(&self) -> u64;
 

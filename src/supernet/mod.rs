@@ -21,6 +21,7 @@ mod options;
 pub mod paths;
 mod pushed;
 pub mod score;
+mod shards;
 pub mod shim;
 mod statics;
 pub mod store;

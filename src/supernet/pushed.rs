@@ -35,6 +35,10 @@ pub struct PushTrainer {
 
 impl PushTrainer {
     pub fn new(space: Arc<Space>, options: &SearchOptions) -> Result<Self> {
+        if options.shards > 1 {
+            let reason = format!("{}: pushed batches are not computed in parts", options.shards);
+            return Err(Error::Argument { name: "shards", reason });
+        }
         let device = device::parse(&options.device)?;
         if let Some(threads) = options.threads {
             device::set_threads(threads);

@@ -6,19 +6,25 @@ use super::learner::{Learner, Loader};
 use super::model::Model;
 use super::network::Network;
 use super::weights::Weights;
-use super::{paths, score, store};
+use super::{paths, score, shards, store};
 use crate::arch::Architecture;
 use crate::data::{Dataset, Normalisation, Order};
+use crate::dist::Crew;
 use crate::error::{Error, Result};
 use crate::search::{
-    Arrays, At, Control, PathGradient, Purpose, ScoreOptions, Search, SearchOptions, StepOutcome, Stream, Trainer, TwoPaths,
+    Arrays, At, Collective, Control, PathGradient, Purpose, ScoreOptions, Search, SearchOptions, Solo, StepOutcome, Stream,
+    Trainer, TwoPaths,
 };
 use crate::space::Space;
 use once_cell::unsync::OnceCell;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// A forward pass costs about a third of an optimizer step.
 const FORWARD_SHARE: f64 = 1.0 / 3.0;
+
+/// Candidates that a rank scores at a time.
+const GROUP: usize = 4;
 
 pub struct SupernetTrainer {
     weights: Weights,
@@ -30,6 +36,7 @@ pub struct SupernetTrainer {
     batch: usize,
     /// Weight steps per architecture step.
     interval: u64,
+    crew: Crew,
     score: ScoreOptions,
     /// Computed once.
     data: OnceCell<String>,
@@ -51,6 +58,11 @@ impl SupernetTrainer {
         let normalisation = Normalisation::of(&train);
         let loader = |dataset: &Dataset| Loader::new(dataset.clone(), normalisation.clone(), device);
         let batch = options.train.batch;
+        let (smallest, shards) = (batch.min(train.len()).min(held_out.len()), options.shards);
+        if smallest < 2 * shards {
+            let reason = format!("{shards} parts of a batch of {smallest} images: each needs two");
+            return Err(Error::Argument { name: "shards", reason });
+        }
         Ok(SupernetTrainer {
             weights: Weights::none(space, device),
             learner: Learner::new(loader(&train), options.train.clone(), options.seed),
@@ -60,9 +72,17 @@ impl SupernetTrainer {
             normalisation,
             batch,
             interval: options.fitness.interval,
+            crew: Crew::new(Arc::new(Solo), options.shards),
             score: options.score.clone(),
             data: OnceCell::new(),
         })
+    }
+
+    /// The same as one of several ranks, which all must have the same images.
+    pub fn of_crew(mut self, comm: Arc<dyn Collective>) -> Result<Self> {
+        self.crew = Crew::new(comm, self.crew.shards());
+        self.crew.same("the images", &self.data())?;
+        Ok(self)
     }
 
     /// What `search` will take with these images; some steps are made on a supernet that is thrown away.
@@ -94,6 +114,16 @@ impl SupernetTrainer {
         Ok(Model { network, architecture, statistics, normalisation, device, history: Vec::new() })
     }
 
+    /// Without what other ranks do.
+    fn own_scores(&self, seed: u64, round: u64, candidates: &[Architecture], control: &dyn Control) -> Result<Vec<f64>> {
+        let mut stream = Stream::new(seed, Purpose::Calibration, round, 0);
+        let calibration = self.train.choose(self.score.calibration, &mut stream)?;
+        let images = self.held_out.dataset.choose(self.score.images.unwrap_or(usize::MAX), &mut stream)?;
+        let loader = |dataset| Loader::new(dataset, self.normalisation.clone(), self.weights.device);
+        let (mut calibration, mut images) = (loader(calibration), loader(images));
+        score::score(self.weights.network()?, candidates, &mut calibration, &mut images, self.score.batch, control)
+    }
+
     /// For statistics, and for accuracy.
     fn images_per_candidate(&self) -> (usize, usize) {
         let images = self.score.images.unwrap_or(usize::MAX).min(self.held_out.dataset.len());
@@ -122,7 +152,15 @@ impl Trainer for SupernetTrainer {
 
     fn steps_per_candidate(&self) -> f64 {
         let (calibration, images) = self.images_per_candidate();
-        (calibration + images) as f64 / self.batch as f64 * FORWARD_SHARE
+        (calibration + images) as f64 / self.batch as f64 * FORWARD_SHARE / self.crew.size() as f64
+    }
+
+    fn group(&self) -> usize {
+        GROUP * self.crew.size()
+    }
+
+    fn any(&mut self, flag: bool) -> Result<bool> {
+        self.crew.any(flag)
     }
 
     fn begin_round(&mut self, seed: u64, round: u64, active: &[Vec<u16>]) -> Result<()> {
@@ -130,13 +168,17 @@ impl Trainer for SupernetTrainer {
     }
 
     fn weight_step(&mut self, at: At, open: &[Vec<u16>], lr: f64) -> Result<StepOutcome> {
-        self.learner.step(self.weights.network()?, at, open, lr)
+        self.learner.step(&self.crew, self.weights.network()?, at, open, lr)
     }
 
     fn architecture_step(&mut self, at: At, active: &[Vec<u16>], paths: &[Option<TwoPaths>]) -> Result<(f64, Vec<PathGradient>)> {
-        let positions = self.held_out_order.batch(at.round, at.step / self.interval).to_vec();
-        let batch = self.held_out.load(&positions, None)?;
-        paths::step(self.weights.network()?, &batch, at, active, paths)
+        let (network, positions) = (self.weights.network()?, self.held_out_order.batch(at.round, at.step / self.interval));
+        if self.crew.whole() {
+            let batch = self.held_out.load(positions, None)?;
+            return paths::step(network, &batch, at, active, paths);
+        }
+        let load = |part: Range<usize>| self.held_out.load(&positions[part], None);
+        shards::architecture_step(&self.crew, positions.len(), load, network, at, active, paths)
     }
 
     fn save(&self, active: &[Vec<u16>]) -> Result<Arrays> {
@@ -153,11 +195,8 @@ impl Trainer for SupernetTrainer {
     }
 
     fn score(&mut self, seed: u64, round: u64, candidates: &[Architecture], control: &dyn Control) -> Result<Vec<f64>> {
-        let mut stream = Stream::new(seed, Purpose::Calibration, round, 0);
-        let calibration = self.train.choose(self.score.calibration, &mut stream)?;
-        let images = self.held_out.dataset.choose(self.score.images.unwrap_or(usize::MAX), &mut stream)?;
-        let loader = |dataset| Loader::new(dataset, self.normalisation.clone(), self.weights.device);
-        let (mut calibration, mut images) = (loader(calibration), loader(images));
-        score::score(self.weights.network()?, candidates, &mut calibration, &mut images, self.score.batch, control)
+        let own = self.crew.part(candidates.len());
+        let scores = self.own_scores(seed, round, &candidates[own.clone()], control);
+        self.crew.share(scores.map(|scores| own.zip(scores).collect()), candidates.len())
     }
 }

@@ -11,6 +11,7 @@ mod code;
 mod continued;
 mod corpus;
 mod cost;
+mod crew;
 mod distinct;
 mod engine;
 mod events;
