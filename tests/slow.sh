@@ -58,7 +58,7 @@ int main(void) { return 0; }
 C
     export ASAN_OPTIONS=detect_leaks=1:allocator_may_return_null=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
     export LSAN_OPTIONS="suppressions=$root/tests/host/leaks.supp:print_suppressions=0"
-    for test in handles input events results source dlpack latency measure checkpoint damage continued async push told log shutdown; do
+    for test in handles input events results source dlpack latency measure checkpoint damage continued async push spaces told log shutdown; do
         ${CC:-cc} -std=gnu11 -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -I"$root/include" -isystem "$CMOCKA/usr/include" \
             "$root/tests/c/$test.c" -o "$slow/asan/$test" -L"$NSE_LIB" -lnse -Wl,-rpath,"$NSE_LIB" -L"$cmocka" -lcmocka \
             -Wl,-rpath,"$cmocka" -lm -pthread

@@ -78,7 +78,7 @@ void nse_shim_free(char *message) { free(message); }
 
 uint64_t nse_shim_torch_version() { return TORCH_ABI_VERSION; }
 
-// One step of SGD with momentum on `count` parameters, all or nothing: when a gradient is not finite, nothing changes
+// One step of SGD, with Nesterov momentum if that is above 0, on `count` parameters, all or nothing: when a gradient is not finite, nothing changes
 // and *finite is 0.
 char *nse_shim_sgd(at::Tensor *const *parameters, at::Tensor *const *gradients, at::Tensor *const *momenta, size_t count,
                    size_t decayed, double lr, double momentum, double weight_decay, int *finite) {
@@ -86,14 +86,17 @@ char *nse_shim_sgd(at::Tensor *const *parameters, at::Tensor *const *gradients, 
         at::NoGradGuard no_grad;
         *finite = 1;
         if (count == 0) return;
-        auto p = list(parameters, count), g = list(gradients, count), m = list(momenta, count);
+        auto p = list(parameters, count), g = list(gradients, count);
+        // libtorch wants no buffers where there is no momentum.
+        auto m = list(momenta, momentum > 0 ? count : 0);
         auto bad = at::zeros({1}, g[0].options().dtype(at::kFloat));
         at::_amp_foreach_non_finite_check_and_unscale_(g, bad, at::ones({1}, bad.options()));
         // The first `decayed` parameters have weight decay, the others none.
         const at::TensorList ps(p), gs(g), ms(m);
         const auto step = [&](size_t from, size_t to, double decay) {
             if (from == to) return;
-            at::_fused_sgd_(ps.slice(from, to - from), gs.slice(from, to - from), ms.slice(from, to - from), decay, momentum, lr,
+            const auto own = ms.empty() ? ms : ms.slice(from, to - from);
+            at::_fused_sgd_(ps.slice(from, to - from), gs.slice(from, to - from), own, decay, momentum, lr,
                             /*dampening=*/0, /*nesterov=*/momentum > 0, /*maximize=*/false, /*is_first_step=*/false, {}, bad);
         };
         step(0, decayed, weight_decay);

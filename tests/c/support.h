@@ -57,6 +57,14 @@ static inline nse_arch *make_arch(void) {
     return arch;
 }
 
+static inline char *code_of(const nse_arch *arch) {
+    nse_buffer buffer = NSE_BUFFER_INIT;
+    assert_int_equal(nse_arch_code(arch, &buffer, NULL), NSE_OK);
+    char *code = strdup(buffer.data);
+    nse_buffer_free(&buffer);
+    return code;
+}
+
 /* Everything the search needs is freed at once: it keeps what it uses. */
 static inline nse_search *make_search(const char *options, const nse_events *events) {
     nse_search_desc desc = NSE_SEARCH_DESC_INIT;

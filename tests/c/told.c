@@ -1,5 +1,5 @@
 /*
- * A search that is asked for architectures and told how they did; the short code; budgets; a front asked again. The same in the build
+ * A search that is asked for architectures and told how they did; a front asked again. The same in the build
  * with libtorch and in the one without.
  */
 #include "support.h"
@@ -21,14 +21,6 @@ static nse_search *create(const char *options) {
     if (nse_search_create(&desc, &search, &error) != NSE_OK) fail_msg("%s", nse_error_message(error));
     nse_space_free(space);
     return search;
-}
-
-static char *code_of(const nse_arch *arch) {
-    nse_buffer buffer = NSE_BUFFER_INIT;
-    assert_int_equal(nse_arch_code(arch, &buffer, &error), NSE_OK);
-    char *code = strdup(buffer.data);
-    nse_buffer_free(&buffer);
-    return code;
 }
 
 static char *text_of(nse_status (*call)(const nse_search *, nse_buffer *, nse_error **), const nse_search *search) {
@@ -302,53 +294,6 @@ static void workers(void **state) {
     nse_search_free(search);
 }
 
-static void codes(void **state) {
-    (void)state;
-    nse_space *space = make_space(), *other = NULL;
-    nse_arch *arch = make_arch(), *again = NULL;
-    nse_buffer one = NSE_BUFFER_INIT, two = NSE_BUFFER_INIT;
-    char *code = code_of(arch);
-    assert_int_equal(nse_arch_from_code(space, code, &again, &error), NSE_OK);
-    assert_int_equal(nse_arch_to_json(arch, &one, NULL), NSE_OK);
-    assert_int_equal(nse_arch_to_json(again, &two, NULL), NSE_OK);
-    assert_string_equal(one.data, two.data);
-    nse_buffer_free(&one), nse_buffer_free(&two), nse_arch_free(again);
-    assert_int_equal(nse_space_preset("nse-27", NULL, &other, NULL), NSE_OK);
-    expect_error(nse_arch_from_code(other, code, &again, &error), NSE_ERR_INVALID_ARGUMENT, &error, "of another space", "code");
-    assert_null(again);
-    code[8] ^= 1;
-    expect_error(nse_arch_from_code(space, code, &again, &error), NSE_ERR_INVALID_ARGUMENT, &error, "check characters", "code");
-    expect_error(nse_arch_from_code(space, NULL, &again, &error), NSE_ERR_INVALID_ARGUMENT, &error, "NULL", "code");
-    nse_arch_free(arch), free(code);
-    nse_space_free(space), nse_space_free(other);
-}
-
-static void budgets(void **state) {
-    (void)state;
-    nse_space *space = make_space();
-    nse_latency *table = make_table(space);
-    nse_buffer buffer = NSE_BUFFER_INIT;
-    assert_int_equal(nse_space_budget(space, "{\"low\": 30000, \"high\": 90000}", NULL, &buffer, &error), NSE_OK);
-    assert_non_null(strstr(buffer.data, "\"satisfiable\":true"));
-    assert_non_null(strstr(buffer.data, "\"log10_architectures\":"));
-    assert_non_null(strstr(buffer.data, "\"middle\":"));
-    nse_buffer_free(&buffer);
-    assert_int_equal(nse_space_budget(space, "{\"cost\": \"params\", \"high\": 1}", NULL, &buffer, &error), NSE_OK);
-    assert_non_null(strstr(buffer.data, "\"satisfiable\":false"));
-    assert_non_null(strstr(buffer.data, "\"above\":"));
-    assert_null(strstr(buffer.data, "\"below\":"));
-    nse_buffer_free(&buffer);
-    assert_int_equal(nse_space_budget(space, "{\"cost\": \"latency\", \"high\": 1e3}", table, &buffer, &error), NSE_OK);
-    assert_non_null(strstr(buffer.data, "\"satisfiable\":true"));
-    nse_buffer_free(&buffer);
-    expect_error(nse_space_budget(space, "{\"cost\": \"latency\", \"high\": 1}", NULL, &buffer, &error), NSE_ERR_INVALID_ARGUMENT, &error,
-                 "no latency table", "latency");
-    expect_error(nse_space_budget(space, "{\"low\": 2, \"high\": 1}", NULL, &buffer, &error), NSE_ERR_CONFIG, &error, "above high", "/low");
-    expect_error(nse_space_budget(space, NULL, NULL, &buffer, &error), NSE_ERR_INVALID_ARGUMENT, &error, "NULL", "budget_json");
-    nse_latency_free(table);
-    nse_space_free(space);
-}
-
 static void fronts(void **state) {
     (void)state;
     nse_search *search = create(TOLD_JSON);
@@ -416,9 +361,8 @@ static void the_log_asks_back(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_platform), cmocka_unit_test(effects), cmocka_unit_test(other_kinds),
-        cmocka_unit_test(killed),     cmocka_unit_test(workers), cmocka_unit_test(codes),
-        cmocka_unit_test(budgets),    cmocka_unit_test(fronts),  cmocka_unit_test(the_log_asks_back),
+        cmocka_unit_test(a_platform), cmocka_unit_test(effects), cmocka_unit_test(other_kinds),       cmocka_unit_test(killed),
+        cmocka_unit_test(workers),    cmocka_unit_test(fronts),  cmocka_unit_test(the_log_asks_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

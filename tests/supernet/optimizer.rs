@@ -1,4 +1,4 @@
-//! SGD with Nesterov momentum against the formula, and its refusal of gradients that are not finite.
+//! SGD with and without Nesterov momentum against the formula, and its refusal of gradients that are not finite.
 
 use crate::support::{values, zeros};
 use nse::supernet::shim::{sgd, Sgd};
@@ -8,6 +8,12 @@ const RECIPE: Sgd = Sgd { lr: 0.1, momentum: 0.9, weight_decay: 0.01 };
 
 #[test]
 fn three_steps_by_hand() {
+    for momentum in [0.9, 0.0] {
+        three_steps(Sgd { momentum, ..RECIPE });
+    }
+}
+
+fn three_steps(recipe: Sgd) {
     let start = [1.0f64, -2.0, 0.5];
     let gradients = [[0.5f64, 0.25, -1.0], [-0.5, 1.0, 0.0], [0.1, 0.1, 0.1]];
     let (decayed, plain) = (Tensor::from_slice(&[1.0f32, -2.0, 0.5]), Tensor::from_slice(&[1.0f32, -2.0, 0.5]));
@@ -16,13 +22,13 @@ fn three_steps_by_hand() {
     let mut buffers = [[0.0f64; 3]; 2];
     for gradient in gradients {
         let tensor = Tensor::from_slice(&gradient.map(|g| g as f32));
-        let ok = sgd(&[&decayed, &plain], &[tensor.copy(), tensor], &[&momenta[0], &momenta[1]], 1, RECIPE).unwrap();
+        let ok = sgd(&[&decayed, &plain], &[tensor.copy(), tensor], &[&momenta[0], &momenta[1]], 1, recipe).unwrap();
         assert!(ok);
-        for (which, decay) in [RECIPE.weight_decay, 0.0].into_iter().enumerate() {
+        for (which, decay) in [recipe.weight_decay, 0.0].into_iter().enumerate() {
             for i in 0..3 {
                 let d = gradient[i] + decay * expected[which][i];
-                buffers[which][i] = RECIPE.momentum * buffers[which][i] + d;
-                expected[which][i] -= RECIPE.lr * (d + RECIPE.momentum * buffers[which][i]);
+                buffers[which][i] = recipe.momentum * buffers[which][i] + d;
+                expected[which][i] -= recipe.lr * (d + recipe.momentum * buffers[which][i]);
             }
         }
     }
