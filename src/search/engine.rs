@@ -15,7 +15,7 @@ use super::pareto::{self, Scored};
 use super::push::Pass;
 use super::random::{Purpose, Stream};
 use super::start::Drive;
-use super::trainer::{At, Trainer};
+use super::trainer::{At, Ended, Trainer};
 use crate::arch::Architecture;
 use crate::cost::{CostTable, LatencyTable, Prices};
 use crate::error::{Error, Result};
@@ -97,6 +97,23 @@ pub(super) struct Run {
     pub epoch_began: u64,
 }
 
+impl Run {
+    /// A number below 2^52 that no other place of the search is likely to have.
+    fn place(&self) -> u64 {
+        let (phase, within) = match &self.phase {
+            Phase::Begin => (0, 0),
+            Phase::Train { step, weights } => (1, step * 2 + u64::from(*weights)),
+            Phase::Sample => (2, 0),
+            Phase::Score { accuracies, .. } => (3, accuracies.len() as u64),
+            Phase::Ask { .. } => (4, 0),
+            Phase::Done => (5, 0),
+        };
+        // FNV-1a, of numbers.
+        let mixed = |hash: u64, number: u64| (hash ^ number).wrapping_mul(0x100_0000_01b3);
+        [self.round, phase, within].into_iter().fold(0xcbf2_9ce4_8422_2325, mixed) >> 12
+    }
+}
+
 impl Search {
     /// Runs to the end of the round under way. Nothing is done after the last one.
     pub fn step(&mut self, trainer: &mut dyn Trainer, observer: &dyn Observer) -> Result<Status> {
@@ -105,15 +122,43 @@ impl Search {
             return Err(Error::Argument { name: "search", reason });
         }
         let round = self.run.round;
+        self.agree(trainer, Ended::Done { stop: observer.cancelled() })?;
         self.run.meter.start();
         while !self.done() && self.run.round == round {
-            self.piece(trainer, observer)?;
+            let ended = match self.work_on(trainer, observer) {
+                Err(error) => Ended::Failed(error),
+                Ok(whole) => match if whole { observer.keep(self, trainer) } else { Ok(()) } {
+                    Err(error) => Ended::Unsaved(error),
+                    // A round that is complete is not to be stopped any more.
+                    Ok(()) => Ended::Done { stop: self.run.round == round && observer.cancelled() },
+                },
+            };
+            self.agree(trainer, ended)?;
         }
         Ok(if self.done() { Status::Done } else { Status::Round })
     }
 
-    /// The next piece of work: half a step of training, a draw of candidates, the scores of some, or the end of a round.
+    fn agree(&self, trainer: &mut dyn Trainer, ended: Ended) -> Result<()> {
+        match trainer.agree(self.run.place(), ended)? {
+            true => Err(Error::Cancelled),
+            false => Ok(()),
+        }
+    }
+
+    /// The next piece of work, kept when it is time; half a step of training may be cancelled before.
     pub(super) fn piece(&mut self, trainer: &mut dyn Trainer, observer: &dyn Observer) -> Result<()> {
+        if matches!(self.run.phase, Phase::Train { .. }) && observer.cancelled() {
+            return Err(Error::Cancelled);
+        }
+        match self.work_on(trainer, observer)? {
+            true => observer.keep(self, trainer),
+            false => Ok(()),
+        }
+    }
+
+    /// The next piece of work: half a step of training, a draw of candidates, the scores of some, or the end of a round. Whether it is a
+    /// whole one, behind which the search can be kept.
+    fn work_on(&mut self, trainer: &mut dyn Trainer, observer: &dyn Observer) -> Result<bool> {
         let started = Instant::now();
         match self.run.phase {
             Phase::Begin => self.begin(trainer),
@@ -124,11 +169,11 @@ impl Search {
             }
             Phase::Sample => self.sample(),
             Phase::Score { .. } => self.score(trainer, observer),
-            Phase::Ask { .. } | Phase::Done => Ok(()),
+            Phase::Ask { .. } | Phase::Done => Ok(false),
         }
     }
 
-    fn begin(&mut self, trainer: &mut dyn Trainer) -> Result<()> {
+    fn begin(&mut self, trainer: &mut dyn Trainer) -> Result<bool> {
         trainer.begin_round(self.options.seed, self.run.round, &self.run.evolution.active())?;
         self.run.steps = self.work(trainer.steps_per_epoch()).0;
         self.run.epoch_began = 0;
@@ -136,14 +181,11 @@ impl Search {
         self.run.meter.restart();
         self.run.phase = Phase::Train { step: 0, weights: false };
         notes::round_begun(self);
-        Ok(())
+        Ok(false)
     }
 
     /// The weight half of a step, or its architecture half where one is due.
-    fn train(&mut self, step: u64, weights: bool, trainer: &mut dyn Trainer, observer: &dyn Observer) -> Result<()> {
-        if trainer.any(observer.cancelled())? {
-            return Err(Error::Cancelled);
-        }
+    fn train(&mut self, step: u64, weights: bool, trainer: &mut dyn Trainer, observer: &dyn Observer) -> Result<bool> {
         let at = At { seed: self.options.seed, round: self.run.round, step };
         if !weights {
             let open = self.run.evolution.draw_half(&mut Stream::new(at.seed, Purpose::WeightGates, at.round, step));
@@ -153,7 +195,7 @@ impl Search {
             notes::trained(self, step, outcome.loss);
             self.run.phase = Phase::Train { step, weights: true };
             if (step + 1) % self.options.fitness.interval == 0 {
-                return Ok(());
+                return Ok(false);
             }
         } else {
             self.learn(trainer, at)?;
@@ -162,7 +204,7 @@ impl Search {
         let last = step + 1 == self.run.steps && self.drive() == Drive::Steps;
         self.run.phase = if last { Phase::Sample } else { Phase::Train { step: step + 1, weights: false } };
         observer.event(&self.event(EventKind::Train, step + 1, self.run.steps, trainer), self);
-        observer.keep(self, trainer)
+        Ok(true)
     }
 
     fn learn(&mut self, trainer: &mut dyn Trainer, at: At) -> Result<()> {
@@ -187,7 +229,7 @@ impl Search {
         }
     }
 
-    fn sample(&mut self) -> Result<()> {
+    fn sample(&mut self) -> Result<bool> {
         let options = &self.options.candidates;
         let mut stream = Stream::new(self.options.seed, Purpose::Candidates, self.run.round, 0);
         let mut candidates = self.candidates(&mut stream)?;
@@ -201,7 +243,7 @@ impl Search {
         }
         self.run.phase = Phase::Score { candidates, main, accuracies: Vec::new() };
         self.run.meter.start();
-        Ok(())
+        Ok(false)
     }
 
     /// The last front and then new architectures inside the window.
@@ -223,16 +265,16 @@ impl Search {
     }
 
     /// Scores the next candidates; when there are none left, ends the round.
-    fn score(&mut self, trainer: &mut dyn Trainer, observer: &dyn Observer) -> Result<()> {
+    fn score(&mut self, trainer: &mut dyn Trainer, observer: &dyn Observer) -> Result<bool> {
         let started = Instant::now();
-        let Phase::Score { candidates, accuracies, .. } = &mut self.run.phase else { return Ok(()) };
+        let Phase::Score { candidates, accuracies, .. } = &mut self.run.phase else { return Ok(false) };
         let (done, all) = (accuracies.len(), candidates.len());
         let group = &candidates[done..all.min(done + trainer.group().max(1))];
         if group.is_empty() {
             self.finish();
             notes::round_finished(self);
             observer.event(&self.event(EventKind::Finish, 1, 1, trainer), self);
-            return observer.keep(self, trainer);
+            return Ok(true);
         }
         let scores = trainer.score(self.options.seed, self.run.round, group, observer)?;
         if scores.len() != group.len() {
@@ -247,7 +289,7 @@ impl Search {
         self.run.meter.scored(scores.len() as u64);
         self.run.seconds.score += started.elapsed().as_secs_f64();
         observer.event(&self.event(EventKind::Score, done, all as u64, trainer), self);
-        observer.keep(self, trainer)
+        Ok(true)
     }
 
     /// Filter, retain, refill.

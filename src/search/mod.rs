@@ -54,4 +54,4 @@ pub use sample::{CellChoices, Sampler, Window};
 pub use schedule::Schedule;
 pub use start::{Drive, Start};
 pub use telling::Example;
-pub use trainer::{Array, Arrays, At, PathGradient, StepOutcome, Trainer};
+pub use trainer::{Array, Arrays, At, Ended, PathGradient, StepOutcome, Trainer};

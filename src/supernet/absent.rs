@@ -15,7 +15,8 @@ use crate::data::{Dataset, PushedBatch, Strided};
 use crate::error::{Error, Result};
 use crate::export::{Card, ExportOptions, Graph};
 use crate::search::{
-    Arrays, At, BatchTrainer, Control, Event, LastStep, PathGradient, Search, SearchOptions, StepOutcome, Trainer, TwoPaths,
+    Arrays, At, BatchTrainer, Collective, Control, Event, LastStep, PathGradient, Search, SearchOptions, StepOutcome, Trainer,
+    TwoPaths,
 };
 use crate::space::Space;
 use serde_json::Value;
@@ -57,6 +58,10 @@ pub enum Estimate {}
 impl SupernetTrainer {
     pub fn new(_: Arc<Space>, _: &Dataset, _: Option<&Dataset>, _: &SearchOptions) -> Result<Self> {
         Err(Error::Unsupported("a search with a supernet"))
+    }
+
+    pub fn join(&mut self, _: Arc<dyn Collective>) -> Result<()> {
+        match *self {}
     }
 
     pub fn model(&self, _: &Architecture, _: &dyn Control) -> Result<Model> {

@@ -98,6 +98,8 @@ impl PushTrainer {
         let work = Workload {
             device: self.weights.device,
             batch: self.options.batch as u64,
+            parts: 1,
+            ranks: 1,
             pass: score.batch as u64,
             steps_per_epoch: (self.steps_per_epoch > 0).then_some(self.steps_per_epoch),
             images_per_candidate: score.images.map(|images| (score.calibration + images) as u64),

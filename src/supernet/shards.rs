@@ -60,6 +60,16 @@ pub fn step(
         }
         Ok(said)
     });
+    let (parameters, _) = network.parameters(open);
+    let shapes: Vec<Vec<i64>> = parameters.iter().map(|p| p.value.size()).collect();
+    let count = shapes.iter().map(|shape| shape.iter().product::<i64>() as usize).sum::<usize>();
+    let device = parameters.first().map_or(Device::Cpu, |p| p.value.device());
+    let mut numbers = Vec::new();
+    let said = said.and_then(|said| {
+        numbers = reserve("gradients", count)?;
+        numbers.resize(count, 0i64);
+        Ok(said)
+    });
     let all = crew.share(said, 1 + 2 * shards)?;
     let parts = all[1..].chunks_exact(2).enumerate();
     let mut outcome = StepOutcome { loss: 0.0, correct: 0, images: batch as u64 };
@@ -71,17 +81,14 @@ pub fn step(
         return Err(diverged(at, outcome.loss));
     }
     let _no_grad = no_grad_guard();
-    let (parameters, _) = network.parameters(open);
-    let shapes: Vec<Vec<i64>> = parameters.iter().map(|p| p.value.size()).collect();
-    let count = shapes.iter().map(|shape| shape.iter().product::<i64>()).sum::<i64>();
-    let device = parameters.first().map_or(Device::Cpu, |p| p.value.device());
     let factor = factor(all[0], shards);
-    let whole = own.iter().try_fold(Tensor::f_zeros([count], (Kind::Int64, device))?, |sum, (_, part)| {
-        let share = part.gradient.f_to_kind(Kind::Double)?.f_mul_scalar(part.weight * factor)?.f_round()?;
-        Ok::<_, Error>(sum.f_add(&share.f_to_kind(Kind::Int64)?)?)
-    })?;
+    // From here on the others wait for these sums, whatever happens.
+    let added = added(&own, count, factor, device, &mut numbers);
     drop(own);
-    let sum = summed(crew, &whole)?.f_to_kind(Kind::Double)?.f_mul_scalar(1.0 / factor)?.f_to_kind(Kind::Float)?;
+    let sums = crew.sum(numbers);
+    added?;
+    let sum = Tensor::f_from_slice(&sums?)?.f_to_device(device)?.f_to_kind(Kind::Double)?;
+    let sum = sum.f_mul_scalar(1.0 / factor)?.f_to_kind(Kind::Float)?;
     let mut from = 0;
     let gradients = shapes.iter().map(|shape| {
         let length = shape.iter().product();
@@ -123,16 +130,13 @@ fn factor(largest: f64, shards: usize) -> f64 {
     2f64.powi(61 - exponent - spare)
 }
 
-/// The sum over all ranks.
-fn summed(crew: &Crew, own: &Tensor) -> Result<Tensor> {
-    if crew.size() == 1 {
-        return Ok(own.shallow_clone());
-    }
-    let count = own.numel();
-    let mut numbers = reserve("gradients", count)?;
-    numbers.resize(count, 0i64);
-    own.f_to_device(Device::Cpu)?.f_copy_data(&mut numbers, count)?;
-    Ok(Tensor::f_from_slice(&crew.sum(numbers)?)?.f_to_device(own.device())?)
+/// The gradients of this rank's parts, added as whole numbers, to `numbers`.
+fn added(own: &[(usize, Part)], count: usize, factor: f64, device: Device, numbers: &mut [i64]) -> Result<()> {
+    let whole = own.iter().try_fold(Tensor::f_zeros([count as i64], (Kind::Int64, device))?, |sum, (_, part)| {
+        let share = part.gradient.f_to_kind(Kind::Double)?.f_mul_scalar(part.weight * factor)?.f_round()?;
+        Ok::<_, Error>(sum.f_add(&share.f_to_kind(Kind::Int64)?)?)
+    })?;
+    Ok(whole.f_to_device(Device::Cpu)?.f_copy_data(numbers, count)?)
 }
 
 /// Loss and path gradients on a batch of `batch` images, of which `load` gives some.

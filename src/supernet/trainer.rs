@@ -12,7 +12,7 @@ use crate::data::{Dataset, Normalisation, Order};
 use crate::dist::Crew;
 use crate::error::{Error, Result};
 use crate::search::{
-    Arrays, At, Collective, Control, PathGradient, Purpose, ScoreOptions, Search, SearchOptions, Solo, StepOutcome, Stream,
+    Arrays, At, Collective, Control, Ended, PathGradient, Purpose, ScoreOptions, Search, SearchOptions, Solo, StepOutcome, Stream,
     Trainer, TwoPaths,
 };
 use crate::space::Space;
@@ -78,20 +78,21 @@ impl SupernetTrainer {
         })
     }
 
-    /// The same as one of several ranks, which all must have the same images.
-    pub fn of_crew(mut self, comm: Arc<dyn Collective>) -> Result<Self> {
+    /// From now on it is one of several ranks, which all must have the same images.
+    pub fn join(&mut self, comm: Arc<dyn Collective>) -> Result<()> {
         self.crew = Crew::new(comm, self.crew.shards());
-        self.crew.same("the images", &self.data())?;
-        Ok(self)
+        self.crew.same("the images", &self.data())
     }
 
-    /// What `search` will take with these images; some steps are made on a supernet that is thrown away.
+    /// What `search` will take with these images on this rank; some steps are made on a supernet that is thrown away.
     pub fn estimate(&self, search: &Search, control: &dyn Control) -> Result<Estimate> {
         let (calibration, images) = self.images_per_candidate();
         let bytes = |dataset: &Dataset| dataset.len() as u64 * dataset.shape().numbers();
         let work = Workload {
             device: self.weights.device,
-            batch: self.batch.min(self.train.len()) as u64,
+            batch: self.batch.min(self.train.len()).div_ceil(self.crew.shards()) as u64,
+            parts: self.crew.shards().div_ceil(self.crew.size()) as u64,
+            ranks: self.crew.size() as u64,
             pass: self.score.batch.min(calibration.max(images)) as u64,
             steps_per_epoch: Some(self.steps_per_epoch()),
             images_per_candidate: Some((calibration + images) as u64),
@@ -159,8 +160,8 @@ impl Trainer for SupernetTrainer {
         GROUP * self.crew.size()
     }
 
-    fn any(&mut self, flag: bool) -> Result<bool> {
-        self.crew.any(flag)
+    fn agree(&mut self, place: u64, ended: Ended) -> Result<bool> {
+        self.crew.ended(place, ended)
     }
 
     fn begin_round(&mut self, seed: u64, round: u64, active: &[Vec<u16>]) -> Result<()> {

@@ -107,7 +107,9 @@ fn options(shards: usize) -> SearchOptions {
 }
 
 fn trainer(shards: usize, comm: Arc<dyn Collective>) -> Result<SupernetTrainer> {
-    SupernetTrainer::new(small(), &stripes(150, 1), None, &options(shards))?.of_crew(comm)
+    let mut trainer = SupernetTrainer::new(small(), &stripes(150, 1), None, &options(shards))?;
+    trainer.join(comm)?;
+    Ok(trainer)
 }
 
 /// Cancels at every so many questions.
@@ -270,8 +272,8 @@ fn a_rank_that_fails_is_named_to_the_others() {
 fn other_images_on_one_rank_are_refused_on_all() {
     let said = on_ranks(2, |comm| {
         let images = stripes(150, comm.rank() as u64);
-        let trainer = SupernetTrainer::new(small(), &images, None, &options(2)).unwrap();
-        trainer.of_crew(comm).err().map(|error| error.to_string())
+        let mut trainer = SupernetTrainer::new(small(), &images, None, &options(2)).unwrap();
+        trainer.join(comm).err().map(|error| error.to_string())
     });
     let expected = |rank: usize| Some(format!("rank {rank} of 2: the images: rank 1 has another than rank 0"));
     assert_eq!(said, [expected(0), expected(1)]);
