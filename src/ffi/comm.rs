@@ -9,13 +9,14 @@ use super::handle;
 use super::op::NSE_FOREVER;
 use super::status::{nse_status, NSE_OK};
 use super::structs::{self, Sized32};
-use crate::dist::{self, Transport};
+use crate::dist::{self, Alone, Environment, Place, Transport};
 use crate::error::{Error, Result};
 use crate::search::Collective;
+use crate::supernet::C10d;
 use serde_json::json;
 use std::ffi::c_void;
 use std::mem::size_of;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -83,14 +84,16 @@ const MOST_RANKS: u32 = 1 << 16;
 pub struct CommHandle {
     group: Arc<Group>,
     kind: &'static str,
+    /// Of a launched process: among those of its machine.
+    local_rank: Option<u32>,
     /// A search, or a test, has it.
     taken: Arc<AtomicBool>,
 }
 
 impl CommHandle {
     /// Checks that it computes what it should; all ranks come here.
-    fn new(kind: &'static str, group: Group) -> Result<Self> {
-        let comm = CommHandle { group: Arc::new(group), kind, taken: Arc::default() };
+    fn new(kind: &'static str, local_rank: Option<u32>, group: Group) -> Result<Self> {
+        let comm = CommHandle { group: Arc::new(group), kind, local_rank, taken: Arc::default() };
         dist::selftest(comm.group.as_ref()).map(|()| comm)
     }
 
@@ -203,7 +206,7 @@ impl Transport for Host {
 ///
 /// `desc`: [in] read during the call only. `out`: [out] to free with nse_comm_free.
 ///
-/// NSE_ERR_COLLECTIVE: as said. Since 0.1.
+/// NSE_ERR_COLLECTIVE: as said. NSE_ERR_CANCELLED: nse_shutdown. Since 0.1.
 #[no_mangle]
 pub extern "C" fn nse_comm_create(
     desc: *const nse_comm_desc,
@@ -220,9 +223,44 @@ pub extern "C" fn nse_comm_create(
         let host = Host::read(&desc, user)?;
         let make = move || Ok(Box::new(host) as Box<dyn Transport>);
         let group = Group::start(desc.rank as usize, desc.size as usize, limit(desc.timeout_ms), make)?;
-        CommHandle::new("host", group)
+        CommHandle::new("host", None, group)
     })
 }
+
+/// Makes this process the rank that its launcher says it is, with c10d of libtorch (gloo, over TCP) between the ranks: so a program
+/// becomes one of several by being started several times. Otherwise as nse_comm_create, also when no launcher says anything: then
+/// it is the only rank.
+///
+/// Read from the environment are RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT, as torchrun, Kubeflow's PyTorchJob and scripts around
+/// srun set them; without the first two PET_NODE_RANK, PET_NNODES, PET_MASTER_ADDR and PET_MASTER_PORT, as Kubeflow Trainer v2 does,
+/// where there is one process for a node. LOCAL_RANK only goes to nse_comm_info. Rank 0 opens the port; with
+/// TORCHELASTIC_USE_AGENT_STORE=True torchrun has. Gloo is bound to the local address on the way to MASTER_ADDR, or to the interface
+/// GLOO_SOCKET_IFNAME. What c10d has to complain of it may write to stderr: TORCH_CPP_LOG_LEVEL=FATAL keeps it quiet.
+///
+/// `timeout_ms`: as in nse_comm_desc; for the others to come, too. `out`: [out] to free with nse_comm_free.
+///
+/// NSE_ERR_INVALID_ARGUMENT: some of the variables are there and others not, or one is wrong; the message names it.
+/// NSE_ERR_COLLECTIVE: the others did not come in time, or it does not compute what it should. NSE_ERR_CANCELLED: nse_shutdown.
+/// NSE_ERR_TORCH_MISMATCH. NSE_ERR_UNSUPPORTED: a build without libtorch, and a launcher. Since 0.1.
+#[no_mangle]
+pub extern "C" fn nse_comm_launched(timeout_ms: u32, out: *mut *mut nse_comm, err: *mut *mut nse_error) -> nse_status {
+    boundary::make(out, err, || {
+        let limit = limit(timeout_ms);
+        let Some(environment) = Environment::read(|name| std::env::var(name).ok())? else {
+            let group = Group::start(0, 1, limit, || Ok(Box::new(Alone) as Box<dyn Transport>))?;
+            return CommHandle::new("alone", Some(0), group);
+        };
+        let Place { rank, size, local_rank } = environment.place;
+        let group = Group::start(rank as usize, size as usize, limit, move || {
+            let prefix = format!("nse/{}/{}", environment.attempt, LAUNCHED.fetch_add(1, Ordering::Relaxed));
+            Ok(Box::new(C10d::join(&environment, &prefix, limit)?) as Box<dyn Transport>)
+        })?;
+        CommHandle::new("c10d", Some(local_rank), group)
+    })
+}
+
+/// How many groups this process has been in: what one of them left in a store is not for the next.
+static LAUNCHED: AtomicU64 = AtomicU64::new(0);
 
 /// Checks anew that a group computes what it should: some hundred thousand numbers that all ranks know, with every function. All ranks
 /// call this. Blocks.
@@ -238,7 +276,8 @@ pub extern "C" fn nse_comm_test(comm: *const nse_comm, err: *mut *mut nse_error)
     })
 }
 
-/// A group as JSON: {"kind": "host", "rank", "size", "timeout_ms" (null: none), "failure": null, or why it has failed}. Concurrent.
+/// A group as JSON: {"kind": "host", "c10d" or "alone", "rank", "size", "local_rank": among the processes of its machine (null: not known),
+/// "timeout_ms" (null: none), "failure": null, or why it has failed}. Concurrent.
 ///
 /// `out`: [out] to free with nse_buffer_free.
 ///
@@ -251,6 +290,7 @@ pub extern "C" fn nse_comm_info(comm: *const nse_comm, out: *mut nse_buffer, err
             "kind": comm.kind,
             "rank": comm.group.rank(),
             "size": comm.group.size(),
+            "local_rank": comm.local_rank,
             "timeout_ms": comm.group.limit().map(|limit| limit.as_millis() as u64),
             "failure": comm.group.failure().map(|failure| failure.to_string()),
         });

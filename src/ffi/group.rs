@@ -18,7 +18,7 @@ pub struct Group {
     size: usize,
     /// None: as long as it takes.
     limit: Option<Duration>,
-    thread: Worker<Box<dyn Transport>>,
+    thread: Worker<Option<Box<dyn Transport>>>,
     /// Why nothing goes any more.
     failed: Mutex<Option<Arc<Error>>>,
 }
@@ -31,7 +31,7 @@ impl Group {
         limit: Option<Duration>,
         make: impl FnOnce() -> Result<Box<dyn Transport>> + Send + 'static,
     ) -> Result<Self> {
-        Ok(Group { rank, size, limit, thread: Worker::start("group", make)?, failed: Mutex::default() })
+        Ok(Group { rank, size, limit, thread: Worker::start("group", || make().map(Some))?, failed: Mutex::default() })
     }
 
     pub fn limit(&self) -> Option<Duration> {
@@ -52,7 +52,17 @@ impl Group {
             return Err(Error::Shared(failure));
         }
         let nobody = Arc::new(Events::none());
-        let mut ticket = self.thread.submit(move |transport, _| work(transport.as_mut()), &nobody)?;
+        let mut ticket = self.thread.submit(
+            move |place, _| {
+                let outcome = place.as_deref_mut().map_or(Err(Error::Cancelled), work);
+                if outcome.is_err() {
+                    // The others are not to wait for this rank.
+                    *place = None;
+                }
+                outcome
+            },
+            &nobody,
+        )?;
         let begun = Instant::now();
         let outcome = loop {
             let left = self.limit.map_or(SLICE, |limit| limit.saturating_sub(begun.elapsed()));
@@ -92,20 +102,33 @@ impl Collective for Group {
         self.size
     }
 
+    // Nothing is not sent: hosts need not know what a pointer to nothing is.
     fn sum(&self, mut numbers: Vec<i64>) -> Result<Vec<i64>> {
+        if numbers.is_empty() {
+            return Ok(numbers);
+        }
         self.call("a sum", move |transport| transport.sum(&mut numbers).map(|()| numbers))
     }
 
     fn max(&self, mut numbers: Vec<f64>) -> Result<Vec<f64>> {
+        if numbers.is_empty() {
+            return Ok(numbers);
+        }
         self.call("a maximum", move |transport| transport.max(&mut numbers).map(|()| numbers))
     }
 
     fn broadcast(&self, mut bytes: Vec<u8>) -> Result<Vec<u8>> {
+        if bytes.is_empty() {
+            return Ok(bytes);
+        }
         self.call("a broadcast", move |transport| transport.broadcast(&mut bytes).map(|()| bytes))
     }
 
     fn gather(&self, bytes: Vec<u8>) -> Result<Vec<Vec<u8>>> {
         let (length, size) = (bytes.len(), self.size);
+        if length == 0 {
+            return Ok(vec![Vec::new(); size]);
+        }
         let all = self.call("a gather", move |transport| {
             let mut all = reserve("gathered parts", length * size)?;
             all.resize(length * size, 0);

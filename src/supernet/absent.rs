@@ -12,6 +12,7 @@ pub use options::{Epoch, Evaluation, ModelOptions, Optimizer, Precision, Recipe,
 use crate::arch::Architecture;
 use crate::cost::LatencyTable;
 use crate::data::{Dataset, PushedBatch, Strided};
+use crate::dist::{Environment, Transport};
 use crate::error::{Error, Result};
 use crate::export::{Card, ExportOptions, Graph};
 use crate::search::{
@@ -22,6 +23,7 @@ use crate::space::Space;
 use serde_json::Value;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 pub fn runtime_info() -> Value {
     Value::Null
@@ -48,6 +50,36 @@ pub fn destroy_statics() {}
 pub unsafe fn fetch(name: &'static str, _: &Strided, cuda: usize) -> Result<Vec<u8>> {
     let reason = format!("{name} must be in memory of the CPU, for this build of nse has no libtorch");
     Err(Error::Device { device: format!("cuda:{cuda}"), reason })
+}
+
+pub enum C10d {}
+
+impl C10d {
+    pub fn join(_: &Environment, _: &str, _: Option<Duration>) -> Result<Self> {
+        Err(Error::Unsupported("a group of launched processes"))
+    }
+}
+
+impl Transport for C10d {
+    fn sum(&mut self, _: &mut [i64]) -> Result<()> {
+        match *self {}
+    }
+
+    fn max(&mut self, _: &mut [f64]) -> Result<()> {
+        match *self {}
+    }
+
+    fn broadcast(&mut self, _: &mut [u8]) -> Result<()> {
+        match *self {}
+    }
+
+    fn gather(&mut self, _: &[u8], _: &mut [u8]) -> Result<()> {
+        match *self {}
+    }
+
+    fn barrier(&mut self) -> Result<()> {
+        match *self {}
+    }
 }
 
 pub enum SupernetTrainer {}

@@ -14,6 +14,7 @@ mod cost;
 mod crew;
 mod distinct;
 mod engine;
+mod environment;
 mod events;
 mod export;
 mod fitness;
