@@ -10,7 +10,8 @@ fn main() {
 fn torch() {
     use std::path::PathBuf;
     let sources = ["shim", "cell", "branch", "pool", "level", "c10d"].map(|name| format!("src/supernet/{name}.cpp"));
-    let headers = ["cell.h", "branch.h", "guard.h", "parts.h", "pool.h", "gloo", "kernels"].map(|name| format!("src/supernet/{name}"));
+    let headers =
+        ["cell.h", "branch.h", "guard.h", "parts.h", "pool.h", "gloo", "kernels"].map(|name| format!("src/supernet/{name}"));
     for source in sources.iter().chain(&headers) {
         println!("cargo:rerun-if-changed={source}");
     }

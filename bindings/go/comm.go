@@ -87,14 +87,30 @@ func NewComm(ctx context.Context, config CommConfig) (*Comm, error) {
 	})
 }
 
+// LaunchedComm makes this process the rank that its launcher says it is (torchrun, Kubeflow and the like, by variables that
+// nse_comm_launched in nse.h lists), over TCP. Without a launcher it is the only one. Otherwise as NewComm.
+//
+// ErrInvalidArgument: some of the variables are there and others not, or one is wrong. ErrCollective. ErrUnsupported: a library without
+// libtorch.
+func LaunchedComm(ctx context.Context, timeout time.Duration) (*Comm, error) {
+	milliseconds, err := milliseconds(timeout)
+	if err != nil {
+		return nil, err
+	}
+	return unlessEnded(ctx, func() (*Comm, error) {
+		return object(newComm, func(out **C.nse_comm, e **C.nse_error) C.nse_status {
+			return C.nse_comm_launched(milliseconds, out, e)
+		})
+	})
+}
+
 // milliseconds of a time limit, at least one of a short one.
 func milliseconds(timeout time.Duration) (C.uint32_t, error) {
 	const most = C.NSE_FOREVER - 1
-	wait := (timeout + time.Millisecond - 1) / time.Millisecond
-	if timeout < 0 || wait > most {
+	if timeout < 0 || timeout > most*time.Millisecond {
 		return 0, failure(ErrInvalidArgument, "timeout: %v is not in 0 to %v", timeout, most*time.Millisecond)
 	}
-	return C.uint32_t(wait), nil
+	return C.uint32_t((timeout + time.Millisecond - 1) / time.Millisecond), nil
 }
 
 // Test checks anew that the ranks compute what they should; all of them call this.
@@ -114,6 +130,8 @@ type CommInfo struct {
 	Kind string `json:"kind"`
 	Rank int    `json:"rank"`
 	Size int    `json:"size"`
+	// LocalRank is that among the processes of a machine, of a LaunchedComm; else nil.
+	LocalRank *int `json:"local_rank"`
 	// TimeoutMS is nil when there is none.
 	TimeoutMS *int64 `json:"timeout_ms"`
 	// Failure is why nothing goes any more, or nil.

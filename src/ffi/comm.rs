@@ -208,11 +208,7 @@ impl Transport for Host {
 ///
 /// NSE_ERR_COLLECTIVE: as said. NSE_ERR_CANCELLED: nse_shutdown. Since 0.1.
 #[no_mangle]
-pub extern "C" fn nse_comm_create(
-    desc: *const nse_comm_desc,
-    out: *mut *mut nse_comm,
-    err: *mut *mut nse_error,
-) -> nse_status {
+pub extern "C" fn nse_comm_create(desc: *const nse_comm_desc, out: *mut *mut nse_comm, err: *mut *mut nse_error) -> nse_status {
     // Outside, so that user_free runs whatever fails.
     let desc = structs::read("desc", desc).map(|desc: nse_comm_desc| {
         let user = User { pointer: desc.user, free: desc.user_free };

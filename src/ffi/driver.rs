@@ -379,7 +379,13 @@ impl Begin {
         };
         shared.publish(&search, None);
         let keeper = search.options().checkpoint.clone().filter(|_| writes).map(Keeper::new);
-        let log = search.options().tensorboard.as_ref().filter(|_| writes).map(|options| EventLog::open(options, &search)).transpose()?;
+        let log = search
+            .options()
+            .tensorboard
+            .as_ref()
+            .filter(|_| writes)
+            .map(|options| EventLog::open(options, &search))
+            .transpose()?;
         Ok(State { search, trainer, keeper, log })
     }
 }

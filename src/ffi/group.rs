@@ -54,7 +54,10 @@ impl Group {
         let nobody = Arc::new(Events::none());
         let mut ticket = self.thread.submit(
             move |place, _| {
-                let outcome = place.as_deref_mut().map_or(Err(Error::Cancelled), work);
+                let outcome = match place {
+                    Some(transport) => work(transport.as_mut()),
+                    None => Err(Error::Cancelled),
+                };
                 if outcome.is_err() {
                     // The others are not to wait for this rank.
                     *place = None;

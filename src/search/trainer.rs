@@ -45,7 +45,9 @@ pub type Arrays = BTreeMap<String, Array>;
 #[derive(Debug)]
 pub enum Ended {
     /// `stop`: whoever watches wants no more.
-    Done { stop: bool },
+    Done {
+        stop: bool,
+    },
     /// Done, but it could not be written down.
     Unsaved(Error),
     Failed(Error),

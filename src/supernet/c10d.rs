@@ -46,10 +46,16 @@ impl C10d {
         let wrong = |reason: String| Error::Argument { name: "environment", reason };
         let text = |text: &str| CString::new(text).map_err(|_| wrong(format!("NUL inside {text:?}")));
         let limit = limit.unwrap_or(FOREVER);
-        let interface = std::env::var("GLOO_SOCKET_IFNAME").ok().filter(|name| !name.is_empty()).map(|name| text(&name)).transpose()?;
+        let interface =
+            std::env::var("GLOO_SOCKET_IFNAME").ok().filter(|name| !name.is_empty()).map(|name| text(&name)).transpose()?;
         let met = |reason: String| {
             let (rank, size) = (at.place.rank as usize, at.place.size as usize);
-            Error::Collective { rank, size, what: "meeting the others", reason: format!("{}, port {}: {reason}", at.address, at.port) }
+            Error::Collective {
+                rank,
+                size,
+                what: "meeting the others",
+                reason: format!("{}, port {}: {reason}", at.address, at.port),
+            }
         };
         let local = route(&at.address, at.port, limit).map_err(|error| met(error.to_string()))?;
         let local = text(&local.to_string())?;

@@ -90,7 +90,8 @@ pub fn estimate(search: &Search, work: &Workload, control: &dyn Control) -> Resu
     let (steps, architecture_steps, candidates) = search.work(work.steps_per_epoch.unwrap_or(0));
     let (completed, all) = search.rounds();
     let training = work.steps_per_epoch.map(|_| steps as f64 * weight_step + architecture_steps as f64 * architecture_step);
-    let round = training.zip(candidate).map(|(training, candidate)| training + candidates.div_ceil(work.ranks) as f64 * candidate);
+    let round =
+        training.zip(candidate).map(|(training, candidate)| training + candidates.div_ceil(work.ranks) as f64 * candidate);
     Ok(Estimate {
         device: device::name(work.device),
         memory: memory(space, &active, work.batch, work.pass, work.images, work.device == Device::Cpu, work.sums()),

@@ -12,8 +12,8 @@ use crate::data::{Dataset, Normalisation, Order};
 use crate::dist::Crew;
 use crate::error::{Error, Result};
 use crate::search::{
-    Arrays, At, Collective, Control, Ended, PathGradient, Purpose, ScoreOptions, Search, SearchOptions, Solo, StepOutcome, Stream,
-    Trainer, TwoPaths,
+    Arrays, At, Collective, Control, Ended, PathGradient, Purpose, ScoreOptions, Search, SearchOptions, Solo, StepOutcome,
+    Stream, Trainer, TwoPaths,
 };
 use crate::space::Space;
 use once_cell::unsync::OnceCell;

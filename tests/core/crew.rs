@@ -120,12 +120,18 @@ fn a_piece_of_work_ends_alike_on_all_ranks() {
     assert_eq!(hears(done, &[NONE, 2.0, 0.0, 9.0, -9.0]), twice(unsaved));
     // What failed everywhere has left all where they were, and can be tried again.
     assert_eq!(hears(failed, &[NONE, 4.0, 4.0, 9.0, -9.0]), twice("disk is busy with another call"));
-    assert_eq!(hears(|| Ended::Failed(Error::Cancelled), &[NONE, 3.0, 3.0, 9.0, -9.0]), twice("cancelled; the work done so far is kept"));
+    assert_eq!(
+        hears(|| Ended::Failed(Error::Cancelled), &[NONE, 3.0, 3.0, 9.0, -9.0]),
+        twice("cancelled; the work done so far is kept")
+    );
     // What failed somewhere has not.
     let apart = "rank 0 of 3: a step: the ranks hold different things since an earlier failure: load the last checkpoint on all";
     let said = hears(done, &[NONE, 0.0, 4.0, 9.0, -9.0]);
     assert_eq!(said, ["rank 0 of 3: a step: rank 2 could not do its part; it has the error", apart]);
-    assert_eq!(hears(done, &[NONE, 0.0, 0.0, 10.0, -9.0]), ["rank 0 of 3: a step: the ranks are not at the same place of the search", apart]);
+    assert_eq!(
+        hears(done, &[NONE, 0.0, 0.0, 10.0, -9.0]),
+        ["rank 0 of 3: a step: the ranks are not at the same place of the search", apart]
+    );
     assert_eq!(hears(done, &[]), ["network is busy with another call", apart]);
     // Whoever has an error of its own returns that.
     assert_eq!(hears(failed, &[NONE, 0.0, 0.0, 9.0, -9.0]), twice("disk is busy with another call"));

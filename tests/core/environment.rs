@@ -23,7 +23,10 @@ const PET: [(&str, &str); 5] = [
 #[test]
 fn without_a_launcher_there_is_nothing() {
     assert_eq!(read(&[]).unwrap(), None);
-    assert_eq!(read(&[("LOCAL_RANK", "1"), ("PATH", "/bin"), ("RANK", ""), ("SLURM_NTASKS", "1"), ("SLURM_PROCID", "0")]).unwrap(), None);
+    assert_eq!(
+        read(&[("LOCAL_RANK", "1"), ("PATH", "/bin"), ("RANK", ""), ("SLURM_NTASKS", "1"), ("SLURM_PROCID", "0")]).unwrap(),
+        None
+    );
 }
 
 #[test]

@@ -80,11 +80,7 @@ class Comm : public detail::Handle<nse_comm, nse_comm_free> {
                                               std::chrono::milliseconds timeout = std::chrono::milliseconds(0)) {
         using Host = std::decay_t<H>;
         // Before the object is handed over: from there on only the library destroys it.
-        std::optional<Error> found = detail::misfit();
-        if (!found && (timeout.count() < 0 || timeout.count() >= static_cast<std::int64_t>(NSE_FOREVER))) {
-            found = detail::bad_argument(NSE_ERR_INVALID_ARGUMENT, "timeout", std::to_string(timeout.count()) + " ms is out of range");
-        }
-        if (found) {
+        if (std::optional<Error> found = obstacle(timeout)) {
             return detail::settle(Result<Comm>(*std::move(found)));
         }
         nse_comm_desc desc = NSE_COMM_DESC_INIT;
@@ -101,10 +97,29 @@ class Comm : public detail::Handle<nse_comm, nse_comm_free> {
         return detail::make<Comm>(nse_comm_create, static_cast<const nse_comm_desc *>(&desc));
     }
 
+    /// Makes this process the rank that its launcher says it is (torchrun, Kubeflow and the like, by variables that nse_comm_launched
+    /// lists), over TCP; the only one without a launcher. NSE_ERR_INVALID_ARGUMENT: some of the variables are there and others not.
+    /// NSE_ERR_COLLECTIVE. NSE_ERR_UNSUPPORTED: a library without libtorch.
+    [[nodiscard]] static Outcome<Comm> launched(std::chrono::milliseconds timeout = std::chrono::milliseconds(0)) {
+        if (std::optional<Error> found = obstacle(timeout)) {
+            return detail::settle(Result<Comm>(*std::move(found)));
+        }
+        return detail::make<Comm>(nse_comm_launched, static_cast<std::uint32_t>(timeout.count()));
+    }
+
     /// Checks anew, on all ranks, that it computes what it should. NSE_ERR_COLLECTIVE. NSE_ERR_BUSY: a search has it.
     Outcome<void> test() const { return detail::perform(nse_comm_test, get()); }
     /// As JSON: kind, rank, size, timeout_ms, failure.
     [[nodiscard]] Outcome<std::string> info() const { return detail::read(nse_comm_info, get()); }
+
+  private:
+    static std::optional<Error> obstacle(std::chrono::milliseconds timeout) {
+        std::optional<Error> found = detail::misfit();
+        if (!found && (timeout.count() < 0 || timeout.count() >= static_cast<std::int64_t>(NSE_FOREVER))) {
+            found = detail::bad_argument(NSE_ERR_INVALID_ARGUMENT, "timeout", std::to_string(timeout.count()) + " ms is out of range");
+        }
+        return found;
+    }
 };
 
 } // namespace NSE_INLINE_NAMESPACE
