@@ -1,0 +1,33 @@
+#!/bin/sh
+# Prints a folder with Debian's OpenMPI unpacked into it, for the example that brings its own collectives. Nothing is installed, no root is
+# needed. Compile with -I FOLDER/include -L FOLDER/lib -lmpi, and run FOLDER/mpirun.
+set -eu
+. "$(dirname "$0")/common.sh"
+
+dest="$CACHE/openmpi-4.1"
+lock
+if [ ! -d "$dest" ]; then
+    scratch
+    say "fetching OpenMPI (Debian packages, once) into $dest"
+    for package in openmpi-bin openmpi-common libopenmpi3 libopenmpi-dev libpmix2 libhwloc15 libevent-core-2.1-7 libevent-pthreads-2.1-7 \
+        libmunge2 libltdl7 libnl-3-200 libnl-route-3-200 libibverbs1 libfabric1 libucx0 libpsm2-2 libpsm-infinipath1 librdmacm1 libnuma1; do
+        unpack_deb "$package" "$SCRATCH/root"
+    done
+    root="$SCRATCH/root"
+    libs=$(dirname "$(find "$root/usr/lib" -name 'libmpi.so.40' | head -n 1)")
+    ln -s "${libs#"$root/"}/openmpi/include" "$root/mpi-include"
+    ln -s "${libs#"$root/"}" "$root/mpi-lib"
+    cat >"$root/mpirun" <<'RUN'
+#!/bin/sh
+# OpenMPI where it was unpacked, for processes of this machine.
+here=$(cd "$(dirname "$0")" && pwd)
+export OPAL_PREFIX="$here/usr" LD_LIBRARY_PATH="$here/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
+export OPAL_LIBDIR="$(cd "$here/lib" && pwd -P)" OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+# PMIx has a path of its own.
+export PMIX_INSTALL_PREFIX="$here/lib/pmix2"
+exec "$here/usr/bin/orterun" --oversubscribe --bind-to none "$@"
+RUN
+    chmod +x "$root/mpirun"
+    mv "$root" "$dest"
+fi
+echo "$dest"
