@@ -77,7 +77,7 @@ test-cli: build test-core
 
 # Searches in several processes.
 test-dist: build | $(OUT)
-	@NSE_LIB="$(LIB)" OUT="$(OUT)" CC="$(CC)" tests/dist/run.sh
+	@NSE_LIB="$(LIB)" OUT="$(OUT)" CC="$(CC)" MPI="$$(tools/mpi.sh)" DATA="$$(tools/dataset.sh)" tests/dist/run.sh
 
 # The same small program in C, C++ and Go, on real images: each must run, and all must say the same.
 test-service: build | $(OUT)

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Prints a folder with Debian's OpenMPI unpacked into it, for the example that brings its own collectives. Nothing is installed, no root is
-# needed. Compile with -I FOLDER/include -L FOLDER/lib -lmpi, and run FOLDER/mpirun.
+# needed. Compile with -I FOLDER/mpi-include FOLDER/mpi-lib/libmpi.so.40 -Wl,--allow-shlib-undefined, and run FOLDER/mpirun.
 set -eu
 . "$(dirname "$0")/common.sh"
 
@@ -21,10 +21,12 @@ if [ ! -d "$dest" ]; then
 #!/bin/sh
 # OpenMPI where it was unpacked, for processes of this machine.
 here=$(cd "$(dirname "$0")" && pwd)
-export OPAL_PREFIX="$here/usr" LD_LIBRARY_PATH="$here/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
-export OPAL_LIBDIR="$(cd "$here/lib" && pwd -P)" OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
-# PMIx has a path of its own.
-export PMIX_INSTALL_PREFIX="$here/lib/pmix2"
+libs=$(cd "$here/mpi-lib" && pwd -P)
+export OPAL_PREFIX="$here/usr" OPAL_LIBDIR="$libs/openmpi/lib" PMIX_INSTALL_PREFIX="$libs/pmix2"
+export LD_LIBRARY_PATH="$libs:$here/lib/${libs##*/}${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
+export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+# No word of drivers for networks that are not here.
+export OMPI_MCA_mca_base_component_show_load_errors=0 PMIX_MCA_pcompress_base_silence_warning=1
 exec "$here/usr/bin/orterun" --oversubscribe --bind-to none "$@"
 RUN
     chmod +x "$root/mpirun"

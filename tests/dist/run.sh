@@ -4,9 +4,11 @@
 #
 #     NSE_LIB   folder of libnse.so
 #     OUT       folder to build in
+#     MPI       folder that tools/mpi.sh makes
+#     DATA      folder of Fashion-MNIST
 set -eu
 root=$(cd "$(dirname "$0")/../.." && pwd)
-: "${NSE_LIB:?}" "${OUT:?}"
+: "${NSE_LIB:?}" "${OUT:?}" "${MPI:?}" "${DATA:?}"
 work="$OUT/dist"
 rm -rf "$work" && mkdir -p "$work"
 ${CC:-cc} -std=gnu11 -O1 -g -Wall -Wextra -Werror -I"$root/include" -I"$root/tests/host" "$root/tests/dist/rank.c" -o "$work/rank" \
@@ -77,3 +79,12 @@ cmp "$work/alone.0" "$work/pet.1" || die "by PET_* something else was found"
 code=0
 RANK=0 WORLD_SIZE=2 MASTER_PORT=1 "$work/rank" "$work/no" "$work/no.ckpt" 2>"$work/stderr.0" || code=$?
 [ $code = 1 ] && grep -q "MASTER_ADDR is not set, but RANK, WORLD_SIZE, MASTER_PORT are" "$work/stderr.0" || die "half a set: $code, $(cat "$work/stderr.0")"
+
+# MPI of the host, as mpirun starts it.
+${CC:-cc} -std=gnu11 -O2 -Wall -Wextra -Werror -I"$root/include" -isystem "$MPI/mpi-include" "$root/examples/c/mpi.c" -o "$work/mpi" \
+    "$MPI/mpi-lib/libmpi.so.40" -Wl,--allow-shlib-undefined -L"$NSE_LIB" -lnse -Wl,-rpath,"$NSE_LIB"
+for size in 1 2 4; do
+    timeout 300 "$MPI/mpirun" -n $size "$work/mpi" "$DATA" >"$work/mpi.$size" 2>"$work/stderr.mpi" || die "mpirun -n $size: $(cat "$work/stderr.mpi")"
+    cmp "$work/mpi.1" "$work/mpi.$size" || die "mpirun -n $size found something else"
+done
+grep -q '"accuracy"' "$work/mpi.1" || die "mpi found nothing: $(cat "$work/mpi.1")"
