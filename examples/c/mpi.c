@@ -71,7 +71,7 @@ int main(int argc, char **argv) {
              argv[1]);
     check(nse_dataset_open(files, &all, &error));
     check(nse_dataset_split(all, 0.02, 1, &rest, &train, &error));
-    check(nse_space_preset("nse-27", SPACE, &space, &error));
+    check(nse_space_preset("nse-27-small", SPACE, &space, &error));
     desc.space = space, desc.train = train, desc.options_json = SEARCH, desc.comm = comm;
     check(nse_search_create(&desc, &search, &error));
     while (check(nse_search_step(search, &error)) == NSE_OK) continue;
