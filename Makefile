@@ -101,7 +101,7 @@ test-install: build | $(OUT)
 
 # What takes minutes to an hour: see CONTRIBUTING.md. RUNGS="valgrind fuzz" runs only these.
 test-slow: build test-core test-c | $(OUT)
-	@NSE_LIB="$(LIB)" PURE_LIB="$(PURE)" OUT="$(OUT)" CC="$(CC)" CXX="$(CXX)" \
+	@$(torch) NSE_LIB="$(LIB)" PURE_LIB="$(PURE)" OUT="$(OUT)" CC="$(CC)" CXX="$(CXX)" \
 		CMOCKA="$$(tools/debian.sh libcmocka-dev libcmocka0)" tests/slow.sh $(RUNGS)
 
 # What `make build` has left, which is not built anew: so root needs no toolchain. See docs/install.md.

@@ -1200,7 +1200,7 @@ nse_status nse_comm_create(const nse_comm_desc *desc,
 /**
  * Makes this process the rank that its launcher says it is, with c10d of libtorch (gloo, over TCP) between the ranks: so a program
  * becomes one of several by being started several times. Otherwise as nse_comm_create, also when no launcher says anything: then
- * it is the only rank.
+ * it is the only rank. Blocks until all ranks are there.
  *
  * Read from the environment are RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT, as torchrun, Kubeflow's PyTorchJob and scripts around
  * srun set them; without the first two PET_NODE_RANK, PET_NNODES, PET_MASTER_ADDR and PET_MASTER_PORT, as Kubeflow Trainer v2 does,

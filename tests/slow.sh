@@ -2,7 +2,7 @@
 # The upper rungs: slow, or in need of a tool that not every machine has. A tool that is missing is a failure with its name; only
 # what no stable machine has (nightly, Miri) is named and left out.
 #
-#     slow.sh [RUNG...]    all of them unless told: hosts random valgrind asan-host asan-library miri fuzz abi
+#     slow.sh [RUNG...]    all of them unless told: hosts random valgrind asan-host asan-library miri fuzz abi python
 #
 #     NSE_LIB PURE_LIB CMOCKA OUT  as for tests/c/run.sh and tests/host/rungs.sh
 set -eu
@@ -106,10 +106,16 @@ fuzz() { "$root/tools/fuzz.sh" "${NSE_FUZZ_SECONDS:-60}"; }
 
 abi() { "$root/tools/abi.sh"; }
 
-for rung in ${*:-hosts random valgrind asan-host asan-library miri fuzz abi}; do
+# Exported TorchScript in Python's PyTorch.
+python() {
+    (cd "$root" && cargo test --release --test supernet -- --ignored --exact onnx::pytorch_in_python_agrees) | tee "$slow/python.log"
+    grep -q "^test result: ok. 1 passed" "$slow/python.log"
+}
+
+for rung in ${*:-hosts random valgrind asan-host asan-library miri fuzz abi python}; do
     say "rung: $rung"
     case $rung in
-        hosts | random | valgrind | miri | fuzz | abi) $rung ;;
+        hosts | random | valgrind | miri | fuzz | abi | python) $rung ;;
         asan-host) asan_host ;;
         asan-library) asan_library ;;
         *) die "$rung is no rung" ;;

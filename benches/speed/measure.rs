@@ -4,18 +4,19 @@ use crate::baseline::Baseline;
 use crate::setting::Setting;
 use crate::{equal, limit, Outcome};
 use nse::arch::Architecture;
-use nse::search::{At, SearchOptions, Silent, TrainOptions};
+use nse::search::{At, SearchOptions, Silent, TrainOptions, GROUP};
 use nse::supernet::learner::{self, Batch};
 use nse::supernet::network::Network;
 use nse::supernet::{paths, score};
 use serde_json::{json, Value};
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
 const AT: At = At { seed: 0, round: 0, step: 0 };
-/// Candidates that both sides score, images of each, and the batch.
-const CANDIDATES: u64 = 6;
+/// Candidates of a round; batches that each is calibrated with and evaluated on.
+const DRAWN: u64 = 500;
 const CALIBRATION: usize = 40;
 const VALIDATION: usize = 16;
 
@@ -70,7 +71,11 @@ pub fn size(python: &str, folder: &Path, size: &str, steps: u64) -> Outcome<Valu
     let weight_turns = weight_steps(&setting, &network, &batch, &mut baseline, steps)?;
     let weights = weight_turns.report("weight step, ms", 1e3);
     let architecture = architecture_steps(&setting, &network, &batch, &mut baseline, steps)?.report("architecture step, ms", 1e3);
-    let scoring = if size == "L" { Value::Null } else { scoring(&setting, &network, &mut baseline)? };
+    let scoring = match size {
+        "L" => Value::Null,
+        "M" => scoring(&setting, &network, &mut baseline, 1)?,
+        _ => scoring(&setting, &network, &mut baseline, 3)?,
+    };
     drop(baseline);
     let seconds = weight_turns.sorted(|t| t.0);
     let limit = limit::of_weight_steps(&setting, steps, seconds.iter().sum::<f64>() / seconds.len() as f64)?;
@@ -115,7 +120,7 @@ fn architecture_steps(
 }
 
 /// The same candidates with the same images on both sides, and the accuracies equal up to a few images.
-fn scoring(setting: &Setting, network: &Network, baseline: &mut Baseline) -> Outcome<Value> {
+fn scoring(setting: &Setting, network: &Network, baseline: &mut Baseline, groups: usize) -> Outcome<Value> {
     baseline.take_weights(setting, network)?;
     let size = setting.batch;
     let (mut calibration, mut validation) = (setting.loader(CALIBRATION * size, 11)?, setting.loader(VALIDATION * size, 12)?);
@@ -129,19 +134,22 @@ fn scoring(setting: &Setting, network: &Network, baseline: &mut Baseline) -> Out
         }
     }
     let mut turns = Turns::default();
-    // The baseline takes them one by one; the library all at once, as a search does.
-    let open: Vec<_> = (0..CANDIDATES).map(|i| setting.open(500 + i)).collect();
-    let candidates: Vec<_> =
-        open.iter().map(|o| Architecture::new(&setting.space, o.clone())).collect::<Result<_, nse::Error>>()?;
-    let (ours, accuracies) = timed(|| score::score(network, &candidates, &mut calibration, &mut validation, size, &Silent))?;
-    for (open, accuracy) in open.iter().zip(&accuracies) {
+    // Out of as many as a search draws, in its order, groups of as many as it scores at a time. The baseline takes them one by one.
+    let drawn = (0..DRAWN).map(|i| Architecture::new(&setting.space, setting.open(500 + i)));
+    let drawn: Vec<_> = drawn.collect::<Result<BTreeSet<_>, nse::Error>>()?.into_iter().collect();
+    for i in 1..=groups {
+        let candidates = &drawn[drawn.len() * i / (groups + 1)..][..GROUP];
+        let (ours, accuracies) = timed(|| score::score(network, candidates, &mut calibration, &mut validation, size, &Silent))?;
+        let open: Vec<_> = candidates.iter().map(Architecture::cells).collect();
         let answer =
-            baseline.ask(json!({ "do": "score", "calibration": names[0], "validation": names[1], "candidates": [open] }))?;
-        let (seconds, theirs) =
-            (answer["seconds"].as_f64().ok_or("no seconds")?, answer["accuracies"][0].as_f64().ok_or("no accuracy")?);
-        turns.0.push((ours / CANDIDATES as f64, seconds));
-        if (accuracy - theirs).abs() > 0.003 {
-            return Err(format!("a candidate has accuracy {accuracy}, the baseline says {theirs}").into());
+            baseline.ask(json!({ "do": "score", "calibration": names[0], "validation": names[1], "candidates": open }))?;
+        let theirs = answer["seconds"].as_f64().ok_or("no seconds")?;
+        turns.0.push((ours / GROUP as f64, theirs / GROUP as f64));
+        for (i, accuracy) in accuracies.iter().enumerate() {
+            let theirs = answer["accuracies"][i].as_f64().ok_or("no accuracy")?;
+            if (accuracy - theirs).abs() > 0.003 {
+                return Err(format!("a candidate has accuracy {accuracy}, the baseline says {theirs}").into());
+            }
         }
     }
     Ok(turns.report("scoring a candidate, same images, s", 1.0))

@@ -13,11 +13,30 @@ pub const ROUNDS: usize = 24;
 const CELLS: usize = 200;
 const OPERATORS: usize = 150;
 
+/// With more, the page opens with the first and the last.
+const OPEN: usize = 4;
+
 /// The last maps, and the first.
 pub fn maps(report: &Report, movement: &Movement) -> Markup {
     let reach = movement.reach().max(1e-6);
     let all = movement.rounds.len();
-    let shown = (0..all).filter(|round| *round == 0 || round + ROUNDS > all);
+    let shown: Vec<_> = (0..all).filter(|round| *round == 0 || round + ROUNDS > all).collect();
+    let (open, folded) = match shown[..] {
+        [first, ref between @ .., last] if shown.len() > OPEN => (vec![first, last], between),
+        _ => (shown.clone(), &[][..]),
+    };
+    let figures = |rounds: &[usize]| {
+        html! {
+            div.maps {
+                @for round in rounds {
+                    figure {
+                        figcaption { "round " (report.history.get(*round).map_or(0, |r| r.round)) }
+                        (map(report, movement, *round, reach))
+                    }
+                }
+            }
+        }
+    };
     html! {
         p.legend {
             span.ramp {} " theta from -" (format!("{reach:.2}")) " (unfit) over 0 to +" (format!("{reach:.2}")) " (fit); "
@@ -27,14 +46,8 @@ pub fn maps(report: &Report, movement: &Movement) -> Markup {
         @if movement.operators.len() > OPERATORS || report.space.cells().len() > CELLS {
             p.note { "The first " (OPERATORS) " operators and " (CELLS) " cells; report.json has all." }
         }
-        div.maps {
-            @for round in shown {
-                figure {
-                    figcaption { "round " (report.history.get(round).map_or(0, |r| r.round)) }
-                    (map(report, movement, round, reach))
-                }
-            }
-        }
+        (figures(&open))
+        @if !folded.is_empty() { details.member { summary { "The " (folded.len()) " rounds between" } (figures(folded)) } }
     }
 }
 

@@ -134,15 +134,20 @@ fn front(report: &Report) -> Result<Markup> {
     Ok(html! {
         p.legend {
             @if report.history.len() > 1 {
-                span.dot style="--c:#bebebe;--d:#4f565e" {} " candidate "
-                span.dot style="--c:#828282;--d:#8b929a" {} " of the last round "
-                span.line style="--c:#e69f00;--d:#e69f00" {} " front of round 1 "
-            } @else { span.dot style="--c:#828282;--d:#8b929a" {} " candidate " }
-            @if report.has_front() { span.line style="--c:#0072b2;--d:#56b4e9" {} " front (point at a dot for its architecture) " }
-            span.line style="--c:#d55e00;--d:#ff7f41" {} " budget"
+                (key("dot", "#bebebe", "#4f565e", "candidate"))
+                (key("dot", "#828282", "#8b929a", "of the last round"))
+                (key("line", "#e69f00", "#e69f00", "front of round 1"))
+            } @else { (key("dot", "#828282", "#8b929a", "candidate")) }
+            @if report.has_front() { (key("line", "#0072b2", "#56b4e9", "front (point at a dot for its architecture)")) }
+            (key("line", "#d55e00", "#ff7f41", "budget"))
         }
         @for figure in figures { (figure) }
     })
+}
+
+/// One entry of a legend: a mark with its colours on light and on dark paper, and what it stands for.
+fn key(mark: &str, light: &str, dark: &str, text: &str) -> Markup {
+    html! { span.key { span class=(mark) style=(format!("--c:{light};--d:{dark}")) {} " " (text) } " " }
 }
 
 fn member(report: &Report, index: usize, scored: &Scored) -> Markup {

@@ -25,6 +25,9 @@ use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::Instant;
 
+/// Candidates handed to a trainer at a time, see [`Trainer::group`].
+pub const GROUP: usize = 8;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
     /// A round was completed, and another one follows.
@@ -42,7 +45,7 @@ pub(super) enum Phase {
         weights: bool,
     },
     Sample,
-    /// `candidates`: the previous front, then `main` new ones in total with it, then extras. Scored in order.
+    /// `candidates`: the previous front and new ones, `main` together, then extras, both sorted. Scored in order.
     Score {
         candidates: Vec<Architecture>,
         main: usize,
@@ -234,11 +237,14 @@ impl Search {
         let mut stream = Stream::new(self.options.seed, Purpose::Candidates, self.run.round, 0);
         let mut candidates = self.candidates(&mut stream)?;
         let main = candidates.len();
+        // Those that begin alike come together: a group of them is computed together that far.
+        candidates.sort_unstable();
         if let Some(below) = self.options.objective.below(options.extra_width) {
             // Nothing below the window is no failure: then its edge needs no guard.
             if let Ok(sampler) = self.run.evolution.sampler(&self.prices, below) {
                 let extras = sampler.distinct(&self.space, options.extras, &HashSet::new(), &mut stream);
                 candidates.extend(extras.unwrap_or_default());
+                candidates[main..].sort_unstable();
             }
         }
         self.run.phase = Phase::Score { candidates, main, accuracies: Vec::new() };

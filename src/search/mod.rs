@@ -35,7 +35,7 @@ pub use asking::{Asked, Effect, ToldOptions};
 pub use budget::{Budget, Reach};
 pub use collective::{Collective, Solo};
 pub use elsewhere::Elsewhere;
-pub use engine::{Search, Status};
+pub use engine::{Search, Status, GROUP};
 pub use fitness::TwoPaths;
 pub use history::{json_lines, FrontMember, OperatorFitness, Point, RoundRecord};
 pub use ledger::Outcome;

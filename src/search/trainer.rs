@@ -56,7 +56,7 @@ pub enum Ended {
 pub trait Trainer {
     /// Candidates that are scored at a time: a cancel loses at most the scores of one such group.
     fn group(&self) -> usize {
-        4
+        super::GROUP
     }
 
     /// Called at the beginning of every [`super::Search::step`] and at the end of every piece of its work. Where others train the same

@@ -133,6 +133,19 @@ std::pair<at::Tensor, at::Tensor> run(const at::Tensor &input, Cell cell, bool b
     return {y, other};
 }
 
+at::Tensor join(const at::Tensor &input, const std::vector<at::Tensor> &branches, bool shortcut) {
+    const at::NoGradGuard no_grad;
+    const at::Tensor x = input.contiguous(at::MemoryFormat::ChannelsLast);
+    std::vector<Input> inputs;
+    for (const at::Tensor &branch : branches) {
+        TORCH_CHECK(branch.is_contiguous(at::MemoryFormat::ChannelsLast), "a branch whose channels are not together");
+        inputs.push_back({branch.const_data_ptr<float>(), nullptr, nullptr, false});
+    }
+    at::Tensor out = alike(branches[0]);
+    merge(inputs, shortcut ? x.const_data_ptr<float>() : nullptr, 1.0f / static_cast<float>(branches.size() + (shortcut ? 1 : 0)), out);
+    return out;
+}
+
 at::Tensor depthwise(const at::Tensor &input, const at::Tensor &weight, int64_t stride, int64_t dilation) {
     const bool graph = at::GradMode::is_enabled() && (input.requires_grad() || weight.requires_grad());
     const at::NoGradGuard no_grad;

@@ -23,6 +23,9 @@ struct Cell {
 // once. The second is undefined unless `both`.
 std::pair<at::Tensor, at::Tensor> run(const at::Tensor &x, Cell cell, bool both);
 
+// Mean of branches that were run alone, and of the input with `shortcut`: the same bits as of a cell with these branches. Without gradient.
+at::Tensor join(const at::Tensor &x, const std::vector<at::Tensor> &branches, bool shortcut);
+
 // Depthwise convolution alone, with "same" padding. weight: [channels, 1, kernel, kernel].
 at::Tensor depthwise(const at::Tensor &x, const at::Tensor &weight, int64_t stride, int64_t dilation);
 

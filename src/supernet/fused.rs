@@ -44,6 +44,13 @@ extern "C" {
         out: *mut *mut C_tensor,
         other: *mut *mut C_tensor,
     ) -> *mut c_char;
+    fn nse_shim_join(
+        x: *const C_tensor,
+        branches: *const *const C_tensor,
+        count: usize,
+        shortcut: bool,
+        out: *mut *mut C_tensor,
+    ) -> *mut c_char;
     fn nse_shim_low() -> bool;
     fn nse_shim_level(name: *const c_char) -> bool;
     fn nse_shim_level_name() -> *const c_char;
@@ -123,6 +130,18 @@ pub fn cell(x: &Tensor, branches: &[Branch], shortcut: bool, norm: &Norm, both: 
         let weight = norm.weight();
         outcome(nse_shim_cell(x.as_ptr(), branches.as_ptr(), branches.len(), shortcut, source, weight, &mut out, wanted))?;
         Ok((Tensor::from_ptr(out), both.then(|| Tensor::from_ptr(other))))
+    }
+}
+
+/// Mean of branches that were computed alone, each as a [`cell`] of its own, and of the input too if there is a `shortcut`: the
+/// same bits as of a cell with all of them. At least one branch; no gradient.
+pub fn join(x: &Tensor, branches: &[&Tensor], shortcut: bool) -> Result<Tensor> {
+    let branches: Vec<*const C_tensor> = branches.iter().map(|branch| branch.as_ptr()).collect();
+    let mut out = std::ptr::null_mut();
+    // SAFETY: the array and its tensors outlive the call; on success `out` is a new tensor that is ours.
+    unsafe {
+        outcome(nse_shim_join(x.as_ptr(), branches.as_ptr(), branches.len(), shortcut, &mut out))?;
+        Ok(Tensor::from_ptr(out))
     }
 }
 

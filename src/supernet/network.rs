@@ -95,25 +95,41 @@ impl Network {
 
     /// One cell with the given operators open.
     pub fn cell(&self, cell: usize, x: &Tensor, open: &[u16], norm: &Norm) -> Result<Tensor> {
-        let branch = |o: &u16| Branch { units: self.units(cell, *o), selected: true, unselected: false };
-        let branches: Vec<_> = open.iter().map(branch).collect();
-        if fused::fits(x, branches.iter().flat_map(|branch| branch.units)) {
+        if self.fits(cell, x, open) {
+            let branch = |o: &u16| Branch { units: self.units(cell, *o), selected: true, unselected: false };
+            let branches: Vec<_> = open.iter().map(branch).collect();
             return Ok(fused::cell(x, &branches, self.shortcut(cell), norm, false)?.0);
         }
         let branches: Vec<_> = open.iter().map(|o| self.branch(cell, *o, x, norm)).collect::<Result<_>>()?;
         self.merge(cell, x, &branches.iter().collect::<Vec<_>>())
     }
 
+    /// The same from branches that were computed alone, without gradient: the same bits.
+    pub fn join(&self, cell: usize, x: &Tensor, open: &[u16], branches: &BTreeMap<u16, Tensor>) -> Result<Tensor> {
+        let joined: Vec<_> = open.iter().map(|operator| &branches[operator]).collect();
+        match joined.is_empty() || !self.fits(cell, x, open) {
+            true => self.merge(cell, x, &joined),
+            false => fused::join(x, &joined, self.shortcut(cell)),
+        }
+    }
+
+    /// Whether our kernels take a cell with these operators open as a whole.
+    fn fits(&self, cell: usize, x: &Tensor, open: &[u16]) -> bool {
+        fused::fits(x, open.iter().flat_map(|operator| self.units(cell, *operator)))
+    }
+
     /// One cell along two paths, each a list of operators with whether the selected one and the unselected one has it: the outputs
     /// of the selected one, with gradient, and of the other, without. A branch that both have is computed once.
     pub fn two_paths(&self, cell: usize, x: &Tensor, paths: &[(u16, bool, bool)]) -> Result<(Tensor, Tensor)> {
-        let branch = |(o, selected, unselected): &(u16, bool, bool)| Branch {
-            units: self.units(cell, *o),
-            selected: *selected,
-            unselected: *unselected,
-        };
-        let branches: Vec<_> = paths.iter().filter(|(_, s, u)| *s || *u).map(branch).collect();
-        if fused::fits(x, branches.iter().flat_map(|branch| branch.units)) {
+        let paths: Vec<_> = paths.iter().filter(|(_, s, u)| *s || *u).collect();
+        let operators: Vec<_> = paths.iter().map(|(operator, ..)| *operator).collect();
+        if self.fits(cell, x, &operators) {
+            let branch = |(o, selected, unselected): &&(u16, bool, bool)| Branch {
+                units: self.units(cell, *o),
+                selected: *selected,
+                unselected: *unselected,
+            };
+            let branches: Vec<_> = paths.iter().map(branch).collect();
             let (y, other) = fused::cell(x, &branches, self.shortcut(cell), &Norm::Batch, true)?;
             return Ok((y, other.unwrap_or_else(|| x.detach())));
         }
@@ -138,6 +154,10 @@ impl Network {
 
     /// One operator of one cell.
     pub fn branch(&self, cell: usize, operator: u16, x: &Tensor, norm: &Norm) -> Result<Tensor> {
+        if self.fits(cell, x, &[operator]) {
+            let branch = Branch { units: self.units(cell, operator), selected: true, unselected: false };
+            return Ok(fused::cell(x, &[branch], false, norm, false)?.0);
+        }
         let mut y = x.shallow_clone();
         for unit in &self.cells[cell][&operator] {
             y = unit.forward(&y, norm)?;

@@ -1,5 +1,6 @@
 //! Scoring without training: batch-norm statistics of one path from training images, then loss and accuracy on other images. Several candidates
-//! are scored in one pass over the images: what they have in common from the stem on is computed once.
+//! are scored in one pass over the images: what they have in common from the stem on is computed once, and so is a branch that several of
+//! them put behind the same beginning.
 
 use super::cores;
 use super::learner::{correct, cross_entropy, Loader};
@@ -8,6 +9,7 @@ use super::norm::{Calibration, Norm, Reader, Statistics};
 use crate::arch::Architecture;
 use crate::error::{Error, Result};
 use crate::search::Control;
+use std::collections::BTreeMap;
 use tch::{no_grad_guard, Tensor};
 
 /// Re-calibrates batch-norm for a path on all images of `loader`, `batch` at a time.
@@ -70,23 +72,25 @@ pub fn score(
         return Ok(Vec::new());
     }
     let _no_grad = no_grad_guard();
-    let mut root = Node::default();
+    let (mut stem, mut root) = (Norms::default(), Node::default());
     for (index, candidate) in candidates.iter().enumerate() {
         root.add(candidate.cells(), index);
     }
     for positions in passes(calibration.dataset.len(), batch) {
         let (images, _) = calibration.load(&positions, None)?;
+        stem.begin_pass();
         root.begin_pass();
         let pass = Pass { network, control, labels: None };
-        let x = pass.compute(&images, || network.stem(&images, &Norm::Calibrate(&root.calibration)))?;
+        let x = pass.compute(&images, || network.stem(&images, &stem.norm(&pass)))?;
         root.visit(&pass, 0, &x, &mut [])?;
     }
+    stem.fix();
     root.fix();
     let mut right = vec![0; candidates.len()];
     for positions in passes(images.dataset.len(), batch) {
         let (images, labels) = images.load(&positions, None)?;
         let pass = Pass { network, control, labels: Some(&labels) };
-        let x = pass.compute(&images, || network.stem(&images, &Norm::Fixed(Reader::new(&root.statistics))))?;
+        let x = pass.compute(&images, || network.stem(&images, &stem.norm(&pass)))?;
         root.visit(&pass, 0, &x, &mut right)?;
     }
     Ok(right.into_iter().map(|right| right as f64 / images.dataset.len() as f64).collect())
@@ -106,22 +110,52 @@ impl Pass<'_> {
     }
 }
 
-/// A beginning that candidates have in common, as far as one cell (at the root: the stem), with its statistics.
+/// Batch-norm of a part of the tree: averaged while calibrating, then read.
+#[derive(Default)]
+struct Norms {
+    calibration: Calibration,
+    statistics: Statistics,
+}
+
+impl Norms {
+    fn begin_pass(&mut self) {
+        self.calibration.begin_pass();
+    }
+
+    /// From averaging to reading.
+    fn fix(&mut self) {
+        self.statistics = std::mem::take(&mut self.calibration).into_statistics();
+    }
+
+    fn norm(&self, pass: &Pass) -> Norm<'_> {
+        match pass.labels {
+            None => Norm::Calibrate(&self.calibration),
+            Some(_) => Norm::Fixed(Reader::new(&self.statistics)),
+        }
+    }
+}
+
+/// A beginning that candidates have in common, as far as one cell (at the root: the stem).
 #[derive(Default)]
 struct Node {
     open: Vec<u16>,
-    calibration: Calibration,
-    statistics: Statistics,
     children: Vec<Node>,
-    /// Candidates that end here, and the statistics of the tail behind them.
+    /// Operators of the next cell that any child has open, in the order in which `norms` has theirs.
+    operators: Vec<u16>,
+    norms: Norms,
+    /// Candidates that end here.
     ends: Vec<usize>,
-    tail: Calibration,
-    tail_statistics: Statistics,
+    tail: Norms,
 }
 
 impl Node {
     fn add(&mut self, cells: &[Vec<u16>], index: usize) {
         let Some((open, rest)) = cells.split_first() else { return self.ends.push(index) };
+        for operator in open {
+            if !self.operators.contains(operator) {
+                self.operators.push(*operator);
+            }
+        }
         let at = self.children.iter().position(|child| child.open == *open).unwrap_or_else(|| {
             self.children.push(Node { open: open.clone(), ..Node::default() });
             self.children.len() - 1
@@ -130,27 +164,31 @@ impl Node {
     }
 
     fn begin_pass(&mut self) {
-        self.calibration.begin_pass();
+        self.norms.begin_pass();
         self.tail.begin_pass();
         self.children.iter_mut().for_each(Node::begin_pass);
     }
 
-    /// From averaging to reading.
     fn fix(&mut self) {
-        self.statistics = std::mem::take(&mut self.calibration).into_statistics();
-        self.tail_statistics = std::mem::take(&mut self.tail).into_statistics();
+        self.norms.fix();
+        self.tail.fix();
         self.children.iter_mut().for_each(Node::fix);
     }
 
     /// What follows `x`, the output of this node; `right` counts for every candidate.
     fn visit(&self, pass: &Pass, cell: usize, x: &Tensor, right: &mut [u64]) -> Result<()> {
-        for child in &self.children {
-            let norm = match pass.labels {
-                None => Norm::Calibrate(&child.calibration),
-                Some(_) => Norm::Fixed(Reader::new(&child.statistics)),
-            };
-            let y = pass.compute(x, || pass.network.cell(cell, x, &child.open, &norm))?;
+        let (network, norm) = (pass.network, self.norms.norm(pass));
+        if let [child] = &self.children[..] {
+            let y = pass.compute(x, || network.cell(cell, x, &child.open, &norm))?;
             child.visit(pass, cell + 1, &y, right)?;
+        } else {
+            // Every branch once, however many children have it.
+            let branch = |operator: &u16| Ok((*operator, pass.compute(x, || network.branch(cell, *operator, x, &norm))?));
+            let branches: BTreeMap<_, _> = self.operators.iter().map(branch).collect::<Result<_>>()?;
+            for child in &self.children {
+                let y = pass.compute(x, || network.join(cell, x, &child.open, &branches))?;
+                child.visit(pass, cell + 1, &y, right)?;
+            }
         }
         // Once for every candidate and batch.
         if self.ends.iter().any(|_| pass.control.cancelled()) {
@@ -159,10 +197,10 @@ impl Node {
         match pass.labels {
             _ if self.ends.is_empty() => {}
             // A tail without batch-norm has nothing to learn.
-            None if pass.network.ends().1.norm.is_none() => {}
-            None => drop(pass.compute(x, || pass.network.head(x, &Norm::Calibrate(&self.tail)))?),
+            None if network.ends().1.norm.is_none() => {}
+            None => drop(pass.compute(x, || network.head(x, &self.tail.norm(pass)))?),
             Some(labels) => {
-                let logits = pass.compute(x, || pass.network.head(x, &Norm::Fixed(Reader::new(&self.tail_statistics))))?;
+                let logits = pass.compute(x, || network.head(x, &self.tail.norm(pass)))?;
                 let found = correct(&logits, labels)?;
                 self.ends.iter().for_each(|index| right[*index] += found);
             }

@@ -179,6 +179,11 @@ char *nse_shim_cell(const at::Tensor *x, const nse_shim_branch *branches, size_t
     });
 }
 
+// nse::join of at least one branch.
+char *nse_shim_join(const at::Tensor *x, at::Tensor *const *branches, size_t count, bool shortcut, at::Tensor **out) {
+    return guarded([&] { *out = new at::Tensor(nse::join(*x, list(branches, count), shortcut)); });
+}
+
 // Takes the kernels of one instruction level, "level_v4", "level_v3" or "level_v2"; false: this processor has it not.
 bool nse_shim_level(const char *name) { return nse::use(name); }
 
@@ -194,7 +199,9 @@ char *nse_shim_torchscript(const char *const *names, at::Tensor *const *tensors,
     return guarded([&] {
         at::NoGradGuard no_grad;
         Tree tree;
-        for (size_t i = 0; i < count; ++i) tree.add(names[i], tensors[i]->detach().clone(), buffers[i] != 0);
+        for (size_t i = 0; i < count; ++i) {
+            tree.add(names[i], tensors[i]->detach().clone().set_requires_grad(buffers[i] == 0), buffers[i] != 0);
+        }
         torch::jit::Module module = tree.build("nse_model");
         module.define(source);
         module.eval();

@@ -13,7 +13,7 @@ use crate::dist::Crew;
 use crate::error::{Error, Result};
 use crate::search::{
     Arrays, At, Collective, Control, Ended, PathGradient, Purpose, ScoreOptions, Search, SearchOptions, Solo, StepOutcome,
-    Stream, Trainer, TwoPaths,
+    Stream, Trainer, TwoPaths, GROUP,
 };
 use crate::space::Space;
 use once_cell::unsync::OnceCell;
@@ -22,9 +22,6 @@ use std::sync::Arc;
 
 /// A forward pass costs about a third of an optimizer step.
 const FORWARD_SHARE: f64 = 1.0 / 3.0;
-
-/// Candidates that a rank scores at a time.
-const GROUP: usize = 4;
 
 pub struct SupernetTrainer {
     weights: Weights,

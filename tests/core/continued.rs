@@ -79,8 +79,8 @@ fn the_front_is_the_protected_start() {
         for (dropped, used) in record.dropped.iter().zip(&used) {
             assert!(dropped.iter().all(|name| !used.contains(name)), "the front's operators are protected");
         }
-        let scored: Vec<_> = trainer.scored[0][..old.front().len()].iter().map(|a| sorted(a.names(&space))).collect();
-        assert_eq!(scored, front(&old).into_iter().map(|member| member.0).collect::<Vec<_>>(), "the front is scored again");
+        let scored: BTreeSet<_> = trainer.scored[0].iter().map(|a| sorted(a.names(&space))).collect();
+        assert!(front(&old).iter().all(|(cells, ..)| scored.contains(cells)), "the front is scored again");
         assert!(run(&mut search, &mut trainer, &Silent).is_empty());
     }
 }

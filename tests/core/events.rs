@@ -51,7 +51,7 @@ fn every_round_is_steps_then_candidates_then_its_end() {
         }
         let all = trainer.scored[round as usize - 1].len() as u64;
         assert_eq!(all, (record.candidates.len() + record.extras.len()) as u64);
-        for done in (4..all + 4).step_by(4) {
+        for done in (8..all + 8).step_by(8) {
             next(EventKind::Score, done.min(all), all);
         }
         next(EventKind::Finish, 1, 1);

@@ -68,6 +68,29 @@ fn a_finished_search_shows_everything_it_found() {
     assert!(svg.contains("budget") && svg.contains("front of round 1") && svg.contains("prefers-color-scheme: dark"));
 }
 
+/// A long search opens with the first and the last round; the page does not grow without end.
+#[test]
+fn many_rounds_are_folded_away() {
+    let space = small_space();
+    let page = |rounds: u64| {
+        let rest = json!({ "active": 3, "rounds": rounds, "train": { "epochs": 0.5 }, "candidates": { "count": 5, "too_few": "accept" } });
+        let mut search = Search::new(space.clone(), options(4, window(&space, 0.1, 0.4), rest)).unwrap();
+        assert!(run(&mut search, &mut Synthetic::new(&space, 4), &Silent).is_empty());
+        text(&search, Format::Html)
+    };
+    let order = |page: &str| -> Vec<String> {
+        page.split("<figcaption>round ").skip(1).map(|rest| rest.split('<').next().unwrap().to_owned()).collect()
+    };
+    let few = page(4);
+    assert_eq!(order(&few), ["1", "2", "3", "4"]);
+    assert!(!few.contains("rounds between"));
+    let many = page(30);
+    let (open, folded) = many.split_once("<summary>The 22 rounds between</summary>").unwrap();
+    assert_eq!(order(open), ["1", "30"]);
+    assert_eq!(order(folded), (8..30).map(|round| round.to_string()).collect::<Vec<_>>());
+    assert!(many.contains("The first round and the last 23 of 30."));
+}
+
 #[test]
 fn json_has_what_the_page_shows() {
     let space = small_space();

@@ -161,6 +161,32 @@ fn the_number_of_threads_changes_no_bit() {
     tch::set_num_threads(before);
 }
 
+/// Scoring computes a branch once and joins it with others: that must not show.
+#[test]
+fn branches_joined_later_are_the_cell() {
+    let space = space(r#""nse-27""#);
+    let all = [vec![0u16, 14, 23], vec![3, 20], vec![9, 26]];
+    let (network, _) = networks(&space, &all);
+    let _no_grad = tch::no_grad_guard();
+    let subsets = |all: &[u16]| -> Vec<Vec<u16>> {
+        let taken = |set: u32| all.iter().enumerate().filter(move |(i, _)| set >> i & 1 == 1).map(|(_, o)| *o).collect();
+        (0..1u32 << all.len()).map(taken).collect()
+    };
+    at_every_level(|level| {
+        let mut x = normal(&[5, 6, 9, 7], 4);
+        for (cell, all) in all.iter().enumerate() {
+            let branch = |o: &u16| (*o, network.branch(cell, *o, &x, &Norm::Batch).unwrap());
+            let branches = all.iter().map(branch).collect();
+            for open in subsets(all).iter().filter(|open| cell == 0 || !open.is_empty()) {
+                let whole = network.cell(cell, &x, open, &Norm::Batch).unwrap();
+                let joined = network.join(cell, &x, open, &branches).unwrap();
+                assert!(whole.equal(&joined), "{level}: cell {cell} with {open:?} open");
+            }
+            x = network.cell(cell, &x, all, &Norm::Batch).unwrap();
+        }
+    });
+}
+
 #[test]
 fn what_is_not_a_number_stays_so() {
     let space = space(r#""nse-27""#);

@@ -78,6 +78,7 @@ fn classifies_as_the_model_does() {
     let all: Vec<u32> = (0..data.len() as u32).collect();
     data.fill(&all, &Normalisation::of(&data), None, &mut images, &mut labels).unwrap();
     let logits = module.forward_ts(&[Tensor::from_slice(&images).view([300, 1, 12, 12])]).unwrap();
+    assert!(logits.requires_grad(), "what was read can be trained on");
     let right = logits.argmax(1, false).eq_tensor(&Tensor::from_slice(&labels)).sum(None).int64_value(&[]);
     assert_eq!(right as f64 / 300.0, model.evaluate(&data, &Silent).unwrap().accuracy);
 }

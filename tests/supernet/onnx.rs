@@ -1,4 +1,5 @@
-//! Exported ONNX in other hands: ONNX's own checker, and ONNX Runtime against the TorchScript of the same model in LibTorch.
+//! Exports in other hands: ONNX's own checker, ONNX Runtime against the TorchScript of the same model in LibTorch, and that TorchScript
+//! in Python's PyTorch.
 
 use crate::export::export;
 use crate::model::architecture;
@@ -10,7 +11,7 @@ use nse::search::Silent;
 use nse::space::Shape;
 use nse::supernet::{Model, ModelOptions};
 use serde_json::json;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use tch::{CModule, Tensor};
 
@@ -46,12 +47,12 @@ fn write(path: &Path, tensor: &Tensor) {
     std::fs::write(path, bytes).unwrap();
 }
 
-#[test]
-fn others_agree() {
-    let folder = tempfile::tempdir().unwrap();
+/// Writes every model in every form to a folder, ONNX (.onnx) and TorchScript (.pt), with images (.in) and the logits of the plain
+/// TorchScript in LibTorch (.out); and cases.json, which says what is where. Returns how many.
+fn cases(folder: &Path) -> usize {
     let mut cases = Vec::new();
     for (m, model) in models().iter().enumerate() {
-        let plain = folder.path().join(format!("{m}.pt"));
+        let plain = folder.join("plain.pt");
         export(model, &plain).unwrap();
         let module = CModule::load(&plain).unwrap();
         let (card, input) = (model.card(), model.card().space.input());
@@ -61,39 +62,58 @@ fn others_agree() {
         let images = (&pixels / 255.0 - mean) / std;
         for (f, fold) in [false, true].into_iter().enumerate() {
             for (n, normalise) in [false, true].into_iter().enumerate() {
-                let options = json!({ "format": "onnx", "fold": fold, "normalise": normalise });
                 let name = format!("{m}{f}{n}");
-                let paths = ["onnx", "in", "out"].map(|end| folder.path().join(format!("{name}.{end}")));
-                model.export_to(&ExportOptions::parse(&options.to_string()).unwrap(), &paths[0]).unwrap();
-                write(&paths[1], if normalise { &pixels } else { &images });
-                write(&paths[2], &module.forward_ts(&[images.shallow_clone()]).unwrap());
+                let file = |end: &str| folder.join(format!("{name}.{end}"));
+                let input = if normalise { &pixels } else { &images };
+                for (format, path) in [("onnx", file("onnx")), ("torchscript", file("pt"))] {
+                    let options = json!({ "format": format, "fold": fold, "normalise": normalise });
+                    model.export_to(&ExportOptions::parse(&options.to_string()).unwrap(), &path).unwrap();
+                }
+                let logits = module.forward_ts(&[images.shallow_clone()]).unwrap();
+                let same = CModule::load(file("pt")).unwrap().forward_ts(&[input.shallow_clone()]).unwrap();
+                let apart = (same - &logits).abs().max().double_value(&[]);
+                assert!(apart < 1e-4, "{name}: {apart}");
+                write(&file("in"), input);
+                write(&file("out"), &logits);
                 cases.push(json!({
                     "name": name, "shape": shape(5), "fold": fold, "normalise": normalise,
                     "excited": m % 2 == 1, "card": serde_json::from_str::<serde_json::Value>(&card.to_json(normalise)).unwrap()
                 }));
-
-                // TorchScript of the same kind.
-                let mut options = options;
-                options["format"] = json!("torchscript");
-                let path = folder.path().join("same.pt");
-                model.export_to(&ExportOptions::parse(&options.to_string()).unwrap(), &path).unwrap();
-                let input = if normalise { &pixels } else { &images };
-                let same = CModule::load(&path).unwrap().forward_ts(&[input.shallow_clone()]).unwrap();
-                let apart = (same - module.forward_ts(&[images.shallow_clone()]).unwrap()).abs().max().double_value(&[]);
-                assert!(apart < 1e-4, "{options}: {apart}");
             }
         }
     }
-    std::fs::write(folder.path().join("cases.json"), json!(cases).to_string()).unwrap();
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let packages = Command::new(root.join("tools/onnx.sh")).output().unwrap();
-    assert!(packages.status.success(), "{}", String::from_utf8_lossy(&packages.stderr));
-    let check = Command::new("python3")
-        .arg(root.join("tests/supernet/check_onnx.py"))
-        .arg(folder.path())
-        .env("PYTHONPATH", String::from_utf8(packages.stdout).unwrap().trim())
-        .output()
-        .unwrap();
-    assert!(check.status.success(), "{}", String::from_utf8_lossy(&check.stderr));
-    assert_eq!(String::from_utf8_lossy(&check.stdout), format!("{} models\n", cases.len()));
+    std::fs::write(folder.join("cases.json"), json!(cases).to_string()).unwrap();
+    cases.len()
+}
+
+/// What a program of the project prints.
+fn printed(command: &mut Command) -> String {
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+fn here(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+#[test]
+fn onnx_runtime_agrees() {
+    let folder = tempfile::tempdir().unwrap();
+    let count = cases(folder.path());
+    let packages = printed(&mut Command::new(here("tools/onnx.sh")));
+    let mut check = Command::new("python3");
+    check.arg(here("tests/supernet/check_onnx.py")).arg(folder.path()).env("PYTHONPATH", packages);
+    assert_eq!(printed(&mut check), format!("{count} models"));
+}
+
+#[test]
+#[ignore = "make test-slow runs it: it needs Python's PyTorch, 2.5 GB"]
+fn pytorch_in_python_agrees() {
+    let folder = tempfile::tempdir().unwrap();
+    let count = cases(folder.path());
+    let python = printed(&mut Command::new(here("tools/pytorch.sh")));
+    let mut check = Command::new(python);
+    check.arg(here("tests/supernet/check_torchscript.py")).arg(folder.path());
+    assert_eq!(printed(&mut check), format!("{count} models"));
 }

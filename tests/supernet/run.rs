@@ -52,7 +52,7 @@ fn finds_good_networks_in_the_window_and_is_not_disturbed_by_cancels() {
     assert!(best > 0.8, "stripes are easy: {best}");
 
     let (mut again, mut trainer) = make();
-    let impatient = Impatient { every: 11, asked: Cell::new(0) };
+    let impatient = Impatient { every: 23, asked: Cell::new(0) };
     let mut cancels = 0;
     loop {
         match again.step(&mut trainer, &impatient) {

@@ -88,7 +88,14 @@ fn trainer() -> SupernetTrainer {
 }
 
 fn candidates() -> Vec<Architecture> {
-    let cells = [[vec![0], vec![1], vec![]], [vec![], vec![0, 2], vec![4]], [vec![1, 3], vec![1], vec![2]]];
+    let cells = [
+        [vec![0], vec![1], vec![]],
+        // The same beginning, then branches that others have too, in another company.
+        [vec![0], vec![1, 2], vec![4]],
+        [vec![0], vec![0, 2], vec![4]],
+        [vec![], vec![0, 2], vec![4]],
+        [vec![1, 3], vec![1], vec![2]],
+    ];
     cells.map(|cells| Architecture::new(&small(), cells.to_vec()).unwrap()).to_vec()
 }
 
