@@ -320,7 +320,7 @@ static void arguments_are_looked_at_and_given_back(void **state) {
     assert_int_equal(nse_shutdown(NSE_FOREVER, NULL), NSE_OK);
     assert_int_equal(nse_comm_test(comm, NULL), NSE_ERR_CANCELLED);
     assert_int_equal(nse_comm_info(comm, &info, NULL), NSE_OK);
-    assert_non_null(strstr(info.data, "\"kind\":\"host\",\"rank\":0,\"size\":1,\"local_rank\":null,\"timeout_ms\":300000"));
+    assert_non_null(strstr(info.data, "\"failure\":null,\"kind\":\"host\",\"local_rank\":null,\"rank\":0,\"size\":1,\"timeout_ms\":300000"));
     nse_buffer_free(&info);
     nse_comm_free(comm);
     assert_int_equal(nse_comm_test(comm, NULL), NSE_ERR_INVALID_HANDLE);
