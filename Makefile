@@ -12,7 +12,7 @@ PURE  = $(CURDIR)/target/pure/release
 OUT   = $(CURDIR)/target/programs
 LINK  = -Iinclude -L$(LIB) -lnse -Wl,-rpath,$(LIB)
 
-.PHONY: build demo test test-core test-supernet test-abi test-host test-c test-cpp test-go test-examples test-cli test-docs test-slow ablation header reference lint clean train-demo service test-service test-install install dist bench
+.PHONY: build demo test test-core test-supernet test-abi test-host test-c test-cpp test-go test-examples test-cli test-dist test-docs test-slow ablation header reference lint clean train-demo service test-service test-install install dist bench
 
 build:
 	@$(torch) $(CARGO) build --release
@@ -38,7 +38,7 @@ train-demo: build | $(OUT)
 service: build | $(OUT)
 	@NSE_LIB="$(LIB)" OUT="$(OUT)" GO="$$(tools/go.sh 26)" PKG_CONFIG="$$(tools/pkg-config.sh)" tests/go/service.sh build
 
-test: build test-core test-supernet test-abi test-host test-c test-cpp test-go test-examples test-cli test-docs test-service test-install
+test: build test-core test-supernet test-abi test-host test-c test-cpp test-go test-examples test-cli test-dist test-docs test-service test-install
 	@echo "nse: all tests passed"
 
 # The pure part and the whole ABI, in a build without libtorch.
@@ -74,6 +74,10 @@ test-go: build | $(OUT)
 test-cli: build test-core
 	@$(CARGO) build --release --package nse-cli --target-dir target/pure
 	@NSE="$(LIB)/nse" PURE="$(PURE)/nse" OUT="$(OUT)/cli" TENSORBOARD="$$(tools/tensorboard.sh)" tests/cli/run.sh
+
+# Searches in several processes.
+test-dist: build | $(OUT)
+	@NSE_LIB="$(LIB)" OUT="$(OUT)" CC="$(CC)" MPI="$$(tools/mpi.sh)" DATA="$$(tools/dataset.sh)" tests/dist/run.sh
 
 # The same small program in C, C++ and Go, on real images: each must run, and all must say the same.
 test-service: build | $(OUT)

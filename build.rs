@@ -9,8 +9,9 @@ fn main() {
 #[cfg(feature = "torch")]
 fn torch() {
     use std::path::PathBuf;
-    let sources = ["shim", "cell", "branch", "pool", "level"].map(|name| format!("src/supernet/{name}.cpp"));
-    let headers = ["cell.h", "branch.h", "parts.h", "pool.h", "kernels"].map(|name| format!("src/supernet/{name}"));
+    let sources = ["shim", "cell", "branch", "pool", "level", "c10d"].map(|name| format!("src/supernet/{name}.cpp"));
+    let headers =
+        ["cell.h", "branch.h", "guard.h", "parts.h", "pool.h", "gloo", "kernels"].map(|name| format!("src/supernet/{name}"));
     for source in sources.iter().chain(&headers) {
         println!("cargo:rerun-if-changed={source}");
     }
@@ -29,6 +30,8 @@ fn torch() {
         .define("_GLIBCXX_USE_CXX11_ABI", abi.as_str())
         .include(root.join("include"))
         .include(root.join("include/torch/csrc/api/include"))
+        // libtorch has gloo and not its headers.
+        .include("src/supernet")
         .files(sources)
         .objects(kernels())
         .compile("nse_shim");

@@ -242,6 +242,7 @@ impl Parts<'_> {
             continued: null(),
             start: null(),
             start_count: 0,
+            comm: null(),
         })
     }
 }

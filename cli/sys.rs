@@ -91,6 +91,8 @@ pub struct nse_search_desc {
     pub continued: *const nse_search,
     pub start: *const *const nse_arch,
     pub start_count: usize,
+    /// None: the program is alone.
+    pub comm: *const c_void,
 }
 
 #[repr(C)]

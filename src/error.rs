@@ -69,6 +69,10 @@ pub enum Error {
     #[error("{name}: {what}: the host's function returned {code}")]
     Callback { name: &'static str, what: String, code: i32 },
 
+    /// The ranks that share a run did not all do their part, or do not agree.
+    #[error("rank {rank} of {size}: {what}: {reason}")]
+    Collective { rank: usize, size: usize, what: &'static str, reason: String },
+
     // ---- The engine and the machine ------------------------------------------------------------------------------------
     #[error("device {device:?}: {reason}")]
     Device { device: String, reason: String },
@@ -129,6 +133,7 @@ impl Error {
             }
             Error::Diverged { round, step, .. } => json!({ "round": round, "step": step }),
             Error::Callback { name, code, .. } => json!({ "argument": name, "code": code }),
+            Error::Collective { rank, size, .. } => json!({ "rank": rank, "size": size }),
             Error::Device { device, .. } => json!({ "device": device }),
             Error::TorchMismatch { version, file, nse, made_for, others } => {
                 json!({ "version": version, "file": file, "nse": nse, "made_for": made_for, "others": others })

@@ -11,6 +11,7 @@
 //! search     the round as a state machine; talks to weights only through `search::Trainer` pure
 //! log        messages for people, silent until a host listens                          pure
 //! data       images in memory: IDX files, memory of the host, splits, normalisation, augmentation
+//! dist       one run in several processes: parts of the work, agreement
 //! checkpoint a search, or a training, and its weights in one file: checksummed, replaced whole or not at all
 //! export     trained networks as a list of layers, and the formats written from it: ONNX, safetensors, TorchScript
 //! report     a search as a page, JSON, SVG, PNG and a log for TensorBoard; diagrams of architectures
@@ -20,13 +21,14 @@
 //! ffi        the C ABI, `include/nse.h`
 //! ```
 //!
-//! The arrow of dependency is `ffi -> search -> {space, arch, cost}`; `supernet`, `data` and `checkpoint` serve `search` through
+//! The arrow of dependency is `ffi -> search -> {space, arch, cost}`; `supernet`, `data`, `dist` and `checkpoint` serve `search` through
 //! traits.
 
 pub mod arch;
 pub mod checkpoint;
 pub mod cost;
 pub mod data;
+pub mod dist;
 mod error;
 pub mod export;
 pub mod ffi;

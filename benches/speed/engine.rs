@@ -81,6 +81,18 @@ impl Trainer for Idle {
     fn begin_round(&mut self, _: u64, _: u64, _: &[Vec<u16>]) -> Result<(), nse::Error> {
         Ok(())
     }
+
+    fn keep(&mut self, _: &[Vec<u16>]) -> Result<(), nse::Error> {
+        Ok(())
+    }
+
+    fn remember(&mut self) -> Result<(), nse::Error> {
+        Ok(())
+    }
+
+    fn compare(&self, _: &[Vec<u16>]) -> Result<Comparison, nse::Error> {
+        Ok(Comparison::default())
+    }
     fn weight_step(&mut self, _: At, _: &[Vec<u16>], _: f64) -> Result<StepOutcome, nse::Error> {
         Ok(StepOutcome { loss: 1.0, correct: 1, images: 2 })
     }

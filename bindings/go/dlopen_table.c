@@ -56,6 +56,11 @@ struct table {
     __typeof__(nse_latency_measure) *nse_latency_measure;
     __typeof__(nse_latency_measure_arch) *nse_latency_measure_arch;
     __typeof__(nse_latency_free) *nse_latency_free;
+    __typeof__(nse_comm_create) *nse_comm_create;
+    __typeof__(nse_comm_launched) *nse_comm_launched;
+    __typeof__(nse_comm_test) *nse_comm_test;
+    __typeof__(nse_comm_info) *nse_comm_info;
+    __typeof__(nse_comm_free) *nse_comm_free;
     __typeof__(nse_search_options_schema) *nse_search_options_schema;
     __typeof__(nse_search_options_presets) *nse_search_options_presets;
     __typeof__(nse_search_create) *nse_search_create;
@@ -162,6 +167,11 @@ const char *nsego_fill(void *(*find)(void *from, const char *name), void *from) 
     if (!(functions.nse_latency_measure = (__typeof__(nse_latency_measure) *)find(from, "nse_latency_measure"))) return "nse_latency_measure";
     if (!(functions.nse_latency_measure_arch = (__typeof__(nse_latency_measure_arch) *)find(from, "nse_latency_measure_arch"))) return "nse_latency_measure_arch";
     if (!(functions.nse_latency_free = (__typeof__(nse_latency_free) *)find(from, "nse_latency_free"))) return "nse_latency_free";
+    if (!(functions.nse_comm_create = (__typeof__(nse_comm_create) *)find(from, "nse_comm_create"))) return "nse_comm_create";
+    if (!(functions.nse_comm_launched = (__typeof__(nse_comm_launched) *)find(from, "nse_comm_launched"))) return "nse_comm_launched";
+    if (!(functions.nse_comm_test = (__typeof__(nse_comm_test) *)find(from, "nse_comm_test"))) return "nse_comm_test";
+    if (!(functions.nse_comm_info = (__typeof__(nse_comm_info) *)find(from, "nse_comm_info"))) return "nse_comm_info";
+    if (!(functions.nse_comm_free = (__typeof__(nse_comm_free) *)find(from, "nse_comm_free"))) return "nse_comm_free";
     if (!(functions.nse_search_options_schema = (__typeof__(nse_search_options_schema) *)find(from, "nse_search_options_schema"))) return "nse_search_options_schema";
     if (!(functions.nse_search_options_presets = (__typeof__(nse_search_options_presets) *)find(from, "nse_search_options_presets"))) return "nse_search_options_presets";
     if (!(functions.nse_search_create = (__typeof__(nse_search_create) *)find(from, "nse_search_create"))) return "nse_search_create";
@@ -461,6 +471,31 @@ nse_status nse_latency_measure_arch(const nse_arch *arch, const char *options_js
 void nse_latency_free(nse_latency *latency) {
     struct table *nse = atomic_load(&loaded);
     if (nse) nse->nse_latency_free(latency);
+}
+
+nse_status nse_comm_create(const nse_comm_desc *desc, nse_comm **out, nse_error **err) {
+    struct table *nse = atomic_load(&loaded);
+    return nse ? nse->nse_comm_create(desc, out, err) : unloaded(err);
+}
+
+nse_status nse_comm_launched(uint32_t timeout_ms, nse_comm **out, nse_error **err) {
+    struct table *nse = atomic_load(&loaded);
+    return nse ? nse->nse_comm_launched(timeout_ms, out, err) : unloaded(err);
+}
+
+nse_status nse_comm_test(const nse_comm *comm, nse_error **err) {
+    struct table *nse = atomic_load(&loaded);
+    return nse ? nse->nse_comm_test(comm, err) : unloaded(err);
+}
+
+nse_status nse_comm_info(const nse_comm *comm, nse_buffer *out, nse_error **err) {
+    struct table *nse = atomic_load(&loaded);
+    return nse ? nse->nse_comm_info(comm, out, err) : unloaded(err);
+}
+
+void nse_comm_free(nse_comm *comm) {
+    struct table *nse = atomic_load(&loaded);
+    if (nse) nse->nse_comm_free(comm);
 }
 
 nse_status nse_search_options_schema(nse_buffer *out, nse_error **err) {

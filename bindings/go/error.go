@@ -39,6 +39,9 @@ const (
 	ErrCancelled Code = C.NSE_ERR_CANCELLED
 	// ErrCallback: a function of the host did not succeed. The error wraps what it returned.
 	ErrCallback Code = C.NSE_ERR_CALLBACK
+	// ErrCollective: the processes that share a run did not all do their part, or have not the same images. What this one had before
+	// the step is kept.
+	ErrCollective Code = C.NSE_ERR_COLLECTIVE
 	// ErrOutOfMemory: the device, or the machine, has no memory for it. Nothing is lost, and the call can be made again.
 	ErrOutOfMemory Code = C.NSE_ERR_OUT_OF_MEMORY
 	// ErrDevice: the device does not exist or cannot be used.
@@ -84,6 +87,7 @@ var codeNames = map[Code]string{
 	ErrBusy:            "NSE_ERR_BUSY",
 	ErrCancelled:       "NSE_ERR_CANCELLED",
 	ErrCallback:        "NSE_ERR_CALLBACK",
+	ErrCollective:      "NSE_ERR_COLLECTIVE",
 	ErrOutOfMemory:     "NSE_ERR_OUT_OF_MEMORY",
 	ErrDevice:          "NSE_ERR_DEVICE",
 	ErrTorch:           "NSE_ERR_TORCH",

@@ -78,6 +78,11 @@ typedef struct nse_arch nse_arch;
 typedef struct nse_latency nse_latency;
 
 /**
+ * Several processes, its ranks, that share a search, and what carries numbers between them.
+ */
+typedef struct nse_comm nse_comm;
+
+/**
  * A search under way: its space, its supernet and what it has found.
  */
 typedef struct nse_search nse_search;
@@ -154,6 +159,11 @@ typedef int32_t nse_status;
  * A function of the host did not succeed. The detail has what it returned.
  */
 #define NSE_ERR_CALLBACK (-9)
+
+/**
+ * The processes that share a run did not all do their part, or have not the same images. What this one had before the step is kept.
+ */
+#define NSE_ERR_COLLECTIVE (-10)
 
 /**
  * The device, or the machine, has no memory for it. Nothing is lost: the state before is kept, and the call can be made again.
@@ -1097,6 +1107,149 @@ nse_status nse_latency_measure_arch(const nse_arch *arch,
  */
 NSE_API void nse_latency_free(nse_latency *latency);
 
+/* ---- Ranks --------------------------------------------------------------------------------------------------------- */
+
+/**
+ * Makes every number the sum over all ranks: MPI_Allreduce with MPI_SUM of MPI_INT64_T, for example. Exact; no sum overflows.
+ *
+ * As of all functions of nse_comm_desc: it is called on all ranks in the same order with the same `count`, one at a time, on one
+ * thread of the library; it works in place, and returns when its result is there. Returns 0, or a number of the host's own that
+ * says what failed. Must return normally: no exception, no longjmp, no thread exit. What it is given is there until it returns, also
+ * after the time limit.
+ */
+typedef int32_t (*nse_sum_fn)(void *user, int64_t *numbers, size_t count);
+
+/**
+ * Makes every number the greatest over all ranks. Infinities are numbers; none is NaN.
+ */
+typedef int32_t (*nse_max_fn)(void *user, double *numbers, size_t count);
+
+/**
+ * Makes all bytes those of rank 0.
+ */
+typedef int32_t (*nse_broadcast_fn)(void *user, uint8_t *bytes, size_t count);
+
+/**
+ * Makes `all`, which is size * count bytes, the `count` bytes `own` of all ranks, in the order of the ranks.
+ */
+typedef int32_t (*nse_gather_fn)(void *user, const uint8_t *own, size_t count, uint8_t *all);
+
+/**
+ * Returns when all ranks have called it.
+ */
+typedef int32_t (*nse_barrier_fn)(void *user);
+
+/**
+ * Collectives of the host. Start with NSE_COMM_DESC_INIT. None of the functions may be NULL.
+ */
+typedef struct nse_comm_desc {
+    uint32_t struct_size;
+    /**
+     * 0.
+     */
+    uint32_t flags;
+    /**
+     * Of this process: from 0, below `size`.
+     */
+    uint32_t rank;
+    /**
+     * Number of ranks, 1 to 65536.
+     */
+    uint32_t size;
+    /**
+     * Time limit in milliseconds of every wait for the other ranks; 0: five minutes; NSE_FOREVER: none. It must be longer than the
+     * longest step, and than the others may take to save a checkpoint.
+     */
+    uint32_t timeout_ms;
+    nse_sum_fn sum;
+    nse_max_fn max;
+    nse_broadcast_fn broadcast;
+    nse_gather_fn gather;
+    nse_barrier_fn barrier;
+    /**
+     * Passed to all functions; the library never looks at it.
+     */
+    void *user;
+    /**
+     * May be NULL. Called exactly once, when none of the functions is called any more, from any thread; also when the call that was
+     * given this struct fails (but not when struct_size is wrong, for then nothing can be read).
+     */
+    nse_free_fn user_free;
+} nse_comm_desc;
+
+/**
+ * Makes this process one of several ranks, with collectives of the host: MPI, or whatever it has. All ranks call this, and it checks
+ * with every function, and numbers that are known, that they compute what they should. Starts the thread on which the functions
+ * are called from now on. Blocks until all ranks are there.
+ *
+ * Given to nse_search_create or nse_search_load (nse_search_desc) on all ranks, it divides the work of that search.
+ *
+ * When a function fails, is wrong, or does not return within the time limit, the group has failed for good: what needs it returns
+ * NSE_ERR_COLLECTIVE. A function that never returns is not waited for, but holds up nse_shutdown; and user_free is only called when
+ * it has.
+ *
+ * `desc`: [in] read during the call only. `out`: [out] to free with nse_comm_free.
+ *
+ * NSE_ERR_COLLECTIVE: as said. NSE_ERR_CANCELLED: nse_shutdown. Since 0.1.
+ */
+NSE_API
+nse_status nse_comm_create(const nse_comm_desc *desc,
+                           nse_comm **out,
+                           nse_error **err);
+
+/**
+ * Makes this process the rank that its launcher says it is, with c10d of libtorch (gloo, over TCP) between the ranks: so a program
+ * becomes one of several by being started several times. Otherwise as nse_comm_create, also when no launcher says anything: then
+ * it is the only rank. Blocks until all ranks are there.
+ *
+ * Read from the environment are RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT, as torchrun, Kubeflow's PyTorchJob and scripts around
+ * srun set them; without the first two PET_NODE_RANK, PET_NNODES, PET_MASTER_ADDR and PET_MASTER_PORT, as Kubeflow Trainer v2 does,
+ * where there is one process for a node. LOCAL_RANK only goes to nse_comm_info. Rank 0 opens the port; with
+ * TORCHELASTIC_USE_AGENT_STORE=True torchrun has. Gloo is bound to the local address on the way to MASTER_ADDR, or to the interface
+ * GLOO_SOCKET_IFNAME. What c10d has to complain of it may write to stderr: TORCH_CPP_LOG_LEVEL=FATAL keeps it quiet.
+ *
+ * `timeout_ms`: as in nse_comm_desc; for the others to come, too. `out`: [out] to free with nse_comm_free.
+ *
+ * NSE_ERR_INVALID_ARGUMENT: some of the variables are there and others not, or one is wrong; the message names it.
+ * NSE_ERR_COLLECTIVE: the others did not come in time, or it does not compute what it should. NSE_ERR_CANCELLED: nse_shutdown.
+ * NSE_ERR_TORCH_MISMATCH. NSE_ERR_UNSUPPORTED: a build without libtorch, and a launcher. Since 0.1.
+ */
+NSE_API
+nse_status nse_comm_launched(uint32_t timeout_ms,
+                             nse_comm **out,
+                             nse_error **err);
+
+/**
+ * Checks anew that a group computes what it should: some hundred thousand numbers that all ranks know, with every function. All ranks
+ * call this. Blocks.
+ *
+ * NSE_ERR_COLLECTIVE: it does not, or did not come to an end within its time limit; the detail has "rank" and "size", of this
+ * process, and the message says what was wrong. NSE_ERR_BUSY: a search has it. NSE_ERR_CANCELLED: nse_shutdown. Since 0.1.
+ */
+NSE_API
+nse_status nse_comm_test(const nse_comm *comm,
+                         nse_error **err);
+
+/**
+ * A group as JSON: {"kind": "host", "c10d" or "alone", "rank", "size", "local_rank": among the processes of its machine (null: not known),
+ * "timeout_ms" (null: none), "failure": null, or why it has failed}. Concurrent.
+ *
+ * `out`: [out] to free with nse_buffer_free.
+ *
+ * Since 0.1.
+ */
+NSE_API
+nse_status nse_comm_info(const nse_comm *comm,
+                         nse_buffer *out,
+                         nse_error **err);
+
+/**
+ * Frees a group; a search that has it keeps it. NULL is allowed.
+ *
+ * Since 0.1.
+ */
+NSE_API void nse_comm_free(nse_comm *comm);
+
 /* ---- Search -------------------------------------------------------------------------------------------------------- */
 
 /**
@@ -1167,6 +1320,12 @@ typedef struct nse_search_desc {
      * How many architectures `start` has. nse_search_load: 0.
      */
     size_t start_count;
+    /**
+     * The ranks that share the search, see docs/distributed.md; NULL: this process alone. All of them make the same calls with the same
+     * images, space and options (but "device", "threads", "checkpoint" and "tensorboard"). Only rank 0 writes checkpoints and logs, and
+     * nse_search_load reads the file there, for all. Not with a flag.
+     */
+    const nse_comm *comm;
 } nse_search_desc;
 
 /**
@@ -1197,11 +1356,15 @@ NSE_API nse_status nse_search_options_presets(nse_buffer *out, nse_error **err);
  * reachable. NSE_ERR_TOO_FEW: fewer lie there than candidates are wanted (option candidates.too_few).
  * NSE_ERR_INVALID_ARGUMENT: the images do not fit the space; the objective is a latency and there is no table; `continued` is
  * not finished, or it or `start` has other cells.
- * NSE_ERR_MISSING_LATENCY. NSE_ERR_BUSY: `continued` is. NSE_ERR_IO: the folder for TensorBoard. NSE_ERR_DEVICE.
- * NSE_ERR_TORCH_MISMATCH. NSE_ERR_UNSUPPORTED: a build without libtorch.
+ * NSE_ERR_MISSING_LATENCY. NSE_ERR_BUSY: `continued` is, or another search has `comm`. NSE_ERR_COLLECTIVE: another rank failed, or has
+ * other images or another search; nothing is made on any. NSE_ERR_IO: the folder for TensorBoard. NSE_ERR_DEVICE. NSE_ERR_CANCELLED:
+ * nse_shutdown. NSE_ERR_TORCH_MISMATCH. NSE_ERR_UNSUPPORTED: a build without libtorch.
  * Since 0.1.
  */
-NSE_API nse_status nse_search_create(const nse_search_desc *desc, nse_search **out, nse_error **err);
+NSE_API
+nse_status nse_search_create(const nse_search_desc *desc,
+                             nse_search **out,
+                             nse_error **err);
 
 /**
  * Makes a search from a checkpoint; it goes on as if it had never stopped, on a CPU with the same number of threads to the
@@ -1211,7 +1374,8 @@ NSE_API nse_status nse_search_create(const nse_search_desc *desc, nse_search **o
  * and everything else may be NULL. `out`: [out] to free with nse_search_free.
  *
  * NSE_ERR_IO. NSE_ERR_FORMAT: no checkpoint, damaged, of another version, space, table or images. NSE_ERR_CONFIG: options that
- * differ. NSE_ERR_DEVICE. NSE_ERR_TORCH_MISMATCH. NSE_ERR_UNSUPPORTED: a build without libtorch. Since 0.1.
+ * differ. NSE_ERR_BUSY, NSE_ERR_COLLECTIVE, NSE_ERR_CANCELLED: as nse_search_create. NSE_ERR_DEVICE. NSE_ERR_TORCH_MISMATCH.
+ * NSE_ERR_UNSUPPORTED: a build without libtorch. Since 0.1.
  */
 NSE_API
 nse_status nse_search_load(const char *path,
@@ -1252,8 +1416,10 @@ NSE_API nse_status nse_search_options(const nse_search *search, nse_buffer *out,
  * device; memory in bytes (weights, training with half of the branches open as on average, training_most with all, scoring, images,
  * peak), from the shapes, without what libtorch keeps for itself; seconds (weight_step, architecture_step, candidate, round, search:
  * all rounds to come), from a few steps on a supernet that is thrown away; steps and candidates of a round, and rounds to come.
- * With pushed batches a batch is taken to have train.batch images, and what only the host knows is null. Blocks for some
- * seconds; the search itself does not change.
+ * With pushed batches a batch is taken to have train.batch images, and what only the host knows is null. With option shards, the parts
+ * of a batch that this rank computes, one after the other; with ranks, its share of the candidates, and neither what they
+ * exchange nor that they wait for each other. No other rank needs to call this. Blocks for some seconds; the search itself does
+ * not change.
  *
  * `out`: [out] to free with nse_buffer_free.
  *
@@ -1269,11 +1435,16 @@ nse_status nse_search_estimate(const nse_search *search,
  * error, a cancel included, the next call goes on from the last finished step and ends with the same result as an
  * undisturbed round.
  *
+ * With ranks, all of them call this. What fails or is cancelled on one ends the call on all, there with NSE_ERR_COLLECTIVE or
+ * NSE_ERR_CANCELLED. Mostly none has lost anything, and the next call of all goes on. But where ranks are gone, or may hold different
+ * things, every further call returns NSE_ERR_COLLECTIVE: make a new group if the old one has failed (nse_comm_info), and load
+ * the last checkpoint, with as many ranks as there are.
+ *
  * Returns NSE_OK: there are more rounds. NSE_DONE: that was the last, or there was none left.
  * NSE_ERR_CANCELLED. NSE_ERR_BUSY: another step of this search is running. NSE_ERR_DIVERGED: the loss is no longer finite.
  * NSE_ERR_UNREACHABLE: what is left of the space misses the cost window. NSE_ERR_TOO_FEW: it has fewer architectures than
  * candidates are wanted (option candidates.too_few). NSE_ERR_IO: the checkpoint or the log for TensorBoard could not be written; the
- * checkpoint before is as it was, and the search goes on with the next call. NSE_ERR_TORCH. Since 0.1.
+ * checkpoint before is as it was, and the search goes on with the next call. NSE_ERR_COLLECTIVE. NSE_ERR_TORCH. Since 0.1.
  */
 NSE_API
 nse_status nse_search_step(const nse_search *search,
@@ -1291,7 +1462,7 @@ NSE_API nse_status nse_search_step_async(const nse_search *search, nse_op **out,
 
 /**
  * Asks the step that is running to stop after its current batch; it returns NSE_ERR_CANCELLED. Without a running step
- * it does nothing. Never waits. Concurrent.
+ * it does nothing. With ranks it stops all, when all are there. Never waits. Concurrent.
  *
  * Since 0.1.
  */
@@ -1944,7 +2115,8 @@ NSE_API void nse_op_free(nse_op *op);
 #define NSE_IMAGES_INIT {sizeof(nse_images), 0, 0, 0, 0, 0, NULL, NULL}
 #define NSE_SOURCE_INIT {sizeof(nse_source), 0, 0, 0, 0, 0, 0, NULL, NULL, NULL}
 #define NSE_MEASURE_DESC_INIT {sizeof(nse_measure_desc), 0, NULL, NULL, NULL}
-#define NSE_SEARCH_DESC_INIT {sizeof(nse_search_desc), 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0}
+#define NSE_COMM_DESC_INIT {sizeof(nse_comm_desc), 0, 0, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL}
+#define NSE_SEARCH_DESC_INIT {sizeof(nse_search_desc), 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, NULL}
 #define NSE_BATCH_INIT {sizeof(nse_batch), 0, 0, 0, NULL, NULL, NULL, NULL, 0.0}
 #define NSE_PUSHED_INIT {sizeof(nse_pushed), 0, 0, 0, 0, 0, 0, 0.0, 0.0, 0.0}
 #define NSE_RESULT_INIT {sizeof(nse_result), 0, NULL, 0.0, 0.0}

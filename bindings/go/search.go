@@ -49,6 +49,10 @@ type SearchConfig struct {
 	// Start has, instead, architectures to begin with, as if they were the front of such a search, in this space or another
 	// with the same cells: then what that space has and none of them uses does not come again. LoadSearch: nil.
 	Start []*Arch
+	// Comm has the ranks that share the search: all make the same calls with the same images, Space and Options (but "device",
+	// "threads", "checkpoint" and "tensorboard"). Only rank 0 writes checkpoints and logs, and LoadSearch reads the file there, for
+	// all. nil: this process alone.
+	Comm *Comm
 	// OnEvent is told progress, on the goroutine that called Step, Run or Push; may be nil. It may use the search, except for
 	// those three, which are ErrBusy. When it panics, or ends its goroutine, the step is cancelled first; the search can go on.
 	// (The batch of a Push has been used.)
@@ -91,13 +95,13 @@ func LookAtSearch(ctx context.Context, path string) (*Search, error) {
 //
 // ErrConfig: options. ErrUnreachable: no architecture lies in the cost window; the detail says what is reachable.
 // ErrInvalidArgument: the images do not fit the space; the objective is a latency and Latency is nil; Continued is not
-// finished or has other cells. ErrMissingLatency. ErrBusy: Continued is. ErrDevice. ErrUnsupported: a library without
-// libtorch.
+// finished or has other cells. ErrMissingLatency. ErrBusy: Continued is, or another search has Comm. ErrCollective: another rank failed, or
+// has other images or another search. ErrDevice. ErrUnsupported: a library without libtorch.
 func NewSearch(ctx context.Context, config SearchConfig) (*Search, error) {
 	start, count := config.start()
 	return config.open(ctx, func(options *C.char, listener C.uintptr_t, out **C.nse_search, e **C.nse_error) C.nse_status {
 		return C.nsego_search_create(config.flags(), config.Space.handle(), config.Train.handle(), config.HeldOut.handle(),
-			options, config.Latency.handle(), config.Continued.handle(), start, count, listener, out, e)
+			options, config.Latency.handle(), config.Continued.handle(), start, count, config.Comm.handle(), listener, out, e)
 	})
 }
 
@@ -106,7 +110,7 @@ func NewSearch(ctx context.Context, config SearchConfig) (*Search, error) {
 // and HeldOut when the saved search had one.
 //
 // ErrIO. ErrFormat: no checkpoint, damaged, of another version, space, table or images. ErrConfig: options that differ.
-// ErrDevice. ErrUnsupported: a library without libtorch.
+// ErrBusy, ErrCollective: as NewSearch. ErrDevice. ErrUnsupported: a library without libtorch.
 func LoadSearch(ctx context.Context, path string, config SearchConfig) (*Search, error) {
 	cPath, err := cText("path", path)
 	if err != nil {
@@ -115,7 +119,7 @@ func LoadSearch(ctx context.Context, path string, config SearchConfig) (*Search,
 	start, count := config.start()
 	return config.open(ctx, func(options *C.char, listener C.uintptr_t, out **C.nse_search, e **C.nse_error) C.nse_status {
 		return C.nsego_search_load(cPath, config.flags(), config.Space.handle(), config.Train.handle(),
-			config.HeldOut.handle(), options, config.Latency.handle(), config.Continued.handle(), start, count, listener, out, e)
+			config.HeldOut.handle(), options, config.Latency.handle(), config.Continued.handle(), start, count, config.Comm.handle(), listener, out, e)
 	})
 }
 
@@ -183,7 +187,8 @@ func (c SearchConfig) open(
 // ErrCancelled: also by Cancel or Close. ErrBusy: another Step of this search is running, or a Save. ErrDiverged: the loss
 // is no longer finite. ErrUnreachable: what is left of the space misses the cost window. ErrTooFew: it has fewer
 // architectures than candidates are wanted (option candidates.too_few). ErrIO: the checkpoint could not be written; the
-// one before is as it was, and the search goes on with the next Step. ErrOutOfMemory. ErrTorch.
+// one before is as it was, and the search goes on with the next Step. ErrCollective: another rank failed; what then goes on says
+// nse_search_step in nse.h. ErrOutOfMemory. ErrTorch.
 func (s *Search) Step(ctx context.Context) (done bool, err error) {
 	return s.step(ctx, nil)
 }

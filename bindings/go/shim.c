@@ -80,6 +80,41 @@ nse_status nsego_dataset_from_source(nsego_shape shape, uintptr_t writer, nse_da
     return nse_dataset_from_source(&source, out, err);
 }
 
+static int32_t sum(void *user, int64_t *numbers, size_t count) {
+    return nsegoSum((uintptr_t)user, numbers, count);
+}
+
+static int32_t max(void *user, double *numbers, size_t count) {
+    return nsegoMax((uintptr_t)user, numbers, count);
+}
+
+static int32_t broadcast(void *user, uint8_t *bytes, size_t count) {
+    return nsegoBroadcast((uintptr_t)user, bytes, count);
+}
+
+static int32_t gather(void *user, const uint8_t *own, size_t count, uint8_t *all) {
+    return nsegoGather((uintptr_t)user, (uint8_t *)own, count, all);
+}
+
+static int32_t barrier(void *user) {
+    return nsegoBarrier((uintptr_t)user);
+}
+
+nse_status nsego_comm_create(uint32_t rank, uint32_t size, uint32_t timeout_ms, uintptr_t collectives, nse_comm **out, nse_error **err) {
+    nse_comm_desc desc = NSE_COMM_DESC_INIT;
+    desc.rank = rank;
+    desc.size = size;
+    desc.timeout_ms = timeout_ms;
+    desc.sum = sum;
+    desc.max = max;
+    desc.broadcast = broadcast;
+    desc.gather = gather;
+    desc.barrier = barrier;
+    desc.user = (void *)collectives;
+    desc.user_free = user_free;
+    return nse_comm_create(&desc, out, err);
+}
+
 nse_status nsego_latency_measure(const nse_space *space, const char *options_json, uintptr_t listener, nse_latency **out,
                                  nse_error **err) {
     nse_events events = events_for(listener);
@@ -92,7 +127,7 @@ nse_status nsego_latency_measure(const nse_space *space, const char *options_jso
 
 static nse_search_desc search_desc(uint32_t flags, const nse_space *space, const nse_dataset *train, const nse_dataset *held_out,
                                    const char *options_json, const nse_latency *latency, const nse_search *continued,
-                                   const nse_arch *const *start, size_t start_count, const nse_events *events) {
+                                   const nse_arch *const *start, size_t start_count, const nse_comm *comm, const nse_events *events) {
     nse_search_desc desc = NSE_SEARCH_DESC_INIT;
     desc.flags = flags;
     desc.space = space;
@@ -104,22 +139,23 @@ static nse_search_desc search_desc(uint32_t flags, const nse_space *space, const
     desc.continued = continued;
     desc.start = start;
     desc.start_count = start_count;
+    desc.comm = comm;
     return desc;
 }
 
 nse_status nsego_search_create(uint32_t flags, const nse_space *space, const nse_dataset *train, const nse_dataset *held_out,
                                const char *options_json, const nse_latency *latency, const nse_search *continued,
-                               const nse_arch *const *start, size_t start_count, uintptr_t listener, nse_search **out, nse_error **err) {
+                               const nse_arch *const *start, size_t start_count, const nse_comm *comm, uintptr_t listener, nse_search **out, nse_error **err) {
     nse_events events = events_for(listener);
-    nse_search_desc desc = search_desc(flags, space, train, held_out, options_json, latency, continued, start, start_count, &events);
+    nse_search_desc desc = search_desc(flags, space, train, held_out, options_json, latency, continued, start, start_count, comm, &events);
     return nse_search_create(&desc, out, err);
 }
 
 nse_status nsego_search_load(const char *path, uint32_t flags, const nse_space *space, const nse_dataset *train, const nse_dataset *held_out,
                              const char *options_json, const nse_latency *latency, const nse_search *continued,
-                             const nse_arch *const *start, size_t start_count, uintptr_t listener, nse_search **out, nse_error **err) {
+                             const nse_arch *const *start, size_t start_count, const nse_comm *comm, uintptr_t listener, nse_search **out, nse_error **err) {
     nse_events events = events_for(listener);
-    nse_search_desc desc = search_desc(flags, space, train, held_out, options_json, latency, continued, start, start_count, &events);
+    nse_search_desc desc = search_desc(flags, space, train, held_out, options_json, latency, continued, start, start_count, comm, &events);
     return nse_search_load(path, &desc, out, err);
 }
 

@@ -1,7 +1,8 @@
 /*
  * shim.h: what cgo cannot say itself: structs that point to other structs, and callbacks.
  *
- * A Go callback travels as the number of a cgo.Handle (`listener`, `writer`, `loan`, `handler`), never as a pointer to Go memory.
+ * A Go callback travels as the number of a cgo.Handle (`listener`, `writer`, `loan`, `handler`,
+ * `collectives`), never as a pointer to Go memory.
  */
 #ifndef NSE_GO_SHIM_H
 #define NSE_GO_SHIM_H
@@ -26,16 +27,18 @@ nse_status nsego_dataset_borrow(nsego_shape shape, const uint8_t *pixels, const 
 
 nse_status nsego_dataset_from_source(nsego_shape shape, uintptr_t writer, nse_dataset **out, nse_error **err);
 
+nse_status nsego_comm_create(uint32_t rank, uint32_t size, uint32_t timeout_ms, uintptr_t collectives, nse_comm **out, nse_error **err);
+
 nse_status nsego_latency_measure(const nse_space *space, const char *options_json, uintptr_t listener, nse_latency **out,
                                  nse_error **err);
 
 nse_status nsego_search_create(uint32_t flags, const nse_space *space, const nse_dataset *train, const nse_dataset *held_out,
                                const char *options_json, const nse_latency *latency, const nse_search *continued,
-                               const nse_arch *const *start, size_t start_count, uintptr_t listener, nse_search **out, nse_error **err);
+                               const nse_arch *const *start, size_t start_count, const nse_comm *comm, uintptr_t listener, nse_search **out, nse_error **err);
 
 nse_status nsego_search_load(const char *path, uint32_t flags, const nse_space *space, const nse_dataset *train, const nse_dataset *held_out,
                              const char *options_json, const nse_latency *latency, const nse_search *continued,
-                             const nse_arch *const *start, size_t start_count, uintptr_t listener, nse_search **out, nse_error **err);
+                             const nse_arch *const *start, size_t start_count, const nse_comm *comm, uintptr_t listener, nse_search **out, nse_error **err);
 
 nse_status nsego_search_push(const nse_search *search, uint32_t phase, uint32_t count, const float *images, const uint32_t *labels,
                              double lr, nse_pushed *pushed, nse_error **err);

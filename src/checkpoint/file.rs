@@ -38,10 +38,27 @@ pub fn write(path: &Path, head: &str, body: &Arrays) -> Result<()> {
 /// Errors: [`Error::Io`] when the file is not there, is not a regular one or cannot be read, [`Error::Format`] when it is anything but a whole and
 /// undamaged checkpoint of version 1.
 pub fn read(path: &Path) -> Result<(String, Arrays)> {
-    parse(path).map_err(|failure| match failure {
-        Failure::Io(source) => Error::Io { path: path.into(), source },
-        Failure::Format(reason) => Error::Format { path: path.into(), reason },
-    })
+    let opened = || {
+        let mut file = files::open(path)?;
+        let length = file.metadata()?.len();
+        parse(&mut file, length)
+    };
+    opened().map_err(|failure| failure.of(path))
+}
+
+/// The same of bytes that are those of the file at `path`.
+pub fn parse_all(path: &Path, contents: &[u8]) -> Result<(String, Arrays)> {
+    parse(&mut &contents[..], contents.len() as u64).map_err(|failure| failure.of(path))
+}
+
+/// What is in the file at `path`, whatever that is.
+pub fn contents(path: &Path) -> Result<Vec<u8>> {
+    let opened = || {
+        let mut file = files::open(path)?;
+        let length = file.metadata()?.len();
+        bytes(&mut file, length)
+    };
+    opened().map_err(|failure| failure.of(path))
 }
 
 // ---- Writing -----------------------------------------------------------------------------------------------------------
@@ -91,6 +108,15 @@ enum Failure {
     Format(String),
 }
 
+impl Failure {
+    fn of(self, path: &Path) -> Error {
+        match self {
+            Failure::Io(source) => Error::Io { path: path.into(), source },
+            Failure::Format(reason) => Error::Format { path: path.into(), reason },
+        }
+    }
+}
+
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
         Failure::Io(error)
@@ -118,13 +144,12 @@ fn format<T>(reason: String) -> Parsed<T> {
     Err(Failure::Format(reason))
 }
 
-fn parse(path: &Path) -> Parsed<(String, Arrays)> {
-    let mut file = files::open(path)?;
-    let metadata = file.metadata()?;
-    let top = bytes(&mut file, HEADER)?;
+/// `file` has so many bytes.
+fn parse(file: &mut impl Read, present: u64) -> Parsed<(String, Arrays)> {
+    let top = bytes(file, HEADER)?;
     let header = Header::parse(&top)?;
     let promised = HEADER.checked_add(header.head).and_then(|sum| sum.checked_add(header.body));
-    let (present, promised) = (metadata.len(), promised.unwrap_or(u64::MAX));
+    let promised = promised.unwrap_or(u64::MAX);
     if present < promised {
         let Header { head, body, .. } = header;
         return format(format!("truncated: the header promises {HEADER} + {head} + {body} bytes, there are {present}"));
@@ -132,8 +157,8 @@ fn parse(path: &Path) -> Parsed<(String, Arrays)> {
     if present > promised {
         return format(format!("{} bytes follow the {promised} that the header promises", present - promised));
     }
-    let head = bytes(&mut file, header.head)?;
-    let body = bytes(&mut file, header.body)?;
+    let head = bytes(file, header.head)?;
+    let body = bytes(file, header.body)?;
     let mut hasher = Hasher::new();
     hasher.update(header.checked).update(&head).update(&body);
     // A file that became shorter since it was opened ends here too.

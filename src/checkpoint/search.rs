@@ -3,12 +3,12 @@
 use super::file;
 use crate::cost::LatencyTable;
 use crate::error::{Error, Result};
-use crate::json;
+use crate::json::out_of_range;
 use crate::log;
 use crate::search::{Arrays, Search, SearchOptions, Trainer};
 use crate::space::Space;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{json, Value};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
@@ -32,6 +32,9 @@ struct Head {
 /// Options that may differ from those of the checkpoint: they change nothing (or only the rounding) of what is done already.
 const FREE: [&str; 5] = ["device", "threads", "checkpoint", "tensorboard", "candidates"];
 
+/// Options in which the processes that share a search may differ.
+const LOCAL: [&str; 4] = ["device", "threads", "checkpoint", "tensorboard"];
+
 /// Writes the search to `path`, whole or not at all.
 pub fn save(path: &Path, search: &Search, trainer: &dyn Trainer) -> Result<()> {
     let started = Instant::now();
@@ -50,6 +53,25 @@ pub fn save(path: &Path, search: &Search, trainer: &dyn Trainer) -> Result<()> {
     let bytes = || std::fs::metadata(path).map_or(0, |file| file.len());
     log::info!("checkpoint", "wrote {}: {} bytes in {} ms", path.display(), bytes(), started.elapsed().as_millis());
     Ok(())
+}
+
+/// What processes that share a search must all have alike, as a text.
+pub fn identity(search: &Search) -> String {
+    let mut options = serde_json::to_value(search.options()).unwrap_or_default();
+    if let Some(options) = options.as_object_mut() {
+        options.retain(|key, _| !LOCAL.contains(&key.as_str()));
+    }
+    json!({
+        "nse": env!("CARGO_PKG_VERSION"),
+        "space": search.space().to_json(),
+        "options": options,
+        "latency": search.latency().map(|table| table.to_json()),
+        "rounds": search.rounds(),
+        "active": search.active(),
+        "front": search.front().iter().map(|s| (s.architecture.cells(), s.accuracy)).collect::<Vec<_>>(),
+        "scores": search.scores(),
+    })
+    .to_string()
 }
 
 /// A search read back; its weights are still to be given to a trainer, by [`Checkpoint::resume`].
@@ -74,7 +96,15 @@ pub struct Expected<'a> {
 /// Reads a checkpoint. Errors: [`Error::Io`], [`Error::Format`] for a file that is no checkpoint, damaged, of another version or of
 /// another space than expected, [`Error::Config`] for options that differ.
 pub fn load(path: &Path, expected: &Expected) -> Result<Checkpoint> {
-    let (head, weights) = file::read(path)?;
+    parsed(path, file::read(path)?, expected)
+}
+
+/// The same of what is in the file, which somebody else may have read.
+pub fn load_from(path: &Path, contents: &[u8], expected: &Expected) -> Result<Checkpoint> {
+    parsed(path, file::parse_all(path, contents)?, expected)
+}
+
+fn parsed(path: &Path, (head, weights): (String, Arrays), expected: &Expected) -> Result<Checkpoint> {
     let wrong = |reason: String| Error::Format { path: path.into(), reason };
     let inside = |what: &str, error: Error| wrong(format!("{what}: {error}"));
     let value: Value = serde_json::from_str(&head).map_err(|e| wrong(format!("the head is no JSON: {e}")))?;
@@ -135,7 +165,7 @@ fn changed(old: &SearchOptions, text: &str) -> Result<SearchOptions> {
     match difference(&before, &after, "", &FREE) {
         Some((pointer, old, new)) => {
             let reason = format!("{new}, but the search in the checkpoint has {old}");
-            Err(json::out_of_range("search options", pointer, reason))
+            Err(out_of_range("search options", pointer, reason))
         }
         None => Ok(new),
     }

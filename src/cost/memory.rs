@@ -48,8 +48,8 @@ impl Numbers {
 }
 
 /// For a supernet with these active operators, batches of `batch` images in training and `pass` in scoring, and datasets of so
-/// many bytes; `own`: computed by our kernels.
-pub fn memory(space: &Space, active: &[Vec<u16>], batch: u64, pass: u64, images: u64, own: bool) -> Memory {
+/// many bytes; `own`: computed by our kernels; `sums`: bytes for each gradient of a step, beside itself, where gradients are added up.
+pub fn memory(space: &Space, active: &[Vec<u16>], batch: u64, pass: u64, images: u64, own: bool, sums: u64) -> Memory {
     let numbers = |chain: &[Convolution], size: [u32; 2]| numbers(chain, size, own);
     let costs = CostTable::new(space);
     let image = space.input().numbers();
@@ -74,7 +74,8 @@ pub fn memory(space: &Space, active: &[Vec<u16>], batch: u64, pass: u64, images:
     let bytes = |numbers: u64| numbers.saturating_mul(FLOAT);
     // The backward pass holds some three maps of gradients at a time.
     let step = |n: Numbers, params: u64| {
-        bytes(n.kept.saturating_add(n.largest.saturating_mul(3)).saturating_mul(batch)).saturating_add(bytes(params))
+        bytes(n.kept.saturating_add(n.largest.saturating_mul(3)).saturating_mul(batch))
+            .saturating_add(params.saturating_mul(FLOAT.saturating_add(sums)))
     };
     let weights = bytes(params.saturating_mul(2));
     let (training, training_most) = (step(half, half_params), step(all, params));

@@ -1,6 +1,7 @@
 //! How a training image is changed at random: moved, mirrored, partly erased.
 
 use crate::search::{Augment, Stream};
+use crate::space::Shape;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -29,6 +30,15 @@ impl Default for Changes {
 impl From<Augment> for Changes {
     fn from(Augment { pad, flip }: Augment) -> Self {
         Changes { pad, flip, erase: 0.0 }
+    }
+}
+
+impl Changes {
+    /// Leaves out what `images` images would have drawn.
+    pub fn skip(self, shape: Shape, images: usize, stream: &mut Stream) {
+        for _ in 0..images {
+            Change::draw(self, shape.height as usize, shape.width as usize, stream);
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! What works behind the handle of a search: the thread that has it, and who gives it what it learns from.
 
 use super::callback::Events;
+use super::comm::{CommHandle, Taken};
 use super::dataset::nse_dataset;
 use super::handle;
 use super::latency::LatencyHandle;
@@ -12,6 +13,7 @@ use crate::arch::Architecture;
 use crate::checkpoint::{self, Checkpoint, Expected, Keeper};
 use crate::cost::Metric;
 use crate::data::Dataset;
+use crate::dist::Crew;
 use crate::error::{Error, Result};
 use crate::log;
 use crate::report::{EventLog, Report};
@@ -32,6 +34,8 @@ pub struct SearchHandle {
     /// Of the latency table, if there is one.
     unit: Option<String>,
     driver: Driver,
+    /// Kept from others for as long as this is.
+    _ranks: Option<Taken>,
 }
 
 /// Who gives the search what it learns from.
@@ -90,6 +94,9 @@ impl Images {
             false => handle::get::<Dataset>(name, dataset).map(Some),
         };
         let empty = desc.train.is_null() && desc.held_out.is_null();
+        if !desc.comm.is_null() && desc.flags != 0 {
+            return wrong("comm must be NULL with a flag: only a search with datasets can be shared");
+        }
         match drive(desc.flags)? {
             Some(Drive::Steps) => Ok(Images::Datasets {
                 train: handle::get::<Dataset>("desc.train", desc.train)?,
@@ -118,6 +125,13 @@ fn drive(flags: u32) -> Result<Option<Drive>> {
 
 impl SearchHandle {
     pub fn create(desc: &nse_search_desc, events: Events) -> Result<Self> {
+        let ranks = CommHandle::optional("desc.comm", desc.comm)?;
+        let begun = crew(&ranks).agree(Self::begin(desc));
+        let (images, search) = begun?;
+        Self::on_a_thread(events, images, Begin::New(search), ranks)
+    }
+
+    fn begin(desc: &nse_search_desc) -> Result<(Images, Search)> {
         let images = Images::read(desc)?;
         let space = handle::get::<Space>("desc.space", desc.space)?;
         let options = SearchOptions::from_json(text::optional("desc.options_json", desc.options_json)?.unwrap_or("{}"))?;
@@ -132,11 +146,20 @@ impl SearchHandle {
             // The old search lives on its own thread.
             false => handle::get::<SearchHandle>("desc.continued", desc.continued)?.look(move |old, _| begin(Some(old)))?,
         };
-        let (space, options) = (search.space().clone(), search.options().clone());
-        Self::on_a_thread(events, space, options, images, Begin::New(search))
+        Ok((images, search))
     }
 
     pub fn load(path: &Path, desc: &nse_search_desc, events: Events) -> Result<Self> {
+        let ranks = CommHandle::optional("desc.comm", desc.comm)?;
+        let crew = crew(&ranks);
+        // Without ranks the file is read where it is needed, and its errors have their place among the others.
+        let shared = ranks.is_some().then(|| crew.from_first(|| checkpoint::file::contents(path))).transpose()?;
+        let (images, checkpoint) = crew.agree(Self::read(path, shared.as_deref(), desc))?;
+        Self::on_a_thread(events, images, Begin::Saved(checkpoint), ranks)
+    }
+
+    /// `shared`: what is in the file, read elsewhere.
+    fn read(path: &Path, shared: Option<&[u8]>, desc: &nse_search_desc) -> Result<(Images, Checkpoint)> {
         let wrong = |reason: &str| Err(Error::Argument { name: "desc", reason: reason.into() });
         let given = drive(desc.flags)?;
         if !desc.continued.is_null() || desc.start_count > 0 {
@@ -146,7 +169,10 @@ impl SearchHandle {
         let latency = LatencyHandle::optional("desc.latency", desc.latency)?;
         let options = text::optional("desc.options_json", desc.options_json)?;
         let expected = Expected { space: space.as_deref(), options, latency: latency.as_deref() };
-        let checkpoint = checkpoint::load(path, &expected);
+        let checkpoint = match shared {
+            None => checkpoint::load(path, &expected),
+            Some(bytes) => checkpoint::load_from(path, bytes, &expected),
+        };
         // What the checkpoint is of matters more than images that are not there, or should not be; these more than a bad file.
         let saved = checkpoint.as_ref().ok().map(|checkpoint| checkpoint.search().drive());
         if let (Some(saved), Some(_)) = (saved, given.filter(|given| Some(*given) != saved)) {
@@ -156,28 +182,36 @@ impl SearchHandle {
                 Drive::Told => "this search was told its results: flags must be NSE_SEARCH_TOLD",
             });
         }
-        let (images, checkpoint) = (Images::read(desc)?, checkpoint?);
-        let (space, options) = (checkpoint.search().space().clone(), checkpoint.search().options().clone());
-        Self::on_a_thread(events, space, options, images, Begin::Saved(checkpoint))
+        Ok((Images::read(desc)?, checkpoint?))
     }
 
     /// Starts the thread and makes the trainer there.
-    fn on_a_thread(events: Events, space: Arc<Space>, options: SearchOptions, images: Images, begin: Begin) -> Result<Self> {
+    fn on_a_thread(events: Events, images: Images, begin: Begin, ranks: Option<Taken>) -> Result<Self> {
+        let (space, options) = (begin.search().space().clone(), begin.search().options().clone());
         let shared = Arc::<Shared>::default();
         let (publish, of, with) = (shared.clone(), space.clone(), options.clone());
         let (drive, unit) = (begin.search().drive(), begin.search().latency().map(|table| table.unit().to_owned()));
         let driver = match images {
-            Images::Datasets { train, held_out } => Driver::Datasets(Worker::start("search", move || {
-                begin.with(SupernetTrainer::new(of, &train, held_out.as_deref(), &with)?, &publish)
-            })?),
-            Images::Pushed => {
-                Driver::Pushed(Worker::start("search", move || begin.with(PushTrainer::new(of, &with)?, &publish))?)
+            Images::Datasets { train, held_out } => {
+                let (crew, group) = (crew(&ranks), ranks.as_ref().map(|ranks| ranks.group.clone()));
+                Driver::Datasets(Worker::start("search", move || {
+                    let trainer = SupernetTrainer::new(of, &train, held_out.as_deref(), &with);
+                    let mut state = crew.agree(trainer.and_then(|trainer| begin.with(trainer, &publish, crew.first())))?;
+                    if let Some(group) = group {
+                        state.trainer.join(group)?;
+                        crew.same("the search", &checkpoint::identity(&state.search))?;
+                    }
+                    Ok(state)
+                })?)
             }
-            Images::Told => Driver::Told(Box::new(Mutex::new(begin.with(Elsewhere, &publish)?))),
+            Images::Pushed => {
+                Driver::Pushed(Worker::start("search", move || begin.with(PushTrainer::new(of, &with)?, &publish, true))?)
+            }
+            Images::Told => Driver::Told(Box::new(Mutex::new(begin.with(Elsewhere, &publish, true)?))),
             Images::Nobody => Driver::Nobody(Box::new(begin.alone(&publish))),
         };
         let (metric, events) = (options.objective.cost, Arc::new(events));
-        Ok(SearchHandle { space, metric, shared, options, events, drive, unit, driver })
+        Ok(SearchHandle { space, metric, shared, options, events, drive, unit, driver, _ranks: ranks })
     }
 
     /// The thread of a search that has datasets.
@@ -308,6 +342,11 @@ fn wrong_kind<T>(reason: &str) -> Result<T> {
     Err(Error::Argument { name: "search", reason: reason.into() })
 }
 
+/// For what ranks agree on before there is a search.
+fn crew(ranks: &Option<Taken>) -> Crew {
+    ranks.as_ref().map_or_else(Crew::alone, |ranks| Crew::new(ranks.group.clone(), 1))
+}
+
 /// What a search begins from.
 enum Begin {
     New(Search),
@@ -332,14 +371,21 @@ impl Begin {
         search
     }
 
-    fn with<T: Trainer>(self, mut trainer: T, shared: &Shared) -> Result<State<T>> {
+    /// `writes`: checkpoints and logs, as far as its options want them.
+    fn with<T: Trainer>(self, mut trainer: T, shared: &Shared, writes: bool) -> Result<State<T>> {
         let search = match self {
             Begin::New(search) => search,
             Begin::Saved(checkpoint) => checkpoint.resume(&mut trainer)?,
         };
         shared.publish(&search, None);
-        let keeper = search.options().checkpoint.clone().map(Keeper::new);
-        let log = search.options().tensorboard.as_ref().map(|options| EventLog::open(options, &search)).transpose()?;
+        let keeper = search.options().checkpoint.clone().filter(|_| writes).map(Keeper::new);
+        let log = search
+            .options()
+            .tensorboard
+            .as_ref()
+            .filter(|_| writes)
+            .map(|options| EventLog::open(options, &search))
+            .transpose()?;
         Ok(State { search, trainer, keeper, log })
     }
 }

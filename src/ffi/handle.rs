@@ -3,6 +3,7 @@
 //! non-canonical: an accidental dereference faults at once.
 
 use super::arch::ArchHandle;
+use super::comm::CommHandle;
 use super::driver::SearchHandle;
 use super::error::ErrorObject;
 use super::latency::LatencyHandle;
@@ -25,6 +26,7 @@ pub enum Object {
     Model(Arc<ModelHandle>),
     Latency(Arc<LatencyHandle>),
     Op(Arc<OpHandle>),
+    Comm(Arc<CommHandle>),
 }
 
 /// A Rust type that C sees as a pointer to the incomplete struct `C`.
@@ -71,6 +73,7 @@ handles! {
     0x55 "search" Search(SearchHandle) as super::search::nse_search;
     0x56 "model" Model(ModelHandle) as super::model::nse_model;
     0x58 "operation" Op(OpHandle) as super::op::nse_op;
+    0x59 "group of ranks" Comm(CommHandle) as super::comm::nse_comm;
     0x57 "latency table" Latency(LatencyHandle) as super::latency::nse_latency;
 }
 

@@ -2,9 +2,9 @@
 //!
 //! ```text
 //! status boundary handle error buffer text structs    what every function is made of
-//! callback worker threads view driver                 how calls wait, report and stop
+//! callback worker threads view driver group           how calls wait, report and stop
 //! dlpack                                              tensors of other libraries
-//! library log space dataset source arch latency search push told result op model export   the sections: decode, call, encode
+//! library log space dataset source arch latency comm search push told result op model export   the sections: decode, call, encode
 //! ```
 
 // C names, and pointers that every function checks before it looks behind them.
@@ -15,11 +15,13 @@ mod arch;
 mod boundary;
 mod buffer;
 mod callback;
+mod comm;
 mod dataset;
 mod dlpack;
 mod driver;
 mod error;
 mod export;
+mod group;
 mod handle;
 mod latency;
 mod library;
@@ -45,6 +47,7 @@ pub mod layout {
     pub use super::{
         buffer::nse_buffer,
         callback::{nse_event, nse_events},
+        comm::nse_comm_desc,
         dataset::nse_images,
         latency::nse_measure_desc,
         library::NSE_ABI_VERSION,

@@ -3,6 +3,7 @@
 use super::arch::nse_arch;
 use super::buffer::{self, nse_buffer};
 use super::callback::{nse_events, Events};
+use super::comm::nse_comm;
 use super::dataset::nse_dataset;
 use super::driver::SearchHandle;
 use super::error::nse_error;
@@ -65,6 +66,10 @@ pub struct nse_search_desc {
     pub start: *const *const nse_arch,
     /// How many architectures `start` has. nse_search_load: 0.
     pub start_count: usize,
+    /// The ranks that share the search, see docs/distributed.md; NULL: this process alone. All of them make the same calls with the same
+    /// images, space and options (but "device", "threads", "checkpoint" and "tensorboard"). Only rank 0 writes checkpoints and logs, and
+    /// nse_search_load reads the file there, for all. Not with a flag.
+    pub comm: *const nse_comm,
 }
 
 // SAFETY: starts with its size; zero is NULL and no flags.
@@ -105,8 +110,9 @@ pub extern "C" fn nse_search_options_presets(out: *mut nse_buffer, err: *mut *mu
 /// reachable. NSE_ERR_TOO_FEW: fewer lie there than candidates are wanted (option candidates.too_few).
 /// NSE_ERR_INVALID_ARGUMENT: the images do not fit the space; the objective is a latency and there is no table; `continued` is
 /// not finished, or it or `start` has other cells.
-/// NSE_ERR_MISSING_LATENCY. NSE_ERR_BUSY: `continued` is. NSE_ERR_IO: the folder for TensorBoard. NSE_ERR_DEVICE.
-/// NSE_ERR_TORCH_MISMATCH. NSE_ERR_UNSUPPORTED: a build without libtorch.
+/// NSE_ERR_MISSING_LATENCY. NSE_ERR_BUSY: `continued` is, or another search has `comm`. NSE_ERR_COLLECTIVE: another rank failed, or has
+/// other images or another search; nothing is made on any. NSE_ERR_IO: the folder for TensorBoard. NSE_ERR_DEVICE. NSE_ERR_CANCELLED:
+/// nse_shutdown. NSE_ERR_TORCH_MISMATCH. NSE_ERR_UNSUPPORTED: a build without libtorch.
 /// Since 0.1.
 #[no_mangle]
 pub extern "C" fn nse_search_create(
@@ -127,7 +133,8 @@ pub extern "C" fn nse_search_create(
 /// and everything else may be NULL. `out`: [out] to free with nse_search_free.
 ///
 /// NSE_ERR_IO. NSE_ERR_FORMAT: no checkpoint, damaged, of another version, space, table or images. NSE_ERR_CONFIG: options that
-/// differ. NSE_ERR_DEVICE. NSE_ERR_TORCH_MISMATCH. NSE_ERR_UNSUPPORTED: a build without libtorch. Since 0.1.
+/// differ. NSE_ERR_BUSY, NSE_ERR_COLLECTIVE, NSE_ERR_CANCELLED: as nse_search_create. NSE_ERR_DEVICE. NSE_ERR_TORCH_MISMATCH.
+/// NSE_ERR_UNSUPPORTED: a build without libtorch. Since 0.1.
 #[no_mangle]
 pub extern "C" fn nse_search_load(
     path: *const c_char,
@@ -184,8 +191,10 @@ pub extern "C" fn nse_search_options(search: *const nse_search, out: *mut nse_bu
 /// device; memory in bytes (weights, training with half of the branches open as on average, training_most with all, scoring, images,
 /// peak), from the shapes, without what libtorch keeps for itself; seconds (weight_step, architecture_step, candidate, round, search:
 /// all rounds to come), from a few steps on a supernet that is thrown away; steps and candidates of a round, and rounds to come.
-/// With pushed batches a batch is taken to have train.batch images, and what only the host knows is null. Blocks for some
-/// seconds; the search itself does not change.
+/// With pushed batches a batch is taken to have train.batch images, and what only the host knows is null. With option shards, the parts
+/// of a batch that this rank computes, one after the other; with ranks, its share of the candidates, and neither what they
+/// exchange nor that they wait for each other. No other rank needs to call this. Blocks for some seconds; the search itself does
+/// not change.
 ///
 /// `out`: [out] to free with nse_buffer_free.
 ///
@@ -202,11 +211,16 @@ pub extern "C" fn nse_search_estimate(search: *const nse_search, out: *mut nse_b
 /// error, a cancel included, the next call goes on from the last finished step and ends with the same result as an
 /// undisturbed round.
 ///
+/// With ranks, all of them call this. What fails or is cancelled on one ends the call on all, there with NSE_ERR_COLLECTIVE or
+/// NSE_ERR_CANCELLED. Mostly none has lost anything, and the next call of all goes on. But where ranks are gone, or may hold different
+/// things, every further call returns NSE_ERR_COLLECTIVE: make a new group if the old one has failed (nse_comm_info), and load
+/// the last checkpoint, with as many ranks as there are.
+///
 /// Returns NSE_OK: there are more rounds. NSE_DONE: that was the last, or there was none left.
 /// NSE_ERR_CANCELLED. NSE_ERR_BUSY: another step of this search is running. NSE_ERR_DIVERGED: the loss is no longer finite.
 /// NSE_ERR_UNREACHABLE: what is left of the space misses the cost window. NSE_ERR_TOO_FEW: it has fewer architectures than
 /// candidates are wanted (option candidates.too_few). NSE_ERR_IO: the checkpoint or the log for TensorBoard could not be written; the
-/// checkpoint before is as it was, and the search goes on with the next call. NSE_ERR_TORCH. Since 0.1.
+/// checkpoint before is as it was, and the search goes on with the next call. NSE_ERR_COLLECTIVE. NSE_ERR_TORCH. Since 0.1.
 #[no_mangle]
 pub extern "C" fn nse_search_step(search: *const nse_search, err: *mut *mut nse_error) -> nse_status {
     boundary::guard(err, || {
@@ -242,7 +256,7 @@ pub extern "C" fn nse_search_step_async(
 }
 
 /// Asks the step that is running to stop after its current batch; it returns NSE_ERR_CANCELLED. Without a running step
-/// it does nothing. Never waits. Concurrent.
+/// it does nothing. With ranks it stops all, when all are there. Never waits. Concurrent.
 ///
 /// Since 0.1.
 #[no_mangle]

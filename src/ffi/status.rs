@@ -28,6 +28,8 @@ pub const NSE_ERR_BUSY: nse_status = -6;
 pub const NSE_ERR_CANCELLED: nse_status = -7;
 /// A function of the host did not succeed. The detail has what it returned.
 pub const NSE_ERR_CALLBACK: nse_status = -9;
+/// The processes that share a run did not all do their part, or have not the same images. What this one had before the step is kept.
+pub const NSE_ERR_COLLECTIVE: nse_status = -10;
 /// The device, or the machine, has no memory for it. Nothing is lost: the state before is kept, and the call can be made again.
 pub const NSE_ERR_OUT_OF_MEMORY: nse_status = -11;
 /// The device does not exist or cannot be used.
@@ -72,6 +74,7 @@ pub fn of(error: &Error) -> nse_status {
         Error::Busy(_) => NSE_ERR_BUSY,
         Error::Cancelled | Error::ShutDown(_) => NSE_ERR_CANCELLED,
         Error::Callback { .. } => NSE_ERR_CALLBACK,
+        Error::Collective { .. } => NSE_ERR_COLLECTIVE,
         Error::Device { .. } => NSE_ERR_DEVICE,
         Error::OutOfMemory(_) => NSE_ERR_OUT_OF_MEMORY,
         Error::Torch(_) => NSE_ERR_TORCH,
@@ -111,6 +114,7 @@ pub extern "C" fn nse_status_name(status: nse_status) -> *const std::ffi::c_char
         NSE_ERR_BUSY => c"NSE_ERR_BUSY",
         NSE_ERR_CANCELLED => c"NSE_ERR_CANCELLED",
         NSE_ERR_CALLBACK => c"NSE_ERR_CALLBACK",
+        NSE_ERR_COLLECTIVE => c"NSE_ERR_COLLECTIVE",
         NSE_ERR_OUT_OF_MEMORY => c"NSE_ERR_OUT_OF_MEMORY",
         NSE_ERR_DEVICE => c"NSE_ERR_DEVICE",
         NSE_ERR_TORCH => c"NSE_ERR_TORCH",

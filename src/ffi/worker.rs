@@ -211,6 +211,11 @@ impl<S: 'static> Worker<S> {
         self.jobs.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Whether the library was shut down since.
+    pub fn closed(&self) -> bool {
+        self.jobs().is_none()
+    }
+
     /// Asks the job under way to stop. Without one it does nothing.
     pub fn cancel(&self) {
         self.turn.cancel(None);

@@ -17,7 +17,7 @@ use super::random::{Purpose, Stream};
 use super::scorer::{ScorerOptions, Scores};
 use super::start::Drive;
 use super::strategy::Change;
-use super::trainer::{At, Trainer};
+use super::trainer::{At, Ended, Trainer};
 use crate::arch::Architecture;
 use crate::cost::{CostTable, LatencyTable, Prices};
 use crate::error::{Error, Result};
@@ -27,7 +27,7 @@ use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::Instant;
 
-/// Candidates handed to the trainer at a time: a cancel loses at most the scores of one such group.
+/// Candidates handed to a trainer at a time, see [`Trainer::group`].
 pub const GROUP: usize = 8;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,6 +118,24 @@ pub(super) struct Run {
     pub scores: Option<Scores>,
 }
 
+impl Run {
+    /// A number below 2^52 that no other place of the search is likely to have.
+    fn place(&self) -> u64 {
+        let (phase, within) = match &self.phase {
+            Phase::Begin => (0, 0),
+            Phase::Train { step, weights } => (1, step * 2 + u64::from(*weights)),
+            Phase::Sample => (2, 0),
+            Phase::Score { accuracies, .. } => (3, accuracies.len() as u64),
+            Phase::Ask { .. } => (4, 0),
+            Phase::Done => (5, 0),
+            Phase::Weigh { children, accuracies } => (6, accuracies.len() as u64 + u64::from(children.is_some())),
+        };
+        // FNV-1a, of numbers.
+        let mixed = |hash: u64, number: u64| (hash ^ number).wrapping_mul(0x100_0000_01b3);
+        [self.round, phase, within].into_iter().fold(0xcbf2_9ce4_8422_2325, mixed) >> 12
+    }
+}
+
 impl Search {
     /// Runs to the end of the round under way. Nothing is done after the last one.
     pub fn step(&mut self, trainer: &mut dyn Trainer, observer: &dyn Observer) -> Result<Status> {
@@ -126,15 +144,43 @@ impl Search {
             return Err(Error::Argument { name: "search", reason });
         }
         let round = self.run.round;
+        self.agree(trainer, Ended::Done { stop: observer.cancelled() })?;
         self.run.meter.start();
         while !self.done() && self.run.round == round {
-            self.piece(trainer, observer)?;
+            let ended = match self.work_on(trainer, observer) {
+                Err(error) => Ended::Failed(error),
+                Ok(whole) => match if whole { observer.keep(self, trainer) } else { Ok(()) } {
+                    Err(error) => Ended::Unsaved(error),
+                    // A round that is complete is not to be stopped any more.
+                    Ok(()) => Ended::Done { stop: self.run.round == round && observer.cancelled() },
+                },
+            };
+            self.agree(trainer, ended)?;
         }
         Ok(if self.done() { Status::Done } else { Status::Round })
     }
 
-    /// The next piece of work: half a step of training, a draw of candidates, the scores of some, or the end of a round.
+    fn agree(&self, trainer: &mut dyn Trainer, ended: Ended) -> Result<()> {
+        match trainer.agree(self.run.place(), ended)? {
+            true => Err(Error::Cancelled),
+            false => Ok(()),
+        }
+    }
+
+    /// The next piece of work, kept when it is time; half a step of training, and scoring of operators, may be cancelled before.
     pub(super) fn piece(&mut self, trainer: &mut dyn Trainer, observer: &dyn Observer) -> Result<()> {
+        if matches!(self.run.phase, Phase::Train { .. } | Phase::Weigh { .. }) && observer.cancelled() {
+            return Err(Error::Cancelled);
+        }
+        match self.work_on(trainer, observer)? {
+            true => observer.keep(self, trainer),
+            false => Ok(()),
+        }
+    }
+
+    /// The next piece of work: half a step of training, a draw of candidates, the scores of some, or the end of a round. Whether it is a
+    /// whole one, behind which the search can be kept.
+    fn work_on(&mut self, trainer: &mut dyn Trainer, observer: &dyn Observer) -> Result<bool> {
         let started = Instant::now();
         match self.run.phase {
             Phase::Begin => self.begin(trainer),
@@ -146,11 +192,11 @@ impl Search {
             Phase::Weigh { .. } => self.weigh(trainer, observer),
             Phase::Sample => self.sample(),
             Phase::Score { .. } => self.score(trainer, observer),
-            Phase::Ask { .. } | Phase::Done => Ok(()),
+            Phase::Ask { .. } | Phase::Done => Ok(false),
         }
     }
 
-    fn begin(&mut self, trainer: &mut dyn Trainer) -> Result<()> {
+    fn begin(&mut self, trainer: &mut dyn Trainer) -> Result<bool> {
         let (seed, round, active) = (self.options.seed, self.run.round, self.run.evolution.active());
         match self.run.kept {
             true => trainer.keep(&active)?,
@@ -166,14 +212,11 @@ impl Search {
         self.run.meter.restart();
         self.run.phase = Phase::Train { step: 0, weights: false };
         notes::round_begun(self);
-        Ok(())
+        Ok(false)
     }
 
     /// The weight half of a step, or its architecture half where one is due.
-    fn train(&mut self, step: u64, weights: bool, trainer: &mut dyn Trainer, observer: &dyn Observer) -> Result<()> {
-        if observer.cancelled() {
-            return Err(Error::Cancelled);
-        }
+    fn train(&mut self, step: u64, weights: bool, trainer: &mut dyn Trainer, observer: &dyn Observer) -> Result<bool> {
         let at = At { seed: self.options.seed, round: self.run.round, step };
         if !weights {
             let open = self.run.evolution.draw_half(&mut Stream::new(at.seed, Purpose::WeightGates, at.round, step));
@@ -183,7 +226,7 @@ impl Search {
             notes::trained(self, step, outcome.loss);
             self.run.phase = Phase::Train { step, weights: true };
             if self.scorer().learns() && (step + 1) % self.options.fitness.interval == 0 {
-                return Ok(());
+                return Ok(false);
             }
         } else {
             self.learn(trainer, at)?;
@@ -192,7 +235,7 @@ impl Search {
         let last = step + 1 == self.run.steps && self.drive() == Drive::Steps;
         self.run.phase = if last { self.trained() } else { Phase::Train { step: step + 1, weights: false } };
         observer.event(&self.event(EventKind::Train, step + 1, self.run.steps, trainer), self);
-        observer.keep(self, trainer)
+        Ok(true)
     }
 
     fn learn(&mut self, trainer: &mut dyn Trainer, at: At) -> Result<()> {
@@ -219,7 +262,7 @@ impl Search {
         }
     }
 
-    fn sample(&mut self) -> Result<()> {
+    fn sample(&mut self) -> Result<bool> {
         let options = &self.options.candidates;
         let mut stream = Stream::new(self.options.seed, Purpose::Candidates, self.run.round, 0);
         let mut candidates = self.candidates(&mut stream)?;
@@ -236,7 +279,7 @@ impl Search {
         }
         self.run.phase = Phase::Score { candidates, main, accuracies: Vec::new() };
         self.run.meter.start();
-        Ok(())
+        Ok(false)
     }
 
     /// The last front and then new architectures inside the window.
@@ -258,16 +301,16 @@ impl Search {
     }
 
     /// Scores the next candidates; when there are none left, ends the round.
-    fn score(&mut self, trainer: &mut dyn Trainer, observer: &dyn Observer) -> Result<()> {
+    fn score(&mut self, trainer: &mut dyn Trainer, observer: &dyn Observer) -> Result<bool> {
         let started = Instant::now();
-        let Phase::Score { candidates, accuracies, .. } = &mut self.run.phase else { return Ok(()) };
+        let Phase::Score { candidates, accuracies, .. } = &mut self.run.phase else { return Ok(false) };
         let (done, all) = (accuracies.len(), candidates.len());
-        let group = &candidates[done..all.min(done + GROUP)];
+        let group = &candidates[done..all.min(done + trainer.group().max(1))];
         if group.is_empty() {
             self.finish();
             notes::round_finished(self);
             observer.event(&self.event(EventKind::Finish, 1, 1, trainer), self);
-            return observer.keep(self, trainer);
+            return Ok(true);
         }
         let scores = evaluate(trainer, self.options.seed, self.run.round, group, observer)?;
         accuracies.extend(&scores);
@@ -275,7 +318,7 @@ impl Search {
         self.run.meter.scored(scores.len() as u64);
         self.run.seconds.score += started.elapsed().as_secs_f64();
         observer.event(&self.event(EventKind::Score, done, all as u64, trainer), self);
-        observer.keep(self, trainer)
+        Ok(true)
     }
 
     /// Filter, retain, refill.

@@ -6,6 +6,7 @@
 mod asking;
 mod budget;
 pub mod children;
+mod collective;
 mod distinct;
 mod elsewhere;
 mod engine;
@@ -38,6 +39,7 @@ mod weighing;
 
 pub use asking::{Asked, Effect, ToldOptions};
 pub use budget::{Budget, Reach};
+pub use collective::{Collective, Solo};
 pub use elsewhere::Elsewhere;
 pub use engine::{Search, Status, GROUP};
 pub use fitness::TwoPaths;
@@ -60,4 +62,4 @@ pub use scorer::ScorerOptions;
 pub use start::{Drive, Start};
 pub use strategy::StrategyOptions;
 pub use telling::Example;
-pub use trainer::{Array, Arrays, At, Comparison, Parts, PathGradient, Products, StepOutcome, Trainer};
+pub use trainer::{Array, Arrays, At, Comparison, Ended, Parts, PathGradient, Products, StepOutcome, Trainer};

@@ -54,6 +54,11 @@ pub struct SearchOptions {
     /// Learning of the operators' scores.
     #[serde(default)]
     pub fitness: FitnessOptions,
+    /// Parts in which a batch (train.batch images) is computed, each with batch-norm statistics of its own: the feature maps of one part
+    /// are in memory at a time. The result depends on their number, and not on how many processes share them. Not for pushed batches.
+    #[serde(default = "defaults::shards")]
+    #[schemars(range(min = 1, max = 4096))]
+    pub shards: usize,
     /// How many architectures are sampled.
     #[serde(default)]
     pub candidates: CandidateOptions,
@@ -228,6 +233,9 @@ pub struct ScoreOptions {
 mod defaults {
     pub fn active() -> usize {
         5
+    }
+    pub fn shards() -> usize {
+        1
     }
     pub fn held_out() -> f64 {
         0.1

@@ -4,7 +4,7 @@
 use super::fitness::TwoPaths;
 use super::observe::Control;
 use crate::arch::Architecture;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use std::collections::BTreeMap;
 use std::ops::Add;
 
@@ -94,7 +94,39 @@ pub struct Comparison {
     pub cells: Vec<BTreeMap<u16, Parts>>,
 }
 
+/// How a piece of work ended.
+#[derive(Debug)]
+pub enum Ended {
+    /// `stop`: whoever watches wants no more.
+    Done {
+        stop: bool,
+    },
+    /// Done, but it could not be written down.
+    Unsaved(Error),
+    Failed(Error),
+}
+
 pub trait Trainer {
+    /// Candidates that are scored at a time: a cancel loses at most the scores of one such group.
+    fn group(&self) -> usize {
+        super::GROUP
+    }
+
+    /// Whether nobody else trains the same weights.
+    fn alone(&self) -> bool {
+        true
+    }
+
+    /// Called at the beginning of every [`super::Search::step`] and at the end of every piece of its work. Where others train the same
+    /// weights, it waits for all of them, and fails on all when it failed on one. True: somebody wants to stop. `place`: below 2^52,
+    /// another for every place in a search where this can be.
+    fn agree(&mut self, _place: u64, ended: Ended) -> Result<bool> {
+        match ended {
+            Ended::Done { stop } => Ok(stop),
+            Ended::Unsaved(error) | Ended::Failed(error) => Err(error),
+        }
+    }
+
     /// Optimizer steps per epoch over the training images.
     fn steps_per_epoch(&self) -> u64;
 

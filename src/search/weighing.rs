@@ -2,16 +2,16 @@
 //! round ends without candidates the space changes at once.
 
 use super::children::Children;
-use super::engine::{evaluate, Phase, Search, GROUP};
+use super::engine::{evaluate, Phase, Search};
 use super::evolve::used;
 use super::notes;
-use super::observe::{EventKind, Observer};
+use super::observe::{Control, EventKind, Observer, Silent};
 use super::random::{Purpose, Stream};
 use super::scorer::{Evidence, Scorer, ScorerOptions, Scores};
 use super::strategy::{Standing, Strategy};
 use super::trainer::Trainer;
 use super::Branches;
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 impl Search {
     pub(super) fn strategy(&self) -> &dyn Strategy {
@@ -68,22 +68,21 @@ impl Search {
     }
 
     /// Draws the architectures that are evaluated, evaluates the next ones, or makes scores of what is known.
-    pub(super) fn weigh(&mut self, trainer: &mut dyn Trainer, observer: &dyn Observer) -> Result<()> {
-        if observer.cancelled() {
-            return Err(Error::Cancelled);
-        }
+    pub(super) fn weigh(&mut self, trainer: &mut dyn Trainer, observer: &dyn Observer) -> Result<bool> {
         let (seed, round) = (self.options.seed, self.run.round);
         let stream = |part| Stream::new(seed, Purpose::Children, round, part);
-        let Phase::Weigh { children, accuracies } = &self.run.phase else { return Ok(()) };
+        // What every rank does by itself does not end on one of them alone.
+        let control: &dyn Control = if trainer.alone() { observer } else { &Silent };
+        let Phase::Weigh { children, accuracies } = &self.run.phase else { return Ok(false) };
         let Some(children) = children else {
             let wanted = self.scorer().evaluates();
-            let children = wanted.map(|wanted| self.all_children().of_each(wanted, &mut stream(0), observer)).transpose()?;
+            let children = wanted.map(|wanted| self.all_children().of_each(wanted, &mut stream(0), control)).transpose()?;
             self.run.phase = Phase::Weigh { children: Some(children.unwrap_or_default()), accuracies: Vec::new() };
             self.run.meter.start();
-            return Ok(());
+            return Ok(false);
         };
         let (done, all) = (accuracies.len(), children.len());
-        let group = &children[done..all.min(done + GROUP)];
+        let group = &children[done..all.min(done + trainer.group().max(1))];
         if !group.is_empty() {
             let more = evaluate(trainer, seed, round, group, observer)?;
             let done = (done + more.len()) as u64;
@@ -92,7 +91,7 @@ impl Search {
                 accuracies.extend(more);
             }
             observer.event(&self.event(EventKind::Score, done, all as u64, trainer), self);
-            return observer.keep(self, trainer);
+            return Ok(true);
         }
         let active = self.run.evolution.active();
         let comparison = if self.scorer().compares() { Some(trainer.compare(&active)?) } else { None };
@@ -102,15 +101,15 @@ impl Search {
             comparison,
             evaluated: children.iter().zip(accuracies.iter().copied()).collect(),
             stream: stream(1),
-            control: observer,
+            control,
         })?;
         self.weighed(scores);
         if matches!(self.run.phase, Phase::Sample) {
-            return Ok(());
+            return Ok(false);
         }
         notes::round_finished(self);
         observer.event(&self.event(EventKind::Finish, 1, 1, trainer), self);
-        observer.keep(self, trainer)
+        Ok(true)
     }
 
     /// With scores for all operators: candidates are next, or the space changes.

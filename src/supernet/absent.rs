@@ -12,16 +12,18 @@ pub use options::{Epoch, Evaluation, ModelOptions, Optimizer, Precision, Recipe,
 use crate::arch::Architecture;
 use crate::cost::LatencyTable;
 use crate::data::{Dataset, PushedBatch, Strided};
+use crate::dist::{Environment, Transport};
 use crate::error::{Error, Result};
 use crate::export::{Card, ExportOptions, Graph};
 use crate::search::{
-    Arrays, At, BatchTrainer, Comparison, Control, Event, LastStep, PathGradient, Search, SearchOptions, StepOutcome, Trainer,
-    TwoPaths,
+    Arrays, At, BatchTrainer, Collective, Comparison, Control, Event, LastStep, PathGradient, Search, SearchOptions, StepOutcome,
+    Trainer, TwoPaths,
 };
 use crate::space::Space;
 use serde_json::Value;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 pub fn runtime_info() -> Value {
     Value::Null
@@ -50,6 +52,36 @@ pub unsafe fn fetch(name: &'static str, _: &Strided, cuda: usize) -> Result<Vec<
     Err(Error::Device { device: format!("cuda:{cuda}"), reason })
 }
 
+pub enum C10d {}
+
+impl C10d {
+    pub fn join(_: &Environment, _: &str, _: Option<Duration>) -> Result<Self> {
+        Err(Error::Unsupported("a group of launched processes"))
+    }
+}
+
+impl Transport for C10d {
+    fn sum(&mut self, _: &mut [i64]) -> Result<()> {
+        match *self {}
+    }
+
+    fn max(&mut self, _: &mut [f64]) -> Result<()> {
+        match *self {}
+    }
+
+    fn broadcast(&mut self, _: &mut [u8]) -> Result<()> {
+        match *self {}
+    }
+
+    fn gather(&mut self, _: &[u8], _: &mut [u8]) -> Result<()> {
+        match *self {}
+    }
+
+    fn barrier(&mut self) -> Result<()> {
+        match *self {}
+    }
+}
+
 pub enum SupernetTrainer {}
 
 #[derive(serde::Serialize)]
@@ -58,6 +90,10 @@ pub enum Estimate {}
 impl SupernetTrainer {
     pub fn new(_: Arc<Space>, _: &Dataset, _: Option<&Dataset>, _: &SearchOptions) -> Result<Self> {
         Err(Error::Unsupported("a search with a supernet"))
+    }
+
+    pub fn join(&mut self, _: Arc<dyn Collective>) -> Result<()> {
+        match *self {}
     }
 
     pub fn model(&self, _: &Architecture, _: &dyn Control) -> Result<Model> {

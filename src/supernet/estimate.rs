@@ -14,8 +14,12 @@ use tch::{no_grad_guard, Device, Kind, Tensor};
 /// What a trainer knows of the work that is to come.
 pub struct Workload {
     pub device: Device,
-    /// Images of a training step, and of one pass of scoring.
+    /// Images of a part of a training step, which are in memory at a time, and parts that this rank computes one after the other.
     pub batch: u64,
+    pub parts: u64,
+    /// Among which candidates are divided.
+    pub ranks: u64,
+    /// Images of one pass of scoring.
     pub pass: u64,
     /// None: not known.
     pub steps_per_epoch: Option<u64>,
@@ -23,6 +27,16 @@ pub struct Workload {
     pub images_per_candidate: Option<u64>,
     /// Bytes of the datasets.
     pub images: u64,
+}
+
+impl Workload {
+    /// Bytes for each gradient where a batch is computed in parts: those of all parts, as floats, and some whole numbers to add them.
+    fn sums(&self) -> u64 {
+        match (self.parts, self.ranks) {
+            (1, 1) => 0,
+            (parts, _) => 4 * parts + 24,
+        }
+    }
 }
 
 /// Times are None where the host alone knows how much there is to do.
@@ -71,15 +85,16 @@ pub fn estimate(search: &Search, work: &Workload, control: &dyn Control) -> Resu
         calibration.begin_pass();
         network.forward(&batch.0, &search.example(i)?.candidate, &Norm::Calibrate(&calibration)).map(|_| ())
     })?;
+    let [weight_step, architecture_step] = [weight_step, architecture_step].map(|part| part * work.parts as f64);
     let candidate = work.images_per_candidate.map(|images| forward * images as f64 / work.batch as f64);
     let (completed, all) = search.rounds();
     let seconds = |round: u64| {
         let (steps, architecture_steps, candidates) = search.work(round, work.steps_per_epoch?);
         let training = steps as f64 * weight_step + architecture_steps as f64 * architecture_step;
-        Some(training + candidates as f64 * candidate?)
+        Some(training + candidates.div_ceil(work.ranks) as f64 * candidate?)
     };
     let (steps, _, candidates) = search.work(completed, work.steps_per_epoch.unwrap_or(0));
-    let memory = memory(space, &active, work.batch, work.pass, work.images, work.device == Device::Cpu);
+    let memory = memory(space, &active, work.batch, work.pass, work.images, work.device == Device::Cpu, work.sums());
     let remembers = search.scorer_options().get().compares();
     Ok(Estimate {
         device: device::name(work.device),

@@ -3,10 +3,13 @@
 use super::cores;
 use super::network::Network;
 use super::norm::Norm;
+use super::shards;
 use super::shim::{self, Sgd};
 use crate::data::{Changes, Dataset, Normalisation, Order};
+use crate::dist::Crew;
 use crate::error::{Error, Result};
 use crate::search::{At, Purpose, StepOutcome, Stream, TrainOptions};
+use std::ops::Range;
 use tch::{Device, Reduction, Tensor};
 
 /// Images [n, channels, height, width], normalised, and n labels.
@@ -61,12 +64,21 @@ impl Learner {
         self.order.steps_per_epoch()
     }
 
-    /// One step with the given operators open. When the loss or a gradient is not finite, no weight changes.
-    pub fn step(&mut self, network: &Network, at: At, open: &[Vec<u16>], lr: f64) -> Result<StepOutcome> {
+    /// One step with the given operators open, by all of the crew. When the loss or a gradient is not finite, no weight changes.
+    pub fn step(&mut self, crew: &Crew, network: &Network, at: At, open: &[Vec<u16>], lr: f64) -> Result<StepOutcome> {
         let positions = self.order.batch(at.round, at.step);
-        let changes = (self.options.augment.into(), Stream::new(at.seed, Purpose::Augment, at.round, at.step));
-        let batch = self.loader.load(positions, Some(changes))?;
-        step(network, &batch, &self.options, at, open, lr)
+        let stream = || Stream::new(at.seed, Purpose::Augment, at.round, at.step);
+        if crew.whole() {
+            let batch = self.loader.load(positions, Some((self.options.augment.into(), stream())))?;
+            return step(network, &batch, &self.options, at, open, lr);
+        }
+        let load = |part: Range<usize>| {
+            let mut stream = stream();
+            let changes = Changes::from(self.options.augment);
+            changes.skip(self.loader.dataset.shape(), part.start, &mut stream);
+            self.loader.load(&positions[part], Some((changes, stream)))
+        };
+        shards::step(crew, positions.len(), load, network, &self.options, at, open, lr)
     }
 }
 
@@ -83,17 +95,35 @@ pub fn step(
     let logits = network.forward(images, open, &Norm::Batch)?;
     let loss = cross_entropy(&logits, labels, options.label_smoothing)?;
     let value = loss.f_double_value(&[])?;
-    let diverged = |loss: f64| Error::Diverged { loss, round: at.round + 1, step: at.step + 1 };
     if !value.is_finite() {
-        return Err(diverged(value));
+        return Err(diverged(at, value));
     }
+    let (parameters, _) = network.parameters(open);
+    let values: Vec<_> = parameters.iter().map(|p| &p.value).collect();
+    let gradients = Tensor::f_run_backward(&[&loss], &values, false, false)?;
+    descend(network, &gradients, options, at, open, lr)?;
+    Ok(StepOutcome { loss: value, correct: correct(&logits, labels)?, images: labels.size()[0] as u64 })
+}
+
+pub fn diverged(at: At, loss: f64) -> Error {
+    Error::Diverged { loss, round: at.round + 1, step: at.step + 1 }
+}
+
+/// The optimizer's part of a step, with the gradients of the parameters that took part. When one is not finite, no weight changes.
+pub fn descend(
+    network: &Network,
+    gradients: &[Tensor],
+    options: &TrainOptions,
+    at: At,
+    open: &[Vec<u16>],
+    lr: f64,
+) -> Result<()> {
     let (parameters, decayed) = network.parameters(open);
     let values: Vec<_> = parameters.iter().map(|p| &p.value).collect();
     let momenta: Vec<_> = parameters.iter().map(|p| &p.momentum).collect();
-    let gradients = Tensor::f_run_backward(&[&loss], &values, false, false)?;
     let sgd = Sgd { lr, momentum: options.momentum, weight_decay: options.weight_decay };
-    if !shim::sgd(&values, &gradients, &momenta, decayed, sgd)? {
-        return Err(diverged(f64::NAN));
+    match shim::sgd(&values, gradients, &momenta, decayed, sgd)? {
+        true => Ok(()),
+        false => Err(diverged(at, f64::NAN)),
     }
-    Ok(StepOutcome { loss: value, correct: correct(&logits, labels)?, images: labels.size()[0] as u64 })
 }

@@ -1,6 +1,7 @@
 //! The weights: the only folder that names `tch` (libtorch). Serves a search through `search::Trainer`, and trains, evaluates
 //! and exports stand-alone models. Device-generic: the same code runs on CPU and CUDA.
 
+mod c10d;
 mod cores;
 mod device;
 mod estimate;
@@ -22,6 +23,7 @@ pub mod paths;
 mod pushed;
 mod remembered;
 pub mod score;
+mod shards;
 pub mod shim;
 mod statics;
 pub mod store;
@@ -30,6 +32,7 @@ mod training;
 pub mod unit;
 mod weights;
 
+pub use c10d::C10d;
 pub use cores::rest;
 pub use device::runtime_info;
 pub use estimate::Estimate;

@@ -1,10 +1,10 @@
 //! The architecture step: the loss along one path of every cell, and how it would change with another.
 
 use super::cores;
-use super::learner::{cross_entropy, Batch};
+use super::learner::{cross_entropy, diverged, Batch};
 use super::network::Network;
 use super::norm::Norm;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::search::{At, PathGradient, TwoPaths};
 use tch::{no_grad_guard, Kind, Tensor};
 
@@ -33,7 +33,7 @@ pub fn step(
     let loss = cross_entropy(&network.head(&x, &Norm::Batch)?, labels, 0.0)?;
     let value = loss.f_double_value(&[])?;
     if !value.is_finite() {
-        return Err(Error::Diverged { loss: value, round: at.round + 1, step: at.step + 1 });
+        return Err(diverged(at, value));
     }
     let gradients = Tensor::f_run_backward(&[&loss], &selected, false, false)?;
     let _no_grad = no_grad_guard();

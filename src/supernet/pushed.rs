@@ -35,6 +35,10 @@ pub struct PushTrainer {
 
 impl PushTrainer {
     pub fn new(space: Arc<Space>, options: &SearchOptions) -> Result<Self> {
+        if options.shards > 1 {
+            let reason = format!("{}: pushed batches are not computed in parts", options.shards);
+            return Err(Error::Argument { name: "shards", reason });
+        }
         let device = device::parse(&options.device)?;
         if let Some(threads) = options.threads {
             device::set_threads(threads);
@@ -94,6 +98,8 @@ impl PushTrainer {
         let work = Workload {
             device: self.weights.device,
             batch: self.options.batch as u64,
+            parts: 1,
+            ranks: 1,
             pass: score.batch as u64,
             steps_per_epoch: (self.steps_per_epoch > 0).then_some(self.steps_per_epoch),
             images_per_candidate: score.images.map(|images| (score.calibration + images) as u64),

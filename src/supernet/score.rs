@@ -68,6 +68,9 @@ pub fn score(
     batch: usize,
     control: &dyn Control,
 ) -> Result<Vec<f64>> {
+    if candidates.is_empty() {
+        return Ok(Vec::new());
+    }
     let _no_grad = no_grad_guard();
     let (mut stem, mut root) = (Norms::default(), Node::default());
     for (index, candidate) in candidates.iter().enumerate() {

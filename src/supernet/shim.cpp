@@ -2,6 +2,7 @@
 // Every function returns NULL, or a message to free with nse_shim_free; no exception leaves this file.
 
 #include "cell.h"
+#include "guard.h"
 #include "pool.h"
 
 #include <ATen/ATen.h>
@@ -18,19 +19,7 @@
 
 namespace {
 
-template <typename F>
-char *guarded(F body) noexcept {
-    try {
-        body();
-        return nullptr;
-    } catch (const c10::Error &e) {
-        return strdup(e.what_without_backtrace());
-    } catch (const std::exception &e) {
-        return strdup(e.what());
-    } catch (...) {
-        return strdup("unknown C++ exception");
-    }
-}
+using nse::guarded;
 
 std::vector<at::Tensor> list(at::Tensor *const *tensors, size_t count) {
     std::vector<at::Tensor> out;

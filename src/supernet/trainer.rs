@@ -6,16 +6,18 @@ use super::learner::{Learner, Loader};
 use super::model::Model;
 use super::network::Network;
 use super::weights::Weights;
-use super::{paths, score, store};
+use super::{paths, score, shards, store};
 use crate::arch::Architecture;
 use crate::data::{Dataset, Normalisation, Order};
+use crate::dist::Crew;
 use crate::error::{Error, Result};
 use crate::search::{
-    Arrays, At, Comparison, Control, PathGradient, Purpose, ScoreOptions, Search, SearchOptions, StepOutcome, Stream, Trainer,
-    TwoPaths,
+    Arrays, At, Collective, Comparison, Control, Ended, PathGradient, Purpose, ScoreOptions, Search, SearchOptions, Solo,
+    StepOutcome, Stream, Trainer, TwoPaths, GROUP,
 };
 use crate::space::Space;
 use once_cell::unsync::OnceCell;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// A forward pass costs about a third of an optimizer step.
@@ -31,6 +33,7 @@ pub struct SupernetTrainer {
     batch: usize,
     /// Weight steps per architecture step.
     interval: u64,
+    crew: Crew,
     score: ScoreOptions,
     /// Computed once.
     data: OnceCell<String>,
@@ -52,6 +55,11 @@ impl SupernetTrainer {
         let normalisation = Normalisation::of(&train);
         let loader = |dataset: &Dataset| Loader::new(dataset.clone(), normalisation.clone(), device);
         let batch = options.train.batch;
+        let (smallest, shards) = (batch.min(train.len()).min(held_out.len()), options.shards);
+        if smallest < 2 * shards {
+            let reason = format!("{shards} parts of a batch of {smallest} images: each needs two");
+            return Err(Error::Argument { name: "shards", reason });
+        }
         Ok(SupernetTrainer {
             weights: Weights::none(space, device),
             learner: Learner::new(loader(&train), options.train.clone(), options.seed),
@@ -61,18 +69,27 @@ impl SupernetTrainer {
             normalisation,
             batch,
             interval: options.fitness.interval,
+            crew: Crew::new(Arc::new(Solo), options.shards),
             score: options.score.clone(),
             data: OnceCell::new(),
         })
     }
 
-    /// What `search` will take with these images; some steps are made on a supernet that is thrown away.
+    /// From now on it is one of several ranks, which all must have the same images.
+    pub fn join(&mut self, comm: Arc<dyn Collective>) -> Result<()> {
+        self.crew = Crew::new(comm, self.crew.shards());
+        self.crew.same("the images", &self.data())
+    }
+
+    /// What `search` will take with these images on this rank; some steps are made on a supernet that is thrown away.
     pub fn estimate(&self, search: &Search, control: &dyn Control) -> Result<Estimate> {
         let (calibration, images) = self.images_per_candidate();
         let bytes = |dataset: &Dataset| dataset.len() as u64 * dataset.shape().numbers();
         let work = Workload {
             device: self.weights.device,
-            batch: self.batch.min(self.train.len()) as u64,
+            batch: self.batch.min(self.train.len()).div_ceil(self.crew.shards()) as u64,
+            parts: self.crew.shards().div_ceil(self.crew.size()) as u64,
+            ranks: self.crew.size() as u64,
             pass: self.score.batch.min(calibration.max(images)) as u64,
             steps_per_epoch: Some(self.steps_per_epoch()),
             images_per_candidate: Some((calibration + images) as u64),
@@ -93,6 +110,16 @@ impl SupernetTrainer {
         let statistics = score::calibrate(&network, open, &mut calibration, self.score.batch, control)?;
         let (architecture, normalisation) = (architecture.clone(), self.normalisation.clone());
         Ok(Model { network, architecture, statistics, normalisation, device, history: Vec::new() })
+    }
+
+    /// Without what other ranks do.
+    fn own_scores(&self, seed: u64, round: u64, candidates: &[Architecture], control: &dyn Control) -> Result<Vec<f64>> {
+        let mut stream = Stream::new(seed, Purpose::Calibration, round, 0);
+        let calibration = self.train.choose(self.score.calibration, &mut stream)?;
+        let images = self.held_out.dataset.choose(self.score.images.unwrap_or(usize::MAX), &mut stream)?;
+        let loader = |dataset| Loader::new(dataset, self.normalisation.clone(), self.weights.device);
+        let (mut calibration, mut images) = (loader(calibration), loader(images));
+        score::score(self.weights.network()?, candidates, &mut calibration, &mut images, self.score.batch, control)
     }
 
     /// For statistics, and for accuracy.
@@ -123,7 +150,19 @@ impl Trainer for SupernetTrainer {
 
     fn steps_per_candidate(&self) -> f64 {
         let (calibration, images) = self.images_per_candidate();
-        (calibration + images) as f64 / self.batch as f64 * FORWARD_SHARE
+        (calibration + images) as f64 / self.batch as f64 * FORWARD_SHARE / self.crew.size() as f64
+    }
+
+    fn group(&self) -> usize {
+        GROUP * self.crew.size()
+    }
+
+    fn alone(&self) -> bool {
+        self.crew.size() == 1
+    }
+
+    fn agree(&mut self, place: u64, ended: Ended) -> Result<bool> {
+        self.crew.ended(place, ended)
     }
 
     fn begin_round(&mut self, seed: u64, round: u64, active: &[Vec<u16>]) -> Result<()> {
@@ -131,13 +170,17 @@ impl Trainer for SupernetTrainer {
     }
 
     fn weight_step(&mut self, at: At, open: &[Vec<u16>], lr: f64) -> Result<StepOutcome> {
-        self.learner.step(self.weights.network()?, at, open, lr)
+        self.learner.step(&self.crew, self.weights.network()?, at, open, lr)
     }
 
     fn architecture_step(&mut self, at: At, active: &[Vec<u16>], paths: &[Option<TwoPaths>]) -> Result<(f64, Vec<PathGradient>)> {
-        let positions = self.held_out_order.batch(at.round, at.step / self.interval).to_vec();
-        let batch = self.held_out.load(&positions, None)?;
-        paths::step(self.weights.network()?, &batch, at, active, paths)
+        let (network, positions) = (self.weights.network()?, self.held_out_order.batch(at.round, at.step / self.interval));
+        if self.crew.whole() {
+            let batch = self.held_out.load(positions, None)?;
+            return paths::step(network, &batch, at, active, paths);
+        }
+        let load = |part: Range<usize>| self.held_out.load(&positions[part], None);
+        shards::architecture_step(&self.crew, positions.len(), load, network, at, active, paths)
     }
 
     fn save(&self, active: &[Vec<u16>]) -> Result<Arrays> {
@@ -166,11 +209,8 @@ impl Trainer for SupernetTrainer {
     }
 
     fn score(&mut self, seed: u64, round: u64, candidates: &[Architecture], control: &dyn Control) -> Result<Vec<f64>> {
-        let mut stream = Stream::new(seed, Purpose::Calibration, round, 0);
-        let calibration = self.train.choose(self.score.calibration, &mut stream)?;
-        let images = self.held_out.dataset.choose(self.score.images.unwrap_or(usize::MAX), &mut stream)?;
-        let loader = |dataset| Loader::new(dataset, self.normalisation.clone(), self.weights.device);
-        let (mut calibration, mut images) = (loader(calibration), loader(images));
-        score::score(self.weights.network()?, candidates, &mut calibration, &mut images, self.score.batch, control)
+        let own = self.crew.part(candidates.len());
+        let scores = self.own_scores(seed, round, &candidates[own.clone()], control);
+        self.crew.share(scores.map(|scores| own.zip(scores).collect()), candidates.len())
     }
 }

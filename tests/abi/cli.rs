@@ -77,6 +77,6 @@ fn structs_of_the_command_line_are_those_of_the_library() {
     same!(nse_event: struct_size kind round rounds epoch epochs step steps loss accuracy images_per_second seconds seconds_left);
     same!(nse_events: struct_size flags on_event user user_free);
     same!(nse_measure_desc: struct_size flags space options_json events);
-    same!(nse_search_desc: struct_size flags space train held_out options_json events latency continued start start_count);
+    same!(nse_search_desc: struct_size flags space train held_out options_json events latency continued start start_count comm);
     same!(nse_model_desc: struct_size flags arch train options_json events held_out init);
 }

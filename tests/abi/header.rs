@@ -17,6 +17,7 @@ const SECTIONS: &[(&str, &str)] = &[
     ("Images of the host", "source"),
     ("Architecture", "arch"),
     ("Latency", "latency"),
+    ("Ranks", "comm"),
     ("Search", "search"),
     ("Batches of the host", "push"),
     ("Results of the host", "told"),

@@ -37,8 +37,9 @@ fn rust() -> String {
         nse_images { struct_size channels height width count classes pixels labels }
         nse_source { struct_size flags channels height width count classes fill user user_free }
         nse_measure_desc { struct_size flags space options_json events }
+        nse_comm_desc { struct_size flags rank size timeout_ms sum max broadcast gather barrier user user_free }
         nse_search_desc {
-            struct_size flags space train held_out options_json events latency continued start start_count
+            struct_size flags space train held_out options_json events latency continued start start_count comm
         }
         nse_batch { struct_size flags phase count images labels images_dlpack labels_dlpack lr }
         nse_pushed { struct_size next completed rounds epoch epochs step loss accuracy lr }

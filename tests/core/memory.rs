@@ -26,7 +26,7 @@ fn everything_that_a_step_keeps_is_counted() {
     let params = costs.fixed().params + costs.operator(0, 1).params;
     for own in [false, true] {
         let (always, mbconv) = kept(own);
-        let found = memory(&space, &[vec![1]], batch, pass, 1000, own);
+        let found = memory(&space, &[vec![1]], batch, pass, 1000, own, 0);
         assert_eq!(found.weights, 2 * 4 * params);
         assert_eq!(found.training_most, 4 * (batch * (always + mbconv + 3 * largest) + params));
         let half = costs.fixed().params + costs.operator(0, 1).params / 2;
@@ -39,10 +39,12 @@ fn everything_that_a_step_keeps_is_counted() {
 #[test]
 fn more_operators_and_images_take_more() {
     let space = space();
-    let [one, two] = [vec![0], vec![0, 1]].map(|active| memory(&space, &[active], 8, 8, 0, true));
+    let [one, two] = [vec![0], vec![0, 1]].map(|active| memory(&space, &[active], 8, 8, 0, true, 0));
     assert!(one.weights < two.weights && one.training < two.training && two.training < two.training_most);
-    let double = memory(&space, &[vec![0, 1]], 16, 8, 0, true);
+    let double = memory(&space, &[vec![0, 1]], 16, 8, 0, true, 0);
     assert!(double.training > 3 * two.training / 2 && double.training < 2 * two.training);
-    let absurd = memory(&space, &[vec![0, 1]], u64::MAX, u64::MAX, u64::MAX, true);
+    let sums = memory(&space, &[vec![0, 1]], 8, 8, 0, true, 28);
+    assert_eq!(sums.training_most - two.training_most, two.weights / 8 * 28, "so many bytes for every gradient");
+    let absurd = memory(&space, &[vec![0, 1]], u64::MAX, u64::MAX, u64::MAX, true, 0);
     assert_eq!(absurd.peak, u64::MAX, "no overflow");
 }

@@ -2,6 +2,7 @@
 #ifndef NSE_TEST_HOST_H
 #define NSE_TEST_HOST_H
 
+#include "alone.h"
 #include "texts.h"
 
 #include <nse.h>
@@ -62,6 +63,15 @@ static inline nse_search *host_search(const nse_events *events) {
     nse_space_free(space);
     nse_dataset_free(images);
     return search;
+}
+
+static inline nse_comm *host_comm(void) {
+    nse_comm_desc desc = NSE_COMM_DESC_INIT;
+    nse_comm *comm = NULL;
+    desc.size = 1;
+    desc.sum = alone_sum, desc.max = alone_max, desc.broadcast = alone_broadcast, desc.gather = alone_gather, desc.barrier = alone_barrier;
+    EXPECT(nse_comm_create(&desc, &comm, NULL), NSE_OK);
+    return comm;
 }
 
 static inline nse_model *host_model(void) {

@@ -6,6 +6,7 @@
  * What is called with what follows from the seed; which handles are alive by then, with more threads than one, from their race too.
  */
 #define _GNU_SOURCE
+#include "alone.h"
 #include "calls.h"
 #include "texts.h"
 
@@ -144,6 +145,11 @@ static value argument(caller *c, const char *owner, const place *place, int dept
         if (strcmp(place->type, "nse_event_fn") == 0) v.f = (void (*)(void))event;
         if (strcmp(place->type, "nse_fill_fn") == 0) v.f = (void (*)(void))fill;
         if (strcmp(place->type, "nse_free_fn") == 0) v.f = (void (*)(void))give_back;
+        if (strcmp(place->type, "nse_sum_fn") == 0) v.f = (void (*)(void))alone_sum;
+        if (strcmp(place->type, "nse_max_fn") == 0) v.f = (void (*)(void))alone_max;
+        if (strcmp(place->type, "nse_broadcast_fn") == 0) v.f = (void (*)(void))alone_broadcast;
+        if (strcmp(place->type, "nse_gather_fn") == 0) v.f = (void (*)(void))alone_gather;
+        if (strcmp(place->type, "nse_barrier_fn") == 0) v.f = (void (*)(void))alone_barrier;
         break;
     case 'u': {
         const unsigned at = atomic_fetch_add(&next_user, 1) % USERS;

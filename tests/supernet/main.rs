@@ -10,6 +10,7 @@ mod model;
 mod onnx;
 mod optimizer;
 mod pushed;
+mod ranks;
 mod reference;
 mod reload;
 mod run;

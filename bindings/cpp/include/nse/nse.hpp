@@ -14,6 +14,7 @@
 #define NSE_NSE_HPP
 
 #include <nse/arch.hpp>
+#include <nse/comm.hpp>
 #include <nse/dataset.hpp>
 #include <nse/error.hpp>
 #include <nse/event.hpp>

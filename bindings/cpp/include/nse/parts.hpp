@@ -3,6 +3,7 @@
 #define NSE_PARTS_HPP
 
 #include <nse/arch.hpp>
+#include <nse/comm.hpp>
 #include <nse/dataset.hpp>
 #include <nse/latency.hpp>
 
@@ -32,6 +33,9 @@ class SearchParts {
     /// Instead: an architecture to begin with, one of as many as are given, as if they were the front of such a search, in this
     /// space or another with the same cells (then what that space has and none of them uses does not come again).
     SearchParts &start(const Arch &arch) { return set(start_.emplace_back(nullptr), "desc.start", arch); }
+
+    /// The ranks that share the search, which make the same calls; see nse_search_desc.
+    SearchParts &comm(const Comm &comm) { return set(desc_.comm, "desc.comm", comm); }
 
     /// The C struct, in which everything else is still to be set.
     [[nodiscard]] nse_search_desc desc() const noexcept {

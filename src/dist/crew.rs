@@ -1,0 +1,172 @@
+//! The ranks of one run at work: which part is whose, and one answer for all of them, so that none goes on where another stops.
+
+use crate::error::{Error, Result};
+use crate::search::{Collective, Ended, Solo};
+use std::ops::Range;
+use std::sync::Arc;
+
+/// A batch is computed in `shards` parts, whoever computes them: so what comes out depends on their number, and not on that of the
+/// ranks.
+#[derive(Clone)]
+pub struct Crew {
+    comm: Arc<dyn Collective>,
+    shards: usize,
+    /// Some rank failed where others did not, or they are at different places: what they hold may differ.
+    apart: bool,
+}
+
+/// What a rank says of its part of the work. Where all say CANCELLED or more, none has done it.
+const DONE: f64 = 0.0;
+const STOPS: f64 = 1.0;
+const UNSAVED: f64 = 2.0;
+const CANCELLED: f64 = 3.0;
+const FAILED: f64 = 4.0;
+
+fn said(error: &Error) -> f64 {
+    match error {
+        Error::Cancelled => CANCELLED,
+        _ => FAILED,
+    }
+}
+
+impl Crew {
+    pub fn alone() -> Self {
+        Crew::new(Arc::new(Solo), 1)
+    }
+
+    pub fn new(comm: Arc<dyn Collective>, shards: usize) -> Self {
+        Crew { comm, shards, apart: false }
+    }
+
+    pub fn size(&self) -> usize {
+        self.comm.size()
+    }
+
+    /// Whether this is the rank that writes what only one can write.
+    pub fn first(&self) -> bool {
+        self.comm.rank() == 0
+    }
+
+    pub fn shards(&self) -> usize {
+        self.shards
+    }
+
+    /// Whether there is nothing to share and nothing to divide.
+    pub fn whole(&self) -> bool {
+        self.shards == 1 && self.size() == 1
+    }
+
+    /// Which of `count` pieces of work are this rank's: as many as the others', or one more or less.
+    pub fn part(&self, count: usize) -> Range<usize> {
+        let (rank, size) = (self.comm.rank(), self.size());
+        rank * count / size..(rank + 1) * count / size
+    }
+
+    /// `count` numbers, each known to one rank (place and number), known to all. Or, on all ranks, an error: what failed on this one,
+    /// else [`Error::Cancelled`] or the rank that failed. What was not a number is infinite. Of several for one place the greatest counts.
+    pub fn share(&self, own: Result<Vec<(usize, f64)>>, count: usize) -> Result<Vec<f64>> {
+        let (rank, size) = (self.comm.rank(), self.size());
+        let mut numbers = vec![f64::NEG_INFINITY; size + count];
+        numbers[rank] = own.as_ref().map_or_else(said, |_| DONE);
+        for (place, number) in own.iter().flatten() {
+            let number = if number.is_nan() { f64::INFINITY } else { *number };
+            numbers[size + place] = number.max(numbers[size + place]);
+        }
+        // Also after a failure here: the others wait for this rank.
+        let shared = self.comm.max(numbers);
+        own?;
+        let mut shared = shared?;
+        let numbers = shared.split_off(size);
+        self.verdict(&shared).map(|()| numbers)
+    }
+
+    fn verdict(&self, said: &[f64]) -> Result<()> {
+        let who = |what: f64| said.iter().position(|said| *said == what);
+        match (who(FAILED), who(CANCELLED), who(UNSAVED)) {
+            (Some(failed), ..) => Err(self.error("a step", format!("rank {failed} could not do its part; it has the error"))),
+            (None, Some(_), _) => Err(Error::Cancelled),
+            (None, None, Some(unsaved)) => {
+                Err(self.error("a step", format!("rank {unsaved} could not write down what was done; it has the error")))
+            }
+            (None, None, None) => Ok(()),
+        }
+    }
+
+    /// `own`, or what failed elsewhere. To be called by all ranks at the same place.
+    pub fn agree<T>(&self, own: Result<T>) -> Result<T> {
+        let (own, said) = match own {
+            Ok(own) => (Some(own), Ok(Vec::new())),
+            Err(error) => (None, Err(error)),
+        };
+        self.share(said, 0)?;
+        // There is none only after an error.
+        own.ok_or(Error::Cancelled)
+    }
+
+    /// See [`crate::search::Trainer::agree`].
+    pub fn ended(&mut self, place: u64, own: Ended) -> Result<bool> {
+        let (rank, size) = (self.comm.rank(), self.size());
+        let (says, own) = match own {
+            Ended::Done { stop } => (if stop { STOPS } else { DONE }, Ok(())),
+            Ended::Unsaved(error) => (UNSAVED, Err(error)),
+            Ended::Failed(error) => (said(&error), Err(error)),
+        };
+        if size == 1 {
+            return own.map(|()| says == STOPS);
+        }
+        if self.apart {
+            let reason = "the ranks hold different things since an earlier failure: load the last checkpoint on all".into();
+            return Err(own.err().unwrap_or_else(|| self.error("a step", reason)));
+        }
+        let mut numbers = vec![f64::NEG_INFINITY; size + 2];
+        numbers[rank] = says;
+        (numbers[size], numbers[size + 1]) = (place as f64, -(place as f64));
+        let shared = self.comm.max(numbers);
+        let said = shared.as_ref().map_or(&[][..], |shared| &shared[..size]);
+        let undone = said.iter().filter(|said| **said >= CANCELLED).count();
+        let elsewhere = shared.as_ref().is_ok_and(|shared| undone == 0 && shared[size] != -shared[size + 1]);
+        self.apart = shared.is_err() || elsewhere || (undone > 0 && undone < size);
+        own?;
+        let shared = shared?;
+        self.verdict(&shared[..size])?;
+        if elsewhere {
+            return Err(self.error("a step", "the ranks are not at the same place of the search".into()));
+        }
+        Ok(shared[..size].contains(&STOPS))
+    }
+
+    /// What rank 0 makes, everywhere; when it fails there, on all ranks an error.
+    pub fn from_first(&self, make: impl FnOnce() -> Result<Vec<u8>>) -> Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        let made = if self.first() { make().map(|made| bytes = made) } else { Ok(()) };
+        if self.size() == 1 {
+            return made.map(|()| bytes);
+        }
+        let length = self.share(made.map(|()| vec![(0, bytes.len() as f64)]), 1)?;
+        let length = length.first().map_or(0, |length| *length as usize);
+        let room = bytes.try_reserve_exact(length - bytes.len());
+        self.agree(room.map_err(|_| Error::OutOfMemory(format!("no room for the {length} bytes of rank 0"))))?;
+        bytes.resize(length, 0);
+        self.comm.broadcast(bytes)
+    }
+
+    fn error(&self, what: &'static str, reason: String) -> Error {
+        Error::Collective { rank: self.comm.rank(), size: self.size(), what, reason }
+    }
+
+    /// Of every number the sum over all ranks.
+    pub fn sum(&self, numbers: Vec<i64>) -> Result<Vec<i64>> {
+        self.comm.sum(numbers)
+    }
+
+    /// Fails on all ranks when `text` is not the same on all.
+    pub fn same(&self, what: &'static str, text: &str) -> Result<()> {
+        let own = blake3::hash(text.as_bytes());
+        let all = self.comm.gather(own.as_bytes().to_vec())?;
+        let first = all.first().cloned().unwrap_or_default();
+        match all.iter().position(|other| *other != first) {
+            None => Ok(()),
+            Some(other) => Err(self.error(what, format!("rank {other} has another than rank 0"))),
+        }
+    }
+}

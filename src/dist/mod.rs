@@ -1,0 +1,15 @@
+//! One run in several processes: who does which part, how they agree, and whether what is between them computes what it should.
+
+mod alone;
+mod crew;
+mod environment;
+mod route;
+mod selftest;
+mod transport;
+
+pub use alone::Alone;
+pub use crew::Crew;
+pub use environment::{Environment, Place};
+pub use route::route;
+pub use selftest::selftest;
+pub use transport::Transport;

@@ -1,0 +1,83 @@
+/*
+ * One rank of a search, started by a launcher: a whole search on images that it makes itself, kept in a checkpoint and continued from
+ * there.
+ *
+ *     rank OUT CHECKPOINT [VICTIM EVENT]    writes what was found to OUT.RANK; the rank VICTIM kills itself at its event of that number
+ *
+ * Exit code: 0, or the status of what failed without its sign.
+ */
+#define _GNU_SOURCE
+#include "host.h"
+
+#include <signal.h>
+
+static int events, victim_at;
+
+static int32_t on_event(void *user, const nse_event *event) {
+    (void)user, (void)event;
+    if (++events == victim_at) raise(SIGKILL);
+    return 0;
+}
+
+static int fail(const char *what, nse_status status, nse_error *error) {
+    fprintf(stderr, "%s: %s: %s\n", what, nse_status_name(status), error != NULL ? nse_error_message(error) : "");
+    nse_error_free(error);
+    return -status;
+}
+
+static long number_in(const char *json, const char *key) {
+    const char *at = strstr(json, key);
+    return at == NULL ? -1 : strtol(at + strlen(key), NULL, 10);
+}
+
+int main(int argc, char **argv) {
+    if (argc < 3) return 2;
+    nse_error *error = NULL;
+    nse_comm *comm = NULL;
+    const char *limit = getenv("RANK_TIMEOUT_MS");
+    nse_status status = nse_comm_launched(limit != NULL ? (uint32_t)strtoul(limit, NULL, 10) : 30000, &comm, &error);
+    if (status < 0) return fail("nse_comm_launched", status, error);
+    nse_buffer info = NSE_BUFFER_INIT;
+    EXPECT(nse_comm_info(comm, &info, NULL), NSE_OK);
+    const long rank = number_in(info.data, "\"rank\":");
+    if (argc > 4 && rank == atoi(argv[3])) victim_at = atoi(argv[4]);
+    nse_buffer_free(&info);
+
+    char options[1024], path[512];
+    snprintf(options, sizeof options,
+             "{\"seed\": 2, \"rounds\": 2, \"active\": 3, \"objective\": {\"low\": 30000, \"high\": 90000}, \"shards\": 4, \"threads\": 1,"
+             " \"train\": {\"epochs\": 2, \"batch\": 16}, \"candidates\": {\"count\": 6, \"extras\": 2},"
+             " \"score\": {\"calibration\": 32, \"batch\": 64}, \"held_out\": 0.25, \"checkpoint\": {\"path\": \"%s\", \"steps\": 5}}",
+             argv[2]);
+    nse_search_desc desc = NSE_SEARCH_DESC_INIT;
+    nse_events told = NSE_EVENTS_INIT;
+    nse_space *space = host_space();
+    nse_dataset *images = host_images(96);
+    nse_search *search = NULL;
+    told.on_event = on_event, told.flags = NSE_EVENTS_DIRECT;
+    desc.space = space, desc.train = images, desc.options_json = options, desc.comm = comm, desc.events = &told;
+    const int again = access(argv[2], R_OK) == 0;
+    status = again ? nse_search_load(argv[2], &desc, &search, &error) : nse_search_create(&desc, &search, &error);
+    if (status < 0) return fail("making the search", status, error);
+    while ((status = nse_search_step(search, &error)) == NSE_OK) continue;
+    if (status < 0) return fail("nse_search_step", status, error);
+
+    nse_buffer history = NSE_BUFFER_INIT;
+    double scores[64] = {0};
+    EXPECT(nse_search_history(search, &history, NULL), NSE_OK);
+    EXPECT(nse_search_scores(search, scores, 64, NULL, NULL, NULL), NSE_OK);
+    snprintf(path, sizeof path, "%s.%ld", argv[1], rank);
+    FILE *out = fopen(path, "w");
+    if (out == NULL) return 2;
+    for (char *line = strtok(history.data, "\n"); line != NULL; line = strtok(NULL, "\n")) {
+        fprintf(out, "%.*s\n", (int)(strstr(line, "\"seconds\"") - line), line); /* the last field, and the only one that differs */
+    }
+    for (int i = 0; i < 64; ++i) fprintf(out, "%a\n", scores[i]);
+    fclose(out);
+    nse_buffer_free(&history);
+    nse_search_free(search);
+    nse_comm_free(comm);
+    nse_space_free(space);
+    nse_dataset_free(images);
+    return 0;
+}

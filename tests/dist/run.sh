@@ -1,0 +1,90 @@
+#!/bin/sh
+# Searches in several processes, started as launchers start them: the same result for every number of ranks, a rank that is killed ends
+# all, and another number of ranks goes on from the checkpoint.
+#
+#     NSE_LIB   folder of libnse.so
+#     OUT       folder to build in
+#     MPI       folder that tools/mpi.sh makes
+#     DATA      folder of Fashion-MNIST
+set -eu
+root=$(cd "$(dirname "$0")/../.." && pwd)
+: "${NSE_LIB:?}" "${OUT:?}" "${MPI:?}" "${DATA:?}"
+work="$OUT/dist"
+rm -rf "$work" && mkdir -p "$work"
+${CC:-cc} -std=gnu11 -O1 -g -Wall -Wextra -Werror -I"$root/include" -I"$root/tests/host" "$root/tests/dist/rank.c" -o "$work/rank" \
+    -L"$NSE_LIB" -lnse -Wl,-rpath,"$NSE_LIB"
+export OMP_NUM_THREADS=1 TORCH_CPP_LOG_LEVEL=FATAL
+unset RANK WORLD_SIZE MASTER_ADDR MASTER_PORT LOCAL_RANK
+die() { echo "tests/dist: $*" >&2; exit 1; }
+# A port that nobody has, as far as one can tell.
+port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
+
+# launch SIZE ARGUMENT...: as torchrun and PyTorchJob do. The exit codes are in $work/code.RANK.
+launch() {
+    size=$1 free=$(port)
+    shift
+    for rank in $(seq 0 $((size - 1))); do
+        (
+            code=0
+            RANK=$rank WORLD_SIZE=$size LOCAL_RANK=$rank MASTER_ADDR=127.0.0.1 MASTER_PORT=$free \
+                timeout 120 "$work/rank" "$@" 2>"$work/stderr.$rank" || code=$?
+            echo $code >"$work/code.$rank"
+        ) &
+    done
+    wait
+}
+codes() { for rank in $(seq 0 $(($1 - 1))); do cat "$work/code.$rank"; done | tr '\n' ' '; }
+# same OUT SIZE: what every rank found is what one process alone finds.
+same() {
+    [ "$(codes "$2")" = "$(for _ in $(seq "$2"); do printf '0 '; done)" ] || die "$1: exit codes $(codes "$2"): $(cat "$work"/stderr.*)"
+    for rank in $(seq 0 $(($2 - 1))); do
+        cmp "$work/alone.0" "$work/$1.$rank" || die "$1: rank $rank of $2 found something else"
+    done
+}
+
+"$work/rank" "$work/alone" "$work/alone.ckpt"
+for size in 1 2 4; do
+    launch $size "$work/found$size" "$work/$size.ckpt"
+    same "found$size" $size
+done
+
+# Killed in the middle of a step: the others say so, before the time limit. Then with more ranks, and with fewer.
+for victim in 0 1; do
+    RANK_TIMEOUT_MS=60000 launch 2 "$work/killed" "$work/killed.ckpt" $victim 8
+    [ "$(codes 2)" = "$([ $victim = 0 ] && echo '137 10 ' || echo '10 137 ')" ] || die "rank $victim killed: exit codes $(codes 2)"
+    grep -q "NSE_ERR_COLLECTIVE" "$work/stderr.$((1 - victim))" || die "a rank that is left says $(cat "$work/stderr.$((1 - victim))")"
+    [ -e "$work/killed.ckpt" ] || die "there is no checkpoint"
+    size=$((victim * 2 + 1))
+    launch $size "$work/again$size" "$work/killed.ckpt"
+    same "again$size" $size
+    rm "$work/killed.ckpt"
+done
+
+# A rank that never comes.
+code=0
+RANK=0 WORLD_SIZE=2 MASTER_ADDR=127.0.0.1 MASTER_PORT=$(port) RANK_TIMEOUT_MS=1500 timeout 60 "$work/rank" "$work/no" "$work/no.ckpt" \
+    2>"$work/stderr.0" || code=$?
+[ $code = 10 ] || die "alone of two: exit code $code, $(cat "$work/stderr.0")"
+
+# Kubeflow Trainer v2 sets only PET_*.
+free=$(port)
+for rank in 0 1; do
+    PET_NNODES=2 PET_NPROC_PER_NODE=1 PET_NODE_RANK=$rank PET_MASTER_ADDR=localhost PET_MASTER_PORT=$free timeout 120 \
+        "$work/rank" "$work/pet" "$work/pet.ckpt" &
+done
+wait
+cmp "$work/alone.0" "$work/pet.1" || die "by PET_* something else was found"
+
+# Half a set is no set.
+code=0
+RANK=0 WORLD_SIZE=2 MASTER_PORT=1 "$work/rank" "$work/no" "$work/no.ckpt" 2>"$work/stderr.0" || code=$?
+[ $code = 1 ] && grep -q "MASTER_ADDR is not set, but RANK, WORLD_SIZE, MASTER_PORT are" "$work/stderr.0" || die "half a set: $code, $(cat "$work/stderr.0")"
+
+# MPI of the host, as mpirun starts it.
+${CC:-cc} -std=gnu11 -O2 -Wall -Wextra -Werror -I"$root/include" -isystem "$MPI/mpi-include" "$root/examples/c/mpi.c" -o "$work/mpi" \
+    "$MPI/mpi-lib/libmpi.so.40" -Wl,--allow-shlib-undefined -L"$NSE_LIB" -lnse -Wl,-rpath,"$NSE_LIB"
+for size in 1 2 4; do
+    timeout 300 "$MPI/mpirun" -n $size "$work/mpi" "$DATA" >"$work/mpi.$size" 2>"$work/stderr.mpi" || die "mpirun -n $size: $(cat "$work/stderr.mpi")"
+    cmp "$work/mpi.1" "$work/mpi.$size" || die "mpirun -n $size found something else"
+done
+grep -q '"accuracy"' "$work/mpi.1" || die "mpi found nothing: $(cat "$work/mpi.1")"

@@ -1,0 +1,297 @@
+//! A search in parts: every number of ranks, here threads, ends with the same bits, and what one rank cannot do stops all.
+
+use crate::support::{small, stripes};
+use nse::arch::Architecture;
+use nse::data::{Normalisation, Order};
+use nse::dist::{selftest, Crew};
+use nse::search::{
+    json_lines, Arrays, At, Collective, Control, Event, Observer, Purpose, Search, SearchOptions, Silent, Solo, Status, Stream,
+    TrainOptions, Trainer,
+};
+use nse::supernet::learner::{step, Learner, Loader};
+use nse::supernet::network::Network;
+use nse::supernet::{store, PushTrainer, SupernetTrainer};
+use nse::{Error, Result};
+use std::cell::Cell;
+use std::sync::{Arc, Barrier, Mutex};
+use tch::Device;
+
+/// One rank of a group of threads.
+struct Thread {
+    rank: usize,
+    group: Arc<Group>,
+}
+
+struct Group {
+    said: Mutex<Vec<Vec<u8>>>,
+    barrier: Barrier,
+}
+
+impl Thread {
+    fn group(size: usize) -> Vec<Arc<dyn Collective>> {
+        let group = Arc::new(Group { said: Mutex::new(vec![Vec::new(); size]), barrier: Barrier::new(size) });
+        (0..size).map(|rank| Arc::new(Thread { rank, group: group.clone() }) as Arc<dyn Collective>).collect()
+    }
+
+    fn fold<const N: usize, T>(&self, own: Vec<T>, to: fn(T) -> [u8; N], from: fn([u8; N]) -> T, fold: fn(T, T) -> T) -> Vec<T> {
+        let all = self.gather(own.into_iter().flat_map(to).collect()).unwrap();
+        let numbers = |bytes: &Vec<u8>| bytes.chunks_exact(N).map(|n| from(n.try_into().unwrap())).collect::<Vec<T>>();
+        let both = |a: Vec<T>, b: Vec<T>| a.into_iter().zip(b).map(|(a, b)| fold(a, b)).collect();
+        // Last rank first: no result may depend on the order.
+        all.iter().rev().map(numbers).reduce(both).unwrap()
+    }
+}
+
+impl Collective for Thread {
+    fn rank(&self) -> usize {
+        self.rank
+    }
+
+    fn size(&self) -> usize {
+        self.group.said.lock().unwrap().len()
+    }
+
+    fn sum(&self, numbers: Vec<i64>) -> Result<Vec<i64>> {
+        Ok(self.fold(numbers, i64::to_ne_bytes, i64::from_ne_bytes, |a, b| a.checked_add(b).expect("no sum overflows")))
+    }
+
+    fn max(&self, numbers: Vec<f64>) -> Result<Vec<f64>> {
+        assert!(numbers.iter().all(|n| !n.is_nan()), "a maximum has no NaN");
+        Ok(self.fold(numbers, f64::to_ne_bytes, f64::from_ne_bytes, f64::max))
+    }
+
+    fn broadcast(&self, bytes: Vec<u8>) -> Result<Vec<u8>> {
+        Ok(self.gather(bytes)?.swap_remove(0))
+    }
+
+    fn gather(&self, bytes: Vec<u8>) -> Result<Vec<Vec<u8>>> {
+        self.group.said.lock().unwrap()[self.rank] = bytes;
+        self.group.barrier.wait();
+        let all = self.group.said.lock().unwrap().clone();
+        self.group.barrier.wait();
+        Ok(all)
+    }
+
+    fn barrier(&self) -> Result<()> {
+        self.group.barrier.wait();
+        Ok(())
+    }
+}
+
+/// The others would wait for a rank that panics, and for ever.
+struct Loud;
+
+impl Drop for Loud {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            std::process::abort();
+        }
+    }
+}
+
+/// Runs `body` on every rank, and returns what they make of it.
+fn on_ranks<R: Send>(size: usize, body: impl Fn(Arc<dyn Collective>) -> R + Sync) -> Vec<R> {
+    std::thread::scope(|scope| {
+        let running: Vec<_> = Thread::group(size).into_iter().map(|comm| scope.spawn(|| (Loud, body(comm)).1)).collect();
+        running.into_iter().map(|thread| thread.join().unwrap()).collect()
+    })
+}
+
+fn options(shards: usize) -> SearchOptions {
+    let text = format!(
+        r#"{{"seed": 2, "rounds": 2, "active": 3, "objective": {{"low": 40000, "high": 90000}}, "shards": {shards},
+        "train": {{"epochs": 2, "batch": 30, "lr": 0.1, "label_smoothing": 0.1}}, "candidates": {{"count": 7, "extras": 2}},
+        "score": {{"calibration": 64, "batch": 64}}, "held_out": 0.2}}"#
+    );
+    SearchOptions::from_json(&text).unwrap()
+}
+
+fn trainer(shards: usize, comm: Arc<dyn Collective>) -> Result<SupernetTrainer> {
+    let mut trainer = SupernetTrainer::new(small(), &stripes(150, 1), None, &options(shards))?;
+    trainer.join(comm)?;
+    Ok(trainer)
+}
+
+/// Cancels at every so many questions.
+struct Impatient(u32, Cell<u32>);
+
+impl Control for Impatient {
+    fn cancelled(&self) -> bool {
+        self.1.set(self.1.get() + 1);
+        self.0 > 0 && self.1.get() % self.0 == 0
+    }
+}
+
+impl Observer for Impatient {
+    fn event(&self, _: &Event, _: &Search) {}
+}
+
+/// All that comes of a search: its rounds, its fitness, its weights; and how often it was cancelled.
+#[derive(Debug, PartialEq)]
+struct End(Vec<String>, Vec<Vec<u64>>, Arrays);
+
+fn run(shards: usize, comm: Arc<dyn Collective>, patience: &[u32]) -> (End, u32) {
+    let impatient = Impatient(patience.get(comm.rank()).copied().unwrap_or(0), Cell::new(0));
+    let mut trainer = trainer(shards, comm).unwrap();
+    let mut search = Search::new(small(), options(shards)).unwrap();
+    let mut cancels = 0;
+    let mut active = search.active();
+    loop {
+        match search.step(&mut trainer, &impatient) {
+            Ok(Status::Done) => break,
+            Ok(Status::Round) => active = search.active(),
+            Err(Error::Cancelled) => cancels += 1,
+            Err(other) => panic!("{other}"),
+        }
+    }
+    let lines = json_lines(search.history());
+    let timeless = lines.lines().map(|line| line.split("\"seconds\"").next().unwrap().to_owned()).collect();
+    let fitness = search.scores().iter().map(|cell| cell.iter().map(|score| score.to_bits()).collect()).collect();
+    (End(timeless, fitness, trainer.save(&active).unwrap()), cancels)
+}
+
+#[test]
+fn any_number_of_ranks_ends_with_the_same_bits() {
+    let (alone, _) = run(4, Arc::new(Solo), &[]);
+    assert!(alone.0.len() == 2 && !alone.2.is_empty());
+    for size in [2, 3, 4, 6] {
+        for (end, _) in on_ranks(size, |comm| run(4, comm, &[])) {
+            assert!(end == alone, "{size} ranks");
+        }
+    }
+    assert_ne!(run(2, Arc::new(Solo), &[]).0 .0, alone.0, "parts have statistics of their own");
+}
+
+/// A batch in one part is what it always was, to what is lost in adding gradients as whole numbers.
+#[test]
+fn one_part_on_two_ranks_is_the_undivided_search() {
+    let (alone, _) = run(1, Arc::new(Solo), &[]);
+    for (end, _) in on_ranks(2, |comm| run(1, comm, &[])) {
+        assert_eq!(end.0, alone.0);
+        for (name, array) in &alone.2 {
+            let far = array.values.iter().zip(&end.2[name].values).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+            assert!(far <= 1e-5, "{name}: {far}");
+        }
+    }
+}
+
+#[test]
+fn a_cancel_on_one_rank_stops_all_and_changes_nothing() {
+    let (alone, _) = run(4, Arc::new(Solo), &[]);
+    let ends = on_ranks(3, |comm| run(4, comm, &[0, 23, 37]));
+    assert!(ends[0].1 > 2 && ends.iter().all(|(_, cancels)| *cancels == ends[0].1), "all hear of every cancel");
+    assert!(ends.iter().all(|(end, _)| *end == alone));
+}
+
+/// The step of four parts is the mean of the four steps of its parts.
+#[test]
+fn the_gradient_is_the_mean_over_the_parts() {
+    let (space, data) = (small(), stripes(30, 1));
+    let open: Vec<Vec<u16>> = vec![vec![0, 1], vec![2], vec![1, 3]];
+    let recipe = TrainOptions { batch: 30, weight_decay: 0.0, ..TrainOptions::default() };
+    let network = || Network::new(space.clone(), &open, 5, 0, Device::Cpu).unwrap();
+    let loader = || Loader::new(data.clone(), Normalisation::of(&data), Device::Cpu);
+    let (at, lr) = (At { seed: 5, round: 0, step: 0 }, 0.5);
+    let weights = |network: &Network| store::save(network, &open).unwrap();
+    let before = weights(&network());
+
+    let divided = network();
+    let mut learner = Learner::new(loader(), recipe.clone(), 5);
+    let outcome = learner.step(&Crew::new(Arc::new(Solo), 4), &divided, at, &open, lr).unwrap();
+    let divided = weights(&divided);
+
+    // Parts are cut from the batch as it is changed in one go: each image has the changes that it has undivided.
+    let positions = Order::new(5, Purpose::TrainOrder, 30, 30).batch(0, 0).to_vec();
+    let changes = (recipe.augment.into(), Stream::new(5, Purpose::Augment, 0, 0));
+    let (images, labels) = loader().load(&positions, Some(changes)).unwrap();
+    let (mut sum, mut loss) = (before.clone(), 0.0);
+    for (from, to) in [(0, 7), (7, 15), (15, 22), (22, 30)] {
+        let (part, share) = (network(), (to - from) as f64 / 30.0);
+        let batch = (images.narrow(0, from, to - from), labels.narrow(0, from, to - from));
+        loss += step(&part, &batch, &recipe, at, &open, lr).unwrap().loss * share;
+        for (name, array) in weights(&part) {
+            let moved = array.values.iter().zip(&before[&name].values).map(|(after, before)| (after - before) * share as f32);
+            sum.get_mut(&name).unwrap().values.iter_mut().zip(moved).for_each(|(sum, moved)| *sum += moved);
+        }
+    }
+    assert!((outcome.loss - loss).abs() < 1e-6 && outcome.images == 30, "{outcome:?} {loss}");
+    let mut moved = 0.0f32;
+    for (name, array) in divided.iter().filter(|(name, _)| !name.ends_with("momentum")) {
+        for (place, (a, b)) in array.values.iter().zip(&sum[name].values).enumerate() {
+            moved = moved.max((a - before[name].values[place]).abs());
+            assert!((a - b).abs() <= 1e-5, "{name}: {a} {b}");
+        }
+    }
+    assert!(moved > 1e-2, "the step moves: {moved}");
+}
+
+#[test]
+fn a_loss_that_is_not_finite_is_one_on_all_ranks_and_keeps_the_weights() {
+    let active = vec![vec![0, 1], vec![0, 1], vec![2]];
+    let ends = on_ranks(3, |comm| {
+        let mut trainer = trainer(3, comm).unwrap();
+        trainer.begin_round(2, 0, &active).unwrap();
+        for step in 0..50 {
+            let before = trainer.save(&active).unwrap();
+            match trainer.weight_step(At { seed: 2, round: 0, step }, &active, 1e30) {
+                Ok(_) => {}
+                Err(Error::Diverged { step: at, .. }) => {
+                    assert!(trainer.save(&active).unwrap() == before);
+                    return at;
+                }
+                Err(other) => panic!("{other}"),
+            }
+        }
+        panic!("a rate of 1e30 must diverge");
+    });
+    assert!(ends.iter().all(|at| *at == ends[0]));
+}
+
+#[test]
+fn a_rank_that_fails_is_named_to_the_others() {
+    let active = vec![vec![0, 1], vec![0, 1], vec![2]];
+    let at = At { seed: 2, round: 0, step: 0 };
+    let said = on_ranks(3, |comm| {
+        let rank = comm.rank();
+        let mut trainer = trainer(3, comm).unwrap();
+        if rank != 1 {
+            trainer.begin_round(2, 0, &active).unwrap();
+        }
+        // Rank 1 has no weights yet, which is no reason for the others to wait for ever.
+        let candidate = [Architecture::new(&small(), vec![vec![0], vec![1], vec![2]]).unwrap()];
+        let scored = trainer.score(2, 0, &candidate, &Silent).unwrap_err().to_string();
+        trainer.begin_round(2, 0, &active).unwrap();
+        trainer.weight_step(at, &active, 0.1).unwrap();
+        scored
+    });
+    assert_eq!(said[0], "rank 0 of 3: a step: rank 1 could not do its part; it has the error");
+    assert_eq!(said[1], "libtorch: no round has begun");
+}
+
+#[test]
+fn other_images_on_one_rank_are_refused_on_all() {
+    let said = on_ranks(2, |comm| {
+        let images = stripes(150, comm.rank() as u64);
+        let mut trainer = SupernetTrainer::new(small(), &images, None, &options(2)).unwrap();
+        trainer.join(comm).err().map(|error| error.to_string())
+    });
+    let expected = |rank: usize| Some(format!("rank {rank} of 2: the images: rank 1 has another than rank 0"));
+    assert_eq!(said, [expected(0), expected(1)]);
+}
+
+#[test]
+fn the_selftest_holds_for_threads() {
+    on_ranks(5, |comm| selftest(comm.as_ref()).unwrap());
+}
+
+#[test]
+fn more_parts_than_a_batch_can_have_are_refused() {
+    let error = trainer(16, Arc::new(Solo)).err().unwrap().to_string();
+    assert_eq!(error, "shards: 16 parts of a batch of 30 images: each needs two");
+}
+
+#[test]
+fn pushed_batches_have_no_parts() {
+    let error = PushTrainer::new(small(), &options(2)).err().unwrap().to_string();
+    assert_eq!(error, "shards: 2: pushed batches are not computed in parts");
+}
