@@ -12,6 +12,7 @@ use nse::supernet::learner::{step, Learner, Loader};
 use nse::supernet::network::Network;
 use nse::supernet::{store, PushTrainer, SupernetTrainer};
 use nse::{Error, Result};
+use serde_json::json;
 use std::cell::Cell;
 use std::sync::{Arc, Barrier, Mutex};
 use tch::Device;
@@ -107,7 +108,11 @@ fn options(shards: usize) -> SearchOptions {
 }
 
 fn trainer(shards: usize, comm: Arc<dyn Collective>) -> Result<SupernetTrainer> {
-    let mut trainer = SupernetTrainer::new(small(), &stripes(150, 1), None, &options(shards))?;
+    trainer_of(&options(shards), comm)
+}
+
+fn trainer_of(options: &SearchOptions, comm: Arc<dyn Collective>) -> Result<SupernetTrainer> {
+    let mut trainer = SupernetTrainer::new(small(), &stripes(150, 1), None, options)?;
     trainer.join(comm)?;
     Ok(trainer)
 }
@@ -131,9 +136,13 @@ impl Observer for Impatient {
 struct End(Vec<String>, Vec<Vec<u64>>, Arrays);
 
 fn run(shards: usize, comm: Arc<dyn Collective>, patience: &[u32]) -> (End, u32) {
+    run_of(&options(shards), comm, patience)
+}
+
+fn run_of(options: &SearchOptions, comm: Arc<dyn Collective>, patience: &[u32]) -> (End, u32) {
     let impatient = Impatient(patience.get(comm.rank()).copied().unwrap_or(0), Cell::new(0));
-    let mut trainer = trainer(shards, comm).unwrap();
-    let mut search = Search::new(small(), options(shards)).unwrap();
+    let mut trainer = trainer_of(options, comm).unwrap();
+    let mut search = Search::new(small(), options.clone()).unwrap();
     let mut cancels = 0;
     let mut active = search.active();
     loop {
@@ -181,6 +190,25 @@ fn a_cancel_on_one_rank_stops_all_and_changes_nothing() {
     let ends = on_ranks(3, |comm| run(4, comm, &[0, 23, 37]));
     assert!(ends[0].1 > 2 && ends.iter().all(|(_, cancels)| *cancels == ends[0].1), "all hear of every cancel");
     assert!(ends.iter().all(|(end, _)| *end == alone));
+}
+
+/// Scores that every rank computes by itself, and scores from accuracies that the ranks divide.
+#[test]
+fn a_space_that_shrinks_is_the_same_on_all_ranks() {
+    for scorer in [json!({ "angle": { "samples": 30 } }), json!({ "accuracy": { "samples": 4 } })] {
+        let mut document = serde_json::to_value(options(4)).unwrap();
+        document["strategy"] = json!({ "shrink": { "drop": { "per_cell": 1 }, "until": 30, "refresh": 2 } });
+        document["scorer"] = scorer.clone();
+        let options = SearchOptions::from_json(&document.to_string()).unwrap();
+        let (alone, _) = run_of(&options, Arc::new(Solo), &[]);
+        assert!(alone.0.len() == 2, "{} rounds", alone.0.len());
+        for (size, patience) in [(2, vec![]), (3, vec![0, 23, 37])] {
+            for (end, cancels) in on_ranks(size, |comm| run_of(&options, comm, &patience)) {
+                assert!(end == alone, "{size} ranks by {scorer}");
+                assert_eq!(cancels > 0, !patience.is_empty());
+            }
+        }
+    }
 }
 
 /// The step of four parts is the mean of the four steps of its parts.
