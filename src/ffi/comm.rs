@@ -231,7 +231,7 @@ pub extern "C" fn nse_comm_create(desc: *const nse_comm_desc, out: *mut *mut nse
 /// srun set them; without the first two PET_NODE_RANK, PET_NNODES, PET_MASTER_ADDR and PET_MASTER_PORT, as Kubeflow Trainer v2 does,
 /// where there is one process for a node. LOCAL_RANK only goes to nse_comm_info. Rank 0 opens the port; with
 /// TORCHELASTIC_USE_AGENT_STORE=True torchrun has. Gloo is bound to the local address on the way to MASTER_ADDR, or to the interface
-/// GLOO_SOCKET_IFNAME. What c10d has to complain of it may write to stderr: TORCH_CPP_LOG_LEVEL=FATAL keeps it quiet.
+/// GLOO_SOCKET_IFNAME. c10d writes warnings to stderr.
 ///
 /// `timeout_ms`: as in nse_comm_desc; for the others to come, too. `out`: [out] to free with nse_comm_free.
 ///

@@ -13,7 +13,7 @@ work="$OUT/dist"
 rm -rf "$work" && mkdir -p "$work"
 ${CC:-cc} -std=gnu11 -O1 -g -Wall -Wextra -Werror -I"$root/include" -I"$root/tests/host" "$root/tests/dist/rank.c" -o "$work/rank" \
     -L"$NSE_LIB" -lnse -Wl,-rpath,"$NSE_LIB"
-export OMP_NUM_THREADS=1 TORCH_CPP_LOG_LEVEL=FATAL
+export OMP_NUM_THREADS=1
 unset RANK WORLD_SIZE MASTER_ADDR MASTER_PORT LOCAL_RANK
 die() { echo "tests/dist: $*" >&2; exit 1; }
 # A port that nobody has, as far as one can tell.
