@@ -25,7 +25,7 @@
  *           gives NSE_ERR_CANCELLED. nse_shutdown does so earlier.
  * Unload    The library stays loaded: dlclose does nothing.
  * Silence   Nothing is printed (nse_set_log), no signal handler is set, no random generator or thread count of the process is
- *           touched unasked.
+ *           touched unasked. Only c10d, where nse_comm_launched makes it part of a group, writes warnings to stderr.
  */
 
 #ifndef NSE_H

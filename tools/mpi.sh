@@ -11,7 +11,8 @@ if [ ! -d "$dest" ]; then
     say "fetching OpenMPI (Debian packages, once) into $dest"
     for package in openmpi-bin openmpi-common libopenmpi3 libopenmpi-dev libpmix2 libhwloc15 libevent-core-2.1-7 libevent-pthreads-2.1-7 \
         libmunge2 libltdl7 libnl-3-200 libnl-route-3-200 libibverbs1 libfabric1 libucx0 libpsm2-2 libpsm-infinipath1 librdmacm1 libnuma1; do
-        unpack_deb "$package" "$SCRATCH/root"
+        # Ubuntu has some of them under another name since its times have 64 bits.
+        unpack_deb "$package" "$SCRATCH/root" 2>/dev/null || unpack_deb "${package}t64" "$SCRATCH/root"
     done
     root="$SCRATCH/root"
     libs=$(dirname "$(find "$root/usr/lib" -name 'libmpi.so.40' | head -n 1)")
