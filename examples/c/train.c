@@ -19,8 +19,8 @@ static const char *CODE = "n1kycv.36spet37j1x8sj3";
 
 /* %s: the folder OUT. */
 static const char *RECIPE = "{\"seed\": 1,"
-                            " \"train\": {\"epochs\": 30, \"batch\": 96, \"lr\": 0.12, \"warmup\": 0.05, \"weight_decay\": 3e-4,"
-                            " \"label_smoothing\": 0.05, \"ema\": 0.999, \"clip\": 5, \"drop_path\": 0.02,"
+                            " \"train\": {\"epochs\": 60, \"batch\": 96, \"lr\": 0.12, \"warmup\": 0.05, \"weight_decay\": 3e-4,"
+                            " \"label_smoothing\": 0.05, \"ema\": 0.999, \"clip\": 5,"
                             " \"augment\": {\"pad\": 2, \"flip\": true, \"erase\": 0.15}},"
                             " \"checkpoint\": {\"path\": \"%s/train.checkpoint\", \"seconds\": 30, \"resume\": true}}";
 
