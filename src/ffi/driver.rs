@@ -1,15 +1,15 @@
 //! What works behind the handle of a search: the thread that has it, and who gives it what it learns from.
 
+use super::begin::{start, Begin};
 use super::callback::Events;
 use super::comm::{CommHandle, Taken};
 use super::dataset::nse_dataset;
 use super::handle;
 use super::latency::LatencyHandle;
 use super::search::{nse_search_desc, NSE_SEARCH_LOOK, NSE_SEARCH_PUSHED, NSE_SEARCH_TOLD};
+use super::text;
 use super::view::{Shared, Watch};
 use super::worker::{Reporter, Worker};
-use super::{arch::nse_arch, arch::ArchHandle, text};
-use crate::arch::Architecture;
 use crate::checkpoint::{self, Checkpoint, Expected, Keeper};
 use crate::cost::Metric;
 use crate::data::Dataset;
@@ -54,8 +54,8 @@ enum Driver {
 pub struct State<T> {
     pub search: Search,
     pub trainer: T,
-    keeper: Option<Keeper>,
-    log: Option<EventLog>,
+    pub(super) keeper: Option<Keeper>,
+    pub(super) log: Option<EventLog>,
 }
 
 impl<T: Trainer> State<T> {
@@ -345,68 +345,4 @@ fn wrong_kind<T>(reason: &str) -> Result<T> {
 /// For what ranks agree on before there is a search.
 fn crew(ranks: &Option<Taken>) -> Crew {
     ranks.as_ref().map_or_else(Crew::alone, |ranks| Crew::new(ranks.group.clone(), 1))
-}
-
-/// What a search begins from.
-enum Begin {
-    New(Search),
-    Saved(Checkpoint),
-}
-
-impl Begin {
-    fn search(&self) -> &Search {
-        match self {
-            Begin::New(search) => search,
-            Begin::Saved(checkpoint) => checkpoint.search(),
-        }
-    }
-
-    /// Without a trainer, to be looked at.
-    fn alone(self, shared: &Shared) -> Search {
-        let search = match self {
-            Begin::New(search) => search,
-            Begin::Saved(checkpoint) => checkpoint.into_search(),
-        };
-        shared.publish(&search, None);
-        search
-    }
-
-    /// `writes`: checkpoints and logs, as far as its options want them.
-    fn with<T: Trainer>(self, mut trainer: T, shared: &Shared, writes: bool) -> Result<State<T>> {
-        let search = match self {
-            Begin::New(search) => search,
-            Begin::Saved(checkpoint) => checkpoint.resume(&mut trainer)?,
-        };
-        shared.publish(&search, None);
-        let keeper = search.options().checkpoint.clone().filter(|_| writes).map(Keeper::new);
-        let log = search
-            .options()
-            .tensorboard
-            .as_ref()
-            .filter(|_| writes)
-            .map(|options| EventLog::open(options, &search))
-            .transpose()?;
-        Ok(State { search, trainer, keeper, log })
-    }
-}
-
-/// The architectures to begin with, each with its space.
-fn start(desc: &nse_search_desc) -> Result<Vec<(Arc<Space>, Architecture)>> {
-    if desc.start_count == 0 {
-        return Ok(Vec::new());
-    }
-    if desc.start.is_null() {
-        return Err(Error::Argument { name: "desc", reason: format!("start is NULL, start_count {}", desc.start_count) });
-    }
-    if desc.start_count > 1 << 20 {
-        let reason = format!("start_count {} is not in 0 to {}", desc.start_count, 1 << 20);
-        return Err(Error::Argument { name: "desc", reason });
-    }
-    // SAFETY: not NULL; the caller says that so many handles are there.
-    let handles = unsafe { std::slice::from_raw_parts(desc.start, desc.start_count) };
-    let part = |arch: &*const nse_arch| {
-        let arch = handle::get::<ArchHandle>("desc.start", *arch)?;
-        Ok((arch.space.clone(), arch.architecture.clone()))
-    };
-    handles.iter().map(part).collect()
 }

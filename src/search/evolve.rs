@@ -1,5 +1,6 @@
 //! The space as it changes: which operators of every cell are active, what they have learnt, which leave and which come.
 
+use super::affordable::affordable;
 use super::fitness::{Adam, CellFitness, TwoPaths};
 use super::gates;
 use super::random::{Purpose, Stream};
@@ -12,7 +13,7 @@ use crate::arch::Architecture;
 use crate::cost::Prices;
 use crate::error::Result;
 use crate::json;
-use crate::space::{Cell, Pool, Space};
+use crate::space::{Pool, Space};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
@@ -384,20 +385,6 @@ pub(super) fn used<'a>(architectures: impl Iterator<Item = &'a Architecture>, ce
         used.iter_mut().zip(architecture.cells()).for_each(|(used, operators)| used.extend(operators));
     }
     used
-}
-
-/// The operators of every cell that fit under the window beside the cheapest choice in all other cells.
-fn affordable(space: &Space, prices: &Prices, all: &[Vec<u16>], window: Window) -> Vec<Vec<u16>> {
-    let least = |(i, cell): (usize, &Cell)| match cell.may_be_skipped() {
-        true => 0,
-        false => all[i].iter().map(|o| prices.operator(i, *o)).min().unwrap_or(0),
-    };
-    let least: Vec<u64> = space.cells().iter().enumerate().map(least).collect();
-    let high = window.high.saturating_add(prices.discount());
-    let room = high.saturating_sub(prices.fixed()).saturating_sub(least.iter().sum());
-    let fits =
-        |i: usize, operators: &[u16]| operators.iter().copied().filter(|o| prices.operator(i, *o) <= room + least[i]).collect();
-    all.iter().enumerate().map(|(i, operators)| fits(i, operators)).collect()
 }
 
 /// The empty gate vector, where a cell may not be skipped.

@@ -3,6 +3,7 @@
 //! [`Search`] is the state machine. It decides every number and asks a [`Trainer`] to compute with weights. How the space changes
 //! between rounds is a [`strategy`], what gives an operator its score a [`scorer`].
 
+mod affordable;
 mod asking;
 mod budget;
 pub mod children;
