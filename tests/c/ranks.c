@@ -165,8 +165,8 @@ static void what_fails_on_one_ends_all_and_a_checkpoint_goes_on(void **state) {
         }
         pthread_t threads[2];
         group_init(&g, 2);
-        if (hangs) g.hangs_at = 60;
-        else g.fails_at = 60;
+        if (hangs) g.hangs_at = 40;
+        else g.fails_at = 40;
         for (int r = 0; r < 2; ++r) parts[r].group = &g, parts[r].rank = r;
         for (int r = 0; r < 2; ++r) pthread_create(&threads[r], NULL, live, &parts[r]);
         pthread_join(threads[1], NULL);

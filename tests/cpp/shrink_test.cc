@@ -55,7 +55,7 @@ TEST(Shrink, EvolvesByTheAngleToo) {
 TEST(Shrink, ABadValueIsNamed) {
     const auto error = support::error_of([] { nse::Search(support::space(), support::dataset(), options(R"({"shrink": {"until": 0.5}})")); });
     ASSERT_TRUE(error);
-    EXPECT_EQ(error->status(), NSE_ERR_CONFIG);
+    EXPECT_STREQ(error->name(), "NSE_ERR_CONFIG");
     EXPECT_TRUE(contains(error->what(), "/strategy/shrink/until")) << error->what();
 }
 
