@@ -90,7 +90,7 @@ func TestALoadedSearchEndsWithTheSameResult(t *testing.T) {
 	undisturbed := finish(t, newSearch(t, options(3), nil))
 	for name, at := range map[string]func(Event) bool{
 		"in training":             func(event Event) bool { return event.Kind == EventTrain && event.Step == 11 },
-		"in scoring":              func(event Event) bool { return event.Kind == EventScore && event.Step == 4 },
+		"in scoring":              func(event Event) bool { return event.Round == 1 && event.Kind == EventScore },
 		"in the second round":     func(event Event) bool { return event.Round == 2 && event.Step == 20 },
 		"in the second's scoring": func(event Event) bool { return event.Round == 2 && event.Kind == EventScore },
 	} {
