@@ -121,6 +121,7 @@ func TestWhatBlocksHasAContext(t *testing.T) {
 		"nse_search_push": "Push", "nse_model_train": "TrainModel", "nse_model_evaluate": "Evaluate", "nse_model_export": "Export",
 		"nse_model_export_memory": "ExportMemory", "nse_model_load": "LoadModel", "nse_model_load_memory": "LoadModelMemory",
 		"nse_model_from_search": "ModelFromSearch", "nse_latency_measure_arch": "MeasureArch",
+		"nse_comm_create": "NewComm", "nse_comm_launched": "LaunchedComm", "nse_comm_test": "Test",
 	}
 	sources, _ := sourcesOf(t)
 	declarations := regexp.MustCompile(`(?s)/\*\*(.*?)\*/\s*NSE_API\s+[\w *]*?(nse_\w+)\(`)
