@@ -5,7 +5,7 @@ use super::network::Network;
 use super::store;
 use super::unit::Parameter;
 use crate::error::{Error, Result};
-use crate::search::{Arrays, Comparison, Parts, Products};
+use crate::search::{Arrays, Comparison, Products};
 use std::collections::BTreeMap;
 use tch::{no_grad_guard, Kind, Tensor};
 
@@ -66,10 +66,8 @@ impl Remembered {
             let products = products(then, &parameter.value)?;
             let sum = match place {
                 Place::Ends => &mut comparison.ends,
-                Place::Kernel(cell, operator) => {
-                    &mut comparison.cells[cell].entry(operator).or_insert_with(Parts::default).kernels
-                }
-                Place::Norm(cell, operator) => &mut comparison.cells[cell].entry(operator).or_insert_with(Parts::default).norms,
+                Place::Kernel(cell, operator) => &mut comparison.cells[cell].entry(operator).or_default().kernels,
+                Place::Norm(cell, operator) => &mut comparison.cells[cell].entry(operator).or_default().norms,
             };
             *sum = *sum + products;
         }

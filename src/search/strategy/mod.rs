@@ -52,6 +52,9 @@ pub trait Strategy {
 /// One thing that a cell can do: an operator on a branch, or, None, nothing at all.
 pub type Choice = Option<u16>;
 
+/// Given operators of every cell, and which cells are free to be skipped.
+pub type Reaches<'a> = &'a dyn Fn(&[Vec<u16>], &[bool]) -> bool;
+
 /// Where a search stands.
 pub struct Standing<'a> {
     /// Under way, from 0, and how many there are to be.
@@ -67,7 +70,7 @@ pub struct Standing<'a> {
     /// Of the operators that are active; empty before a round's operators are scored.
     pub scores: Scores,
     /// Whether the cost window can be met with these operators, and with these cells free to be skipped.
-    pub reaches: &'a dyn Fn(&[Vec<u16>], &[bool]) -> bool,
+    pub reaches: Reaches<'a>,
 }
 
 pub struct CellStanding<'a> {
