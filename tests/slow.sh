@@ -106,10 +106,26 @@ fuzz() { "$root/tools/fuzz.sh" "${NSE_FUZZ_SECONDS:-60}"; }
 
 abi() { "$root/tools/abi.sh"; }
 
-# Exported TorchScript in Python's PyTorch.
+# Exported TorchScript in Python's PyTorch, and its launcher.
 python() {
     (cd "$root" && cargo test --release --test supernet -- --ignored --exact onnx::pytorch_in_python_agrees) | tee "$slow/python.log"
     grep -q "^test result: ok. 1 passed" "$slow/python.log"
+    torchrun
+}
+
+# Two ranks as torchrun starts them, with its own store: they find what one process alone does.
+torchrun() {
+    rm -rf "$slow/torchrun" && mkdir "$slow/torchrun"
+    ${CC:-cc} -std=gnu11 -O1 -g -I"$root/include" -I"$root/tests/host" "$root/tests/dist/rank.c" -o "$slow/torchrun/rank" -L"$NSE_LIB" -lnse \
+        -Wl,-rpath,"$NSE_LIB"
+    python=$("$root/tools/pytorch.sh")
+    (
+        cd "$slow/torchrun"
+        "$python" -m torch.distributed.run --nproc-per-node 2 --no-python ./rank together together.ckpt
+        ./rank alone alone.ckpt
+        cmp alone.0 together.0
+        cmp alone.0 together.1
+    )
 }
 
 for rung in ${*:-hosts random valgrind asan-host asan-library miri fuzz abi python}; do

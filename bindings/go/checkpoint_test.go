@@ -103,9 +103,14 @@ func TestALoadedSearchEndsWithTheSameResult(t *testing.T) {
 					cancel()
 				}
 			})
-			for err := error(nil); err == nil; {
-				if _, err = search.Step(ctx); err != nil {
+			for {
+				done, err := search.Step(ctx)
+				if err != nil {
 					fails(t, err, ErrCancelled)
+					break
+				}
+				if done {
+					t.Fatal("no such event")
 				}
 			}
 			if err := search.Save(t.Context(), path); err != nil {

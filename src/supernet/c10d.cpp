@@ -23,8 +23,6 @@ at::Tensor view(void *values, size_t count, at::ScalarType kind) {
     return at::from_blob(values, {static_cast<int64_t>(count)}, kind);
 }
 
-void finish(const c10::intrusive_ptr<c10d::Work> &work) { work->wait(); }
-
 }  // namespace
 
 extern "C" {
@@ -66,7 +64,7 @@ void nse_shim_group_free(nse_shim_group *group) {
 char *nse_shim_group_sum(nse_shim_group *group, int64_t *numbers, size_t count) {
     return nse::guarded([&] {
         std::vector<at::Tensor> tensors{view(numbers, count, at::kLong)};
-        finish(group->group->allreduce(tensors));
+        group->group->allreduce(tensors)->wait();
     });
 }
 
@@ -75,14 +73,14 @@ char *nse_shim_group_max(nse_shim_group *group, double *numbers, size_t count) {
         std::vector<at::Tensor> tensors{view(numbers, count, at::kDouble)};
         c10d::AllreduceOptions options;
         options.reduceOp = c10d::ReduceOp::MAX;
-        finish(group->group->allreduce(tensors, options));
+        group->group->allreduce(tensors, options)->wait();
     });
 }
 
 char *nse_shim_group_broadcast(nse_shim_group *group, uint8_t *bytes, size_t count) {
     return nse::guarded([&] {
         std::vector<at::Tensor> tensors{view(bytes, count, at::kByte)};
-        finish(group->group->broadcast(tensors));
+        group->group->broadcast(tensors)->wait();
     });
 }
 
@@ -91,12 +89,12 @@ char *nse_shim_group_gather(nse_shim_group *group, uint8_t *own, size_t count, u
         std::vector<at::Tensor> mine{view(own, count, at::kByte)};
         std::vector<std::vector<at::Tensor>> parts(1);
         for (int rank = 0; rank < group->group->getSize(); ++rank) parts[0].push_back(view(all + rank * count, count, at::kByte));
-        finish(group->group->allgather(parts, mine));
+        group->group->allgather(parts, mine)->wait();
     });
 }
 
 char *nse_shim_group_barrier(nse_shim_group *group) {
-    return nse::guarded([&] { finish(group->group->barrier()); });
+    return nse::guarded([&] { group->group->barrier()->wait(); });
 }
 
 }
