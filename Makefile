@@ -12,7 +12,7 @@ PURE  = $(CURDIR)/target/pure/release
 OUT   = $(CURDIR)/target/programs
 LINK  = -Iinclude -L$(LIB) -lnse -Wl,-rpath,$(LIB)
 
-.PHONY: build demo test test-core test-supernet test-abi test-host test-c test-cpp test-go test-examples test-cli test-dist test-docs test-slow ablation header reference lint clean train-demo service test-service test-install install dist bench
+.PHONY: build demo test test-core test-supernet test-abi test-host test-c test-cpp test-go test-examples test-cli test-dist test-docs test-slow ablation evidence header reference lint clean train-demo service test-service test-install install dist bench
 
 build:
 	@$(torch) $(CARGO) build --release
@@ -129,6 +129,10 @@ reference:
 # What each part of NSE is worth: four methods, three seeds each, an hour or so. Goes on where it was stopped.
 ablation:
 	@$(torch) OMP_NUM_THREADS=1 $(CARGO) bench --quiet --bench ablation -- "$$(tools/dataset.sh)" target/ablation
+
+# What angles and accuracies of a supernet say of networks trained alone: an hour or so of one core. Goes on where it was stopped.
+evidence:
+	@$(torch) OMP_NUM_THREADS=1 $(CARGO) bench --quiet --bench evidence -- "$$(tools/dataset.sh)" target/evidence
 
 # The library against the same supernet and round in plain PyTorch, in turns, after equal results: some minutes. SIZES="S M" does a part,
 # STEPS=25 takes more turns. docs/speed.md says what it shows.

@@ -1,0 +1,56 @@
+//! The ground truth: random architectures of the space, each trained alone with one recipe and tested on the 10,000 test images.
+
+use crate::{append, Images, Outcome, Paths};
+use nse::arch::Architecture;
+use nse::cost::CostTable;
+use nse::search::{Purpose, Silent, Stream};
+use nse::space::Space;
+use nse::supernet::{Model, ModelOptions};
+use serde_json::json;
+use std::sync::Arc;
+
+/// Architectures, all different.
+const COUNT: usize = 80;
+/// So many of them are trained with two more seeds, for the noise.
+const AGAIN: usize = 12;
+pub const HEADER: &str = "architecture,macs,params,seed,accuracy\n";
+
+/// Adds what is missing.
+pub fn measure(space: &Arc<Space>, images: &Images, paths: &Paths) -> Outcome<()> {
+    let costs = CostTable::new(space);
+    let drawn = draw(space)?;
+    let more = drawn[..AGAIN].iter().flat_map(|architecture| [(architecture, 2), (architecture, 3)]);
+    for (architecture, seed) in drawn.iter().map(|architecture| (architecture, 1)).chain(more) {
+        let (cost, name) = (costs.architecture(architecture), crate::tables::written(space, architecture));
+        let start = format!("{name},{},{},{seed},", cost.macs, cost.params);
+        if !paths.read("alone.csv").lines().any(|line| line.starts_with(&start)) {
+            append(paths, "alone.csv", HEADER, &format!("{start}{:.4}\n", train(space, architecture, seed, images)?))?;
+        }
+    }
+    Ok(())
+}
+
+/// Every choice of a cell as likely as the others.
+fn draw(space: &Space) -> Outcome<Vec<Architecture>> {
+    let mut stream = Stream::new(0, Purpose::Children, 0, 0);
+    let mut drawn: Vec<Architecture> = Vec::new();
+    while drawn.len() < COUNT {
+        let choice = |cell: &nse::space::Cell, stream: &mut Stream| {
+            let choices = cell.operators.len() + usize::from(cell.may_be_skipped());
+            let index = stream.below(choices as u64) as usize;
+            (index < cell.operators.len()).then_some(index as u16).into_iter().collect()
+        };
+        let architecture = Architecture::new(space, space.cells().iter().map(|cell| choice(cell, &mut stream)).collect())?;
+        if !drawn.contains(&architecture) {
+            drawn.push(architecture);
+        }
+    }
+    Ok(drawn)
+}
+
+fn train(space: &Arc<Space>, architecture: &Architecture, seed: u64, images: &Images) -> Outcome<f64> {
+    let recipe = json!({ "seed": seed, "threads": 1, "train": { "epochs": crate::EPOCHS_ALONE, "batch": crate::BATCH, "lr": crate::LR } });
+    let recipe = ModelOptions::from_json(&recipe.to_string())?;
+    let model = Model::train(space.clone(), architecture, &images.train, &recipe, &Silent, &|_| {})?;
+    Ok(model.evaluate(&images.test, &Silent)?.accuracy)
+}
