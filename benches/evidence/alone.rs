@@ -30,8 +30,8 @@ pub fn measure(space: &Arc<Space>, images: &Images, paths: &Paths) -> Outcome<()
     Ok(())
 }
 
-/// Every choice of a cell as likely as the others.
-fn draw(space: &Space) -> Outcome<Vec<Architecture>> {
+/// The architectures, every choice of a cell as likely as the others.
+pub fn draw(space: &Space) -> Outcome<Vec<Architecture>> {
     let mut stream = Stream::new(0, Purpose::Children, 0, 0);
     let mut drawn: Vec<Architecture> = Vec::new();
     while drawn.len() < COUNT {
@@ -49,7 +49,8 @@ fn draw(space: &Space) -> Outcome<Vec<Architecture>> {
 }
 
 fn train(space: &Arc<Space>, architecture: &Architecture, seed: u64, images: &Images) -> Outcome<f64> {
-    let recipe = json!({ "seed": seed, "threads": 1, "train": { "epochs": crate::EPOCHS_ALONE, "batch": crate::BATCH, "lr": crate::LR } });
+    let recipe =
+        json!({ "seed": seed, "threads": 1, "train": { "epochs": crate::EPOCHS_ALONE, "batch": crate::BATCH, "lr": crate::LR } });
     let recipe = ModelOptions::from_json(&recipe.to_string())?;
     let model = Model::train(space.clone(), architecture, &images.train, &recipe, &Silent, &|_| {})?;
     Ok(model.evaluate(&images.test, &Silent)?.accuracy)

@@ -1,7 +1,8 @@
 //! What angles and accuracies of a supernet say of networks trained alone, on Fashion-MNIST: `make evidence`; docs/abs.md says what
 //! was found. No part of it is a test, but tests/core/evidence.rs holds what it left in this folder against the tables.
 //!
-//! Usage: evidence DATA OUT. Lines of CSV are added to OUT, and what is there already is not measured again.
+//! Usage: evidence DATA OUT [EPOCHS SEED]. Lines of CSV are added to OUT, and what is there already is not measured again. With a seed only
+//! that supernet is trained.
 
 mod alone;
 mod running;
@@ -19,8 +20,8 @@ use std::sync::Arc;
 const BATCH: usize = 64;
 const LR: f64 = 0.1;
 const EPOCHS_ALONE: f64 = 1.0;
-/// Of the supernets.
-const SEEDS: [u64; 5] = [1, 2, 3, 4, 5];
+/// Passes over the images of supernets, and their seeds: the study, and whether it is for want of training.
+const SUPERNETS: [(u32, &[u64]); 2] = [(4, &[1, 2, 3, 4, 5]), (16, &[1, 2])];
 
 type Outcome<T> = std::result::Result<T, Box<dyn Error>>;
 
@@ -49,22 +50,24 @@ fn append(paths: &Paths, name: &str, header: &str, lines: &str) -> Outcome<()> {
 fn main() -> Outcome<()> {
     // `cargo bench` adds an argument of its own.
     let arguments: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();
-    let [data, out] = arguments.as_slice() else {
-        return Err("usage: evidence DATA OUT".into());
+    let [data, out, chosen @ ..] = arguments.as_slice() else {
+        return Err("usage: evidence DATA OUT [EPOCHS SEED]".into());
     };
     let (paths, space) = (Paths(out.into()), Arc::new(Space::from_json(include_str!("space.json"))?));
     std::fs::create_dir_all(out)?;
     let images = Images { train: open(data, "train")?, test: open(data, "t10k")? };
+    if let [epochs, seed] = chosen {
+        return supernet::measure(&space, &images, &paths, epochs.parse()?, seed.parse()?);
+    }
     alone::measure(&space, &images, &paths)?;
-    SEEDS.iter().try_for_each(|seed| supernet::measure(&space, &images, &paths, *seed))?;
+    for (epochs, seeds) in SUPERNETS {
+        seeds.iter().try_for_each(|seed| supernet::measure(&space, &images, &paths, epochs, *seed))?;
+    }
     let truth = tables::read(&space, &paths.read("alone.csv"))?;
     let scored = tables::read_scores(&space, &paths.read("scores.csv"))?;
     let judged = tables::read_choices(&paths.read("choices.csv"))?;
-    let parts = [
-        tables::noise(&truth),
-        tables::ranking(&truth, &scored),
-        tables::losses(&tables::Wanted::of(&space, &truth), &judged),
-    ];
+    let wanted = tables::Wanted::of(&space, &truth);
+    let parts = [tables::noise(&truth), tables::ranking(&truth, &scored), tables::losses(&wanted, &judged)];
     std::fs::write(paths.0.join("evidence.md"), parts.join("\n"))?;
     print!("{}", parts.join("\n"));
     Ok(())

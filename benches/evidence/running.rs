@@ -30,13 +30,21 @@ impl Running {
     }
 
     /// Of a pass over the batch of a step, with the weights before it.
-    pub fn see(&mut self, loader: &mut Loader, at: At, augment: Augment, positions: &[u32], open: &[Vec<u16>], weights: &Arrays) -> nse::Result<()> {
+    pub fn see(
+        &mut self,
+        loader: &mut Loader,
+        at: At,
+        augment: Augment,
+        positions: &[u32],
+        open: &[Vec<u16>],
+        weights: &Arrays,
+    ) -> nse::Result<()> {
         self.with(weights, open)?;
         let stream = Stream::new(at.seed, Purpose::Augment, at.round, at.step);
         let (images, _) = loader.load(positions, Some((augment.into(), stream)))?;
         let mut pass = Calibration::default();
         pass.begin_pass();
-        no_grad(|| self.copy.forward(&images, open, &Norm::Calibrate(&pass)))?;
+        let _logits = no_grad(|| self.copy.forward(&images, open, &Norm::Calibrate(&pass)))?;
         let mut batch = pass.into_statistics().into_iter();
         let (stem, tail, _) = self.copy.ends();
         average(&mut self.stem, batch.by_ref().take(usize::from(stem.norm.is_some())));
@@ -58,7 +66,8 @@ impl Running {
 
     /// In the order of a forward pass.
     pub fn of(&self, open: &[Vec<u16>]) -> Statistics {
-        let branches = open.iter().enumerate().flat_map(|(cell, open)| open.iter().filter_map(move |o| self.branches.get(&(cell, *o))));
+        let branches =
+            open.iter().enumerate().flat_map(|(cell, open)| open.iter().filter_map(move |o| self.branches.get(&(cell, *o))));
         let parts = std::iter::once(&self.stem).chain(branches).chain([&self.tail]);
         parts.flatten().map(|(mean, var)| (mean.shallow_clone(), var.shallow_clone())).collect()
     }

@@ -2,8 +2,8 @@
 //! searches of a seed take the same steps, so the supernet is trained once: [`Shared`] sees to it that they do.
 
 use crate::running::Running;
-use crate::tables::{read, written, Alone, ALL_LEFT};
-use crate::{append, Images, Outcome, Paths, BATCH, LR};
+use crate::tables::{written, ALL_LEFT};
+use crate::{alone, append, Images, Outcome, Paths, BATCH, LR};
 use nse::arch::Architecture;
 use nse::data::{Dataset, Normalisation, Order};
 use nse::search::scorer::Angle;
@@ -16,37 +16,35 @@ use std::fmt::Write;
 use std::sync::Arc;
 use tch::Device;
 
-/// Passes over the training images, of the one round that is trained.
-const EPOCHS: f64 = 4.0;
 /// Part of the training images by which accuracies are measured: 3,000.
 const HELD_OUT: f64 = 0.05;
 const SCORED_AT_A_TIME: usize = 500;
 
-pub const SCORES: &str = "seed,architecture,angle,angle_with_norms,recalibrated,raw\n";
-pub const CHOICES: &str = "seed,scorer,cell,choice,score,stays\n";
+pub const SCORES: &str = "epochs,seed,architecture,angle,angle_with_norms,recalibrated,raw\n";
+pub const CHOICES: &str = "epochs,seed,scorer,cell,choice,score,stays\n";
 
-/// Adds what is missing of a seed.
-pub fn measure(space: &Arc<Space>, images: &Images, paths: &Paths, seed: u64) -> Outcome<()> {
-    let missing = |name: &str| !paths.read(name).lines().any(|line| line.starts_with(&format!("{seed},")));
+/// Adds what is missing of a supernet that is trained for so many passes over the images.
+pub fn measure(space: &Arc<Space>, images: &Images, paths: &Paths, epochs: u32, seed: u64) -> Outcome<()> {
+    let missing = |name: &str| !paths.read(name).lines().any(|line| line.starts_with(&format!("{epochs},{seed},")));
     if !missing("scores.csv") && !missing("choices.csv") {
         return Ok(());
     }
     let (train, held_out) = images.train.split(HELD_OUT, seed)?;
-    let mut trainer = Shared::new(space, &train, &held_out, &options(seed, "angle")?)?;
+    let mut trainer = Shared::new(space, &train, &held_out, &options(epochs, seed, "angle")?)?;
     let mut choices = String::new();
     for scorer in ["angle", "magnitude", "accuracy"] {
-        let mut search = Search::new(space.clone(), options(seed, scorer)?)?;
+        let mut search = Search::new(space.clone(), options(epochs, seed, scorer)?)?;
         trainer.again = !trainer.steps.is_empty();
         search.step(&mut trainer, &Silent)?;
         let record = search.history().last().ok_or("the round left no record")?;
         for (cell, scores) in record.scores.iter().enumerate() {
             for ChoiceScore { operator, score, stays } in scores {
                 let choice = operator.as_deref().unwrap_or("-");
-                writeln!(choices, "{seed},{scorer},{cell},{choice},{score:.6},{}", u8::from(*stays))?;
+                writeln!(choices, "{epochs},{seed},{scorer},{cell},{choice},{score:.6},{}", u8::from(*stays))?;
             }
         }
     }
-    let scores = scores(space, &mut trainer, &paths.read("alone.csv"), seed)?;
+    let scores = scores(space, &mut trainer, epochs, seed)?;
     if missing("choices.csv") {
         append(paths, "choices.csv", CHOICES, &choices)?;
     }
@@ -56,12 +54,12 @@ pub fn measure(space: &Arc<Space>, images: &Images, paths: &Paths, seed: u64) ->
     Ok(())
 }
 
-fn options(seed: u64, scorer: &str) -> Outcome<SearchOptions> {
+fn options(epochs: u32, seed: u64, scorer: &str) -> Outcome<SearchOptions> {
     let options = json!({
         "seed": seed, "threads": 1, "branches": "single",
         "strategy": { "shrink": { "drop": { "down_to": ALL_LEFT } } }, "scorer": scorer,
         "objective": { "low": 0, "high": 1e9 },
-        "train": { "epochs": EPOCHS, "batch": BATCH, "lr": LR },
+        "train": { "epochs": epochs, "batch": BATCH, "lr": LR },
         "candidates": { "count": 1, "extras": 0, "too_few": "accept" },
         "score": { "calibration": 1024, "batch": SCORED_AT_A_TIME },
     });
@@ -69,18 +67,17 @@ fn options(seed: u64, scorer: &str) -> Outcome<SearchOptions> {
 }
 
 /// One line for every architecture of the ground truth.
-fn scores(space: &Arc<Space>, trainer: &mut Shared, alone: &str, seed: u64) -> Outcome<String> {
+fn scores(space: &Arc<Space>, trainer: &mut Shared, epochs: u32, seed: u64) -> Outcome<String> {
     let all: Vec<Vec<u16>> = space.cells().iter().map(|cell| (0..cell.operators.len() as u16).collect()).collect();
     let comparison = trainer.compare(&all)?;
-    let truth: Vec<Alone> = read(space, alone)?.into_iter().filter(|alone| alone.seed == 1).collect();
-    let architectures: Vec<Architecture> = truth.into_iter().map(|alone| alone.architecture).collect();
+    let architectures = alone::draw(space)?;
     let recalibrated = trainer.score(seed, 0, &architectures, &Silent)?;
     let mut lines = String::new();
     for (architecture, recalibrated) in architectures.iter().zip(recalibrated) {
         let angle = |norms, identity| Angle { norms, identity, ..Angle::default() }.of(space, &comparison, architecture);
         let (plain, full, raw) = (angle(false, false), angle(true, true), trainer.raw(architecture)?);
         let name = written(space, architecture);
-        writeln!(lines, "{seed},{name},{plain:.6},{full:.6},{recalibrated:.4},{raw:.4}")?;
+        writeln!(lines, "{epochs},{seed},{name},{plain:.6},{full:.6},{recalibrated:.4},{raw:.4}")?;
     }
     Ok(lines)
 }
@@ -154,7 +151,12 @@ impl Trainer for Shared {
         Ok(outcome)
     }
 
-    fn architecture_step(&mut self, at: At, active: &[Vec<u16>], paths: &[Option<TwoPaths>]) -> nse::Result<(f64, Vec<PathGradient>)> {
+    fn architecture_step(
+        &mut self,
+        at: At,
+        active: &[Vec<u16>],
+        paths: &[Option<TwoPaths>],
+    ) -> nse::Result<(f64, Vec<PathGradient>)> {
         self.inner.architecture_step(at, active, paths)
     }
 

@@ -29,9 +29,12 @@ pub struct Alone {
     pub accuracy: f64,
 }
 
+/// A supernet: passes over the images, and seed.
+pub type Supernet = (u32, u64);
+
 /// What a supernet says of an architecture.
 pub struct Scored {
-    pub seed: u64,
+    pub supernet: Supernet,
     pub architecture: Architecture,
     /// As in `SCORES`.
     pub by: [f64; 4],
@@ -39,7 +42,7 @@ pub struct Scored {
 
 /// What a search says of a choice.
 pub struct Judged {
-    pub seed: u64,
+    pub supernet: Supernet,
     pub scorer: String,
     pub choice: Choice,
     pub score: f64,
@@ -60,17 +63,19 @@ pub fn written(space: &Space, architecture: &Architecture) -> String {
 }
 
 fn architecture(space: &Space, written: &str) -> Outcome<Architecture> {
-    let cells: Vec<Vec<&str>> = written.split(' ').map(|name| Some(name).filter(|name| *name != "-").into_iter().collect()).collect();
+    let cells: Vec<Vec<&str>> =
+        written.split(' ').map(|name| Some(name).filter(|name| *name != "-").into_iter().collect()).collect();
     Ok(Architecture::from_json(space, &json!({ "cells": cells }).to_string())?)
 }
 
 /// The lines below the header.
 fn rows<const N: usize>(csv: &str) -> Outcome<Vec<[&str; N]>> {
-    let row = |line: &'_ str| -> Outcome<[&str; N]> {
-        let columns: Vec<&str> = line.split(',').collect();
-        columns.try_into().map_err(|_| format!("not {N} columns: {line}").into())
-    };
     csv.lines().skip(1).map(row).collect()
+}
+
+fn row<const N: usize>(line: &str) -> Outcome<[&str; N]> {
+    let columns: Vec<&str> = line.split(',').collect();
+    columns.try_into().map_err(|_| format!("not {N} columns: {line}").into())
 }
 
 pub fn read(space: &Space, alone: &str) -> Outcome<Vec<Alone>> {
@@ -82,17 +87,18 @@ pub fn read(space: &Space, alone: &str) -> Outcome<Vec<Alone>> {
 }
 
 pub fn read_scores(space: &Space, scores: &str) -> Outcome<Vec<Scored>> {
-    let row = |[seed, name, a, b, c, d]: [&str; 6]| {
+    let row = |[epochs, seed, name, a, b, c, d]: [&str; 7]| {
         let by = [a.parse()?, b.parse()?, c.parse()?, d.parse()?];
-        Ok(Scored { seed: seed.parse()?, architecture: architecture(space, name)?, by })
+        Ok(Scored { supernet: (epochs.parse()?, seed.parse()?), architecture: architecture(space, name)?, by })
     };
     rows(scores)?.into_iter().map(row).collect()
 }
 
 pub fn read_choices(choices: &str) -> Outcome<Vec<Judged>> {
-    let row = |[seed, scorer, cell, choice, score, stays]: [&str; 6]| {
+    let row = |[epochs, seed, scorer, cell, choice, score, stays]: [&str; 7]| {
         let choice = (cell.parse()?, choice.into());
-        Ok(Judged { seed: seed.parse()?, scorer: scorer.into(), choice, score: score.parse()?, stays: stays == "1" })
+        let supernet = (epochs.parse()?, seed.parse()?);
+        Ok(Judged { supernet, scorer: scorer.into(), choice, score: score.parse()?, stays: stays == "1" })
     };
     rows(choices)?.into_iter().map(row).collect()
 }
@@ -114,33 +120,53 @@ pub fn tau(a: &[f64], b: &[f64]) -> f64 {
     }
 }
 
+/// Lengths of training, and the supernets of each.
+fn lengths(supernets: impl Iterator<Item = Supernet>) -> BTreeMap<u32, BTreeSet<Supernet>> {
+    let mut lengths: BTreeMap<u32, BTreeSet<Supernet>> = BTreeMap::new();
+    for supernet in supernets {
+        lengths.entry(supernet.0).or_default().insert(supernet);
+    }
+    lengths
+}
+
 /// How the scores of a supernet, and costs, rank the networks trained alone with seed 1.
 pub fn ranking(alone: &[Alone], scored: &[Scored]) -> String {
     let truth: Vec<&Alone> = alone.iter().filter(|alone| alone.seed == 1).collect();
     let accuracy: Vec<f64> = truth.iter().map(|alone| alone.accuracy).collect();
-    let mut table = "| ranked by | Kendall's tau | each supernet |\n|---|---|---|\n".to_string();
-    for (i, name) in SCORES.iter().enumerate() {
-        let of_seed = |seed: u64| {
-            let score = |alone: &&Alone| {
-                let found = scored.iter().find(|scored| scored.seed == seed && scored.architecture == alone.architecture);
-                found.map_or(f64::NAN, |scored| scored.by[i])
-            };
-            tau(&truth.iter().map(score).collect::<Vec<_>>(), &accuracy)
+    let of_supernet = |supernet: &Supernet, column: usize| {
+        let score = |alone: &&Alone| {
+            let found = scored.iter().find(|scored| scored.supernet == *supernet && scored.architecture == alone.architecture);
+            found.map_or(f64::NAN, |scored| scored.by[column])
         };
-        let taus: Vec<f64> = scored.iter().map(|s| s.seed).collect::<BTreeSet<_>>().into_iter().map(of_seed).collect();
-        let _ = writeln!(table, "| {name} | {} | {} |", spread(&taus, 3), each(&taus, 3));
+        tau(&truth.iter().map(score).collect::<Vec<_>>(), &accuracy)
+    };
+    let lengths = lengths(scored.iter().map(|scored| scored.supernet));
+    let (mut head, mut rule) = ("| ranked by |".to_string(), "|---|".to_string());
+    for epochs in lengths.keys() {
+        let _ = write!(head, " tau, {epochs} epochs | each supernet |");
+        rule += "---|---|";
     }
-    let costs = [("multiply-accumulates", truth.iter().map(|a| a.macs as f64).collect::<Vec<_>>()), ("parameters", truth.iter().map(|a| a.params as f64).collect())];
-    for (name, cost) in costs {
-        let _ = writeln!(table, "| {name} | {:.3} | |", tau(&cost, &accuracy));
+    let mut table = format!("{head}\n{rule}\n");
+    for (column, name) in SCORES.iter().enumerate() {
+        let _ = write!(table, "| {name} |");
+        for supernets in lengths.values() {
+            let taus: Vec<f64> = supernets.iter().map(|supernet| of_supernet(supernet, column)).collect();
+            let _ = write!(table, " {} | {} |", spread(&taus, 2), each(&taus, 2));
+        }
+        table.push('\n');
+    }
+    let macs = truth.iter().map(|alone| alone.macs as f64).collect::<Vec<_>>();
+    let params = truth.iter().map(|alone| alone.params as f64).collect::<Vec<_>>();
+    for (name, cost) in [("multiply-accumulates", macs), ("parameters", params)] {
+        let _ = writeln!(table, "| {name} |{}", format!(" {:.2} | |", tau(&cost, &accuracy)).repeat(lengths.len()));
     }
     table
 }
 
 /// The choices that a shrunk space should have.
 pub struct Wanted {
-    /// All, the best first: by the mean accuracy of the networks that have them.
-    pub ranked: Vec<Choice>,
+    /// All, the best first, with the mean accuracy of the networks that have them.
+    pub ranked: Vec<(f64, Choice)>,
     /// Those of the best architectures.
     pub of_best: BTreeSet<Choice>,
 }
@@ -159,15 +185,21 @@ impl Wanted {
         let mut ranked: Vec<(f64, Choice)> = with.into_iter().map(|(choice, all)| (mean(&all), choice)).collect();
         ranked.sort_by(|(a, _), (b, _)| b.total_cmp(a));
         let of_best = truth.iter().take(BEST_ARCHITECTURES).flat_map(|alone| choices(alone)).collect();
-        Wanted { ranked: ranked.into_iter().map(|(_, choice)| choice).collect(), of_best }
+        Wanted { ranked, of_best }
     }
 
-    /// Of the best choices, of those of the best architectures; and the place of the best that is lost.
-    fn lost(&self, left: &BTreeSet<Choice>) -> [f64; 3] {
-        let best = self.ranked.iter().take(BEST_CHOICES).filter(|choice| !left.contains(choice)).count();
+    /// Of the best choices, and of those of the best architectures.
+    fn lost(&self, left: &BTreeSet<Choice>) -> [f64; 2] {
+        let best = self.ranked.iter().take(BEST_CHOICES).filter(|(_, choice)| !left.contains(choice)).count();
         let of_best = self.of_best.iter().filter(|choice| !left.contains(choice)).count();
-        let first = self.ranked.iter().position(|choice| !left.contains(choice)).map_or(self.ranked.len(), |place| place + 1);
-        [best as f64, of_best as f64, first as f64]
+        [best as f64, of_best as f64]
+    }
+
+    /// With the mean accuracies.
+    fn tau<'a>(&self, judged: impl Iterator<Item = &'a Judged>) -> f64 {
+        let mean = |choice: &Choice| self.ranked.iter().find(|(_, other)| other == choice).map(|(mean, _)| *mean);
+        let (scores, means): (Vec<f64>, Vec<f64>) = judged.filter_map(|j| Some((j.score, mean(&j.choice)?))).unzip();
+        tau(&scores, &means)
     }
 }
 
@@ -180,60 +212,56 @@ pub fn left(order: &[Choice]) -> BTreeSet<Choice> {
 
 /// What every scorer loses when the space shrinks, and what the truth and chance would.
 pub fn losses(wanted: &Wanted, judged: &[Judged]) -> String {
+    let (of_best, best) = (wanted.of_best.len(), BEST_ARCHITECTURES);
     let mut table = format!(
-        "| scored by | of the {BEST_CHOICES} best choices lost | each supernet | of the {} choices of the {BEST_ARCHITECTURES} best networks lost | each supernet | best choice lost |\n\
-         |---|---|---|---|---|---|\n",
-        wanted.of_best.len()
+        "| supernet | scored by | tau with mean accuracies | of the {BEST_CHOICES} best choices lost | each supernet | of the {of_best} choices of the \
+         {best} best networks lost | each supernet |\n|---|---|---|---|---|---|---|\n"
     );
-    let mut line = |name: &str, lost: Vec<[f64; 3]>| {
-        let column = |i: usize| lost.iter().map(|lost| lost[i]).collect::<Vec<_>>();
-        let [best, of_best, first] = [0, 1, 2].map(column);
-        let few = lost.len() < 10;
-        let shown = |of: &[f64], text: String| if few && of.len() > 1 { text } else { String::new() };
-        let _ = writeln!(
-            table,
-            "| {name} | {} | {} | {} | {} | {} |",
-            spread(&best, 1),
-            shown(&best, each(&best, 0)),
-            spread(&of_best, 1),
-            shown(&of_best, each(&of_best, 0)),
-            if few { each(&first, 0) } else { format!("{:.1}", mean(&first)) },
-        );
+    let mut line = |supernet: &str, name: &str, taus: String, lost: Vec<[f64; 2]>| {
+        let [best, of_best] = [0, 1].map(|i| lost.iter().map(|lost| lost[i]).collect::<Vec<_>>());
+        let shown = |of: &[f64]| if (2..10).contains(&of.len()) { each(of, 0) } else { String::new() };
+        let (b, o) = (spread(&best, 1), spread(&of_best, 1));
+        let _ = writeln!(table, "| {supernet} | {name} | {taus} | {b} | {} | {o} | {} |", shown(&best), shown(&of_best));
     };
-    let seeds: BTreeSet<u64> = judged.iter().map(|judged| judged.seed).collect();
-    for scorer in SCORERS {
-        let of_seed = |seed: &u64| {
-            let stays = judged.iter().filter(|judged| judged.scorer == scorer && judged.seed == *seed && judged.stays);
-            wanted.lost(&stays.map(|judged| judged.choice.clone()).collect())
-        };
-        line(scorer, seeds.iter().map(of_seed).collect());
+    for (epochs, supernets) in lengths(judged.iter().map(|judged| judged.supernet)) {
+        for scorer in SCORERS {
+            let of = |supernet| judged.iter().filter(move |judged| judged.scorer == scorer && judged.supernet == supernet);
+            let taus: Vec<f64> = supernets.iter().map(|supernet| wanted.tau(of(*supernet))).collect();
+            let left = |supernet| of(supernet).filter(|judged| judged.stays).map(|judged| judged.choice.clone()).collect();
+            let lost = supernets.iter().map(|supernet| wanted.lost(&left(*supernet))).collect();
+            line(&format!("{epochs} epochs"), scorer, spread(&taus, 2), lost);
+        }
     }
-    let mut order: Vec<Choice> = wanted.ranked.iter().rev().cloned().collect();
-    line("the mean accuracies themselves", vec![wanted.lost(&left(&order))]);
+    let mut order: Vec<Choice> = wanted.ranked.iter().rev().map(|(_, choice)| choice.clone()).collect();
+    line("none", "the mean accuracies themselves", "1".into(), vec![wanted.lost(&left(&order))]);
     let shuffled = |i: u64| {
         Stream::new(0, Purpose::Children, 1, i).shuffle(&mut order);
         wanted.lost(&left(&order))
     };
-    line("chance", (0..SHUFFLES).map(shuffled).collect());
+    line("none", "chance", "0".into(), (0..SHUFFLES).map(shuffled).collect());
     table
 }
 
-/// How far seeds and how far architectures are apart, in percent.
+/// How far networks and how far seeds are apart, in percent; and what tau a score would have that knows how good every network is but for
+/// its seed: 2 / pi arcsin(r), where r is the correlation of the two, for normal distributions.
 pub fn noise(alone: &[Alone]) -> String {
     let of_seed = |seed: u64| alone.iter().filter(move |alone| alone.seed == seed);
     let first: Vec<f64> = of_seed(1).map(|alone| 100.0 * alone.accuracy).collect();
-    let mut squares = Vec::new();
-    for one in of_seed(2) {
+    let of_one = |one: &Alone| {
         let same = alone.iter().filter(|other| other.architecture == one.architecture);
-        squares.push(deviation(&same.map(|alone| 100.0 * alone.accuracy).collect::<Vec<_>>()).powi(2));
-    }
-    let (low, high) = first.iter().fold((f64::MAX, f64::MIN), |(low, high), a| (low.min(*a), high.max(*a)));
+        deviation(&same.map(|alone| 100.0 * alone.accuracy).collect::<Vec<_>>()).powi(2)
+    };
+    let squares: Vec<f64> = of_seed(2).map(of_one).collect();
+    let (all, seeds) = (deviation(&first), mean(&squares).sqrt());
+    let (least, greatest) = first.iter().fold((f64::MAX, f64::MIN), |(low, high), a| (low.min(*a), high.max(*a)));
+    let known = (1.0 - (seeds / all).powi(2)).max(0.0).sqrt();
     format!(
-        "{} architectures: {} in {low:.2} to {high:.2}; seeds of one architecture ({} of them, three seeds each): deviation {:.2}\n",
+        "| networks | test accuracy (%) | least and greatest | deviation between seeds of one | tau of a perfect score |\n|---|---|---|---|---|\n\
+         | {} | {} | {least:.2} to {greatest:.2} | {seeds:.2} ({} of them, three seeds each) | {:.2} |\n",
         first.len(),
         spread(&first, 2),
         squares.len(),
-        mean(&squares).sqrt()
+        known.asin() * 2.0 / std::f64::consts::PI
     )
 }
 

@@ -17,6 +17,7 @@ mod distinct;
 mod engine;
 mod environment;
 mod events;
+mod evidence;
 mod export;
 mod fitness;
 mod front_under;
