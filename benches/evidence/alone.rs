@@ -11,16 +11,16 @@ use std::sync::Arc;
 
 /// Architectures, all different.
 const COUNT: usize = 80;
-/// So many of them are trained with two more seeds, for the noise.
-const AGAIN: usize = 12;
+/// Each is trained with two seeds, and so many with a third one, for the noise.
+const THRICE: usize = 12;
 pub const HEADER: &str = "architecture,macs,params,seed,accuracy\n";
 
 /// Adds what is missing.
 pub fn measure(space: &Arc<Space>, images: &Images, paths: &Paths) -> Outcome<()> {
     let costs = CostTable::new(space);
     let drawn = draw(space)?;
-    let more = drawn[..AGAIN].iter().flat_map(|architecture| [(architecture, 2), (architecture, 3)]);
-    for (architecture, seed) in drawn.iter().map(|architecture| (architecture, 1)).chain(more) {
+    let trainings = [(1, COUNT), (2, COUNT), (3, THRICE)].map(|(seed, count)| drawn[..count].iter().map(move |one| (one, seed)));
+    for (architecture, seed) in trainings.into_iter().flatten() {
         let (cost, name) = (costs.architecture(architecture), crate::tables::written(space, architecture));
         let start = format!("{name},{},{},{seed},", cost.macs, cost.params);
         if !paths.read("alone.csv").lines().any(|line| line.starts_with(&start)) {

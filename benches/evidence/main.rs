@@ -20,8 +20,6 @@ use std::sync::Arc;
 const BATCH: usize = 64;
 const LR: f64 = 0.1;
 const EPOCHS_ALONE: f64 = 1.0;
-/// Passes over the images of supernets, and their seeds: the study, and whether it is for want of training.
-const SUPERNETS: [(u32, &[u64]); 2] = [(4, &[1, 2, 3, 4, 5]), (16, &[1, 2])];
 
 type Outcome<T> = std::result::Result<T, Box<dyn Error>>;
 
@@ -60,8 +58,8 @@ fn main() -> Outcome<()> {
         return supernet::measure(&space, &images, &paths, epochs.parse()?, seed.parse()?);
     }
     alone::measure(&space, &images, &paths)?;
-    for (epochs, seeds) in SUPERNETS {
-        seeds.iter().try_for_each(|seed| supernet::measure(&space, &images, &paths, epochs, *seed))?;
+    for (epochs, seed) in tables::SUPERNETS {
+        supernet::measure(&space, &images, &paths, epochs, seed)?;
     }
     let truth = tables::read(&space, &paths.read("alone.csv"))?;
     let scored = tables::read_scores(&space, &paths.read("scores.csv"))?;

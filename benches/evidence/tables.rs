@@ -19,7 +19,7 @@ const BEST_ARCHITECTURES: usize = 3;
 /// Orders by chance.
 const SHUFFLES: u64 = 20_000;
 
-/// A network trained alone.
+/// One training of a network alone.
 pub struct Alone {
     pub architecture: Architecture,
     pub macs: u64,
@@ -29,8 +29,14 @@ pub struct Alone {
     pub accuracy: f64,
 }
 
+/// The mean of the trainings with these seeds, which every network has, is the truth.
+const TRUE_SEEDS: [u64; 2] = [1, 2];
+
 /// A supernet: passes over the images, and seed.
 pub type Supernet = (u32, u64);
+
+/// Those of the study; the last is there to see whether it is for want of training.
+pub const SUPERNETS: [Supernet; 6] = [(4, 1), (4, 2), (4, 3), (4, 4), (4, 5), (16, 1)];
 
 /// What a supernet says of an architecture.
 pub struct Scored {
@@ -129,10 +135,18 @@ fn lengths(supernets: impl Iterator<Item = Supernet>) -> BTreeMap<u32, BTreeSet<
     lengths
 }
 
-/// How the scores of a supernet, and costs, rank the networks trained alone with seed 1.
+/// Every network, with its accuracy by `TRUE_SEEDS`.
+pub fn truth(alone: &[Alone]) -> Vec<(&Alone, f64)> {
+    let of_one = |one: &Alone| {
+        let same = alone.iter().filter(|other| other.architecture == one.architecture && TRUE_SEEDS.contains(&other.seed));
+        mean(&same.map(|alone| alone.accuracy).collect::<Vec<_>>())
+    };
+    alone.iter().filter(|alone| alone.seed == TRUE_SEEDS[0]).map(|one| (one, of_one(one))).collect()
+}
+
+/// How the scores of a supernet, and costs, rank the networks trained alone.
 pub fn ranking(alone: &[Alone], scored: &[Scored]) -> String {
-    let truth: Vec<&Alone> = alone.iter().filter(|alone| alone.seed == 1).collect();
-    let accuracy: Vec<f64> = truth.iter().map(|alone| alone.accuracy).collect();
+    let (truth, accuracy): (Vec<&Alone>, Vec<f64>) = truth(alone).into_iter().unzip();
     let of_supernet = |supernet: &Supernet, column: usize| {
         let score = |alone: &&Alone| {
             let found = scored.iter().find(|scored| scored.supernet == *supernet && scored.architecture == alone.architecture);
@@ -173,18 +187,18 @@ pub struct Wanted {
 
 impl Wanted {
     pub fn of(space: &Space, alone: &[Alone]) -> Self {
-        let mut truth: Vec<&Alone> = alone.iter().filter(|alone| alone.seed == 1).collect();
-        truth.sort_by(|a, b| b.accuracy.total_cmp(&a.accuracy));
+        let mut truth = truth(alone);
+        truth.sort_by(|(_, a), (_, b)| b.total_cmp(a));
         let choices = |alone: &Alone| -> Vec<Choice> {
             written(space, &alone.architecture).split(' ').map(String::from).enumerate().collect()
         };
         let mut with: BTreeMap<Choice, Vec<f64>> = BTreeMap::new();
-        for alone in &truth {
-            choices(alone).into_iter().for_each(|choice| with.entry(choice).or_default().push(alone.accuracy));
+        for (alone, accuracy) in &truth {
+            choices(alone).into_iter().for_each(|choice| with.entry(choice).or_default().push(*accuracy));
         }
         let mut ranked: Vec<(f64, Choice)> = with.into_iter().map(|(choice, all)| (mean(&all), choice)).collect();
         ranked.sort_by(|(a, _), (b, _)| b.total_cmp(a));
-        let of_best = truth.iter().take(BEST_ARCHITECTURES).flat_map(|alone| choices(alone)).collect();
+        let of_best = truth.iter().take(BEST_ARCHITECTURES).flat_map(|(alone, _)| choices(alone)).collect();
         Wanted { ranked, of_best }
     }
 
@@ -219,9 +233,8 @@ pub fn losses(wanted: &Wanted, judged: &[Judged]) -> String {
     );
     let mut line = |supernet: &str, name: &str, taus: String, lost: Vec<[f64; 2]>| {
         let [best, of_best] = [0, 1].map(|i| lost.iter().map(|lost| lost[i]).collect::<Vec<_>>());
-        let shown = |of: &[f64]| if (2..10).contains(&of.len()) { each(of, 0) } else { String::new() };
         let (b, o) = (spread(&best, 1), spread(&of_best, 1));
-        let _ = writeln!(table, "| {supernet} | {name} | {taus} | {b} | {} | {o} | {} |", shown(&best), shown(&of_best));
+        let _ = writeln!(table, "| {supernet} | {name} | {taus} | {b} | {} | {o} | {} |", each(&best, 0), each(&of_best, 0));
     };
     for (epochs, supernets) in lengths(judged.iter().map(|judged| judged.supernet)) {
         for scorer in SCORERS {
@@ -243,24 +256,22 @@ pub fn losses(wanted: &Wanted, judged: &[Judged]) -> String {
 }
 
 /// How far networks and how far seeds are apart, in percent; and what tau a score would have that knows how good every network is but for
-/// its seed: 2 / pi arcsin(r), where r is the correlation of the two, for normal distributions.
+/// its seeds: 2 / pi arcsin(r), where r is the correlation of the two, for normal distributions.
 pub fn noise(alone: &[Alone]) -> String {
-    let of_seed = |seed: u64| alone.iter().filter(move |alone| alone.seed == seed);
-    let first: Vec<f64> = of_seed(1).map(|alone| 100.0 * alone.accuracy).collect();
-    let of_one = |one: &Alone| {
-        let same = alone.iter().filter(|other| other.architecture == one.architecture);
-        deviation(&same.map(|alone| 100.0 * alone.accuracy).collect::<Vec<_>>()).powi(2)
-    };
-    let squares: Vec<f64> = of_seed(2).map(of_one).collect();
-    let (all, seeds) = (deviation(&first), mean(&squares).sqrt());
-    let (least, greatest) = first.iter().fold((f64::MAX, f64::MIN), |(low, high), a| (low.min(*a), high.max(*a)));
-    let known = (1.0 - (seeds / all).powi(2)).max(0.0).sqrt();
+    let truth: Vec<f64> = truth(alone).into_iter().map(|(_, accuracy)| 100.0 * accuracy).collect();
+    let mut same: BTreeMap<&Architecture, Vec<f64>> = BTreeMap::new();
+    alone.iter().for_each(|alone| same.entry(&alone.architecture).or_default().push(100.0 * alone.accuracy));
+    let freedom = |of_one: &Vec<f64>| (of_one.len() - 1) as f64;
+    let squares: f64 = same.values().map(|of_one| deviation(of_one).powi(2) * freedom(of_one)).sum();
+    let seeds = (squares / same.values().map(freedom).sum::<f64>()).sqrt();
+    let (least, greatest) = truth.iter().fold((f64::MAX, f64::MIN), |(low, high), a| (low.min(*a), high.max(*a)));
+    let known = (1.0 - seeds.powi(2) / TRUE_SEEDS.len() as f64 / deviation(&truth).powi(2)).max(0.0).sqrt();
     format!(
-        "| networks | test accuracy (%) | least and greatest | deviation between seeds of one | tau of a perfect score |\n|---|---|---|---|---|\n\
-         | {} | {} | {least:.2} to {greatest:.2} | {seeds:.2} ({} of them, three seeds each) | {:.2} |\n",
-        first.len(),
-        spread(&first, 2),
-        squares.len(),
+        "| networks | trainings | test accuracy of a network (%) | least and greatest | deviation between its seeds | tau of a perfect score |\n\
+         |---|---|---|---|---|---|\n| {} | {} | {} | {least:.2} to {greatest:.2} | {seeds:.2} | {:.2} |\n",
+        truth.len(),
+        alone.len(),
+        spread(&truth, 2),
         known.asin() * 2.0 / std::f64::consts::PI
     )
 }
@@ -282,6 +293,8 @@ fn spread(values: &[f64], digits: usize) -> String {
     }
 }
 
+/// Nothing for a single one, or for very many.
 fn each(values: &[f64], digits: usize) -> String {
+    let values = if (2..10).contains(&values.len()) { values } else { &[] };
     values.iter().map(|v| format!("{v:.digits$}")).collect::<Vec<_>>().join(" ")
 }
