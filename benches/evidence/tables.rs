@@ -29,7 +29,7 @@ pub struct Alone {
     pub accuracy: f64,
 }
 
-/// The mean of the trainings with these seeds, which every network has, is the truth.
+/// The truth is the mean of a network's trainings with these seeds; not of the third, which few have.
 const TRUE_SEEDS: [u64; 2] = [1, 2];
 
 /// A supernet: passes over the images, and seed.
@@ -265,7 +265,9 @@ pub fn noise(alone: &[Alone]) -> String {
     let squares: f64 = same.values().map(|of_one| deviation(of_one).powi(2) * freedom(of_one)).sum();
     let seeds = (squares / same.values().map(freedom).sum::<f64>()).sqrt();
     let (least, greatest) = truth.iter().fold((f64::MAX, f64::MIN), |(low, high), a| (low.min(*a), high.max(*a)));
-    let known = (1.0 - seeds.powi(2) / TRUE_SEEDS.len() as f64 / deviation(&truth).powi(2)).max(0.0).sqrt();
+    // Of the variance of a network's accuracy, what its seeds add.
+    let share = same.values().map(|of_one| 1.0 / of_one.len().min(TRUE_SEEDS.len()) as f64).collect::<Vec<_>>();
+    let known = (1.0 - seeds.powi(2) * mean(&share) / deviation(&truth).powi(2)).max(0.0).sqrt();
     format!(
         "| networks | trainings | test accuracy of a network (%) | least and greatest | deviation between its seeds | tau of a perfect score |\n\
          |---|---|---|---|---|---|\n| {} | {} | {} | {least:.2} to {greatest:.2} | {seeds:.2} | {:.2} |\n",

@@ -48,11 +48,11 @@ fn the_networks_trained_alone_are_of_the_space_and_cost_what_is_written() {
     }
     let of =
         |seed: u64| alone.iter().filter(move |row| row.seed == seed).map(|row| row.architecture.clone()).collect::<BTreeSet<_>>();
-    assert!(of(1).len() >= 60 && of(1) == of(2) && of(3).is_subset(&of(1)));
+    assert!(of(1).len() >= 60 && of(2).len() >= 12 && of(2).is_subset(&of(1)) && of(3).is_subset(&of(2)));
     for (network, accuracy) in tables::truth(&alone) {
-        let [one, two] = [1, 2]
-            .map(|seed| alone.iter().find(|row| row.seed == seed && row.architecture == network.architecture).unwrap().accuracy);
-        assert!((accuracy - (one + two) / 2.0).abs() < 1e-12);
+        let same = alone.iter().filter(|row| row.architecture == network.architecture && row.seed < 3);
+        let (sum, count) = same.fold((0.0, 0.0), |(sum, count), row| (sum + row.accuracy, count + 1.0));
+        assert!((accuracy - sum / count).abs() < 1e-12);
     }
 }
 
