@@ -82,6 +82,9 @@ fn scores(space: &Arc<Space>, trainer: &mut Shared, epochs: u32, seed: u64) -> O
     Ok(lines)
 }
 
+/// A weight step: when, with what open, at which rate.
+type Step = (At, Vec<Vec<u16>>, f64);
+
 /// A trainer of one supernet for several searches that take the same steps, with running statistics beside it.
 struct Shared {
     inner: SupernetTrainer,
@@ -91,7 +94,7 @@ struct Shared {
     augment: Augment,
     held_out: Loader,
     /// What was asked, and what came of it.
-    steps: Vec<((At, Vec<Vec<u16>>, f64), StepOutcome)>,
+    steps: Vec<(Step, StepOutcome)>,
     /// Whether they were taken already.
     again: bool,
 }
