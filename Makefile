@@ -77,7 +77,8 @@ test-cli: build test-core
 
 # Searches in several processes.
 test-dist: build | $(OUT)
-	@NSE_LIB="$(LIB)" OUT="$(OUT)" CC="$(CC)" MPI="$$(tools/mpi.sh)" DATA="$$(tools/dataset.sh)" tests/dist/run.sh
+	@NSE_LIB="$(LIB)" OUT="$(OUT)" CC="$(CC)" MPI="$$(tools/mpi.sh)" DATA="$$(tools/dataset.sh)" GO="$$(tools/go.sh)" \
+		PKG_CONFIG="$$(tools/pkg-config.sh)" tests/dist/run.sh
 
 # The suggestion service for Kubeflow's Katib, asked as Katib asks.
 test-katib: build | $(OUT)
@@ -92,6 +93,7 @@ test-service: build | $(OUT)
 test-examples: build | $(OUT)
 	@NSE_LIB="$(LIB)" OUT="$(OUT)" CC="$(CC)" CXX="$(CXX)" GO="$$(tools/go.sh)" DATA="$$(tools/dataset.sh)" \
 		TORCH="$$(tools/libtorch.sh)" PKG_CONFIG="$$(tools/pkg-config.sh)" tests/examples.sh
+	@NSE_LIB="$(LIB)" OUT="$(OUT)" GO="$$(tools/go.sh)" DATA="$$(tools/dataset.sh)" PKG_CONFIG="$$(tools/pkg-config.sh)" tests/jobs.sh
 
 # Every code block of README.md and docs/ is compiled and run.
 test-docs: build | $(OUT)
