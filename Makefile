@@ -12,7 +12,7 @@ PURE  = $(CURDIR)/target/pure/release
 OUT   = $(CURDIR)/target/programs
 LINK  = -Iinclude -L$(LIB) -lnse -Wl,-rpath,$(LIB)
 
-.PHONY: build demo test test-core test-supernet test-abi test-host test-c test-cpp test-go test-examples test-cli test-dist test-katib test-docs test-slow ablation header reference lint clean train-demo service test-service test-install install dist bench
+.PHONY: build demo test test-core test-supernet test-abi test-host test-c test-cpp test-go test-examples test-cli test-dist test-katib test-deploy test-docs test-slow ablation header reference lint clean train-demo service test-service test-install install dist bench
 
 build:
 	@$(torch) $(CARGO) build --release
@@ -38,7 +38,7 @@ train-demo: build | $(OUT)
 service: build | $(OUT)
 	@NSE_LIB="$(LIB)" OUT="$(OUT)" GO="$$(tools/go.sh 26)" PKG_CONFIG="$$(tools/pkg-config.sh)" tests/go/service.sh build
 
-test: build test-core test-supernet test-abi test-host test-c test-cpp test-go test-examples test-cli test-dist test-katib test-docs test-service test-install
+test: build test-core test-supernet test-abi test-host test-c test-cpp test-go test-examples test-cli test-dist test-katib test-deploy test-docs test-service test-install
 	@echo "nse: all tests passed"
 
 # The pure part and the whole ABI, in a build without libtorch.
@@ -83,6 +83,10 @@ test-dist: build | $(OUT)
 # The suggestion service for Kubeflow's Katib, asked as Katib asks.
 test-katib: build | $(OUT)
 	@NSE_LIB="$(LIB)" OUT="$(OUT)" GO="$$(tools/go.sh)" PKG_CONFIG="$$(tools/pkg-config.sh)" tests/go/katib.sh
+
+# What examples/deploy says for Kubeflow, SLURM and containers, run here without any of them.
+test-deploy: build | $(OUT)
+	@NSE_LIB="$(LIB)" OUT="$(OUT)" CC="$(CC)" GO="$$(tools/go.sh)" YAML="$$(tools/debian.sh python3-yaml)" tests/deploy/run.sh
 
 # The service of docs/service.md, in its page too.
 test-service: build | $(OUT)

@@ -5,6 +5,7 @@ go 1.24.0
 require (
 	github.com/kubeflow/katib v0.19.0
 	github.com/nse-project/nse/bindings/go v0.0.0
+	go.yaml.in/yaml/v3 v3.0.6
 	google.golang.org/grpc v1.72.1
 	google.golang.org/protobuf v1.36.6
 )
