@@ -17,14 +17,19 @@ const (
 	// labelTold is how many results had been told, and the numbers of the last of them: "12.7.9.8" are 12, at the end 7, 9 and 8. What
 	// one label has no room for is in more, nse-told-1 and so on.
 	labelTold = "nse-told"
+	// labelRound is how many results a round has, where the options do not say it.
+	labelRound = "nse-round"
 	// labelRoom is Kubernetes' limit.
 	labelRoom = 63
 )
 
 // labelsOf a suggestion: those told so far, in order, of which the first `known` are on other labels already. The room that is left
 // has these again, for labels of a trial that Katib keeps for itself.
-func labelsOf(number int, told []int, known int) map[string]string {
+func labelsOf(number int, told []int, known, round int) map[string]string {
 	labels := map[string]string{labelNumber: strconv.Itoa(number)}
+	if round > 0 {
+		labels[labelRound] = strconv.Itoa(round)
+	}
 	for i, end := 0, len(told); i == 0 || end > known; i++ {
 		value := strconv.Itoa(end)
 		room, at := labelRoom-len(value), end

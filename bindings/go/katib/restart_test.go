@@ -100,6 +100,25 @@ func TestLearns(t *testing.T) {
 	}
 }
 
+// What Katib lets one change of an experiment, the numbers of trials, changes nothing of what was, nor of what comes next.
+func TestMoreTrials(t *testing.T) {
+	client, _ := serve(t)
+	c := newCluster(t, 3, experiment(set("options", `{"objective": {"low": 12000, "high": 100000}, "told": {"group": 3}}`)))
+	for c.suggestions < 24 {
+		if wanted := c.step(); wanted > 0 {
+			c.create(c.get(client, c.request(wanted)), wanted)
+		}
+	}
+	expected := c.get(client, c.request(4))
+	c.experiment.Spec.MaxTrialCount, c.experiment.Spec.ParallelTrialCount = 400, 9
+	for range 2 {
+		if reply := c.get(client, c.request(4)); !proto.Equal(expected, reply) {
+			t.Fatalf("%v, and with more trials %v", expected, reply)
+		}
+		client, _ = serve(t)
+	}
+}
+
 // Several at once, of several experiments, some of which are no more waited for.
 func TestCrowd(t *testing.T) {
 	client, _ := serve(t)

@@ -68,6 +68,7 @@ func (s *Service) ValidateAlgorithmSettings(
 		return nil, err
 	}
 	if c.grid == nil {
+		c.roundsOf(request.GetExperiment(), &known{})
 		r, err := c.replay()
 		if err != nil {
 			return nil, err
@@ -94,6 +95,7 @@ func (s *Service) GetSuggestions(ctx context.Context, request *api.GetSuggestion
 	if c.grid != nil {
 		return c.grid.suggest(k.next, count)
 	}
+	c.roundsOf(request.GetExperiment(), k)
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	if end, ok := ctx.Deadline(); ok { // the reply needs time too
@@ -115,7 +117,7 @@ func (s *Service) suggest(ctx context.Context, c *config, k *known, name string,
 	if err != nil {
 		return nil, err
 	}
-	if s.last == nil || s.name != name || s.last.config.key != c.key || !s.last.begins(script) {
+	if s.last == nil || s.name != name || s.last.config.key() != c.key() || !s.last.begins(script) {
 		s.forget()
 		if s.last, err = c.replay(); err != nil {
 			return nil, err
@@ -135,7 +137,7 @@ func (s *Service) suggest(ctx context.Context, c *config, k *known, name string,
 		reply.ParameterAssignments = append(reply.ParameterAssignments, &api.GetSuggestionsReply_ParameterAssignments{
 			Assignments: []*api.ParameterAssignment{{Name: Parameter, Value: code}},
 			TrialName:   trialName(name, number, code),
-			Labels:      labelsOf(number, told, old),
+			Labels:      labelsOf(number, told, old, c.round),
 		})
 	}
 	return reply, nil
@@ -149,7 +151,7 @@ func (g *grid) suggest(next, count int) (*api.GetSuggestionsReply, error) {
 			return nil, status.Errorf(codes.ResourceExhausted, "there are only %d different searches", g.count())
 		}
 		reply.ParameterAssignments = append(reply.ParameterAssignments, &api.GetSuggestionsReply_ParameterAssignments{
-			Assignments: assignments, Labels: labelsOf(number, nil, 0),
+			Assignments: assignments, Labels: labelsOf(number, nil, 0, 0),
 		})
 	}
 	return reply, nil

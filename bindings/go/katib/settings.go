@@ -36,8 +36,6 @@ const (
 
 // config is an experiment as it is understood.
 type config struct {
-	// key tells configs apart.
-	key string
 	// grid of the mode "searches", else nil; the rest is of "architectures".
 	grid *grid
 
@@ -45,7 +43,9 @@ type config struct {
 	overrides map[string]any
 	layers    int
 	options   map[string]any
-	latency   string
+	// round has so many results, unless the options say it.
+	round   int
+	latency string
 
 	metric     string
 	minimize   bool
@@ -76,11 +76,6 @@ func configOf(experiment *api.Experiment) (*config, error) {
 	default:
 		return nil, refuse("algorithm setting %q: %q is neither %q nor %q", settingMode, mode, modeArchitectures, modeSearches)
 	}
-	if err != nil {
-		return nil, err
-	}
-	key, err := json.Marshal([]any{c.space, c.overrides, c.options, c.latency, c.metric, c.minimize, c.scale, c.costMetric, c.grid})
-	c.key = string(key)
 	return c, err
 }
 
@@ -149,11 +144,8 @@ func (c *config) readArchitectures(spec *api.ExperimentSpec, settings map[string
 		}
 	}
 	c.latency = settings[settingLatency]
-	if c.space, err = c.readSpace(spec, settings[settingSpace]); err != nil {
-		return err
-	}
-	c.addRounds(int(spec.GetMaxTrialCount()))
-	return nil
+	c.space, err = c.readSpace(spec, settings[settingSpace])
+	return err
 }
 
 // objectOf reads a setting that is a JSON object.
@@ -248,28 +240,43 @@ func (c *config) readGraph(graph *api.GraphConfig) error {
 	return nil
 }
 
-// addRounds makes rounds that fit the number of trials, unless the options say something of them.
-func (c *config) addRounds(trials int) {
+// mostTrials of a round that nobody gave a number.
+const mostTrials = 1_000_000
+
+// roundsOf as many results each as fit the number of trials, unless the options say something of them. It is said on the labels of the trials, because
+// an experiment may be given more trials later.
+func (c *config) roundsOf(experiment *api.Experiment, k *known) {
 	candidates, _ := c.options["candidates"].(map[string]any)
 	_, counted := candidates["count"]
 	_, preset := c.options["preset"]
 	if _, rounds := c.options["rounds"]; rounds || counted || preset {
 		return
 	}
-	count := 50
-	if trials > 0 {
-		count = max(2, (trials+3)/4)
+	if trials := int(experiment.GetSpec().GetMaxTrialCount()); trials > 0 {
+		c.round = max(2, (trials+3)/4)
+	} else {
+		c.round = 50
+	}
+	for _, number := range sorted(k.numbered) {
+		if said, err := strconv.Atoi(k.numbered[number].GetSpec().GetLabels()[labelRound]); err == nil && said > 1 && said <= mostTrials {
+			c.round = said
+			break
+		}
 	}
 	if candidates == nil {
 		candidates = map[string]any{}
 	}
-	candidates["count"] = count
+	candidates["count"] = c.round
 	c.options["candidates"] = candidates
-	// One more than there are results for: what is late does not count in any.
-	c.options["rounds"] = 5
-	if trials == 0 {
-		c.options["rounds"] = 1000
-	}
+	// There is no last one: Katib says when it is enough.
+	c.options["rounds"] = 1000
+}
+
+// key tells configs apart.
+func (c *config) key() string {
+	// Nothing in it cannot be encoded: it came from JSON, or is a finite number.
+	key, _ := json.Marshal([]any{c.space, c.overrides, c.options, c.latency, c.metric, c.minimize, c.scale, c.costMetric})
+	return string(key)
 }
 
 // open makes the space and the search.

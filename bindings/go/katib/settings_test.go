@@ -170,16 +170,18 @@ func TestRounds(t *testing.T) {
 		trials        int32
 		count, rounds any
 	}{
-		{`{"objective": {}}`, 40, 10, 5},
-		{`{"objective": {}}`, 1, 2, 5},
+		{`{"objective": {}}`, 40, 10, 1000},
+		{`{"objective": {}}`, 1, 2, 1000},
 		{`{"objective": {}}`, 0, 50, 1000},
 		{`{"objective": {}, "rounds": 2}`, 40, nil, "2"},
 		{`{"objective": {}, "preset": "laptop"}`, 40, nil, nil},
 	} {
-		c, err := configOf(experiment(set("options", one.options), func(spec *api.ExperimentSpec) { spec.MaxTrialCount = one.trials }))
+		e := experiment(set("options", one.options), func(spec *api.ExperimentSpec) { spec.MaxTrialCount = one.trials })
+		c, err := configOf(e)
 		if err != nil {
 			t.Fatal(err)
 		}
+		c.roundsOf(e, &known{})
 		candidates, _ := c.options["candidates"].(map[string]any)
 		rounds := c.options["rounds"]
 		if number, ok := rounds.(interface{ String() string }); ok {

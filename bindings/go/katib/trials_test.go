@@ -273,7 +273,7 @@ func TestLabels(t *testing.T) {
 				old = len(told)
 				told = append(told, order[len(told):min(len(order), len(told)+1+random.IntN(burst))]...)
 			}
-			labels := labelsOf(number, told, old)
+			labels := labelsOf(number, told, old, run)
 			for key, value := range labels {
 				if !labelled.MatchString(key) || !labelled.MatchString(value) || len(value) > 63 || strings.Contains(value, "..") {
 					t.Fatal(key, value)
