@@ -12,7 +12,7 @@ PURE  = $(CURDIR)/target/pure/release
 OUT   = $(CURDIR)/target/programs
 LINK  = -Iinclude -L$(LIB) -lnse -Wl,-rpath,$(LIB)
 
-.PHONY: build demo test test-core test-supernet test-abi test-host test-c test-cpp test-go test-examples test-cli test-dist test-katib test-deploy test-docs test-slow ablation header reference lint clean train-demo service test-service test-install install dist bench
+.PHONY: build demo test test-core test-supernet test-abi test-host test-c test-cpp test-go test-examples test-cli test-dist test-katib test-deploy test-docs test-slow ablation header reference lint clean train-demo service test-service test-install install dist bench bench-scale
 
 build:
 	@$(torch) $(CARGO) build --release
@@ -146,6 +146,13 @@ bench: build | $(OUT)
 	@$(torch) $(CARGO) bench --quiet --bench speed -- "$$(tools/pytorch.sh)" target/bench "$(or $(SIZES),S M L P)" $(or $(STEPS),7)
 	@$(CC) -std=gnu11 -O2 -Wall -Wextra benches/host.c -o $(OUT)/bench-host $(LINK)
 	@echo "what a host waits while a search trains" && $(OUT)/bench-host
+
+# What more ranks cost and bring, on two cores with nothing else to do: some minutes. docs/scale.md says what it shows.
+bench-scale: build | $(OUT)
+	@$(torch) $(CARGO) bench --quiet --no-run --bench network
+	@$(CC) -std=gnu11 -O2 -Wall -Wextra benches/scale/steps.c -o $(OUT)/bench-steps $(LINK)
+	@python3 benches/scale/scale.py "$$(ls -t $(LIB)/deps/network-* | grep -v '\.d$$' | head -n 1)" $(OUT)/bench-steps target/bench
+	@python3 benches/scale/model.py
 
 lint:
 	@$(CARGO) fmt --all --check

@@ -1,6 +1,7 @@
 /*
  * A rank of a search on random images, whose steps and candidates are timed: started by scale.py, alone or as launchers start ranks. Rank 0
- * prints one line of JSON: seconds of every weight step, and of every group of candidates with the number that is then scored.
+ * prints one line of JSON: seconds of every weight step, and of every group of candidates with the number that is then scored; and how much of that
+ * its cores were at work for it, which says something on a busy machine too.
  *
  *     steps SPACE OVERRIDES CHANNELS SIDE CLASSES BATCH SHARDS STEPS CANDIDATES
  *     steps estimate SPACE OVERRIDES CHANNELS SIDE CLASSES BATCH SHARDS STEPS CANDIDATES    instead: nse_search_estimate
@@ -25,29 +26,32 @@ static nse_status check(nse_status status) {
     return status;
 }
 
-static double now(void) {
+static double now(clockid_t clock) {
     struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
+    clock_gettime(clock, &t);
     return t.tv_sec + t.tv_nsec * 1e-9;
 }
 
 /* When the events came. */
-static struct { double at; uint64_t done; uint32_t kind; } events[MOST];
+static struct { double at, worked; uint64_t done; uint32_t kind; } events[MOST];
 static int count;
 
 static int32_t on_event(void *user, const nse_event *event) {
     (void)user;
-    if (count < MOST) events[count].at = now(), events[count].done = event->step, events[count].kind = event->kind, ++count;
+    if (count == MOST) return 0;
+    events[count].at = now(CLOCK_MONOTONIC), events[count].worked = now(CLOCK_PROCESS_CPUTIME_ID);
+    events[count].done = event->step, events[count].kind = event->kind, ++count;
     return 0;
 }
 
-/* A list of [what was done since the event before, seconds]. */
+/* A list of [what was done since the event before, seconds, seconds of work]. */
 static void print(const char *name, uint32_t kind) {
     const char *comma = "";
     printf(", \"%s\": [", name);
     for (int i = 1; i < count; ++i) {
         if (events[i].kind != kind || events[i - 1].kind != kind || events[i].done <= events[i - 1].done) continue;
-        printf("%s[%d, %.9f]", comma, (int)(events[i].done - events[i - 1].done), events[i].at - events[i - 1].at);
+        printf("%s[%d, %.9f, %.9f]", comma, (int)(events[i].done - events[i - 1].done), events[i].at - events[i - 1].at,
+               events[i].worked - events[i - 1].worked);
         comma = ", ";
     }
     printf("]");
