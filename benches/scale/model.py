@@ -8,7 +8,7 @@ import random
 import sys
 
 RANKS = [1, 8, 64, 512]
-PER_BYTE = float(sys.argv[1]) if len(sys.argv) > 1 else 0.6e-9
+PER_BYTE = float(sys.argv[1]) if len(sys.argv) > 1 else 0.9e-9
 # Published space, 22 cells, five of 27 operators active: nse_search_estimate, weights and momenta of 161 MB, half of them open.
 BYTES = 80.5e6
 PART, CANDIDATE, COUNT, STEPS = 0.05, 0.5, 1000, 1000

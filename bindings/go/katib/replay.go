@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 
 	api "github.com/kubeflow/katib/pkg/apis/manager/v1beta1"
 	nse "github.com/nse-project/nse/bindings/go"
@@ -35,19 +36,21 @@ type replay struct {
 	done   []event
 	// drawn here, by number.
 	drawn map[int]string
-	// foreign codes are those of trials that were not drawn here.
-	foreign map[string]bool
+	// foreign codes are those of trials that were not drawn here; strangers are those of trials without a number, from the beginning.
+	foreign, strangers map[string]bool
 	// visible codes are those of trials that Katib shows, and patient says that results of them are to be expected.
 	visible map[string]bool
 	patient bool
 }
 
-func (c *config) replay() (*replay, error) {
+func (c *config) replay(strangers map[string]bool) (*replay, error) {
 	space, search, err := c.open()
 	if err != nil {
 		return nil, err
 	}
-	return &replay{config: c, space: space, search: search, drawn: map[int]string{}, foreign: map[string]bool{}}, nil
+	return &replay{
+		config: c, space: space, search: search, drawn: map[int]string{}, foreign: maps.Clone(strangers), strangers: strangers,
+	}, nil
 }
 
 func (r *replay) close() {
@@ -124,6 +127,19 @@ func (k *known) script() (events []event, told []int, old int, err error) {
 		}
 	}
 	return events, told, old, nil
+}
+
+// foreign are the codes of strangers.
+func (k *known) foreign() (map[string]bool, error) {
+	found := map[string]bool{}
+	for _, trial := range k.strangers {
+		code, err := codeOf(trial)
+		if err != nil {
+			return nil, err
+		}
+		found[code] = true
+	}
+	return found, nil
 }
 
 // begins says whether what was done is the beginning of a script.
@@ -264,13 +280,6 @@ func (r *replay) again(number int) (string, error) {
 // suggest draws new suggestions, of the numbers from `next`.
 func (r *replay) suggest(ctx context.Context, k *known, count int) (given []string, err error) {
 	r.patient = k.running
-	for _, stranger := range k.strangers {
-		code, err := codeOf(stranger)
-		if err != nil {
-			return nil, err
-		}
-		r.foreign[code] = true
-	}
 	for number := k.next; number < k.next+count; number++ {
 		if ctx.Err() != nil {
 			return nil, status.Errorf(codes.Unavailable, "drew %d of %d suggestions; there was no time for more", len(given), count)

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"maps"
 	"sync"
 	"time"
 
@@ -69,7 +70,7 @@ func (s *Service) ValidateAlgorithmSettings(
 	}
 	if c.grid == nil {
 		c.roundsOf(request.GetExperiment(), &known{})
-		r, err := c.replay()
+		r, err := c.replay(map[string]bool{})
 		if err != nil {
 			return nil, err
 		}
@@ -117,9 +118,13 @@ func (s *Service) suggest(ctx context.Context, c *config, k *known, name string,
 	if err != nil {
 		return nil, err
 	}
-	if s.last == nil || s.name != name || s.last.config.key() != c.key() || !s.last.begins(script) {
+	strangers, err := k.foreign()
+	if err != nil {
+		return nil, err
+	}
+	if s.last == nil || s.name != name || s.last.config.key() != c.key() || !maps.Equal(s.last.strangers, strangers) || !s.last.begins(script) {
 		s.forget()
-		if s.last, err = c.replay(); err != nil {
+		if s.last, err = c.replay(strangers); err != nil {
 			return nil, err
 		}
 		s.name = name
@@ -127,12 +132,12 @@ func (s *Service) suggest(ctx context.Context, c *config, k *known, name string,
 	if err := s.last.follow(ctx, script); err != nil {
 		return nil, err
 	}
-	codes, err := s.last.suggest(ctx, k, count)
+	given, err := s.last.suggest(ctx, k, count)
 	if err != nil {
 		return nil, err
 	}
 	reply := &api.GetSuggestionsReply{}
-	for i, code := range codes {
+	for i, code := range given {
 		number := k.next + i
 		reply.ParameterAssignments = append(reply.ParameterAssignments, &api.GetSuggestionsReply_ParameterAssignments{
 			Assignments: []*api.ParameterAssignment{{Name: Parameter, Value: code}},
