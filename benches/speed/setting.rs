@@ -112,8 +112,8 @@ impl Setting {
             .collect();
         let operators: Vec<_> = self.space.cells()[0].operators.iter().map(ToString::to_string).collect();
         json!({
-            "input": self.space.input().channels, "stem": self.space.stem().cout, "stem_stride": self.space.stem().stride[0],
-            "tail": self.space.tail().cout, "classes": self.space.classes(), "cells": cells, "operators": operators,
+            "input": self.space.input().channels, "stem": self.space.chain().unwrap().stem.cout, "stem_stride": self.space.chain().unwrap().stem.stride[0],
+            "tail": self.space.chain().unwrap().tail.cout, "classes": self.space.classes(), "cells": cells, "operators": operators,
         })
     }
 }

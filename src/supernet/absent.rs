@@ -88,7 +88,8 @@ pub enum SupernetTrainer {}
 pub enum Estimate {}
 
 impl SupernetTrainer {
-    pub fn new(_: Arc<Space>, _: &Dataset, _: Option<&Dataset>, _: &SearchOptions) -> Result<Self> {
+    pub fn new(space: Arc<Space>, _: &Dataset, _: Option<&Dataset>, _: &SearchOptions) -> Result<Self> {
+        space.need_chain("a search with a supernet")?;
         Err(Error::Unsupported("a search with a supernet"))
     }
 
@@ -167,7 +168,8 @@ absent!(PushTrainer);
 pub enum PushTrainer {}
 
 impl PushTrainer {
-    pub fn new(_: Arc<Space>, _: &SearchOptions) -> Result<Self> {
+    pub fn new(space: Arc<Space>, _: &SearchOptions) -> Result<Self> {
+        space.need_chain("a search with a supernet")?;
         Err(Error::Unsupported("a search with a supernet"))
     }
 

@@ -49,6 +49,7 @@ impl Network {
         round: u64,
         device: Device,
     ) -> Result<Self> {
+        let chain = space.need_chain("a network")?;
         let unit = |convolution, init: &mut Init| Unit::new(convolution, variant.activation, init);
         let init = |part| Init::new(seed, round, part, device);
         let branch = |cell: usize, operator: u16| -> Result<Vec<Unit>> {
@@ -67,10 +68,10 @@ impl Network {
             .collect::<Result<_>>()?;
         Ok(Network {
             variant,
-            stem: unit(space.stem().clone(), &mut init(STEM))?,
+            stem: unit(chain.stem.clone(), &mut init(STEM))?,
             cells,
-            tail: unit(space.tail().clone(), &mut init(TAIL))?,
-            classifier: Linear::uniform(space.tail().cout, space.classes(), &mut init(CLASSIFIER))?,
+            tail: unit(chain.tail.clone(), &mut init(TAIL))?,
+            classifier: Linear::uniform(chain.tail.cout, space.classes(), &mut init(CLASSIFIER))?,
             space,
         })
     }

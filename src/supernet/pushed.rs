@@ -35,6 +35,7 @@ pub struct PushTrainer {
 
 impl PushTrainer {
     pub fn new(space: Arc<Space>, options: &SearchOptions) -> Result<Self> {
+        space.need_chain("a search with a supernet")?;
         if options.shards > 1 {
             let reason = format!("{}: pushed batches are not computed in parts", options.shards);
             return Err(Error::Argument { name: "shards", reason });

@@ -42,6 +42,7 @@ pub struct SupernetTrainer {
 impl SupernetTrainer {
     /// `held_out` serves architecture steps and scoring; without it a part of `train` is split off.
     pub fn new(space: Arc<Space>, train: &Dataset, held_out: Option<&Dataset>, options: &SearchOptions) -> Result<Self> {
+        space.need_chain("a search with a supernet")?;
         let device = device::parse(&options.device)?;
         if let Some(threads) = options.threads {
             device::set_threads(threads);

@@ -1,0 +1,32 @@
+// Spaces of stacked cells, through the binding.
+
+#include "support.hpp"
+
+#include <string>
+
+using support::contains;
+
+namespace {
+
+TEST(Cells, ArePublishedOnes) {
+    const auto space = nse::Space::preset("nas-bench-201");
+    EXPECT_TRUE(contains(space.describe(), R"("single_branch":"15625")")) << space.describe();
+    EXPECT_EQ(nse::Space::from_json(space.to_json()).to_json(), space.to_json());
+    const std::string text = "|nor_conv_3x3~0|+|none~0|nor_conv_3x3~1|+|skip_connect~0|none~1|skip_connect~2|";
+    const auto arch = nse::Arch::from_json(space, R"({"genotype": ")" + text + R"("})");
+    EXPECT_TRUE(contains(arch.describe(), "\"genotype\":\"" + text)) << arch.describe();
+    EXPECT_EQ(arch.to_json(), nse::Arch::preset("resnet-201").to_json());
+    const auto abs = nse::Arch::preset("darts-abs").cost();
+    EXPECT_EQ(abs.params, 5590144u);
+    EXPECT_EQ(abs.macs, 618920640u);
+}
+
+TEST(Cells, ABadValueIsNamed) {
+    const auto space = nse::Space::preset("darts-cifar");
+    const auto error = support::error_of([&] { nse::Arch::from_json(space, R"({"genotype": "darts-v3"})"); });
+    ASSERT_TRUE(error);
+    EXPECT_STREQ(error->name(), "NSE_ERR_CONFIG");
+    EXPECT_TRUE(contains(error->what(), "\"darts-v3\" is not a text like Genotype(normal=[...], ...)")) << error->what();
+}
+
+} // namespace
