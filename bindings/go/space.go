@@ -65,7 +65,7 @@ func (s *Space) JSON() (json.RawMessage, error) {
 
 // SpaceDescription is what a space holds and costs.
 type SpaceDescription struct {
-	Name  string `json:"name"`
+	Name string `json:"name"`
 	// Cells of a chain, or edges of stacked cells.
 	Cells int `json:"cells"`
 	// Operators over all cells.

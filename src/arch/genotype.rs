@@ -30,16 +30,18 @@ impl Architecture {
                 return Err(wrong(format!("{name}: {} nodes, the space has {}", nodes.len(), stack.plan().nodes)));
             }
             for (to, (operator, from)) in (inputs..).zip(nodes).flat_map(|(to, node)| node.iter().map(move |pair| (to, pair))) {
-                let edge = stack.find(graph, *from, to).ok_or_else(|| {
-                    wrong(format!("{name}: ({operator:?}, {from}): node {to} has edges from 0 to {}", to - 1))
-                })?;
+                let edge = stack
+                    .find(graph, *from, to)
+                    .ok_or_else(|| wrong(format!("{name}: ({operator:?}, {from}): node {to} has edges from 0 to {}", to - 1)))?;
                 if operator == NONE {
                     continue;
                 }
                 let index = operator.parse().map(|operator| space.cells()[edge].find(&operator)).map_err(wrong)?;
                 let index = index.ok_or_else(|| wrong(format!("{operator} is not a candidate of this space")))?;
                 if cells[edge].contains(&index) {
-                    return Err(wrong(format!("{name}: {operator} from {from} to {to} is there twice, which this space has not")));
+                    return Err(wrong(format!(
+                        "{name}: {operator} from {from} to {to} is there twice, which this space has not"
+                    )));
                 }
                 cells[edge].push(index);
             }
@@ -136,7 +138,8 @@ fn piped(text: &str) -> std::result::Result<Nodes, String> {
 /// `Genotype(normal=[...], normal_concat=..., reduce=[...], reduce_concat=...)`: the graphs of `stack`.
 fn named(text: &str, stack: &Stack) -> std::result::Result<Vec<Nodes>, String> {
     let compact: String = text.chars().filter(|c| !c.is_whitespace()).collect();
-    let start = compact.find("Genotype(").ok_or_else(|| format!("{:?} is not a text like Genotype(normal=[...], ...)", clipped(text)))?;
+    let start =
+        compact.find("Genotype(").ok_or_else(|| format!("{:?} is not a text like Genotype(normal=[...], ...)", clipped(text)))?;
     let body = &compact[start + "Genotype(".len()..];
     let [normal, reduce] = ["normal", "reduce"].map(|key| pairs(body, key));
     let (normal, reduce) = (normal?, reduce?);

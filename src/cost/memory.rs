@@ -58,7 +58,9 @@ pub fn memory(space: &Space, active: &[Vec<u16>], batch: u64, pass: u64, images:
             let one = std::slice::from_ref;
             numbers(one(stem), space.input().size()).and(numbers(one(tail), space.features().size()))
         }
-        Body::Stack(stack) => stack.fixed().iter().fold(Numbers::default(), |sum, (steps, input)| sum.and(of_steps(steps, *input))),
+        Body::Stack(stack) => {
+            stack.fixed().iter().fold(Numbers::default(), |sum, (steps, input)| sum.and(of_steps(steps, *input)))
+        }
     };
     let mut all = Numbers { kept: image, largest: image }.and(ends);
     let (mut half, mut params, mut half_params) = (all, costs.fixed().params, costs.fixed().params);
@@ -76,9 +78,10 @@ pub fn memory(space: &Space, active: &[Vec<u16>], batch: u64, pass: u64, images:
                     let chain = operator.convolutions(cell.input.channels, cell.channels, cell.stride());
                     numbers(&chain, cell.input.size())
                 }
-                Some(stack) => {
-                    stack.work(i, operator).iter().fold(Numbers::default(), |sum, (steps, input)| sum.and(of_steps(steps, *input)))
-                }
+                Some(stack) => stack
+                    .work(i, operator)
+                    .iter()
+                    .fold(Numbers::default(), |sum, (steps, input)| sum.and(of_steps(steps, *input))),
             };
             all = all.and(branch);
             half = half.and(Numbers { kept: branch.kept / 2, ..branch });

@@ -73,7 +73,8 @@ impl CostTable {
                 (ends, space.cells().iter().map(in_chain).collect(), in_features)
             }
             Body::Stack(stack) => {
-                let edge = |(edge, cell): (usize, &Cell)| cell.operators.iter().map(|o| steps::all(stack.work(edge, o))).collect();
+                let edge =
+                    |(edge, cell): (usize, &Cell)| cell.operators.iter().map(|o| steps::all(stack.work(edge, o))).collect();
                 (steps::all(stack.fixed()), space.cells().iter().enumerate().map(edge).collect(), classes)
             }
         };

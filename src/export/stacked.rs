@@ -74,7 +74,9 @@ impl Builder {
             }
         }
         match stack.plan().skeleton.concatenates() {
-            true if nodes.len() - inputs > 1 => self.push(format!("cell{index}"), Layer::Concatenate { terms: nodes.split_off(inputs) }),
+            true if nodes.len() - inputs > 1 => {
+                self.push(format!("cell{index}"), Layer::Concatenate { terms: nodes.split_off(inputs) })
+            }
             _ => nodes[nodes.len() - 1].clone(),
         }
     }
@@ -92,7 +94,8 @@ impl Builder {
                     let odd = shape.size().map(|side| side % 2 == 1);
                     let shifted = self.push(format!("{name}_shifted"), Layer::Shift { from: y.clone(), grow: odd });
                     let terms = halves.iter().zip([y, shifted]);
-                    let terms = terms.map(|(half, from)| self.unit(&from, &format!("{path}.{}", half.name), half, false)).collect();
+                    let terms =
+                        terms.map(|(half, from)| self.unit(&from, &format!("{path}.{}", half.name), half, false)).collect();
                     let both = self.push(name, Layer::Concatenate { terms });
                     self.norm(&both, path, halves.iter().map(|half| half.cout).sum())
                 }

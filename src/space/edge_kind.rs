@@ -27,8 +27,9 @@ pub static SEP_CONV: Kind = edge("sep_conv", &[3, 5, 7], |kernel, channels, stri
 });
 
 /// `dil_conv_3x3`, 5x5: a depthwise convolution of dilation 2, and a 1x1.
-pub static DIL_CONV: Kind =
-    edge("dil_conv", &[3, 5], |kernel, channels, stride| separable(["depthwise", "pointwise"], kernel, channels, stride, 2).into());
+pub static DIL_CONV: Kind = edge("dil_conv", &[3, 5], |kernel, channels, stride| {
+    separable(["depthwise", "pointwise"], kernel, channels, stride, 2).into()
+});
 
 /// `nor_conv_1x1`, 3x3: a dense convolution.
 pub static NOR_CONV: Kind = edge("nor_conv", &[1, 3], |kernel, channels, stride| {

@@ -33,12 +33,7 @@ pub struct Edge {
 }
 
 /// A kind of branch.
-const fn branch(
-    name: &'static str,
-    dilates: bool,
-    grouped: bool,
-    middle: fn(&Operator, u32, u32) -> Vec<Convolution>,
-) -> Kind {
+const fn branch(name: &'static str, dilates: bool, grouped: bool, middle: fn(&Operator, u32, u32) -> Vec<Convolution>) -> Kind {
     Kind { name, form: Form::Branch(Branch { dilates, grouped, middle }) }
 }
 

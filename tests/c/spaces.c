@@ -103,7 +103,7 @@ static void cells(void **state) {
     nse_latency_free(table), nse_space_free(space), nse_space_free(again);
 }
 
-/* A search that is told its results knows every kind of space; a supernet does not. */
+/* A search that is told its results knows every kind of space; a supernet learns no fitness on stacked cells. */
 static void searched_cells(void **state) {
     (void)state;
     nse_search_desc desc = NSE_SEARCH_DESC_INIT;
@@ -138,7 +138,8 @@ static void searched_cells(void **state) {
     nse_dataset *images = make_images(24);
     desc.flags = 0, desc.train = images;
     expect_error(nse_search_create(&desc, &search, &error), NSE_ERR_UNSUPPORTED, &error,
-                 "a search with a supernet is not possible in the space \"nas-bench-201\": its cells are stacked", "nas-bench-201");
+                 "a search that learns fitness (option \"scorer\") is not possible in the space \"nas-bench-201\": its cells are stacked",
+                 "nas-bench-201");
     desc.flags = NSE_SEARCH_PUSHED, desc.train = NULL;
     expect_error(nse_search_create(&desc, &search, &error), NSE_ERR_UNSUPPORTED, &error, "its cells are stacked", "nas-bench-201");
     assert_null(search);

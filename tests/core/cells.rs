@@ -172,7 +172,10 @@ fn json_forms_are_read_again() {
     let full = space("darts-shared", json!({ "operators": ["sep_conv_3x3", "max_pool_3x3", "conv_7x1_1x7", "sep_conv_7x7"] }));
     assert!(full.cells().iter().all(|cell| !cell.may_be_skipped()));
     assert_eq!(Space::from_json(&full.to_json()).unwrap(), full);
-    assert!(Architecture::new(&full, vec![Vec::new(); 14]).unwrap_err().to_string().contains("an edge needs at least one operator"));
+    assert!(Architecture::new(&full, vec![Vec::new(); 14])
+        .unwrap_err()
+        .to_string()
+        .contains("an edge needs at least one operator"));
     for (name, _) in presets() {
         let (space, architecture) = Architecture::preset(name, "{}").unwrap();
         assert_eq!(Architecture::from_json(&space, &architecture.to_json(&space)).unwrap(), architecture);
@@ -284,7 +287,8 @@ fn weights_are_as_many_as_they_cost() {
     }
     // A convolution that leads to nothing costs, as in published counts, and is left out of the network.
     let bench = space("nas-bench-201", json!({}));
-    let dead = Architecture::from_genotype(&bench, "|nor_conv_1x1~0|+|nor_conv_3x3~0|none~1|+|skip_connect~0|none~1|none~2|").unwrap();
+    let dead =
+        Architecture::from_genotype(&bench, "|nor_conv_1x1~0|+|nor_conv_3x3~0|none~1|+|skip_connect~0|none~1|none~2|").unwrap();
     assert_eq!(CostTable::new(&bench).architecture(&dead).params, 73_306 + (241_306 - 73_306 + 1_531_546 - 73_306) / 6);
     assert_eq!(bench.stack().unwrap().alive(dead.cells()), [vec![], vec![], vec![], vec![0], vec![], vec![]]);
     assert_eq!(weights(bench, dead), 73_306);

@@ -43,7 +43,10 @@ fn genotypes_as_people_write_them() {
     let space = space("darts-imagenet");
     let plain = Architecture::from_genotype(&space, "darts-abs").unwrap();
     let written = plain.genotype(&space).unwrap();
-    assert!(written.starts_with("Genotype(normal=[('dil_conv_3x3', 0), ('sep_conv_3x3', 1), "), "in the order of the edges: {written}");
+    assert!(
+        written.starts_with("Genotype(normal=[('dil_conv_3x3', 0), ('sep_conv_3x3', 1), "),
+        "in the order of the edges: {written}"
+    );
     let spread = written.replace(", ", ",\n    ").replace('\'', "\"");
     assert_eq!(Architecture::from_genotype(&space, &format!("DARTS_ABS = {spread}\n")).unwrap(), plain);
     let listed = written.replace("range(2, 6)", "[2, 3, 4, 5]").replace(" 4)]", " 4),]");
@@ -88,8 +91,14 @@ fn what_is_wrong_is_named() {
     assert_eq!(refused(&darts, "darts-v3"), "\"darts-v3\" is not a text like Genotype(normal=[...], ...)");
     assert_eq!(refused(&darts, "Genotype(normal=[])"), "no list reduce=[...]");
     assert_eq!(refused(&darts, "Genotype(normal=[], reduce=[])"), "normal: 0 nodes, the space has 4");
-    assert_eq!(refused(&darts, "Genotype(normal=[('skip_connect', 0)], reduce=[])"), "normal has 1 operators, not two for each node");
-    assert_eq!(refused(&darts, "Genotype(normal=[('skip', x)], reduce=[])"), "\"('skip',x)\" in normal is not like ('skip_connect', 0)");
+    assert_eq!(
+        refused(&darts, "Genotype(normal=[('skip_connect', 0)], reduce=[])"),
+        "normal has 1 operators, not two for each node"
+    );
+    assert_eq!(
+        refused(&darts, "Genotype(normal=[('skip', x)], reduce=[])"),
+        "\"('skip',x)\" in normal is not like ('skip_connect', 0)"
+    );
     let pair = "('skip_connect', 0), ('skip_connect', 1), ";
     let with = |first: &str| format!("Genotype(normal=[{first}{}], reduce=[{}])", pair.repeat(3), pair.repeat(4));
     assert!(Architecture::from_genotype(&darts, &with(pair)).is_ok());

@@ -39,7 +39,15 @@ fn nse_27_is_the_published_space() {
     let sizes: Vec<_> = space.cells().iter().map(|c| c.input.height).collect();
     assert_eq!(sizes, [112, 112, 56, 56, 56, 56, 28, 28, 28, 28, 14, 14, 14, 14, 14, 14, 14, 14, 7, 7, 7, 7]);
     assert_eq!(space.features(), Shape { channels: 320, height: 7, width: 7 });
-    assert_eq!((space.chain().unwrap().tail.cin, space.chain().unwrap().tail.cout, space.chain().unwrap().tail.norm, space.chain().unwrap().tail.relu), (320, 1024, false, true));
+    assert_eq!(
+        (
+            space.chain().unwrap().tail.cin,
+            space.chain().unwrap().tail.cout,
+            space.chain().unwrap().tail.norm,
+            space.chain().unwrap().tail.relu
+        ),
+        (320, 1024, false, true)
+    );
     assert_eq!((space.chain().unwrap().stem.weight(), space.chain().unwrap().stem.stride), ([16, 3, 3, 3], [2, 2]));
 }
 
@@ -75,14 +83,15 @@ fn nse_27_small_is_for_small_grey_images() {
 #[test]
 fn every_preset_is_listed_and_others_are_refused() {
     let names: Vec<_> = presets().map(|(name, _)| name).collect();
-    assert_eq!(names, ["nse-19", "nse-27", "nse-27-small", "nse-72"]);
+    let stacked = ["darts-cifar", "darts-imagenet", "darts-shared", "nas-bench-201"];
+    assert_eq!(names, [["nse-19", "nse-27", "nse-27-small", "nse-72"], stacked].concat());
     for (name, line) in presets() {
         assert_eq!(preset(name, json!({})).name(), name);
         assert!(!line.is_empty());
     }
     match Space::preset("nse-28", "{}") {
         Err(Error::Argument { name: "name", reason }) => {
-            assert_eq!(reason, "\"nse-28\" is not a preset; there are nse-19, nse-27, nse-27-small, nse-72")
+            assert_eq!(reason, format!("\"nse-28\" is not a preset; there are {}", names.join(", ")))
         }
         other => panic!("{other:?}"),
     }

@@ -29,4 +29,18 @@ TEST(Cells, ABadValueIsNamed) {
     EXPECT_TRUE(contains(error->what(), "\"darts-v3\" is not a text like Genotype(normal=[...], ...)")) << error->what();
 }
 
+TEST(Cells, AreShrunkByTheAngleAndTrained) {
+    const auto space = nse::Space::preset(
+        "nas-bench-201", R"({"input": {"channels": 1, "height": 12, "width": 12}, "classes": 3, "channels": 4, "cells": 1})");
+    const std::string options = R"({"strategy": {"shrink": {"drop": {"per_cell": 2}, "until": 1000}}, "branches": "single", "held_out": 0.25,
+        "objective": {"low": 0, "high": 1e8}, "train": {"epochs": 1, "batch": 16}, "score": {"calibration": 48},
+        "candidates": {"count": 4, "extras": 0, "too_few": "accept"}})";
+    nse::Search search(space, support::dataset(), options);
+    while (search.step()) {
+    }
+    EXPECT_TRUE(contains(search.history(), R"("operator":"skip_connect","score":)")) << search.history();
+    const auto model = nse::Model::train(search.best(1e8).arch, support::dataset(), R"({"train": {"epochs": 1, "batch": 16}})");
+    EXPECT_GT(model.evaluate(support::dataset()).accuracy, 0);
+}
+
 } // namespace

@@ -116,7 +116,8 @@ fn architecture(text: &str) {
 
 fn genotype(text: &str) {
     static SPACES: OnceLock<Vec<Space>> = OnceLock::new();
-    let spaces = || ["darts-cifar", "darts-shared", "nas-bench-201"].map(|name| Space::preset(name, "{}").expect("a space")).into();
+    let spaces =
+        || ["darts-cifar", "darts-shared", "nas-bench-201"].map(|name| Space::preset(name, "{}").expect("a space")).into();
     for space in SPACES.get_or_init(spaces) {
         let Ok(architecture) = Architecture::from_genotype(space, text) else { continue };
         let again = Architecture::from_json(space, &architecture.to_json(space));

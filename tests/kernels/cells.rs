@@ -126,7 +126,7 @@ fn statistics_are_averaged_and_read_as_in_libtorch() {
 fn statistics_of_a_map_far_from_zero_are_exact() {
     let space = space(r#""nse-27""#);
     let (single, _) = networks(&space, &[vec![], vec![0], vec![0]]);
-    let (stem, _, _) = single.ends();
+    let stem = &single.chain().unwrap().stem;
     let images = normal(&[8, 3, 9, 7], 8) * 1e-2 + 1000.0;
     let mut calibration = Calibration::default();
     calibration.begin_pass();

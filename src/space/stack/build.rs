@@ -63,8 +63,11 @@ impl Builder {
             let halves = i == cells / 3 || i == 2 * cells / 3;
             channels *= 1 + u32::from(halves);
             let [earlier, last] = [self.outputs[self.outputs.len() - 2], self.last()];
-            let whole = |from: Shape| vec![Step::Activate, Step::Convolve(Convolution::pointwise("conv", from.channels, channels).linear())];
-            let from_earlier = if halved { vec![Step::Activate, Step::halve(earlier.channels, channels)] } else { whole(earlier) };
+            let whole = |from: Shape| {
+                vec![Step::Activate, Step::Convolve(Convolution::pointwise("conv", from.channels, channels).linear())]
+            };
+            let from_earlier =
+                if halved { vec![Step::Activate, Step::halve(earlier.channels, channels)] } else { whole(earlier) };
             let input = Shape { channels, ..last };
             let size = if halves { input.size().map(|side| side.div_ceil(2)) } else { input.size() };
             let output = Shape { channels: channels * nodes, height: size[0], width: size[1] };

@@ -52,7 +52,14 @@ pub static CELL_POOLS: [CellPool; 2] = [
         name: "darts",
         description: "none, pools, skip, separable and dilated convolutions",
         operators: &[
-            NONE, "max_pool_3x3", "avg_pool_3x3", "skip_connect", "sep_conv_3x3", "sep_conv_5x5", "dil_conv_3x3", "dil_conv_5x5",
+            NONE,
+            "max_pool_3x3",
+            "avg_pool_3x3",
+            "skip_connect",
+            "sep_conv_3x3",
+            "sep_conv_5x5",
+            "dil_conv_3x3",
+            "dil_conv_5x5",
         ],
     },
     CellPool {

@@ -79,7 +79,11 @@ pub struct Edge {
 pub enum Layer {
     Cell(Repetition),
     /// The sum of a chain and of what stands in for its input.
-    Residual { input: Shape, chain: Vec<Step>, shortcut: Vec<Step> },
+    Residual {
+        input: Shape,
+        chain: Vec<Step>,
+        shortcut: Vec<Step>,
+    },
 }
 
 /// A cell in the network.
@@ -187,6 +191,24 @@ impl Stack {
         alive
     }
 
+    /// For every edge, the paths over edges that are not empty, from what a cell reads to its last node, that it is part of.
+    pub fn paths(&self, open: &[Vec<u16>]) -> Vec<f64> {
+        let inputs = self.plan.skeleton.inputs() as usize;
+        let nodes = inputs + self.plan.nodes as usize;
+        let mut paths = vec![0.0; self.edges.len()];
+        for graph in 0..self.graphs.len() {
+            let own = || self.edges.iter().enumerate().filter(move |(i, edge)| edge.graph == graph && !open[*i].is_empty());
+            let (mut to, mut on) = (vec![0.0; nodes], vec![0.0; nodes]);
+            to[..inputs].fill(1.0);
+            on[nodes - 1] = 1.0;
+            own().for_each(|(_, edge)| to[edge.to as usize] += to[edge.from as usize]);
+            let backwards: Vec<_> = own().collect();
+            backwards.iter().rev().for_each(|(_, edge)| on[edge.from as usize] += on[edge.to as usize]);
+            own().for_each(|(i, edge)| paths[i] = to[edge.from as usize] * on[edge.to as usize]);
+        }
+        paths
+    }
+
     /// The cells of the network that an edge is part of.
     pub fn repetitions(&self, edge: usize) -> impl Iterator<Item = &Repetition> + '_ {
         let graph = self.edges[edge].graph;
@@ -216,7 +238,9 @@ impl Stack {
         for layer in &self.layers {
             match layer {
                 Layer::Cell(cell) => fixed.extend(cell.before.iter().map(|(steps, shape)| (steps.as_slice(), *shape))),
-                Layer::Residual { input, chain, shortcut } => fixed.extend([(chain.as_slice(), *input), (shortcut.as_slice(), *input)]),
+                Layer::Residual { input, chain, shortcut } => {
+                    fixed.extend([(chain.as_slice(), *input), (shortcut.as_slice(), *input)])
+                }
             }
         }
         fixed.push((self.tail.as_slice(), self.features));
