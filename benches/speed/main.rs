@@ -1,7 +1,8 @@
 //! The library against the same work in plain PyTorch, in turns, after equal results: `make bench`. Prints tables and writes them as JSON.
 //!
 //! Usage: speed PYTHON OUT [SIZES] [STEPS], e.g. speed python3 target/bench "S M L P" 7
-//!        speed --alone SIZE STEPS    the library's steps without the baseline, to be looked at with a profiler
+//!        speed --alone SIZE STEPS GROUPS    so many of the library's steps, and groups of candidates scored, without the baseline: for a
+//!                                           profiler
 
 mod baseline;
 mod engine;
@@ -18,12 +19,10 @@ pub type Outcome<T> = Result<T, Box<dyn Error>>;
 fn main() -> Outcome<()> {
     // `cargo bench` adds an argument of its own.
     let arguments: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();
-    if let [flag, size, steps] = arguments.as_slice() {
-        match flag.as_str() {
-            "--memory" => return measure::memory_here(size, steps.parse()?),
-            "--alone" => return measure::alone(size, steps.parse()?),
-            _ => {}
-        }
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["--memory", size, steps] => return measure::memory_here(size, steps.parse()?),
+        ["--alone", size, steps, groups] => return measure::alone(size, steps.parse()?, groups.parse()?),
+        _ => {}
     }
     let [python, out, rest @ ..] = arguments.as_slice() else {
         return Err("usage: speed PYTHON OUT [SIZES] [STEPS]".into());

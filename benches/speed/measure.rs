@@ -5,7 +5,7 @@ use crate::setting::Setting;
 use crate::{equal, limit, Outcome};
 use nse::arch::Architecture;
 use nse::search::{At, SearchOptions, Silent, TrainOptions, GROUP};
-use nse::supernet::learner::{self, Batch};
+use nse::supernet::learner::{self, Batch, Loader};
 use nse::supernet::network::Network;
 use nse::supernet::{paths, score};
 use serde_json::{json, Value};
@@ -119,11 +119,23 @@ fn architecture_steps(
     Ok(turns)
 }
 
+/// What candidates are calibrated with, and what they are evaluated on.
+fn scored_on(setting: &Setting) -> Outcome<[Loader; 2]> {
+    Ok([setting.loader(CALIBRATION * setting.batch, 11)?, setting.loader(VALIDATION * setting.batch, 12)?])
+}
+
+/// Out of as many candidates as a search draws, in its order, groups of as many as it scores at a time.
+fn groups_of(setting: &Setting, groups: usize) -> Outcome<Vec<Vec<Architecture>>> {
+    let drawn = (0..DRAWN).map(|i| Architecture::new(&setting.space, setting.open(500 + i)));
+    let drawn: Vec<_> = drawn.collect::<Result<BTreeSet<_>, nse::Error>>()?.into_iter().collect();
+    Ok((1..=groups).map(|i| drawn[drawn.len() * i / (groups + 1)..][..GROUP].to_vec()).collect())
+}
+
 /// The same candidates with the same images on both sides, and the accuracies equal up to a few images.
 fn scoring(setting: &Setting, network: &Network, baseline: &mut Baseline, groups: usize) -> Outcome<Value> {
     baseline.take_weights(setting, network)?;
     let size = setting.batch;
-    let (mut calibration, mut validation) = (setting.loader(CALIBRATION * size, 11)?, setting.loader(VALIDATION * size, 12)?);
+    let [mut calibration, mut validation] = scored_on(setting)?;
     let mut names = [Vec::new(), Vec::new()];
     for ((loader, count), names) in [(&mut calibration, CALIBRATION), (&mut validation, VALIDATION)].into_iter().zip(&mut names) {
         for i in 0..count {
@@ -134,11 +146,9 @@ fn scoring(setting: &Setting, network: &Network, baseline: &mut Baseline, groups
         }
     }
     let mut turns = Turns::default();
-    // Out of as many as a search draws, in its order, groups of as many as it scores at a time. The baseline takes them one by one.
-    let drawn = (0..DRAWN).map(|i| Architecture::new(&setting.space, setting.open(500 + i)));
-    let drawn: Vec<_> = drawn.collect::<Result<BTreeSet<_>, nse::Error>>()?.into_iter().collect();
-    for i in 1..=groups {
-        let candidates = &drawn[drawn.len() * i / (groups + 1)..][..GROUP];
+    // The baseline takes them one by one.
+    for candidates in groups_of(setting, groups)? {
+        let candidates = &candidates[..];
         let (ours, accuracies) = timed(|| score::score(network, candidates, &mut calibration, &mut validation, size, &Silent))?;
         let open: Vec<_> = candidates.iter().map(Architecture::cells).collect();
         let answer =
@@ -191,20 +201,26 @@ pub fn memory_here(size: &str, steps: u64) -> Outcome<()> {
     Ok(())
 }
 
-/// Weight steps, then architecture steps, and the median seconds of each.
-pub fn alone(size: &str, steps: u64) -> Outcome<()> {
+/// Weight steps, then architecture steps, then groups of candidates scored, and the median seconds of each.
+pub fn alone(size: &str, steps: u64, groups: usize) -> Outcome<()> {
     let setting = Setting::new(size)?;
     let (network, batch, options) = (setting.network()?, setting.batch(5)?, recipe()?);
-    let (mut weight, mut architecture) = (Turns::default(), Turns::default());
+    let [mut calibration, mut validation] = scored_on(&setting)?;
+    let (mut weight, mut architecture, mut scoring) = (Turns::default(), Turns::default(), Turns::default());
     for i in 0..steps {
         weight.0.push((timed(|| learner::step(&network, &batch, &options, AT, &setting.open(i), 1e-4))?.0, 1.0));
     }
     for i in 0..steps {
         architecture.0.push((timed(|| paths::step(&network, &batch, AT, &setting.active, &setting.paths(i)))?.0, 1.0));
     }
-    for (name, turns) in [("weight", weight), ("architecture", architecture)] {
+    for candidates in groups_of(&setting, groups)? {
+        let group = timed(|| score::score(&network, &candidates, &mut calibration, &mut validation, setting.batch, &Silent))?;
+        scoring.0.push((group.0 / GROUP as f64, 1.0));
+    }
+    for (name, turns) in [("weight step", weight), ("architecture step", architecture), ("a candidate", scoring)] {
         let seconds = turns.sorted(|t| t.0);
-        println!("{name} step: {:.1} ms, at best {:.1} ms", seconds[seconds.len() / 2] * 1e3, seconds[0] * 1e3);
+        let Some(best) = seconds.first() else { continue };
+        println!("{name}: {:.1} ms, at best {:.1} ms", seconds[seconds.len() / 2] * 1e3, best * 1e3);
     }
     Ok(())
 }

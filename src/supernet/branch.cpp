@@ -3,8 +3,6 @@
 #include "parts.h"
 #include "pool.h"
 
-#include <ATen/ops/conv2d.h>
-#include <ATen/ops/convolution_backward.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
 
@@ -13,13 +11,8 @@
 namespace nse {
 namespace {
 
-enum class Kind { Pointwise, Depthwise, Library };
-
-Kind kind(const Convolution &c, int64_t in, int64_t out) {
-    const bool square = c.kernel[0] == c.kernel[1] && c.stride[0] == c.stride[1];
-    if (c.kernel[0] == 1 && c.kernel[1] == 1 && c.stride[0] == 1 && c.stride[1] == 1) return Kind::Pointwise;
-    if (c.groups == in && in == out && square) return Kind::Depthwise;
-    return Kind::Library;
+bool depthwise(const Convolution &c, int64_t in, int64_t out) {
+    return c.groups == in && in == out && c.kernel[0] == c.kernel[1] && c.stride[0] == c.stride[1];
 }
 
 int64_t pixels(const at::Tensor &map) { return map.size(0) * map.size(2) * map.size(3); }
@@ -29,15 +22,10 @@ Plane plane(const Convolution &c, int64_t height, int64_t width, int64_t channel
     return {height, width, out(height), out(width), channels, c.kernel[0], c.stride[0], c.dilation};
 }
 
-// What the next convolution reads, as a map of its own.
-at::Tensor read(const Input &in, const at::Tensor &like) {
-    if (!in.scale && !in.relu) return like;
-    at::Tensor out = map(like.size(0), like.size(1), like.size(2), like.size(3));
-    merge({in}, nullptr, 1.0f, out);
-    return out;
+Dense dense(const Convolution &c, const at::Tensor &from, int64_t out) {
+    const auto size = [&](int axis) { return (from.size(2 + axis) + c.stride[axis] - 1) / c.stride[axis]; };
+    return {from.size(1), out, c.groups, from.size(2), from.size(3), size(0), size(1), {c.kernel[0], c.kernel[1]}, {c.stride[0], c.stride[1]}, c.dilation};
 }
-
-at::Tensor together(const at::Tensor &x) { return x.contiguous(at::MemoryFormat::ChannelsLast); }
 
 // Gradients of one batch-norm's output: sums by part.
 struct SumParts {
@@ -82,50 +70,34 @@ at::Tensor convolve(const Input &in, const at::Tensor &from, const Unit &unit, M
     const int64_t images = from.size(0), height = from.size(2), width = from.size(3), ins = from.size(1), outs = unit.weight.size(0);
     const at::Tensor weight = unit.weight.contiguous();
     const float *w = weight.const_data_ptr<float>();
-    switch (kind(c, ins, outs)) {
-        case Kind::Pointwise: {
-            at::Tensor out = map(images, outs, height, width);
-            std::vector<float> packed(l.dense_size(ins, outs, c.groups));
-            l.pack_forward(w, packed.data(), ins, outs, c.groups);
-            const DenseForward d{in, ins, outs, c.groups, packed.data(), out.data_ptr<float>()};
-            const Parts parts(pixels(out), 32, 32, std::max(ins, outs));
-            moments.begin(parts.count, outs);
-            parts.each([&](int64_t part, int64_t begin, int64_t end) {
-                l.dense_forward(d, begin, end, moments.part(part, end - begin), scratch(l.dense_scratch(ins, outs)));
-            });
-            return out;
-        }
-        case Kind::Depthwise: {
-            const Plane p = plane(c, height, width, ins);
-            at::Tensor out = map(images, outs, p.out_height, p.out_width);
-            const int64_t taps = p.kernel * p.kernel, blocks = (ins + l.lanes - 1) / l.lanes;
-            std::vector<float> packed(blocks * l.lanes * taps * 2);
-            l.pack_taps(w, packed.data(), ins, taps);
-            const DepthwiseForward d{in, p, packed.data(), out.data_ptr<float>()};
-            const Grid grid(images, blocks, ins * height * width);
-            moments.begin(grid.images.count, outs);
-            grid.each([&](int64_t part, int64_t image, int64_t last_image, int64_t block, int64_t last_block) {
-                const Moments m = moments.part(part, (last_image - image) * p.out_height * p.out_width);
-                l.depthwise_forward(d, image, last_image, block, last_block, m, scratch(l.depthwise_scratch(p)));
-            });
-            return out;
-        }
-        default: {
-            const auto padding = c.padding();
-            const at::Tensor out =
-                together(at::conv2d(read(in, from), weight, {}, c.stride, padding, {c.dilation, c.dilation}, c.groups));
-            const float *values = out.const_data_ptr<float>();
-            const Parts parts(pixels(out), 32, 32, std::max(ins, outs));
-            moments.begin(parts.count, outs);
-            parts.each([&](int64_t part, int64_t begin, int64_t end) {
-                const Moments m = moments.part(part, end - begin);
-                if (!m.pivot) return;
-                std::copy(values + begin * outs, values + (begin + 1) * outs, m.pivot);
-                l.moments(values, outs, begin, end, m);
-            });
-            return out;
-        }
+    if (depthwise(c, ins, outs)) {
+        const Plane p = plane(c, height, width, ins);
+        at::Tensor out = map(images, outs, p.out_height, p.out_width);
+        const int64_t taps = p.kernel * p.kernel, blocks = (ins + l.lanes - 1) / l.lanes;
+        std::vector<float> packed(blocks * l.lanes * taps * 2);
+        l.pack_taps(w, packed.data(), ins, taps);
+        const DepthwiseForward d{in, p, packed.data(), out.data_ptr<float>()};
+        const Grid grid(images, blocks, ins * height * width);
+        moments.begin(grid.images.count, outs);
+        grid.each([&](int64_t part, int64_t image, int64_t last_image, int64_t block, int64_t last_block) {
+            const Moments m = moments.part(part, (last_image - image) * p.out_height * p.out_width);
+            l.depthwise_forward(d, image, last_image, block, last_block, m, scratch(l.depthwise_scratch(p)));
+        });
+        return out;
     }
+    const Dense shape = dense(c, from, outs);
+    at::Tensor out = map(images, outs, shape.out_height, shape.out_width);
+    std::vector<float> packed(l.dense_size(shape));
+    l.pack_forward(w, packed.data(), shape);
+    const DenseForward d{shape, in, packed.data(), out.data_ptr<float>()};
+    // What is not pointwise is cut at rows of images, or at images if there are enough.
+    const int64_t step = shape.pointwise() ? 1 : images < 16 ? shape.out_width : shape.out_height * shape.out_width;
+    const Parts parts(pixels(out) / step, shape.pointwise() ? 32 : 1, shape.pointwise() ? 32 : 16, step * std::max(ins, outs));
+    moments.begin(parts.count, outs);
+    parts.each([&](int64_t part, int64_t begin, int64_t end) {
+        l.dense_forward(d, begin * step, end * step, moments.part(part, (end - begin) * step), scratch(l.dense_scratch(shape)));
+    });
+    return out;
 }
 
 // The batch-norm of one unit from the moments of its map or from given statistics.
@@ -197,89 +169,60 @@ Found convolve_backward(const Gradient &gradient, const at::Tensor &out, const I
     const int64_t images = from.size(0), height = from.size(2), width = from.size(3), ins = from.size(1), outs = out.size(1);
     const at::Tensor weight = unit.weight.contiguous();
     const float *w = weight.const_data_ptr<float>();
-    const auto fresh = [&] { return want_input ? map(images, ins, height, width) : at::Tensor(); };
-    const auto values = [](const at::Tensor &t) { return t.defined() ? t.data_ptr<float>() : nullptr; };
-    const Sums none{nullptr, nullptr, nullptr};
     Found found;
-    switch (kind(c, ins, outs)) {
-        case Kind::Pointwise: {
-            found.in_gradient = before ? fresh() : target;
-            std::vector<float> packed(l.dense_size(outs, ins, c.groups));
-            l.pack_backward(w, packed.data(), ins, outs, c.groups);
-            const DenseBackward d{gradient, in, ins, outs, c.groups, packed.data(), want_input ? values(found.in_gradient) : nullptr, add && !before, want_weight};
-            // As many parts as pay for adding up their weight gradients.
-            const int64_t wide = l.dense_gradient_width(ins, c.groups), size = outs * wide, rows = pixels(out);
-            const Parts parts(rows, 32, want_weight ? std::clamp<int64_t>(rows * 512 / size, 4, 32) : 32, std::max(ins, outs));
-            const Partial partial(want_weight ? parts.count : 0, size);
-            if (before) *sums = SumParts(parts.count, ins);
-            parts.each([&](int64_t part, int64_t begin, int64_t end) {
-                const Sums s = before && want_input ? sums->part(part, *before) : none;
-                l.dense_backward(d, begin, end, partial.part(part, 0, size), s, scratch(l.dense_scratch(ins, outs)));
-            });
-            if (want_weight) {
-                found.weight = at::empty_like(weight);
-                const int64_t own = ins / c.groups;
-                float *to = found.weight.data_ptr<float>();
-                in_parallel(outs, size, [&](int64_t begin, int64_t end) {
-                    for (int64_t o = begin; o < end; ++o) partial.sum(o * wide, own, to + o * own);
-                });
+    found.in_gradient = before && want_input ? map(images, ins, height, width) : target;
+    float *const in_gradient = want_input ? found.in_gradient.data_ptr<float>() : nullptr;
+    if (want_weight) found.weight = at::empty_like(weight);
+    float *const of_weight = want_weight ? found.weight.data_ptr<float>() : nullptr;
+    const auto sums_of = [&](int64_t part) { return before && want_input ? sums->part(part, *before) : Sums{nullptr, nullptr, nullptr}; };
+    if (depthwise(c, ins, outs)) {
+        const Plane p = plane(c, height, width, ins);
+        const int64_t taps = p.kernel * p.kernel, blocks = (ins + l.lanes - 1) / l.lanes, size = blocks * l.lanes * taps;
+        std::vector<float> packed(size * 2);
+        l.pack_taps(w, packed.data(), ins, taps);
+        const DepthwiseBackward d{gradient, in, p, packed.data(), in_gradient, add && !before, want_weight};
+        const Grid grid(images, blocks, ins * height * width);
+        const Partial partial(want_weight ? grid.images.count : 0, size);
+        if (before) *sums = SumParts(grid.images.count, ins);
+        grid.each([&](int64_t part, int64_t image, int64_t last_image, int64_t block, int64_t last_block) {
+            const int64_t whole = l.lanes * taps;
+            float *to = partial.part(part, block * whole, (last_block - block) * whole);
+            l.depthwise_backward(d, image, last_image, block, last_block, to, sums_of(part), scratch(l.depthwise_scratch(p)));
+        });
+        if (!want_weight) return found;
+        in_parallel(blocks, size, [&](int64_t begin, int64_t end) {
+            std::vector<float> sums(l.lanes * taps);
+            for (int64_t block = begin; block < end; ++block) {
+                partial.sum(block * l.lanes * taps, l.lanes * taps, sums.data());
+                const int64_t first = block * l.lanes, count = std::min(l.lanes, ins - first);
+                for (int64_t i = 0; i < count * taps; ++i) of_weight[first * taps + i] = sums[i % taps * l.lanes + i / taps];
             }
-            return found;
-        }
-        case Kind::Depthwise: {
-            found.in_gradient = fresh();
-            const Plane p = plane(c, height, width, ins);
-            const int64_t taps = p.kernel * p.kernel, blocks = (ins + l.lanes - 1) / l.lanes, size = blocks * l.lanes * taps;
-            std::vector<float> packed(size * 2);
-            l.pack_taps(w, packed.data(), ins, taps);
-            const DepthwiseBackward d{gradient, in, p, packed.data(), values(found.in_gradient), want_weight};
-            const Grid grid(images, blocks, ins * height * width);
-            const Partial partial(want_weight ? grid.images.count : 0, size);
-            if (before) *sums = SumParts(grid.images.count, ins);
-            grid.each([&](int64_t part, int64_t image, int64_t last_image, int64_t block, int64_t last_block) {
-                const Sums s = before && want_input ? sums->part(part, *before) : none;
-                const int64_t whole = l.lanes * taps;
-                float *to = partial.part(part, block * whole, (last_block - block) * whole);
-                l.depthwise_backward(d, image, last_image, block, last_block, to, s, scratch(l.depthwise_scratch(p)));
-            });
-            if (want_weight) {
-                found.weight = at::empty_like(weight);
-                float *to = found.weight.data_ptr<float>();
-                in_parallel(blocks, size, [&](int64_t begin, int64_t end) {
-                    std::vector<float> sums(l.lanes * taps);
-                    for (int64_t block = begin; block < end; ++block) {
-                        partial.sum(block * l.lanes * taps, l.lanes * taps, sums.data());
-                        const int64_t first = block * l.lanes, count = std::min(l.lanes, ins - first);
-                        for (int64_t i = 0; i < count * taps; ++i) to[first * taps + i] = sums[i % taps * l.lanes + i / taps];
-                    }
-                });
-            }
-            break;
-        }
-        default: {
-            at::Tensor upper = map(out.size(0), outs, out.size(2), out.size(3));
-            Parts(pixels(out), 32, 32, outs).each([&](int64_t, int64_t begin, int64_t end) {
-                l.spread(gradient, upper.data_ptr<float>(), outs, begin, end);
-            });
-            const auto padding = c.padding();
-            auto [of_input, of_weight, of_bias] =
-                at::convolution_backward(upper, read(in, from), weight, {}, c.stride, padding, std::array<int64_t, 2>{c.dilation, c.dilation},
-                                         false, std::array<int64_t, 2>{0, 0}, c.groups, {want_input, want_weight, false});
-            if (want_weight) found.weight = of_weight.contiguous();
-            if (want_input) found.in_gradient = together(of_input);
-            if (!before || !want_input) break;
-            const Parts parts(pixels(from), 32, 32, ins);
-            *sums = SumParts(parts.count, ins);
-            parts.each([&](int64_t part, int64_t begin, int64_t end) {
-                l.mask(found.in_gradient.data_ptr<float>(), in, ins, begin, end, sums->part(part, *before));
-            });
-        }
+        });
+        return found;
     }
-    if (!before && want_input) {
-        if (add) target.add_(found.in_gradient);
-        else target.copy_(found.in_gradient);
-        found.in_gradient = target;
-    }
+    const Dense shape = dense(c, from, outs);
+    std::vector<float> packed(l.dense_size(shape));
+    l.pack_backward(w, packed.data(), shape);
+    const DenseBackward d{shape, gradient, in, packed.data(), in_gradient, add && !before, want_weight};
+    // As many parts as pay for adding up their weight gradients.
+    const int64_t wide = l.dense_gradient_width(shape), size = outs * wide, rows = pixels(out);
+    const int64_t most = want_weight ? std::clamp<int64_t>(rows * 512 / size, 4, shape.pointwise() ? 32 : 16) : 32;
+    const int64_t step = shape.pointwise() ? 1 : shape.out_height * shape.out_width;
+    const Parts parts(rows / step, shape.pointwise() ? 32 : 1, most, step * std::max(ins, outs));
+    const Partial partial(want_weight ? parts.count : 0, size);
+    if (before) *sums = SumParts(parts.count, ins);
+    parts.each([&](int64_t part, int64_t begin, int64_t end) {
+        l.dense_backward(d, begin * step, end * step, partial.part(part, 0, size), sums_of(part), scratch(l.dense_scratch(shape)));
+    });
+    if (!want_weight) return found;
+    in_parallel(outs, size, [&](int64_t begin, int64_t end) {
+        const int64_t own = ins / c.groups, taps = shape.taps(), depth = own * taps;
+        std::vector<float> sums(depth);
+        for (int64_t o = begin; o < end; ++o) {
+            partial.sum(o * wide, depth, sums.data());
+            for (int64_t i = 0; i < depth; ++i) of_weight[o * depth + i % own * taps + i / own] = sums[i];
+        }
+    });
     return found;
 }
 

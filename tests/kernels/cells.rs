@@ -11,8 +11,13 @@ use tch::{Device, Kind, Tensor};
 
 /// One normal, one reduce and one expand cell; widths that are no multiple of a vector, and one that is.
 fn space(operators: &str) -> Arc<Space> {
+    sized(operators, [9, 7], 6)
+}
+
+fn sized(operators: &str, [height, width]: [i64; 2], channels: i64) -> Arc<Space> {
     let text = format!(
-        r#"{{"name": "kernels", "input": {{"channels": 3, "height": 9, "width": 7}}, "classes": 3, "stem": {{"channels": 6, "stride": 1}},
+        r#"{{"name": "kernels", "input": {{"channels": 3, "height": {height}, "width": {width}}}, "classes": 3,
+             "stem": {{"channels": {channels}, "stride": 1}},
              "cells": [{{"kind": "normal"}}, {{"kind": "reduce", "channels": 16}}, {{"kind": "expand", "channels": 10}}],
              "operators": {operators}, "tail": {{"channels": 10}}}}"#
     );
@@ -34,9 +39,10 @@ fn networks(space: &Arc<Space>, open: &[Vec<u16>]) -> (Network, Network) {
     (single, double)
 }
 
-/// Input of the first cell and an upstream gradient of the last.
-fn ends(images: i64, last: &[i64]) -> (Tensor, Tensor) {
-    (normal(&[images, 6, 9, 7], 1), normal(last, 2))
+/// Input of the first cell.
+fn input(space: &Space, images: i64) -> Tensor {
+    let [height, width] = space.input().size().map(i64::from);
+    normal(&[images, space.stem().cout.into(), height, width], 1)
 }
 
 /// The cells one after another: outputs, and gradients of the input and of all that the cells learn.
@@ -56,9 +62,8 @@ fn run(network: &Network, open: &[Vec<u16>], x: &Tensor, upstream: Option<&Tenso
 
 fn check(space: &Arc<Space>, open: &[Vec<u16>], images: i64, level: &str) {
     let (single, double) = networks(space, open);
-    let (x, _) = ends(images, &[1]);
-    let size = run(&single, open, &x, None).0.size();
-    let (_, upstream) = ends(images, &size);
+    let x = input(space, images);
+    let upstream = normal(&run(&single, open, &x, None).0.size(), 2);
     let (expected, exact) = run(&double, open, &x.to_kind(Kind::Double), Some(&upstream.to_kind(Kind::Double)));
     let (got, rounded) = run(&single, open, &x, Some(&upstream));
     let off = distance(&expected, &got.to_kind(Kind::Double));
@@ -77,6 +82,20 @@ fn every_operator_of_the_pools() {
         at_every_level(|level| {
             for operator in 0..space.most_operators() as u16 {
                 check(&space, &[vec![operator], vec![operator], vec![operator]], 3, level);
+            }
+        });
+    }
+}
+
+/// Images that are narrow, wide and in between, few and many of them; and channels of which the weights do not fit the first cache at once.
+#[test]
+fn dense_convolutions_of_every_size() {
+    let operators = r#"["conv_k3_t1", "rec_k5_t2", "dualconv_k3_t1", "rec_k7_t6"]"#;
+    for (size, channels, images) in [([2, 3], 10, 21), ([8, 9], 7, 18), ([5, 17], 7, 4), ([21, 19], 5, 1), ([4, 4], 50, 6)] {
+        let space = sized(operators, size, channels);
+        at_every_level(|level| {
+            for operator in 0..4 {
+                check(&space, &[vec![operator], vec![operator], vec![operator]], images, level);
             }
         });
     }
@@ -143,8 +162,8 @@ fn the_number_of_threads_changes_no_bit() {
     let space = space(r#""nse-72""#);
     let open = [vec![2, 13], vec![19, 30], vec![5, 71]];
     let (network, _) = networks(&space, &open);
-    let size = run(&network, &open, &ends(256, &[1]).0, None).0.size();
-    let (x, upstream) = ends(256, &size);
+    let x = input(&space, 256);
+    let upstream = normal(&run(&network, &open, &x, None).0.size(), 2);
     let before = tch::get_num_threads();
     at_every_level(|level| {
         let results = [1, 2, 3].map(|threads| {

@@ -128,7 +128,7 @@ void depthwise_backward(const DepthwiseBackward &d, int64_t image, int64_t last_
                     V value = load(row + x * LANES);
                     if (d.in.relu) value = where_positive(load(plane + (y * p.width + x) * LANES), value);
                     if (s.plain) plain += value, product += value * (load(from, count) - mean);
-                    store(to, value, count);
+                    store(to, d.add ? value + load(to, count) : value, count);
                 }
                 if (s.plain) flush(s.plain + c, plain, count), flush(s.product + c, product, count);
             }

@@ -39,17 +39,29 @@ struct Plane {
     int64_t kernel, stride, dilation;
 };
 
+// A convolution in which all channels of a group meet; [0] is along the rows of an image. Outputs are ceil(size / stride), padding is on
+// both sides alike: "same" for an odd kernel.
+struct Dense {
+    int64_t in, out, groups;
+    int64_t height, width, out_height, out_width;
+    int64_t kernel[2], stride[2], dilation;
+
+    int64_t taps() const { return kernel[0] * kernel[1]; }
+    // Whether an output needs nothing but the pixel where it is.
+    bool pointwise() const { return taps() == 1 && stride[0] == 1 && stride[1] == 1; }
+};
+
 struct DenseForward {
+    Dense shape;
     Input in;
-    int64_t in_channels, out_channels, groups;
     const float *weight;  // as pack_forward leaves it
     float *out;
 };
 
 struct DenseBackward {
+    Dense shape;
     Gradient out;
     Input in;
-    int64_t in_channels, out_channels, groups;
     const float *weight;  // as pack_backward leaves it
     float *in_gradient;   // null: not wanted
     bool add;             // to what is there
@@ -68,7 +80,8 @@ struct DepthwiseBackward {
     Input in;
     Plane plane;
     const float *weight;
-    float *in_gradient;
+    float *in_gradient;  // null: not wanted
+    bool add;            // to what is there
     bool weight_gradient;
 };
 
@@ -77,17 +90,18 @@ struct Level {
     const char *name;
     int64_t lanes;
 
-    // Floats that a packed weight takes, and packing: out x in / groups values, or channels x taps.
-    int64_t (*dense_size)(int64_t from, int64_t to, int64_t groups);
-    void (*pack_forward)(const float *weight, float *packed, int64_t in, int64_t out, int64_t groups);
-    void (*pack_backward)(const float *weight, float *packed, int64_t in, int64_t out, int64_t groups);
+    // Floats that a packed weight takes, either way, and packing: [out][in / groups][taps] values, or [channels][taps].
+    int64_t (*dense_size)(const Dense &);
+    void (*pack_forward)(const float *weight, float *packed, const Dense &);
+    void (*pack_backward)(const float *weight, float *packed, const Dense &);
     void (*pack_taps)(const float *weight, float *packed, int64_t channels, int64_t taps);
 
-    // Rows of a 1x1 convolution. `scratch`: as many floats as dense_scratch says.
-    int64_t (*dense_scratch)(int64_t in, int64_t out);
+    // Outputs [from, to), counted over columns, rows and images; unless it is pointwise whole rows forward, and whole images backward.
+    // `scratch`: as many floats as dense_scratch says.
+    int64_t (*dense_scratch)(const Dense &);
     void (*dense_forward)(const DenseForward &, int64_t from, int64_t to, Moments, float *scratch);
-    // weight: [out][padded in / groups], added to.
-    int64_t (*dense_gradient_width)(int64_t in, int64_t groups);
+    // weight: [out][taps][in / groups], every out of so many floats, added to.
+    int64_t (*dense_gradient_width)(const Dense &);
     void (*dense_backward)(const DenseBackward &, int64_t from, int64_t to, float *weight, Sums, float *scratch);
 
     // Images and blocks of `lanes` channels.
@@ -96,14 +110,10 @@ struct Level {
     // taps: as packed, added to.
     void (*depthwise_backward)(const DepthwiseBackward &, int64_t image, int64_t last_image, int64_t block, int64_t last_block, float *taps, Sums, float *scratch);
 
-    // Statistics of rows of a map, and of a gradient.
-    void (*moments)(const float *map, int64_t channels, int64_t from, int64_t to, Moments);
+    // Statistics of rows of a gradient.
     void (*sums)(const Gradient &, const float *map, int64_t channels, int64_t from, int64_t to, Sums);
     // out = factor * (sum over `count` inputs + plain), as they are read; plain may be null.
     void (*merge)(const Input *inputs, int64_t count, const float *plain, float factor, float *out, int64_t channels, int64_t from, int64_t to);
-    // A gradient as values, and one masked where the input that it is for was not positive.
-    void (*spread)(const Gradient &, float *out, int64_t channels, int64_t from, int64_t to);
-    void (*mask)(float *gradient, const Input &, int64_t channels, int64_t from, int64_t to, Sums);
 };
 
 extern const Level level_v4, level_v3, level_v2;

@@ -119,12 +119,7 @@ void merge(const Input *inputs, int64_t count, const float *plain, float factor,
     }
 }
 
-void spread(const Gradient &g, float *out, int64_t channels, int64_t from, int64_t to) {
-    for (int64_t row = from; row < to; ++row) {
-        for (int64_t c = 0; c < channels; c += LANES) store(out + row * channels + c, read(g, row * channels + c, c, channels - c), channels - c);
-    }
-}
-
+// Where the input was not positive its gradient is zero; sums of what is left.
 void mask(float *gradient, const Input &in, int64_t channels, int64_t from, int64_t to, Sums s) {
     sum_up(in.values, channels, from, to, s, [&](int64_t at, int64_t c, int64_t count) __attribute__((always_inline)) {
         V value = load(gradient + at, count);

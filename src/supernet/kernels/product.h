@@ -1,0 +1,139 @@
+// Matrix products: the inner loop of every convolution in which channels meet. The right side is packed into panels of one vector of columns,
+// or lies in rows.
+#pragma once
+
+#include "rows.h"
+
+#include <utility>
+
+namespace {
+
+// A tile of results stays in registers: TALL rows of two vectors.
+constexpr int TALL = REGISTERS == 32 ? 12 : LANES == 8 ? 6 : 5;
+
+// A stretch of what is summed over: where it begins on both sides, and how long it is.
+struct Stretch {
+    int64_t a, b, depth;
+};
+
+// out[r][columns] (+)= sum over stretches and p < depth of a[stretch.a + r * rows + p * steps] * b[stretch.b + p * ldb + ...]; the vectors of b are `apart`
+// floats from each other.
+struct Product {
+    const float *a;
+    int64_t rows, steps;
+    const float *b;
+    int64_t ldb, apart;
+    const Stretch *stretches;
+    int64_t count;
+    float *out;
+    int64_t ldo, columns;
+    bool add;
+};
+
+template <int R, int N>
+void tile(const Product &p) {
+    V sum[R][N];
+#pragma GCC unroll 12
+    for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 2
+        for (int n = 0; n < N; ++n) sum[r][n] = V{};
+    }
+    const int64_t rows = p.rows, steps = p.steps, ldb = p.ldb, apart = p.apart;
+    for (const Stretch *s = p.stretches, *end = s + p.count; s != end; ++s) {
+        const float *a = p.a + s->a, *b = p.b + s->b;
+        for (int64_t i = s->depth; i > 0; --i, a += steps, b += ldb) {
+            V wide[N];
+#pragma GCC unroll 2
+            for (int n = 0; n < N; ++n) wide[n] = load(b + n * apart);
+#pragma GCC unroll 12
+            for (int r = 0; r < R; ++r) {
+                const V value = all(a[r * rows]);
+#pragma GCC unroll 2
+                for (int n = 0; n < N; ++n) sum[r][n] += value * wide[n];
+            }
+        }
+    }
+#pragma GCC unroll 12
+    for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 2
+        for (int n = 0; n < N; ++n) {
+            float *to = p.out + r * p.ldo + n * LANES;
+            const int64_t count = p.columns - n * LANES;
+            store(to, p.add ? sum[r][n] + load(to, count) : sum[r][n], count);
+        }
+    }
+}
+
+typedef void (*Tile)(const Product &);
+
+template <int N, typename R>
+struct Tiles;
+template <int N, int... R>
+struct Tiles<N, std::integer_sequence<int, R...>> {
+    static constexpr Tile of[] = {tile<R + 1, N>...};
+};
+using Heights = std::make_integer_sequence<int, TALL>;
+
+// One tile of at most TALL rows, and of two vectors of columns if there are so many.
+INLINE void tile(const Product &p, int64_t height) { (p.columns > LANES ? Tiles<2, Heights>::of : Tiles<1, Heights>::of)[height - 1](p); }
+
+// Calls body(from, to) for 0..count in ranges of about equal length that one tile is high enough for.
+template <typename F>
+INLINE void in_tiles(int64_t count, F &&body) {
+    const int64_t tiles = blocks(count, TALL);
+    for (int64_t i = 0; i < tiles; ++i) body(count * i / tiles, count * (i + 1) / tiles);
+}
+
+// Calls body(p, column) for as many columns at a time as a tile has, with b and columns of p as they are there; panels of b are `panel` floats long.
+template <typename F>
+INLINE void in_columns(Product p, int64_t panel, F &&body) {
+    const float *b = p.b;
+    const int64_t columns = p.columns;
+    for (int64_t column = 0; column < columns; column += 2 * LANES) {
+        p.b = b + column / LANES * panel;
+        p.columns = columns - column;
+        body(p, column);
+    }
+}
+
+// `height` x `p.columns` results.
+INLINE void multiply(const Product &p, int64_t height, int64_t panel) {
+    in_columns(p, panel, [&](Product p, int64_t column) __attribute__((always_inline)) {
+        const float *a = p.a;
+        float *out = p.out + column;
+        in_tiles(height, [&](int64_t from, int64_t to) __attribute__((always_inline)) {
+            p.a = a + from * p.rows;
+            p.out = out + from * p.ldo;
+            tile(p, to - from);
+        });
+    });
+}
+
+// Distance of rows in scratch: whole vectors, and not a power of two that would fall onto few cache lines.
+INLINE int64_t distance(int64_t channels) {
+    const int64_t whole = padded(channels);
+    return whole % 256 == 0 ? whole + LANES : whole;
+}
+
+// [group][vector of to][tap][from][LANES] from a weight of [group][...] in which neighbours among to and from are so far apart, and taps are neighbours.
+INLINE void pack(const float *weight, float *packed, int64_t groups, int64_t group, int64_t to, int64_t to_step, int64_t taps, int64_t from, int64_t from_step) {
+    for (int64_t g = 0; g < groups; ++g, weight += group) {
+        for (int64_t t = 0; t < to; t += LANES) {
+            const float *const column = weight + t * to_step;
+            const int64_t count = least(LANES, to - t);
+            for (int64_t tap = 0; tap < taps; ++tap) {
+                for (int64_t f = 0; f < from; ++f, packed += LANES) {
+                    const float *const at = column + f * from_step + tap;
+                    if (count == LANES) {
+#pragma GCC unroll 16
+                        for (int i = 0; i < LANES; ++i) packed[i] = at[i * to_step];
+                    } else {
+                        for (int64_t i = 0; i < LANES; ++i) packed[i] = i < count ? at[i * to_step] : 0.0f;
+                    }
+                }
+            }
+        }
+    }
+}
+
+}  // namespace
