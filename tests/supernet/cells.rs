@@ -4,7 +4,6 @@ use crate::export::{export, file};
 use crate::support::{distance, stripes};
 use nse::arch::Architecture;
 use nse::data::{Dataset, Normalisation};
-use nse::export::{ExportOptions, Graph};
 use nse::search::{Arrays, Silent};
 use nse::space::Space;
 use nse::supernet::{Lesson, Model, ModelOptions};
@@ -52,11 +51,11 @@ pub fn models(images: &Dataset) -> Vec<Model> {
 }
 
 /// A pass with given weights, written out: every function takes the name of what it is.
-struct ByHand<'a> {
-    weights: &'a Arrays,
+struct ByHand {
+    weights: Arrays,
 }
 
-impl ByHand<'_> {
+impl ByHand {
     fn weight(&self, name: &str) -> Tensor {
         let array = &self.weights[name];
         Tensor::from_slice(&array.values).view(array.shape.iter().map(|n| *n as i64).collect::<Vec<_>>().as_slice())
@@ -179,7 +178,7 @@ fn a_pass_is_what_it_should_be() {
         let model = train(&space, &architecture, &images, &options(json!({ "train": { "epochs": 2, "batch": 32, "lr": 0.1 } })));
         let graph = model.graph().unwrap();
         let inputs = normalised(&test, &graph.card.normalisation);
-        let expected = by_hand(&ByHand { weights: &graph.weights }, &inputs);
+        let expected = by_hand(&ByHand { weights: graph.weights.clone() }, &inputs);
         let path = file(&format!("cells-{}.pt", space.name()));
         export(&model, &path).unwrap();
         let read = CModule::load(&path).unwrap().forward_ts(&[inputs.shallow_clone()]).unwrap();

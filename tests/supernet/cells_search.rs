@@ -55,7 +55,9 @@ fn products_are_those_of_all_cells() {
         let active = all(&space);
         trainer.begin_round(2, 0, &active).unwrap();
         trainer.remember().unwrap();
-        (0..4).for_each(|step| drop(trainer.weight_step(At { seed: 2, round: 0, step }, &active, 0.1).unwrap()));
+        for step in 0..4 {
+            trainer.weight_step(At { seed: 2, round: 0, step }, &active, 0.1).unwrap();
+        }
         let (compared, arrays) = (trainer.compare(&active).unwrap(), trainer.save(&active).unwrap());
         let bench = name == "nas-bench-201";
         // What lies between the cells; of NAS-Bench-201 its batch-norms too.
