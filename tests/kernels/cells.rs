@@ -42,7 +42,7 @@ fn networks(space: &Arc<Space>, open: &[Vec<u16>]) -> (Network, Network) {
 /// Input of the first cell.
 fn input(space: &Space, images: i64) -> Tensor {
     let [height, width] = space.input().size().map(i64::from);
-    normal(&[images, space.stem().cout.into(), height, width], 1)
+    normal(&[images, space.chain().unwrap().stem.cout.into(), height, width], 1)
 }
 
 /// The cells one after another: outputs, and gradients of the input and of all that the cells learn.
