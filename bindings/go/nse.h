@@ -597,7 +597,11 @@ NSE_API nse_status nse_set_log_level(int32_t level);
  *
  * NSE_ERR_INVALID_ARGUMENT: no such preset. NSE_ERR_CONFIG: overrides. Since 0.1.
  */
-NSE_API nse_status nse_space_preset(const char *name, const char *overrides_json, nse_space **out, nse_error **err);
+NSE_API
+nse_status nse_space_preset(const char *name,
+                            const char *overrides_json,
+                            nse_space **out,
+                            nse_error **err);
 
 /**
  * A space of one's own, from its JSON form (docs/space.md; of stacked cells docs/cells.md).
@@ -867,7 +871,11 @@ nse_status nse_dataset_from_dlpack(struct DLManagedTensorVersioned *images,
  *
  * NSE_ERR_CONFIG. Since 0.1.
  */
-NSE_API nse_status nse_arch_from_json(const nse_space *space, const char *json, nse_arch **out, nse_error **err);
+NSE_API
+nse_status nse_arch_from_json(const nse_space *space,
+                              const char *json,
+                              nse_arch **out,
+                              nse_error **err);
 
 /**
  * The same operator, alone, in every cell, or on every edge of stacked ones: a network as one would design it by hand.
@@ -920,7 +928,11 @@ NSE_API nse_status nse_arch_space(const nse_arch *arch, nse_space **out, nse_err
  *
  * NSE_ERR_CONFIG. NSE_ERR_UNSUPPORTED: squeeze-excitation, and stacked cells. Since 0.1.
  */
-NSE_API nse_status nse_arch_describe(const nse_arch *arch, const char *variant_json, nse_buffer *out, nse_error **err);
+NSE_API
+nse_status nse_arch_describe(const nse_arch *arch,
+                             const char *variant_json,
+                             nse_buffer *out,
+                             nse_error **err);
 
 /**
  * An architecture as a diagram: the cells from top to bottom, their branches side by side, with widths, sizes and multiply-accumulates; of
