@@ -125,11 +125,12 @@ static void searched_cells(void **state) {
         assert_int_equal(nse_arch_cost(arch, NULL, &params, NULL), NSE_OK);
         char *code = code_of(arch);
         result.code = code, result.accuracy = (double)params / 1e6;
-        assert_int_equal(nse_search_tell(search, &result, NULL, &error), NSE_OK);
+        status = nse_search_tell(search, &result, NULL, &error);
+        assert_true(status == NSE_OK || status == NSE_DONE);
         if (params > best) best = params;
         free(code), nse_arch_free(arch), arch = NULL;
     }
-    assert_int_equal(nse_search_best(search, 0, &arch, NULL, &error), NSE_OK);
+    assert_int_equal(nse_search_best(search, 4e7, &arch, NULL, &error), NSE_OK);
     uint64_t found = 0;
     assert_int_equal(nse_arch_cost(arch, NULL, &found, NULL), NSE_OK);
     assert_int_equal(found, best);
