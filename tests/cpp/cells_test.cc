@@ -23,7 +23,7 @@ TEST(Cells, ArePublishedOnes) {
 
 TEST(Cells, ABadValueIsNamed) {
     const auto space = nse::Space::preset("darts-cifar");
-    const auto error = support::error_of([&] { nse::Arch::from_json(space, R"({"genotype": "darts-v3"})"); });
+    const auto error = support::error_of([&] { (void)nse::Arch::from_json(space, R"({"genotype": "darts-v3"})"); });
     ASSERT_TRUE(error);
     EXPECT_STREQ(error->name(), "NSE_ERR_CONFIG");
     EXPECT_TRUE(contains(error->what(), "\"darts-v3\" is not a text like Genotype(normal=[...], ...)")) << error->what();
