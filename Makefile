@@ -12,7 +12,7 @@ PURE  = $(CURDIR)/target/pure/release
 OUT   = $(CURDIR)/target/programs
 LINK  = -Iinclude -L$(LIB) -lnse -Wl,-rpath,$(LIB)
 
-.PHONY: build demo test test-core test-supernet test-abi test-host test-c test-cpp test-go test-examples test-cli test-dist test-docs test-slow ablation header reference lint clean train-demo service test-service test-install install dist bench
+.PHONY: build demo test test-core test-supernet test-abi test-host test-c test-cpp test-go test-examples test-cli test-dist test-katib test-deploy test-docs test-slow ablation header reference lint clean train-demo service test-service test-install install dist bench bench-scale
 
 build:
 	@$(torch) $(CARGO) build --release
@@ -38,7 +38,7 @@ train-demo: build | $(OUT)
 service: build | $(OUT)
 	@NSE_LIB="$(LIB)" OUT="$(OUT)" GO="$$(tools/go.sh 26)" PKG_CONFIG="$$(tools/pkg-config.sh)" tests/go/service.sh build
 
-test: build test-core test-supernet test-abi test-host test-c test-cpp test-go test-examples test-cli test-dist test-docs test-service test-install
+test: build test-core test-supernet test-abi test-host test-c test-cpp test-go test-examples test-cli test-dist test-katib test-deploy test-docs test-service test-install
 	@echo "nse: all tests passed"
 
 # The pure part and the whole ABI, in a build without libtorch.
@@ -77,9 +77,18 @@ test-cli: build test-core
 
 # Searches in several processes.
 test-dist: build | $(OUT)
-	@NSE_LIB="$(LIB)" OUT="$(OUT)" CC="$(CC)" MPI="$$(tools/mpi.sh)" DATA="$$(tools/dataset.sh)" tests/dist/run.sh
+	@NSE_LIB="$(LIB)" OUT="$(OUT)" CC="$(CC)" MPI="$$(tools/mpi.sh)" DATA="$$(tools/dataset.sh)" GO="$$(tools/go.sh)" \
+		PKG_CONFIG="$$(tools/pkg-config.sh)" tests/dist/run.sh
 
-# The same small program in C, C++ and Go, on real images: each must run, and all must say the same.
+# The suggestion service for Kubeflow's Katib, asked as Katib asks.
+test-katib: build | $(OUT)
+	@NSE_LIB="$(LIB)" OUT="$(OUT)" GO="$$(tools/go.sh)" PKG_CONFIG="$$(tools/pkg-config.sh)" tests/go/katib.sh
+
+# What examples/deploy says for Kubeflow, SLURM and containers, run here without any of them.
+test-deploy: build | $(OUT)
+	@NSE_LIB="$(LIB)" OUT="$(OUT)" CC="$(CC)" GO="$$(tools/go.sh)" YAML="$$(tools/debian.sh python3-yaml)" tests/deploy/run.sh
+
+# The service of docs/service.md, in its page too.
 test-service: build | $(OUT)
 	@NSE_LIB="$(LIB)" OUT="$(OUT)" GO="$$(tools/go.sh 26)" CHROMIUM="$$(tools/chromium.sh)" \
 		PKG_CONFIG="$$(tools/pkg-config.sh)" tests/go/service.sh
@@ -88,6 +97,7 @@ test-service: build | $(OUT)
 test-examples: build | $(OUT)
 	@NSE_LIB="$(LIB)" OUT="$(OUT)" CC="$(CC)" CXX="$(CXX)" GO="$$(tools/go.sh)" DATA="$$(tools/dataset.sh)" \
 		TORCH="$$(tools/libtorch.sh)" PKG_CONFIG="$$(tools/pkg-config.sh)" tests/examples.sh
+	@NSE_LIB="$(LIB)" OUT="$(OUT)" GO="$$(tools/go.sh)" DATA="$$(tools/dataset.sh)" PKG_CONFIG="$$(tools/pkg-config.sh)" tests/jobs.sh
 
 # Every code block of README.md and docs/ is compiled and run.
 test-docs: build | $(OUT)
@@ -136,6 +146,13 @@ bench: build | $(OUT)
 	@$(torch) $(CARGO) bench --quiet --bench speed -- "$$(tools/pytorch.sh)" target/bench "$(or $(SIZES),S M L P)" $(or $(STEPS),7)
 	@$(CC) -std=gnu11 -O2 -Wall -Wextra benches/host.c -o $(OUT)/bench-host $(LINK)
 	@echo "what a host waits while a search trains" && $(OUT)/bench-host
+
+# What more ranks cost and bring, on two cores with nothing else to do: some minutes. docs/scale.md says what it shows.
+bench-scale: build | $(OUT)
+	@$(torch) $(CARGO) bench --quiet --no-run --bench network
+	@$(CC) -std=gnu11 -O2 -Wall -Wextra benches/scale/steps.c -o $(OUT)/bench-steps $(LINK)
+	@python3 benches/scale/scale.py "$$(ls -t $(LIB)/deps/network-* | grep -v '\.d$$' | head -n 1)" $(OUT)/bench-steps target/bench
+	@python3 benches/scale/model.py
 
 lint:
 	@$(CARGO) fmt --all --check

@@ -57,6 +57,9 @@ install -m 755 "$built/$real" "$lib/.$real.new"
 mv -f "$lib/.$real.new" "$lib/$real"
 ln -sfn "$real" "$lib/$soname"
 ln -sfn "$soname" "$lib/libnse.so"
+# The program looks for the library in ../lib, and then where the system does.
+install -D -m 755 "$built/nse" "$dest$prefix/bin/.nse.new"
+mv -f "$dest$prefix/bin/.nse.new" "$dest$prefix/bin/nse"
 install -m 644 "$root/include/nse.h" "$include"
 install -m 644 "$root"/bindings/cpp/include/nse/*.hpp "$include/nse"
 case $libdir in

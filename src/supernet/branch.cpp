@@ -15,6 +15,9 @@ bool depthwise(const Convolution &c, int64_t in, int64_t out) {
     return c.groups == in && in == out && c.kernel[0] == c.kernel[1] && c.stride[0] == c.stride[1];
 }
 
+// Not initialised.
+at::Tensor floats(int64_t count) { return map(1, 1, 1, count); }
+
 int64_t pixels(const at::Tensor &map) { return map.size(0) * map.size(2) * map.size(3); }
 
 Plane plane(const Convolution &c, int64_t height, int64_t width, int64_t channels) {
@@ -63,6 +66,19 @@ struct NormBackward {
     }
 };
 
+// Where the outputs of a dense convolution may be cut: anywhere if it is pointwise, else at rows of images, or only at images.
+struct Cut {
+    int64_t step, least, most, numbers;
+
+    Cut(const Dense &d, int64_t images, bool rows)
+        : step(d.pointwise() ? 1 : rows ? d.out_width : d.out_height * d.out_width),
+          least(d.pointwise() ? 32 : d.across(images) ? Dense::ACROSS : 1),
+          most(d.pointwise() ? 32 : 16),
+          numbers(step * std::max(d.in, d.out)) {}
+
+    Parts parts(int64_t outputs, int64_t most) const { return Parts(outputs / step, least, most, numbers); }
+};
+
 // A convolution forward, with the moments of what it gives.
 at::Tensor convolve(const Input &in, const at::Tensor &from, const Unit &unit, MomentParts &moments) {
     const Level &l = level();
@@ -74,9 +90,9 @@ at::Tensor convolve(const Input &in, const at::Tensor &from, const Unit &unit, M
         const Plane p = plane(c, height, width, ins);
         at::Tensor out = map(images, outs, p.out_height, p.out_width);
         const int64_t taps = p.kernel * p.kernel, blocks = (ins + l.lanes - 1) / l.lanes;
-        std::vector<float> packed(blocks * l.lanes * taps * 2);
-        l.pack_taps(w, packed.data(), ins, taps);
-        const DepthwiseForward d{in, p, packed.data(), out.data_ptr<float>()};
+        const at::Tensor packed = floats(blocks * l.lanes * taps * 2);
+        l.pack_taps(w, packed.data_ptr<float>(), ins, taps);
+        const DepthwiseForward d{in, p, packed.data_ptr<float>(), out.data_ptr<float>()};
         const Grid grid(images, blocks, ins * height * width);
         moments.begin(grid.images.count, outs);
         grid.each([&](int64_t part, int64_t image, int64_t last_image, int64_t block, int64_t last_block) {
@@ -87,15 +103,14 @@ at::Tensor convolve(const Input &in, const at::Tensor &from, const Unit &unit, M
     }
     const Dense shape = dense(c, from, outs);
     at::Tensor out = map(images, outs, shape.out_height, shape.out_width);
-    std::vector<float> packed(l.dense_size(shape));
-    l.pack_forward(w, packed.data(), shape);
-    const DenseForward d{shape, in, packed.data(), out.data_ptr<float>()};
-    // What is not pointwise is cut at rows of images, or at images if there are enough.
-    const int64_t step = shape.pointwise() ? 1 : images < 16 ? shape.out_width : shape.out_height * shape.out_width;
-    const Parts parts(pixels(out) / step, shape.pointwise() ? 32 : 1, shape.pointwise() ? 32 : 16, step * std::max(ins, outs));
+    const at::Tensor packed = floats(l.dense_size(shape));
+    l.pack_forward(w, packed.data_ptr<float>(), shape);
+    const DenseForward d{shape, in, packed.data_ptr<float>(), out.data_ptr<float>()};
+    const Cut cut(shape, images, images < 16 && !shape.across(images));
+    const Parts parts = cut.parts(pixels(out), cut.most);
     moments.begin(parts.count, outs);
     parts.each([&](int64_t part, int64_t begin, int64_t end) {
-        l.dense_forward(d, begin * step, end * step, moments.part(part, (end - begin) * step), scratch(l.dense_scratch(shape)));
+        l.dense_forward(d, begin * cut.step, end * cut.step, moments.part(part, (end - begin) * cut.step), scratch(l.dense_scratch(shape)));
     });
     return out;
 }
@@ -135,7 +150,7 @@ class Partial {
   public:
     Partial(int64_t count, int64_t size) : count(count), size(size) {
         // What is read in whole vectors may end behind the last value.
-        if (count > 0) memory = map(1, 1, 1, count * size + 64), values = memory.data_ptr<float>();
+        if (count > 0) memory = floats(count * size + 64), values = memory.data_ptr<float>();
     }
 
     // `length` sums of a part from `from` on belong to the caller now. Returns the part; null where there is none.
@@ -178,9 +193,9 @@ Found convolve_backward(const Gradient &gradient, const at::Tensor &out, const I
     if (depthwise(c, ins, outs)) {
         const Plane p = plane(c, height, width, ins);
         const int64_t taps = p.kernel * p.kernel, blocks = (ins + l.lanes - 1) / l.lanes, size = blocks * l.lanes * taps;
-        std::vector<float> packed(size * 2);
-        l.pack_taps(w, packed.data(), ins, taps);
-        const DepthwiseBackward d{gradient, in, p, packed.data(), in_gradient, add && !before, want_weight};
+        const at::Tensor packed = floats(size * 2);
+        l.pack_taps(w, packed.data_ptr<float>(), ins, taps);
+        const DepthwiseBackward d{gradient, in, p, packed.data_ptr<float>(), in_gradient, add && !before, want_weight};
         const Grid grid(images, blocks, ins * height * width);
         const Partial partial(want_weight ? grid.images.count : 0, size);
         if (before) *sums = SumParts(grid.images.count, ins);
@@ -201,18 +216,17 @@ Found convolve_backward(const Gradient &gradient, const at::Tensor &out, const I
         return found;
     }
     const Dense shape = dense(c, from, outs);
-    std::vector<float> packed(l.dense_size(shape));
-    l.pack_backward(w, packed.data(), shape);
-    const DenseBackward d{shape, gradient, in, packed.data(), in_gradient, add && !before, want_weight};
+    const at::Tensor packed = floats(l.dense_size(shape));
+    l.pack_backward(w, packed.data_ptr<float>(), shape);
+    const DenseBackward d{shape, gradient, in, packed.data_ptr<float>(), in_gradient, add && !before, want_weight};
     // As many parts as pay for adding up their weight gradients.
     const int64_t wide = l.dense_gradient_width(shape), size = outs * wide, rows = pixels(out);
-    const int64_t most = want_weight ? std::clamp<int64_t>(rows * 512 / size, 4, shape.pointwise() ? 32 : 16) : 32;
-    const int64_t step = shape.pointwise() ? 1 : shape.out_height * shape.out_width;
-    const Parts parts(rows / step, shape.pointwise() ? 32 : 1, most, step * std::max(ins, outs));
+    const Cut cut(shape, images, false);
+    const Parts parts = cut.parts(rows, want_weight ? std::clamp<int64_t>(rows * 512 / size, 4, cut.most) : cut.most);
     const Partial partial(want_weight ? parts.count : 0, size);
     if (before) *sums = SumParts(parts.count, ins);
     parts.each([&](int64_t part, int64_t begin, int64_t end) {
-        l.dense_backward(d, begin * step, end * step, partial.part(part, 0, size), sums_of(part), scratch(l.dense_scratch(shape)));
+        l.dense_backward(d, begin * cut.step, end * cut.step, partial.part(part, 0, size), sums_of(part), scratch(l.dense_scratch(shape)));
     });
     if (!want_weight) return found;
     in_parallel(outs, size, [&](int64_t begin, int64_t end) {

@@ -1,5 +1,5 @@
 // A chain of convolutions, each with batch-norm and most with ReLU, on CPU: forward keeps only what every convolution gives, and backward
-// makes the rest again while it reads. Our own kernels do what is pointwise or depthwise, libtorch's the other convolutions.
+// makes the rest again while it reads.
 #pragma once
 
 #include "kernels/kernels.h"

@@ -1,76 +1,99 @@
 #include "pool.h"
 
 #include <ATen/ops/from_blob.h>
+#include <sys/mman.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <map>
 #include <mutex>
+#include <set>
 
 namespace nse {
 namespace {
 
 constexpr size_t PAGE = 4096;
 
+// Pages of the system, cut and put together again as they are asked for: steps differ in shape, and what one leaves is to do for the next.
 struct Pool {
     std::mutex mutex;
-    std::multimap<size_t, void *> free;
-    // Bytes of the blocks in use, at most so far, and kept.
+    // What is kept, by address and by size; neighbours are one block. And what is in use.
+    std::map<char *, size_t> free;
+    std::set<std::pair<size_t, char *>> by_size;
+    std::map<char *, size_t> sizes;
+    // Bytes in use, at most so far, and kept.
     size_t used = 0, most = 0, kept = 0;
 
-    // Blocks come in eight sizes per power of two: steps differ in shape, and most of what one leaves fits the next.
-    static size_t rounded(size_t bytes) {
-        size_t step = PAGE;
-        while (step * 16 < bytes) step *= 2;
-        return (bytes + step - 1) / step * step;
+    void keep(char *block, size_t size) {
+        free.emplace(block, size);
+        by_size.emplace(size, block);
+        kept += size;
     }
 
-    // Gives blocks back, the largest first, until no more than `limit` bytes are kept.
+    size_t remove(std::map<char *, size_t>::iterator at) {
+        const size_t size = at->second;
+        by_size.erase({size, at->first});
+        free.erase(at);
+        kept -= size;
+        return size;
+    }
+
+    // Gives pages back, the largest blocks first, until no more than `limit` bytes are kept.
     void shrink(size_t limit) {
         while (kept > limit) {
-            const auto last = std::prev(free.end());
-            kept -= last->first;
-            std::free(last->second);
-            free.erase(last);
+            char *const block = std::prev(by_size.end())->second;
+            const size_t size = remove(free.find(block)), over = std::min(size, kept + size - limit);
+            const size_t given = (over + PAGE - 1) / PAGE * PAGE;
+            munmap(block + size - given, given);
+            if (size > given) keep(block, size - given);
         }
     }
 
-    void *take(size_t size) {
+    static char *fresh(size_t size) {
+        void *const block = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        return block == MAP_FAILED ? nullptr : static_cast<char *>(block);
+    }
+
+    char *take(size_t size) {
         const std::lock_guard<std::mutex> lock(mutex);
-        void *block = nullptr;
-        const auto fits = free.lower_bound(size);
-        if (fits != free.end() && fits->first <= size + size / 4) {
+        char *block = nullptr;
+        const auto fits = by_size.lower_bound({size, nullptr});
+        if (fits != by_size.end()) {
             block = fits->second;
-            kept -= fits->first;
-            sizes[block] = fits->first;
-            used += fits->first;
-            free.erase(fits);
+            const size_t whole = remove(free.find(block));
+            if (whole > size) keep(block + size, whole - size);
         } else {
             // Never more than was in use at once.
             shrink(most > used + size ? most - used - size : 0);
-            block = std::aligned_alloc(PAGE, size);
+            block = fresh(size);
             if (!block) {
                 shrink(0);
-                block = std::aligned_alloc(PAGE, size);
+                block = fresh(size);
             }
             TORCH_CHECK(block, "not enough memory: ", size, " bytes for a feature map");
-            sizes[block] = size;
-            used += size;
         }
+        sizes[block] = size;
+        used += size;
         most = std::max(most, used);
         return block;
     }
 
-    void give(void *block) {
+    void give(char *block) {
         const std::lock_guard<std::mutex> lock(mutex);
         const auto at = sizes.find(block);
-        const size_t size = at->second;
+        size_t size = at->second;
         sizes.erase(at);
-        used -= size, kept += size;
-        free.emplace(size, block);
+        used -= size;
+        auto next = free.lower_bound(block);
+        if (next != free.end() && next->first == block + size) size += remove(next++);
+        if (next != free.begin()) {
+            const auto before = std::prev(next);
+            if (before->first + before->second == block) {
+                block = before->first;
+                size += remove(before);
+            }
+        }
+        keep(block, size);
     }
-
-    std::map<void *, size_t> sizes;
 };
 
 // Never destroyed: a tensor may outlive every static object.
@@ -83,10 +106,10 @@ Pool &pool() {
 
 at::Tensor map(int64_t images, int64_t channels, int64_t height, int64_t width) {
     const size_t bytes = static_cast<size_t>(images * channels * height * width) * sizeof(float);
-    void *block = pool().take(Pool::rounded(std::max<size_t>(bytes, 1)));
+    char *const block = pool().take((std::max<size_t>(bytes, 1) + PAGE - 1) / PAGE * PAGE);
     const auto options = at::TensorOptions().dtype(at::kFloat).device(at::kCPU);
     const int64_t sizes[] = {images, channels, height, width}, strides[] = {height * width * channels, 1, width * channels, channels};
-    return at::from_blob(block, sizes, strides, [](void *p) { pool().give(p); }, options);
+    return at::from_blob(block, sizes, strides, [](void *p) { pool().give(static_cast<char *>(p)); }, options);
 }
 
 void trim() {

@@ -6,9 +6,11 @@
 #     OUT       folder to build in
 #     MPI       folder that tools/mpi.sh makes
 #     DATA      folder of Fashion-MNIST
+#     GO        go command; default: go
+#     PKG_CONFIG  pkg-config command, for Go
 set -eu
 root=$(cd "$(dirname "$0")/../.." && pwd)
-: "${NSE_LIB:?}" "${OUT:?}" "${MPI:?}" "${DATA:?}"
+: "${NSE_LIB:?}" "${OUT:?}" "${MPI:?}" "${DATA:?}" "${PKG_CONFIG:?}"
 work="$OUT/dist"
 rm -rf "$work" && mkdir -p "$work"
 ${CC:-cc} -std=gnu11 -O1 -g -Wall -Wextra -Werror -I"$root/include" -I"$root/tests/host" "$root/tests/dist/rank.c" -o "$work/rank" \
@@ -88,3 +90,27 @@ for size in 1 2 4; do
     cmp "$work/mpi.1" "$work/mpi.$size" || die "mpirun -n $size found something else"
 done
 grep -q '"accuracy"' "$work/mpi.1" || die "mpi found nothing: $(cat "$work/mpi.1")"
+
+# A Go program with a network of its own: the same algorithm, so the same words. A rank that is killed is the end of the others.
+(cd "$root/examples/go/ranks" && PKG_CONFIG_PATH="$NSE_LIB/pkgconfig" GOTOOLCHAIN=local GOPROXY=off GOFLAGS=-mod=readonly GOWORK=off \
+    ${GO:-go} build -o "$work/ranks" .)
+# in_go RANK SIZE: as rank, at $free.
+in_go() { timeout 300 "$work/ranks" -rank "$1" -size "$2" -address "127.0.0.1:$free" "$DATA"; }
+for size in 1 2 3; do
+    free=$(port)
+    for rank in $(seq $((size - 1))); do in_go "$rank" $size 2>"$work/stderr.$rank" & done
+    in_go 0 $size >"$work/go.$size" 2>"$work/stderr.0" || die "ranks of Go, $size: $(cat "$work"/stderr.*)"
+    wait
+    cmp "$work/mpi.1" "$work/go.$size" || die "$size ranks of Go found something else"
+done
+free=$(port)
+"$work/ranks" -rank 1 -size 2 -address "127.0.0.1:$free" "$DATA" 2>"$work/stderr.1" &
+victim=$!
+in_go 0 2 2>"$work/stderr.0" >"$work/go.no" &
+left=$!
+until grep -q 'round 1 of 2' "$work/stderr.1"; do kill -0 $victim 2>/dev/null || die "rank 1 ended: $(cat "$work/stderr.1")"; sleep 0.02; done
+kill -9 $victim
+code=0
+wait $left || code=$?
+[ $code = 1 ] && grep -q "rank 0: nse: .* the host's function returned 1" "$work/stderr.0" || die "rank 1 of Go killed: $code, $(cat "$work/stderr.0")"
+wait

@@ -19,9 +19,10 @@ mkdir -p "$proxy" "$out/user"
 echo "$version" >"$proxy/list"
 echo "{\"Version\": \"$version\", \"Time\": \"2026-01-01T00:00:00Z\"}" >"$proxy/$version.info"
 cp "$root/bindings/go/go.mod" "$proxy/$version.mod"
-# What git has, or would have: a file that only lies about here is not in a release. The licence is that of the repository.
+# What git has, or would have: a file that only lies about here is not in a release, and katib is a module of its own. The licence is that
+# of the repository.
 (cd "$root/bindings/go" && git ls-files --cached --others --exclude-standard 2>/dev/null || find . -type f | sed 's|^\./||') |
-    python3 -c '
+    grep -v '^katib/' | python3 -c '
 import os, sys, zipfile
 root, prefix, archive = sys.argv[1:]
 with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:

@@ -12,6 +12,8 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -129,4 +131,9 @@ void *aligned_alloc(size_t alignment, size_t size) { return refused(size) ? NULL
 int posix_memalign(void **place, size_t alignment, size_t size) {
     *place = refused(size) ? NULL : __libc_memalign(alignment, size);
     return *place == NULL ? ENOMEM : 0;
+}
+
+void *mmap(void *at, size_t size, int protection, int flags, int file, off_t offset) {
+    if ((flags & MAP_ANONYMOUS) && refused(size)) return errno = ENOMEM, MAP_FAILED;
+    return (void *)syscall(SYS_mmap, at, size, protection, flags, file, offset);
 }

@@ -49,6 +49,9 @@ struct Dense {
     int64_t taps() const { return kernel[0] * kernel[1]; }
     // Whether an output needs nothing but the pixel where it is.
     bool pointwise() const { return taps() == 1 && stride[0] == 1 && stride[1] == 1; }
+    // Whether there are images enough to put a place of several of them into one tile, which pays where rows are short.
+    bool across(int64_t images) const { return out_width <= 8 && images >= ACROSS; }
+    static constexpr int64_t ACROSS = 4;
 };
 
 struct DenseForward {

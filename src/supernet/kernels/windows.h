@@ -14,9 +14,7 @@ using nse::DenseBackward;
 using nse::DenseForward;
 
 // Floats of images that should stay in the second cache, and of a panel of weights in the first; outputs that make up for going over the weights.
-constexpr int64_t ROOM = 192 * 1024, BITE = 8 * 1024, OUTPUTS = 256;
-// So many images in a tile are enough; images that are wider have neighbours enough.
-constexpr int64_t ACROSS = 4, NARROW_IMAGE = 8;
+constexpr int64_t ROOM = 96 * 1024, BITE = 8 * 1024, OUTPUTS = 256;
 
 // Images in scratch: rows [top, bottom) of each, [image][y][edge, x, edge][ld].
 struct Sheet {
@@ -29,12 +27,12 @@ struct Sheet {
     int64_t at(int64_t y, int64_t x) const { return (y - top) * row() + (edge + x) * ld; }
 };
 
-// value(pixel, c, count) of images [image, last) of `height` rows.
+// value(pixel, c, count) of images from `image` on, of `height` rows.
 template <typename F>
-INLINE void fill(const Sheet &s, int64_t image, int64_t last, int64_t height, int64_t channels, F &&value) {
+INLINE void fill(const Sheet &s, int64_t image, int64_t images, int64_t height, int64_t channels, F &&value) {
     const int64_t zeros = s.edge * s.ld;
     float *to = s.values;
-    for (; image < last; ++image, to += LANES) {
+    for (const int64_t last = image + images; image < last; ++image, to += LANES) {
         for (int64_t y = s.top; y < s.bottom; ++y) {
             for (int64_t i = 0; i < zeros; i += LANES) store(to + i, V{});
             to += zeros;
@@ -48,12 +46,12 @@ INLINE void fill(const Sheet &s, int64_t image, int64_t last, int64_t height, in
     }
 }
 
-INLINE void fill(const Sheet &s, const Input &in, int64_t image, int64_t last, int64_t height, int64_t channels) {
-    fill(s, image, last, height, channels, [&](int64_t at, int64_t c, int64_t count) __attribute__((always_inline)) { return read(in, in.values + at, c, count); });
+INLINE void fill(const Sheet &s, const Input &in, int64_t image, int64_t images, int64_t height, int64_t channels) {
+    fill(s, image, images, height, channels, [&](int64_t at, int64_t c, int64_t count) __attribute__((always_inline)) { return read(in, in.values + at, c, count); });
 }
 
-INLINE void fill(const Sheet &s, const Gradient &g, int64_t image, int64_t last, int64_t height, int64_t channels) {
-    fill(s, image, last, height, channels, [&](int64_t at, int64_t c, int64_t count) __attribute__((always_inline)) { return read(g, at, c, count); });
+INLINE void fill(const Sheet &s, const Gradient &g, int64_t image, int64_t images, int64_t height, int64_t channels) {
+    fill(s, image, images, height, channels, [&](int64_t at, int64_t c, int64_t count) __attribute__((always_inline)) { return read(g, at, c, count); });
 }
 
 // Rows or columns of an image: `count` places are written, each from those of `sources` that its taps see. Backward a place sees what has seen it.
@@ -123,8 +121,6 @@ INLINE int64_t seen(const Walk &w, const Bite &bite, int64_t y, int64_t x, int64
     return count;
 }
 
-INLINE bool across(const Dense &d, int64_t images) { return images >= ACROSS && d.out_width <= NARROW_IMAGE; }
-
 // Rows [top, bottom) of `images` images, as far as a bite goes; `add`: to what is there.
 INLINE void walk(const Walk &w, Product p, int64_t column, const Bite &bite, int64_t images, int64_t top, int64_t bottom, bool across) {
     const int64_t image = w.y.count * w.x.count * w.channels, step = w.x.step();
@@ -168,23 +164,67 @@ INLINE void walk(const Walk &w, int64_t images, int64_t top, int64_t bottom, boo
     });
 }
 
-INLINE Sheet inputs(const Dense &d, float *values, int64_t edge) { return {values, 0, d.height, d.width, edge, distance(d.in)}; }
-INLINE Sheet outputs(const Dense &d, float *values, int64_t edge) { return {values, 0, d.out_height, d.out_width, edge, distance(d.out)}; }
+// What is worked on at a time: rows [top, bottom) of the outputs of some images, all rows if there are several.
+struct Strip {
+    int64_t image, images, top, bottom;
 
-// Images at a time, of which one takes so many floats.
-INLINE int64_t images_in(const Dense &d, int64_t image) {
-    return least(most(ROOM / image, blocks(OUTPUTS, d.out_height * d.out_width)), 2 * TALL);
+    // The inputs that those rows see.
+    Sheet seen(const Dense &d, float *values, int64_t edge) const {
+        const Axis y = axis(d, 0, false);
+        return {values, most(0, top * y.stride - y.edge()), least(d.height, (bottom - 1) * y.stride + y.edge() + 1), d.width, edge, distance(d.in)};
+    }
+    // The inputs whose gradient is found with those rows, and all outputs that have seen these.
+    int64_t first(const Dense &d) const { return top * d.stride[0]; }
+    int64_t last(const Dense &d) const { return bottom == d.out_height ? d.height : bottom * d.stride[0]; }
+    Sheet seeing(const Dense &d, float *values, int64_t edge) const {
+        const Axis y = axis(d, 0, true);
+        const int64_t from = most(0, first(d) - y.edge()) / y.stride, to = least(d.out_height, (last(d) - 1 + y.edge()) / y.stride + 1);
+        return {values, from, to, d.out_width, edge, distance(d.out)};
+    }
+    // Floats of either way's sheets.
+    int64_t forward(const Dense &d) const { return images * seen(d, nullptr, axis(d, 1, false).edge()).image(); }
+    int64_t backward(const Dense &d) const { return images * (seen(d, nullptr, 0).image() + seeing(d, nullptr, axis(d, 1, true).edge()).image()); }
+};
+
+// How much to work on at a time: several whole images, or a part of one.
+struct Plan {
+    int64_t images, rows;
+
+    Plan(const Dense &d, int64_t (Strip::*floats)(const Dense &) const) {
+        const int64_t image = (Strip{0, 1, 0, d.out_height}.*floats)(d);
+        images = least(most(ROOM / image, blocks(OUTPUTS, d.out_height * d.out_width)), 2 * TALL);
+        rows = images > 1 ? d.out_height : least(d.out_height, most(ROOM * d.out_height / image, 4));
+    }
+};
+
+// Calls body(strip) for outputs [from, to).
+template <typename F>
+INLINE void in_strips(const Dense &d, const Plan &plan, int64_t from, int64_t to, F &&body) {
+    const int64_t size = d.out_height * d.out_width;
+    while (from < to) {
+        const int64_t image = from / size, top = from % size / d.out_width, whole = top == 0 ? least((to - from) / size, plan.images) : 0;
+        Strip strip{image, 1, top, least(d.out_height, least(top + plan.rows, top + (to - from) / d.out_width))};
+        if (whole > 1) strip.images = whole, strip.bottom = d.out_height;
+        body(strip);
+        from += (strip.images - 1) * size + (strip.bottom - strip.top) * d.out_width;
+    }
 }
 
-// Both kinds of scratch: images, and stretches behind them.
-INLINE int64_t stretches_in(const Dense &d, int64_t images) { return most(d.taps(), images * d.out_height) * static_cast<int64_t>(sizeof(Stretch) / sizeof(float)); }
-
-INLINE int64_t forward_image(const Dense &d) { return inputs(d, nullptr, axis(d, 1, false).edge()).image(); }
-INLINE int64_t backward_image(const Dense &d) { return inputs(d, nullptr, 0).image() + outputs(d, nullptr, axis(d, 1, true).edge()).image(); }
-
+// Sheets, and stretches behind them.
+INLINE int64_t window_room(const Dense &d, int64_t (Strip::*floats)(const Dense &) const) {
+    const Plan plan(d, floats);
+    int64_t most = (Strip{0, plan.images, 0, d.out_height}.*floats)(d);
+    if (plan.images == 1) {
+        // A strip in the middle has the most rows around it.
+        most = 0;
+        for (int64_t top = 0; top < d.out_height; ++top) most = ::most(most, (Strip{0, 1, top, least(d.out_height, top + plan.rows)}.*floats)(d));
+    }
+    return blocks(most, LANES) * LANES;
+}
 INLINE int64_t window_scratch(const Dense &d) {
-    const int64_t forward = images_in(d, forward_image(d)), backward = images_in(d, backward_image(d));
-    return most(forward * forward_image(d) + stretches_in(d, forward), backward * backward_image(d) + stretches_in(d, backward)) + 4 * LANES;
+    const int64_t images = most(Plan(d, &Strip::forward).images, Plan(d, &Strip::backward).images);
+    const int64_t stretches = most(d.taps(), images * d.out_height) * static_cast<int64_t>(sizeof(Stretch) / sizeof(float));
+    return most(window_room(d, &Strip::forward), window_room(d, &Strip::backward)) + stretches + 4 * LANES;
 }
 
 // Statistics of outputs that were just written; of the first of a part the pivots are taken.
@@ -201,31 +241,24 @@ INLINE void see(const DenseForward &d, int64_t from, int64_t to, bool first, Mom
 INLINE void window_forward(const DenseForward &d, int64_t from, int64_t to, Moments m, float *scratch) {
     const Dense &s = d.shape;
     const Axis y = axis(s, 0, false), x = axis(s, 1, false);
-    const int64_t ins = s.in / s.groups, outs = s.out / s.groups, size = s.out_height * s.out_width, room = images_in(s, forward_image(s));
-    Stretch *const stretches = reinterpret_cast<Stretch *>(scratch + (room * forward_image(s) + LANES) / LANES * LANES);
-    for (int64_t begin = from; begin < to;) {
-        const int64_t image = begin / size, top = begin % size / s.out_width, whole = top == 0 ? least((to - begin) / size, room) : 0;
-        const int64_t images = most(whole, 1), bottom = whole > 0 ? s.out_height : least(s.out_height, top + (to - begin) / s.out_width);
-        const bool across = ::across(s, whole);
-        Sheet sheet = inputs(s, scratch, across ? 0 : x.edge());
-        if (whole == 0) {
-            sheet.top = most(0, top * y.stride - y.edge());
-            sheet.bottom = least(s.height, (bottom - 1) * y.stride + y.edge() + 1);
-        }
-        fill(sheet, d.in, image, image + images, s.height, s.in);
+    const int64_t ins = s.in / s.groups, outs = s.out / s.groups, size = s.out_height * s.out_width;
+    Stretch *const stretches = reinterpret_cast<Stretch *>(scratch + window_room(s, &Strip::forward));
+    in_strips(s, Plan(s, &Strip::forward), from, to, [&](const Strip &strip) __attribute__((always_inline)) {
+        const bool across = s.across(strip.images);
+        const Sheet sheet = strip.seen(s, scratch, across ? 0 : x.edge());
+        fill(sheet, d.in, strip.image, strip.images, s.height, s.in);
         for (int64_t g = 0; g < s.groups; ++g) {
-            float *out = d.out + image * size * s.out + g * outs;
+            float *out = d.out + strip.image * size * s.out + g * outs;
             const float *weight = d.weight + g * padded(outs) * ins * s.taps();
-            walk({y, x, sheet, scratch + g * ins, weight, ins, outs, out, s.out, false, stretches}, images, top, bottom, across);
+            walk({y, x, sheet, scratch + g * ins, weight, ins, outs, out, s.out, false, stretches}, strip.images, strip.top, strip.bottom, across);
         }
-        const int64_t end = whole > 0 ? begin + whole * size : begin + (bottom - top) * s.out_width;
-        see(d, begin, end, begin == from, m);
-        begin = end;
-    }
+        const int64_t begin = strip.image * size + strip.top * s.out_width;
+        see(d, begin, (strip.image + strip.images - 1) * size + strip.bottom * s.out_width, begin == from, m);
+    });
 }
 
 // The weight gradient of one group and tap: sums over images, rows, and as many columns as the tap has inside.
-INLINE void window_weight(const Dense &s, const Sheet &upper, const Sheet &lower, int64_t images, int64_t group, int64_t ky, int64_t kx, float *weight, int64_t width, Stretch *stretches) {
+INLINE void window_weight(const Dense &s, const Strip &strip, const Sheet &upper, const Sheet &lower, int64_t group, int64_t ky, int64_t kx, float *weight, int64_t width, Stretch *stretches) {
     const Axis y = axis(s, 0, false), x = axis(s, 1, false);
     const int64_t ins = s.in / s.groups, outs = s.out / s.groups;
     int64_t first = 0, last = s.out_width, count = 0, at_y, at_x;
@@ -233,8 +266,8 @@ INLINE void window_weight(const Dense &s, const Sheet &upper, const Sheet &lower
     while (first < last && !x.sees(last - 1, 1, kx, at_x)) --last;
     if (first == last) return;
     x.sees(first, 1, kx, at_x);
-    for (int64_t n = 0; n < images; ++n) {
-        for (int64_t out = 0; out < s.out_height; ++out) {
+    for (int64_t n = 0; n < strip.images; ++n) {
+        for (int64_t out = strip.top; out < strip.bottom; ++out) {
             if (y.sees(out, 1, ky, at_y)) stretches[count++] = {n * upper.image() + upper.at(out, first), n * lower.image() + lower.at(at_y, at_x), last - first};
         }
     }
@@ -246,30 +279,30 @@ INLINE void window_weight(const Dense &s, const Sheet &upper, const Sheet &lower
 INLINE void window_backward(const DenseBackward &d, int64_t from, int64_t to, float *weight, int64_t width, Sums sums, float *scratch) {
     const Dense &s = d.shape;
     const Axis y = axis(s, 0, true), x = axis(s, 1, true);
-    const int64_t ins = s.in / s.groups, outs = s.out / s.groups, size = s.out_height * s.out_width, room = images_in(s, backward_image(s));
-    Stretch *const stretches = reinterpret_cast<Stretch *>(scratch + (room * backward_image(s) + LANES) / LANES * LANES);
-    for (int64_t image = from / size; image < to / size; image += room) {
-        const int64_t last = least(to / size, image + room), images = last - image;
-        const bool across = ::across(s, images);
-        const Sheet upper = outputs(s, scratch, across ? 0 : x.edge());
-        fill(upper, d.out, image, last, s.out_height, s.out);
+    const int64_t ins = s.in / s.groups, outs = s.out / s.groups;
+    Stretch *const stretches = reinterpret_cast<Stretch *>(scratch + window_room(s, &Strip::backward));
+    in_strips(s, Plan(s, &Strip::backward), from, to, [&](const Strip &strip) __attribute__((always_inline)) {
+        const bool across = s.across(strip.images);
+        const Sheet upper = strip.seeing(s, scratch, across ? 0 : x.edge());
+        fill(upper, d.out, strip.image, strip.images, s.out_height, s.out);
         if (d.weight_gradient) {
-            const Sheet lower = inputs(s, scratch + images * upper.image(), 0);
-            fill(lower, d.in, image, last, s.height, s.in);
+            const Sheet lower = strip.seen(s, scratch + strip.images * upper.image(), 0);
+            fill(lower, d.in, strip.image, strip.images, s.height, s.in);
             for (int64_t tap = 0; tap < s.groups * s.taps(); ++tap) {
                 const int64_t ky = tap / s.groups / s.kernel[1], kx = tap / s.groups % s.kernel[1];
-                window_weight(s, upper, lower, images, tap % s.groups, ky, kx, weight, width, stretches);
+                window_weight(s, strip, upper, lower, tap % s.groups, ky, kx, weight, width, stretches);
             }
         }
-        if (!d.in_gradient) continue;
-        const int64_t pixels = s.height * s.width;
+        if (!d.in_gradient) return;
+        const int64_t pixels = s.height * s.width, first = strip.first(s), last = strip.last(s);
         for (int64_t g = 0; g < s.groups; ++g) {
-            float *out = d.in_gradient + image * pixels * s.in + g * ins;
+            float *out = d.in_gradient + strip.image * pixels * s.in + g * ins;
             const float *packed = d.weight + g * padded(ins) * outs * s.taps();
-            walk({y, x, upper, upper.values + g * outs, packed, outs, ins, out, s.in, d.add, stretches}, images, 0, s.height, across);
+            walk({y, x, upper, upper.values + g * outs, packed, outs, ins, out, s.in, d.add, stretches}, strip.images, first, last, across);
         }
-        if (sums.plain) mask(d.in_gradient, d.in, s.in, image * pixels, last * pixels, sums);
-    }
+        if (!sums.plain) return;
+        mask(d.in_gradient, d.in, s.in, strip.image * pixels + first * s.width, (strip.image + strip.images - 1) * pixels + last * s.width, sums);
+    });
 }
 
 }  // namespace

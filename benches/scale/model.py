@@ -1,0 +1,49 @@
+"""The tables of docs/scale.md that are no measurement: the model there, with constants that are given here.
+
+    model.py [PER_BYTE]    seconds that a rank takes for a byte of a sum besides the network, as scale.py measures it
+"""
+
+import math
+import random
+import sys
+
+RANKS = [1, 8, 64, 512]
+PER_BYTE = float(sys.argv[1]) if len(sys.argv) > 1 else 0.9e-9
+# Published space, 22 cells, five of 27 operators active: nse_search_estimate, weights and momenta of 161 MB, half of them open.
+BYTES = 80.5e6
+PART, CANDIDATE, COUNT, STEPS = 0.05, 0.5, 1000, 1000
+LATENCY = 50e-6
+# What a gradient takes to become whole numbers and back, for a byte of the sum: what is left of 2 ns of work when PER_BYTE is taken off.
+CONVERT = 1.1e-9
+SPREAD = 0.05
+
+
+def ring(ranks, size, bandwidth):
+    """Seconds of a sum or a maximum: everyone sends and adds 2 (N - 1) times an N-th of it."""
+    turns = 2 * (ranks - 1)
+    return turns * (LATENCY + size / ranks * (1 / bandwidth + PER_BYTE))
+
+
+def slowest(ranks, turns=2000):
+    """How much longer than the mean the slowest of so many takes, in the mean: simulated."""
+    stream = random.Random(1)
+    return sum(max(stream.gauss(1, SPREAD) for _ in range(ranks)) for _ in range(turns)) / turns
+
+
+def step(ranks, bandwidth):
+    """One part for a rank."""
+    return PART * slowest(ranks), (ranks > 1) * CONVERT * BYTES + ring(ranks, BYTES, bandwidth), 2 * ring(ranks, 8 * 3 * ranks, bandwidth)
+
+
+def main():
+    print(f"a part of {PART * 1e3:.0f} ms, {BYTES / 1e6:.1f} MB a sum, {LATENCY * 1e6:.0f} us a message, {PER_BYTE * 1e9:.2f} ns a byte, spread {SPREAD:.0%}")
+    for gigabits in (10, 25, 100):
+        print(f"\n{gigabits} Gb/s\n| ranks | part | sum | maxima | step | images of a step, to one rank | candidates |\n|---|---|---|---|---|---|---|")
+        for ranks in RANKS:
+            parts = step(ranks, gigabits / 8 * 1e9)
+            share = math.ceil(COUNT / ranks) * CANDIDATE
+            gain = ranks * PART / sum(parts)
+            print(f"| {ranks} | {' | '.join(f'{one * 1e3:.0f} ms' for one in parts)} | {sum(parts) * 1e3:.0f} ms | {gain:.1f} | {share:.1f} s |")
+
+
+main()
