@@ -186,7 +186,7 @@ typedef int32_t nse_status;
 #define NSE_ERR_TORCH_MISMATCH (-14)
 
 /**
- * This build of the library cannot do it.
+ * This build of the library cannot do it, or no build in this kind of space; the message says which.
  */
 #define NSE_ERR_UNSUPPORTED (-15)
 
@@ -591,16 +591,20 @@ NSE_API nse_status nse_set_log_level(int32_t level);
  * A named space.
  *
  * `name`: [in] a name of nse_space_presets. `overrides_json`: [in] a JSON object that changes some of input {channels,
- * height, width}, classes, layout, repeats, channels, scale, divisor, stem_stride, tail, operators; NULL or "{}"
- * changes nothing.
+ * height, width}, classes, layout, repeats, channels, scale, divisor, stem_stride, tail, operators; of stacked cells (docs/cells.md)
+ * some of input, classes, skeleton, channels, cells, nodes, operators, shared; NULL or "{}" changes nothing.
  * `out`: [out] to free with nse_space_free.
  *
  * NSE_ERR_INVALID_ARGUMENT: no such preset. NSE_ERR_CONFIG: overrides. Since 0.1.
  */
-NSE_API nse_status nse_space_preset(const char *name, const char *overrides_json, nse_space **out, nse_error **err);
+NSE_API
+nse_status nse_space_preset(const char *name,
+                            const char *overrides_json,
+                            nse_space **out,
+                            nse_error **err);
 
 /**
- * A space of one's own, from its JSON form (docs/space.md).
+ * A space of one's own, from its JSON form (docs/space.md; of stacked cells docs/cells.md).
  *
  * `json`: [in] the document. `out`: [out] to free with nse_space_free.
  *
@@ -618,14 +622,15 @@ NSE_API nse_status nse_space_from_json(const char *json, nse_space **out, nse_er
 NSE_API nse_status nse_space_to_json(const nse_space *space, nse_buffer *out, nse_error **err);
 
 /**
- * What a space holds and costs, as JSON: name, cells, operators, most_operators_per_cell, log10_architectures (subsets
- * counted), and {least, middle, greatest} of macs (multiply-accumulates of one image), params (trainable numbers) and, with a
+ * What a space holds and costs, as JSON: name, cells (of stacked ones: edges), operators, most_operators_per_cell,
+ * log10_architectures (subsets counted), single_branch (how many have one operator in every cell, or none where that is allowed:
+ * exact, as a string), genotypes (a string: how many a text of DARTS can say; of its cells only), and {least, middle, greatest} of macs (multiply-accumulates of one image), params (trainable numbers) and, with a
  * table, latency (in its unit) over all architectures. Half of them cost no more than the middle, which is exact in small spaces and
  * else to a few thousandths of the range.
  *
  * `latency`: [in] may be NULL. `out`: [out] to free with nse_buffer_free.
  *
- * NSE_ERR_MISSING_LATENCY: the table lacks something. Since 0.1.
+ * NSE_ERR_MISSING_LATENCY: the table lacks something. NSE_ERR_UNSUPPORTED: a table, and stacked cells. Since 0.1.
  */
 NSE_API
 nse_status nse_space_describe(const nse_space *space,
@@ -642,7 +647,8 @@ nse_status nse_space_describe(const nse_space *space,
  * `budget_json`: [in] {"cost": "macs", "low": 0, "high": 1e8}; cost is "macs" (default), "params" or "latency".
  * `latency`: [in] the table of a latency; else NULL. `out`: [out] to free with nse_buffer_free.
  *
- * NSE_ERR_CONFIG: the budget. NSE_ERR_INVALID_ARGUMENT: a latency without table. NSE_ERR_MISSING_LATENCY. Since 0.1.
+ * NSE_ERR_CONFIG: the budget. NSE_ERR_INVALID_ARGUMENT: a latency without table. NSE_ERR_MISSING_LATENCY. NSE_ERR_UNSUPPORTED: a
+ * latency, and stacked cells. Since 0.1.
  */
 NSE_API
 nse_status nse_space_budget(const nse_space *space,
@@ -858,16 +864,21 @@ nse_status nse_dataset_from_dlpack(struct DLManagedTensorVersioned *images,
 
 /**
  * Reads an architecture: {"space": name, "cells": [[operator names of cell 0], ...]}. `space` may be left out; an
- * empty list skips a normal cell.
+ * empty list skips a normal cell. Of stacked cells there is a list for every edge, empty for none, and instead of "cells" may stand
+ * "genotype": the text of published code ("Genotype(normal=[...], ...)", "|nor_conv_3x3~0|+...") or the name of a published architecture.
  *
  * `space`: [in] retained. `json`: [in] the document. `out`: [out] to free with nse_arch_free.
  *
  * NSE_ERR_CONFIG. Since 0.1.
  */
-NSE_API nse_status nse_arch_from_json(const nse_space *space, const char *json, nse_arch **out, nse_error **err);
+NSE_API
+nse_status nse_arch_from_json(const nse_space *space,
+                              const char *json,
+                              nse_arch **out,
+                              nse_error **err);
 
 /**
- * The same operator, alone, in every cell: a network as one would design it by hand.
+ * The same operator, alone, in every cell, or on every edge of stacked ones: a network as one would design it by hand.
  *
  * `space`: [in] retained. `operator_name`: [in] for example "mbconv_k3_t6". `out`: [out] to free with nse_arch_free.
  *
@@ -883,7 +894,7 @@ NSE_API nse_status nse_arch_uniform(const nse_space *space, const char *operator
  * `out`: [out] to free with nse_arch_free.
  *
  * NSE_ERR_INVALID_ARGUMENT: no such architecture, or the changed space has fewer cells than it uses. NSE_ERR_CONFIG: overrides,
- * or an operator that the changed space lacks. Since 0.1.
+ * or an operator or an edge that the changed space lacks. Since 0.1.
  */
 NSE_API nse_status nse_arch_preset(const char *name, const char *overrides_json, nse_arch **out, nse_error **err);
 
@@ -907,18 +918,25 @@ NSE_API nse_status nse_arch_space(const nse_arch *arch, nse_space **out, nse_err
 
 /**
  * Costs of an architecture as JSON: space, macs, published_macs (the count of NSE's published code, which adds the outputs
- * of the average pooling), params, and for every cell kind, channels, height and width of its output, operators, macs
- * and params.
+ * of the average pooling; of stacked cells that of their published code, which adds the biases of the classifier), params, and for every
+ * cell kind, channels, height and width of its output, operators, macs and params. Of stacked cells these are edges, "edge" says from
+ * where to where, costs are those in all cells, sizes those in the first; and there are genotype (null where the text of DARTS cannot say
+ * it) and topology (equal texts are equal networks, see docs/cells.md).
  *
  * `variant_json`: [in] of a stand-alone network: {"squeeze_excitation": true, "activation": "swish"}, both optional; NULL or
  * "{}": the plain one. The sums are with what it adds, the cells without. `out`: [out] to free with nse_buffer_free.
  *
- * NSE_ERR_CONFIG. Since 0.1.
+ * NSE_ERR_CONFIG. NSE_ERR_UNSUPPORTED: squeeze-excitation, and stacked cells. Since 0.1.
  */
-NSE_API nse_status nse_arch_describe(const nse_arch *arch, const char *variant_json, nse_buffer *out, nse_error **err);
+NSE_API
+nse_status nse_arch_describe(const nse_arch *arch,
+                             const char *variant_json,
+                             nse_buffer *out,
+                             nse_error **err);
 
 /**
- * An architecture as a diagram: the cells from top to bottom, their branches side by side, with widths, sizes and multiply-accumulates.
+ * An architecture as a diagram: the cells from top to bottom, their branches side by side, with widths, sizes and multiply-accumulates; of
+ * stacked cells the nodes of each kind, with the operators that each is the sum of.
  *
  * `format`: [in] "svg": a document of its own, light or dark as its reader likes. `out`: [out] to free with nse_buffer_free.
  *
@@ -1046,7 +1064,7 @@ NSE_API nse_status nse_latency_to_text(const nse_latency *latency, const char *f
  *
  * `space`: [in] whose architectures are meant. `out`: [out] to free with nse_buffer_free.
  *
- * Since 0.1.
+ * NSE_ERR_UNSUPPORTED: stacked cells. Since 0.1.
  */
 NSE_API
 nse_status nse_latency_missing(const nse_latency *latency,
@@ -1059,7 +1077,7 @@ nse_status nse_latency_missing(const nse_latency *latency,
  *
  * `arch`: [in] of any space. `time`: [out] in the unit of the table; may be NULL.
  *
- * NSE_ERR_MISSING_LATENCY: the detail lists what the table lacks. Since 0.1.
+ * NSE_ERR_MISSING_LATENCY: the detail lists what the table lacks. NSE_ERR_UNSUPPORTED: stacked cells. Since 0.1.
  */
 NSE_API nse_status nse_latency_arch(const nse_latency *latency, const nse_arch *arch, double *time, nse_error **err);
 
@@ -1080,7 +1098,7 @@ NSE_API nse_status nse_measure_options_schema(nse_buffer *out, nse_error **err);
  * `desc`: [in] read during the call only. `out`: [out] to free with nse_latency_free.
  *
  * NSE_ERR_CONFIG: options. NSE_ERR_CANCELLED. NSE_ERR_DEVICE. NSE_ERR_TORCH. NSE_ERR_TORCH_MISMATCH.
- * NSE_ERR_UNSUPPORTED: a build without libtorch. Since 0.1.
+ * NSE_ERR_UNSUPPORTED: a build without libtorch, or stacked cells. Since 0.1.
  */
 NSE_API nse_status nse_latency_measure(const nse_measure_desc *desc, nse_latency **out, nse_error **err);
 
@@ -1358,7 +1376,8 @@ NSE_API nse_status nse_search_options_presets(nse_buffer *out, nse_error **err);
  * not finished, or it or `start` has other cells.
  * NSE_ERR_MISSING_LATENCY. NSE_ERR_BUSY: `continued` is, or another search has `comm`. NSE_ERR_COLLECTIVE: another rank failed, or has
  * other images or another search; nothing is made on any. NSE_ERR_IO: the folder for TensorBoard. NSE_ERR_DEVICE. NSE_ERR_CANCELLED:
- * nse_shutdown. NSE_ERR_TORCH_MISMATCH. NSE_ERR_UNSUPPORTED: a build without libtorch.
+ * nse_shutdown. NSE_ERR_TORCH_MISMATCH. NSE_ERR_UNSUPPORTED: a build without libtorch; in a space of stacked cells a latency, or a
+ * supernet with the scorer fitness.
  * Since 0.1.
  */
 NSE_API
@@ -1907,7 +1926,8 @@ NSE_API nse_status nse_model_options_schema(nse_buffer *out, nse_error **err);
  *
  * NSE_ERR_CONFIG: options, also those that differ from the checkpoint's. NSE_ERR_INVALID_ARGUMENT: images or `init` do not fit.
  * NSE_ERR_CANCELLED. NSE_ERR_DIVERGED. NSE_ERR_IO: the checkpoint. NSE_ERR_FORMAT: it is damaged, or of another training.
- * NSE_ERR_BUSY: `init`. NSE_ERR_DEVICE. NSE_ERR_TORCH. NSE_ERR_TORCH_MISMATCH. NSE_ERR_UNSUPPORTED: a build without libtorch. Since 0.1.
+ * NSE_ERR_BUSY: `init`. NSE_ERR_DEVICE. NSE_ERR_TORCH. NSE_ERR_TORCH_MISMATCH. NSE_ERR_UNSUPPORTED: a build without libtorch, or
+ * squeeze-excitation, and stacked cells. Since 0.1.
  */
 NSE_API
 nse_status nse_model_train(const nse_model_desc *desc,

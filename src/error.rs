@@ -91,6 +91,9 @@ pub enum Error {
     #[error("{0} needs libtorch, and this build of nse has none")]
     Unsupported(&'static str),
 
+    #[error("{what} is not possible in the space {space:?}: its cells are stacked")]
+    UnsupportedSpace { what: &'static str, space: String },
+
     // ---- The C boundary ------------------------------------------------------------------------------------------------
     #[error("{name}: {reason}")]
     Handle { name: &'static str, reason: String },
@@ -139,6 +142,7 @@ impl Error {
                 json!({ "version": version, "file": file, "nse": nse, "made_for": made_for, "others": others })
             }
             Error::Shared(error) => error.detail(),
+            Error::UnsupportedSpace { space, .. } => json!({ "space": space }),
             Error::Abi { header, library } => json!({ "header": header, "library": library }),
             _ => json!({}),
         }

@@ -18,7 +18,7 @@ use tch::{no_grad, Device, Kind, Tensor};
 /// Of each convolution of an open path: its shape, and the size of what it reads.
 fn convolutions(setting: &Setting, open: &[Vec<u16>]) -> Vec<(Convolution, [u32; 2])> {
     let space = &setting.space;
-    let mut all = vec![(space.stem().clone(), space.input().size())];
+    let mut all = vec![(space.chain().unwrap().stem.clone(), space.input().size())];
     for (cell, open) in space.cells().iter().zip(open) {
         for o in open {
             let mut size = cell.input.size();
@@ -28,7 +28,7 @@ fn convolutions(setting: &Setting, open: &[Vec<u16>]) -> Vec<(Convolution, [u32;
             }
         }
     }
-    all.push((space.tail().clone(), space.features().size()));
+    all.push((space.chain().unwrap().tail.clone(), space.features().size()));
     all
 }
 

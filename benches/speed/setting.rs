@@ -112,15 +112,16 @@ impl Setting {
             .collect();
         let operators: Vec<_> = self.space.cells()[0].operators.iter().map(ToString::to_string).collect();
         json!({
-            "input": self.space.input().channels, "stem": self.space.stem().cout, "stem_stride": self.space.stem().stride[0],
-            "tail": self.space.tail().cout, "classes": self.space.classes(), "cells": cells, "operators": operators,
+            "input": self.space.input().channels, "stem": self.space.chain().unwrap().stem.cout, "stem_stride": self.space.chain().unwrap().stem.stride[0],
+            "tail": self.space.chain().unwrap().tail.cout, "classes": self.space.classes(), "cells": cells, "operators": operators,
         })
     }
 }
 
 /// Weight, scale and shift of unit after unit: stem, the open operators, tail, classifier. The baseline has the same order.
 pub fn parameters<'a>(network: &'a Network, open: &[Vec<u16>]) -> Vec<&'a Tensor> {
-    let (stem, tail, classifier) = network.ends();
+    let (chain, classifier) = (network.chain().unwrap(), network.classifier());
+    let (stem, tail) = (&chain.stem, &chain.tail);
     let branches = open.iter().enumerate().flat_map(|(cell, open)| open.iter().map(move |o| (cell, *o)));
     let units = std::iter::once(stem).chain(branches.flat_map(|(cell, o)| network.units(cell, o))).chain([tail]);
     units.flat_map(|unit| unit.parameters()).chain(classifier.parameters()).map(|p| &p.value).collect()

@@ -112,18 +112,25 @@ type ArchDescription struct {
 	Space string `json:"space"`
 	// MACs: multiply-accumulates for one image, of convolutions and classifier.
 	MACs uint64 `json:"macs"`
-	// PublishedMACs is the count of NSE's published code, which adds the outputs of the average pooling.
+	// PublishedMACs is the count of published code. NSE's adds the outputs of the average pooling, those of stacked cells the biases
+	// of the classifier.
 	PublishedMACs uint64 `json:"published_macs"`
 	// Params: trainable numbers.
 	Params uint64 `json:"params"`
 	// Cells without what a variant adds.
 	Cells []CellDescription `json:"cells"`
+	// Genotype is the text of published code, of stacked cells; empty where the text of DARTS cannot say it.
+	Genotype string `json:"genotype"`
+	// Topology is what is left of stacked cells without what does nothing: equal ones are equal networks.
+	Topology string `json:"topology"`
 }
 
 // CellDescription is one cell of an architecture.
 type CellDescription struct {
-	// Kind is "normal" or "reduce", for example.
+	// Kind is "normal" or "reduce", for example; "edge" of stacked cells.
 	Kind string `json:"kind"`
+	// Edge is from where to where, as in "normal 0->2".
+	Edge string `json:"edge"`
 	// The shape of its output.
 	Channels int `json:"channels"`
 	Height   int `json:"height"`

@@ -24,7 +24,8 @@ func newSpace(ptr *C.nse_space) *Space {
 }
 
 // SpacePreset makes a named space. Overrides change some of input {channels, height, width}, classes, layout, repeats,
-// channels, scale, divisor, stem_stride, tail and operators; nil changes nothing.
+// channels, scale, divisor, stem_stride, tail and operators; of stacked cells some of input, classes, skeleton, channels, cells, nodes,
+// operators and shared; nil changes nothing.
 //
 // ErrInvalidArgument: no such preset. ErrConfig: overrides.
 func SpacePreset(name string, overrides any) (*Space, error) {
@@ -64,13 +65,18 @@ func (s *Space) JSON() (json.RawMessage, error) {
 
 // SpaceDescription is what a space holds and costs.
 type SpaceDescription struct {
-	Name  string `json:"name"`
-	Cells int    `json:"cells"`
+	Name string `json:"name"`
+	// Cells of a chain, or edges of stacked cells.
+	Cells int `json:"cells"`
 	// Operators over all cells.
 	Operators            int `json:"operators"`
 	MostOperatorsPerCell int `json:"most_operators_per_cell"`
 	// Log10Architectures counts subsets of operators.
 	Log10Architectures float64 `json:"log10_architectures"`
+	// SingleBranch is how many have one operator in every cell, or none where that is allowed: exact, in digits.
+	SingleBranch string `json:"single_branch"`
+	// Genotypes is how many a text of DARTS can say; empty but for its cells.
+	Genotypes string `json:"genotypes"`
 	// MACs of an architecture: multiply-accumulates of one image.
 	MACs Range `json:"macs"`
 	// Params of an architecture: trainable numbers.

@@ -1,7 +1,10 @@
-//! One architecture: for every cell of a space the set of operators on its branches. Canonical: two equal sets compare equal.
+//! One architecture: for every cell of a space the set of operators on its branches. Canonical: two equal sets compare equal. In a space of
+//! stacked cells, for every edge of a cell.
 
 mod code;
+mod genotype;
 mod published;
+mod published_cells;
 mod variant;
 
 pub use published::presets;
@@ -29,7 +32,11 @@ struct ArchitectureDocument {
     /// Name of the space it belongs to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     space: Option<String>,
-    cells: Vec<Vec<String>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    cells: Option<Vec<Vec<String>>>,
+    /// Instead of `cells`, where they are stacked: the text of published code.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    genotype: Option<String>,
 }
 
 impl Architecture {
@@ -75,7 +82,13 @@ impl Architecture {
         let read = |i: usize, j: usize, name: &String| {
             name.parse::<Operator>().map_err(|e| json::out_of_range(DOCUMENT, format!("/cells/{i}/{j}"), e))
         };
-        let cells = (document.cells.iter().enumerate())
+        let cells = match (document.cells, document.genotype) {
+            (Some(cells), None) => cells,
+            (None, Some(genotype)) => return Self::from_genotype(space, &genotype),
+            (None, None) => return Err(json::out_of_range(DOCUMENT, "", "missing field `cells`")),
+            (Some(_), Some(_)) => return Err(json::out_of_range(DOCUMENT, "/genotype", "beside \"cells\", which say it too")),
+        };
+        let cells = (cells.iter().enumerate())
             .map(|(i, names)| names.iter().enumerate().map(|(j, name)| read(i, j, name)).collect())
             .collect::<Result<_>>()?;
         Self::from_operators(space, cells)
@@ -102,7 +115,7 @@ impl Architecture {
 
     /// `{"space": name, "cells": [[operator names], ...]}`, readable by [`Architecture::from_json`].
     pub fn to_json(&self, space: &Space) -> String {
-        let document = ArchitectureDocument { space: Some(space.name().into()), cells: self.names(space) };
+        let document = ArchitectureDocument { space: Some(space.name().into()), cells: Some(self.names(space)), genotype: None };
         serde_json::to_string(&document).unwrap_or_default()
     }
 

@@ -1,5 +1,7 @@
-//! The architectures that the published code of NSE ships (Ci et al., ICCV 2021), in the spaces they were found in.
+//! The architectures that the published code of NSE ships (Ci et al., ICCV 2021), in the spaces they were found in; those of stacked cells
+//! are listed in `published_cells`.
 
+use super::published_cells;
 use super::Architecture;
 use crate::error::{Error, Result};
 use crate::space::{operators_19, operators_27, operators_72, CellKind, Operator, Space};
@@ -71,13 +73,24 @@ static PUBLISHED: [Published; 3] = [
 
 /// Name and one-line description of every published architecture.
 pub fn presets() -> impl Iterator<Item = (&'static str, &'static str)> {
-    PUBLISHED.iter().map(|published| (published.name, published.description))
+    let cells = published_cells::PUBLISHED.iter().map(|published| (published.name, published.description));
+    PUBLISHED.iter().map(|published| (published.name, published.description)).chain(cells)
+}
+
+/// That of a published architecture of stacked cells.
+pub(super) fn genotype(name: &str) -> Option<&'static str> {
+    published_cells::PUBLISHED.iter().find(|published| published.name == name).map(|published| published.genotype)
 }
 
 impl Architecture {
     /// A published architecture and its space. `overrides` change the space as in [`Space::preset`]; without any, the width is
     /// the published one.
     pub fn preset(name: &str, overrides: &str) -> Result<(Space, Architecture)> {
+        if let Some(published) = published_cells::PUBLISHED.iter().find(|published| published.name == name) {
+            let space = Space::preset(published.space, overrides)?;
+            let architecture = Architecture::from_genotype(&space, published.genotype)?;
+            return Ok((space, architecture));
+        }
         let published = PUBLISHED.iter().find(|published| published.name == name).ok_or_else(|| {
             let known: Vec<_> = presets().map(|(name, _)| name).collect();
             let reason = format!("{name:?} is not a published architecture; there are {}", known.join(", "));

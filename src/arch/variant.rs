@@ -4,7 +4,7 @@
 
 use crate::error::Result;
 use crate::json;
-use crate::space::Convolution;
+use crate::space::{Convolution, Space};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -33,6 +33,14 @@ impl Variant {
     /// Reads the JSON form: `{"squeeze_excitation": true, "activation": "swish"}`, both optional.
     pub fn from_json(text: &str) -> Result<Self> {
         json::parse("variant", text)
+    }
+
+    /// Stacked cells have no squeeze-excitation.
+    pub fn fits(self, space: &Space) -> Result<()> {
+        match self.squeeze_excitation {
+            true => space.need_chain("squeeze-excitation").map(|_| ()),
+            false => Ok(()),
+        }
     }
 
     /// Which convolution of a branch has a squeeze-excitation module behind its activation: the one in front of the projection.

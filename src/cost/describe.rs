@@ -1,6 +1,6 @@
 //! What a space and an architecture hold and cost, for people and programs.
 
-use super::{variant_cost, CostTable, LatencyTable, Metric, Prices, Spread};
+use super::{count, variant_cost, CostTable, LatencyTable, Metric, Prices, Spread};
 use crate::arch::{Architecture, Variant};
 use crate::error::Result;
 use crate::space::Space;
@@ -16,6 +16,11 @@ pub struct Description {
     pub most_operators_per_cell: usize,
     /// log10 of the number of architectures, multi-branch subsets included.
     pub log10_architectures: f64,
+    /// The number of those with one operator in every cell, or none where that is allowed: exact, in digits.
+    pub single_branch: String,
+    /// The number of those that have two operators for every node: of stacked cells as in DARTS only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub genotypes: Option<String>,
     pub macs: Range,
     pub params: Range,
     /// In the unit of the table; only with one.
@@ -63,6 +68,8 @@ pub fn describe(space: &Space, latency: Option<&LatencyTable>) -> Result<Descrip
         operators: space.cells().iter().map(|c| c.operators.len()).sum(),
         most_operators_per_cell: space.most_operators(),
         log10_architectures: space.log10_architectures(),
+        single_branch: count::single_branch(space),
+        genotypes: space.stack().and_then(|stack| count::genotypes(space, stack)),
         macs: Range::new(space, &costs.prices(Metric::Macs)),
         params: Range::new(space, &costs.prices(Metric::Params)),
         latency: timed.map(|latencies| Range::new(space, &Prices::timed(space, &latencies))),
@@ -70,20 +77,29 @@ pub fn describe(space: &Space, latency: Option<&LatencyTable>) -> Result<Descrip
 }
 
 /// Costs of an architecture as a stand-alone network of some variant, as a whole and cell by cell (the cells without what the
-/// variant adds). `published_macs` is the count of NSE's published code.
+/// variant adds). `published_macs` is the count of published code.
 pub fn describe_architecture(space: &Space, architecture: &Architecture, variant: Variant) -> Value {
     let costs = CostTable::new(space);
     let names = architecture.names(space);
     let cells = space.cells().iter().zip(architecture.cells()).enumerate().map(|(i, (cell, open))| {
         let cost = costs.branches(i, open);
-        json!({
+        let mut described = json!({
             "kind": cell.kind, "channels": cell.channels, "height": cell.output().height, "width": cell.output().width,
             "operators": names[i], "macs": cost.macs, "params": cost.params
-        })
+        });
+        if let Some(stack) = space.stack() {
+            described["edge"] = stack.label(i).into();
+        }
+        described
     });
     let cost = variant_cost(space, architecture, variant);
-    json!({
+    let mut described = json!({
         "space": space.name(), "macs": cost.macs, "published_macs": costs.published_macs(cost), "params": cost.params,
         "cells": cells.collect::<Vec<_>>()
-    })
+    });
+    if space.stack().is_some() {
+        described["genotype"] = json!(architecture.genotype(space));
+        described["topology"] = json!(architecture.topology(space));
+    }
+    described
 }

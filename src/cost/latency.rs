@@ -10,6 +10,9 @@ use std::collections::{BTreeMap, BTreeSet};
 /// The unit when none is named: milliseconds.
 pub const DEFAULT_UNIT: &str = "ms";
 
+/// What cannot be done with stacked cells.
+pub const LOOKING_UP: &str = "a latency by look-up";
+
 /// Times by operation, all in one unit. A table may hold more than one space needs, or less.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LatencyTable {
@@ -75,7 +78,7 @@ impl LatencyTable {
     /// The time of one architecture, for which nothing else of its space need be there: ends, open operators, and the additions
     /// that join them. Error: [`Error::MissingLatencies`].
     pub fn architecture(&self, space: &Space, architecture: &Architecture) -> Result<f64> {
-        let mut keys = ends(space).to_vec();
+        let mut keys = ends(space, space.need_chain(LOOKING_UP)?).to_vec();
         for (cell, open) in space.cells().iter().zip(architecture.cells()) {
             let chosen = operators(cell).enumerate().filter(|(i, _)| open.iter().any(|o| usize::from(*o) == *i));
             keys.extend(chosen.flat_map(|(_, keys)| keys));
@@ -90,13 +93,14 @@ impl LatencyTable {
 
     /// The times of one space. Error: [`Error::MissingLatencies`] with everything that is missing.
     pub fn resolve(&self, space: &Space) -> Result<Latencies> {
+        let chain = space.need_chain(LOOKING_UP)?;
         let missing = self.missing(space);
         if !missing.is_empty() {
             return Err(Error::MissingLatencies { missing: missing.iter().map(LatencyKey::to_string).collect() });
         }
         let sum = |keys: &[LatencyKey]| keys.iter().filter_map(|key| self.get(key)).sum::<f64>();
         Ok(Latencies {
-            ends: sum(&ends(space)),
+            ends: sum(&ends(space, chain)),
             operators: space.cells().iter().map(|cell| operators(cell).map(|keys| sum(&keys)).collect()).collect(),
             additions: space.cells().iter().map(|cell| addition(cell).map_or(0.0, |key| sum(&[key]))).collect(),
         })

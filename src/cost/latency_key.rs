@@ -4,7 +4,7 @@
 //! Conventions of the published tables (code of NSE, Ci et al., ICCV 2021): a key is one convolution, without its batch-norm and
 //! activation; one addition of two maps; the average pooling; or the classifier.
 
-use crate::space::{Cell, CellKind, Convolution, Shape, Space};
+use crate::space::{Cell, CellKind, Chain, Convolution, Shape, Space};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -70,13 +70,13 @@ impl LatencyKey {
         Self::plain(LatencyKind::Add, shape.size(), shape.channels, shape.channels)
     }
 
-    /// The average pooling behind the tail of `space`: over the whole map.
+    /// The average pooling in front of the classifier of `space`: over the whole map.
     pub fn pooling(space: &Space) -> Self {
-        Self::pool(space.features().size(), space.tail().cout)
+        Self::pool(space.pooled().size(), space.pooled().channels)
     }
 
     pub fn classifier(space: &Space) -> Self {
-        Self::linear(space.tail().cout, space.classes())
+        Self::linear(space.pooled().channels, space.classes())
     }
 
     fn pool(size: [u32; 2], channels: u32) -> Self {
@@ -132,9 +132,11 @@ pub(super) fn pair([height, width]: [u32; 2]) -> String {
     }
 }
 
-/// Everything that an architecture of `space` can need, ascending and each once.
+/// Everything that an architecture of `space` can need, ascending and each once. Nothing where cells are stacked, which have no
+/// latencies: [`Space::need_chain`] tells.
 pub fn latency_keys(space: &Space) -> Vec<LatencyKey> {
-    let mut keys = BTreeSet::from(ends(space));
+    let Some(chain) = space.chain() else { return Vec::new() };
+    let mut keys = BTreeSet::from(ends(space, chain));
     for cell in space.cells() {
         keys.extend(operators(cell).flatten());
         keys.extend(addition(cell));
@@ -143,10 +145,10 @@ pub fn latency_keys(space: &Space) -> Vec<LatencyKey> {
 }
 
 /// What every architecture has: stem, tail, pooling, classifier.
-pub(super) fn ends(space: &Space) -> [LatencyKey; 4] {
+pub(super) fn ends(space: &Space, chain: &Chain) -> [LatencyKey; 4] {
     [
-        LatencyKey::convolution(space.stem(), space.input().size()),
-        LatencyKey::convolution(space.tail(), space.features().size()),
+        LatencyKey::convolution(&chain.stem, space.input().size()),
+        LatencyKey::convolution(&chain.tail, space.features().size()),
         LatencyKey::pooling(space),
         LatencyKey::classifier(space),
     ]
@@ -175,6 +177,6 @@ pub(super) fn addition(cell: &Cell) -> Option<LatencyKey> {
 pub(super) fn additions(kind: CellKind, branches: usize) -> usize {
     match kind {
         CellKind::Normal => branches,
-        CellKind::Reduce | CellKind::Expand => branches.saturating_sub(1),
+        CellKind::Reduce | CellKind::Expand | CellKind::Edge => branches.saturating_sub(1),
     }
 }

@@ -2,7 +2,7 @@
 //! every convolution gives; libtorch's batch-norm and activation together keep that and what they make of it.
 
 use super::CostTable;
-use crate::space::{Convolution, Space};
+use crate::space::{Body, Chain, Convolution, Shape, Space, Step};
 use serde::Serialize;
 
 const FLOAT: u64 = 4;
@@ -53,17 +53,36 @@ pub fn memory(space: &Space, active: &[Vec<u16>], batch: u64, pass: u64, images:
     let numbers = |chain: &[Convolution], size: [u32; 2]| numbers(chain, size, own);
     let costs = CostTable::new(space);
     let image = space.input().numbers();
-    let stem = numbers(std::slice::from_ref(space.stem()), space.input().size());
-    let tail = numbers(std::slice::from_ref(space.tail()), space.features().size());
-    let mut all = Numbers { kept: image, largest: image }.and(stem).and(tail);
+    let ends = match space.body() {
+        Body::Chain(Chain { stem, tail }) => {
+            let one = std::slice::from_ref;
+            numbers(one(stem), space.input().size()).and(numbers(one(tail), space.features().size()))
+        }
+        Body::Stack(stack) => {
+            stack.fixed().iter().fold(Numbers::default(), |sum, (steps, input)| sum.and(of_steps(steps, *input)))
+        }
+    };
+    let mut all = Numbers { kept: image, largest: image }.and(ends);
     let (mut half, mut params, mut half_params) = (all, costs.fixed().params, costs.fixed().params);
     for (i, (cell, operators)) in space.cells().iter().zip(active).enumerate() {
-        let merged = cell.output().numbers();
-        all = all.and(Numbers { kept: merged, largest: merged });
-        half = half.and(Numbers { kept: merged, largest: merged });
-        for operator in operators {
-            let chain = cell.operators[usize::from(*operator)].convolutions(cell.input.channels, cell.channels, cell.stride());
-            let branch = numbers(&chain, cell.input.size());
+        let merged = match space.stack() {
+            None => Numbers { kept: cell.output().numbers(), largest: cell.output().numbers() },
+            // Sums of edges are not kept.
+            Some(_) => Numbers::default(),
+        };
+        all = all.and(merged);
+        half = half.and(merged);
+        for operator in operators.iter().map(|o| &cell.operators[usize::from(*o)]) {
+            let branch = match space.stack() {
+                None => {
+                    let chain = operator.convolutions(cell.input.channels, cell.channels, cell.stride());
+                    numbers(&chain, cell.input.size())
+                }
+                Some(stack) => stack
+                    .work(i, operator)
+                    .iter()
+                    .fold(Numbers::default(), |sum, (steps, input)| sum.and(of_steps(steps, *input))),
+            };
             all = all.and(branch);
             half = half.and(Numbers { kept: branch.kept / 2, ..branch });
         }
@@ -94,4 +113,16 @@ fn numbers(chain: &[Convolution], mut size: [u32; 2], own: bool) -> Numbers {
         sum = sum.and(Numbers { kept, largest: output });
     }
     sum
+}
+
+/// Of stacked cells: every step keeps what it was given; an activation also what it gives.
+fn of_steps(steps: &[Step], input: Shape) -> Numbers {
+    let mut shape = input;
+    steps.iter().fold(Numbers::default(), |sum, step| {
+        let given = shape.numbers();
+        shape = step.output(shape);
+        let normalised = step.convolutions().iter().any(|c| c.norm) || matches!(step, Step::Halve(_));
+        let between = if normalised { shape.numbers() } else { 0 };
+        sum.and(Numbers { kept: given.saturating_add(between), largest: given.max(shape.numbers()) })
+    })
 }

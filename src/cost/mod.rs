@@ -4,6 +4,7 @@
 //! convolution, plus in x out of the classifier. Batch-norm, activations, additions and pooling count 0, as in the published code.
 //! Parameters: convolution weights, two per channel of a batch-norm, and the classifier with its bias.
 
+mod count;
 mod describe;
 mod latency;
 mod latency_form;
@@ -11,11 +12,12 @@ mod latency_key;
 mod memory;
 mod price;
 mod spread;
+mod steps;
 mod variant;
 
 pub(crate) use describe::whole;
 pub use describe::{describe, describe_architecture, Description, Range};
-pub use latency::{Latencies, LatencyTable};
+pub use latency::{Latencies, LatencyTable, LOOKING_UP};
 pub use latency_key::{latency_keys, LatencyKey, LatencyKind};
 pub use memory::{memory, Memory};
 pub use price::{Metric, Prices};
@@ -23,7 +25,7 @@ pub use spread::Spread;
 pub use variant::variant_cost;
 
 use crate::arch::Architecture;
-use crate::space::{Convolution, Shape, Space};
+use crate::space::{Body, Cell, Chain, Convolution, Operator, Shape, Space};
 use serde::{Deserialize, Serialize};
 use std::iter::Sum;
 use std::ops::Add;
@@ -49,31 +51,34 @@ impl Sum for Cost {
     }
 }
 
-/// Cost of every operator in every cell of one space, and of the stem and tail that every architecture has.
+/// Cost of every operator in every cell of one space, and of what every architecture has. An edge of stacked cells is in many of them:
+/// its operators cost what they do in all.
 #[derive(Clone, Debug)]
 pub struct CostTable {
     fixed: Cost,
     cells: Vec<Vec<Cost>>,
     skippable: Vec<bool>,
-    /// Outputs of the average pooling.
-    pooled: u64,
+    /// What the code that published this kind of space counts beside: outputs of the average pooling, or biases of the classifier.
+    published: u64,
 }
 
 impl CostTable {
     pub fn new(space: &Space) -> Self {
-        let features = space.features();
-        let [in_features, classes] = [space.tail().cout, space.classes()].map(u64::from);
+        let [in_features, classes] = [space.pooled().channels, space.classes()].map(u64::from);
         let classifier = Cost { macs: in_features * classes, params: in_features * classes + classes };
-        let stem = convolution(space.stem(), space.input().size());
-        let tail = convolution(space.tail(), features.size());
-        let cells = (space.cells().iter())
-            .map(|cell| {
-                let price = |convolutions: Vec<Convolution>| chain(&convolutions, cell.input);
-                cell.operators.iter().map(|o| price(o.convolutions(cell.input.channels, cell.channels, cell.stride()))).collect()
-            })
-            .collect();
         let skippable = space.cells().iter().map(|cell| cell.may_be_skipped()).collect();
-        CostTable { fixed: stem + tail + classifier, cells, skippable, pooled: in_features }
+        let (ends, cells, published) = match space.body() {
+            Body::Chain(Chain { stem, tail }) => {
+                let ends = convolution(stem, space.input().size()) + convolution(tail, space.features().size());
+                (ends, space.cells().iter().map(in_chain).collect(), in_features)
+            }
+            Body::Stack(stack) => {
+                let edge =
+                    |(edge, cell): (usize, &Cell)| cell.operators.iter().map(|o| steps::all(stack.work(edge, o))).collect();
+                (steps::all(stack.fixed()), space.cells().iter().enumerate().map(edge).collect(), classes)
+            }
+        };
+        CostTable { fixed: ends + classifier, cells, skippable, published }
     }
 
     /// What a search in multiply-accumulates or parameters goes by; by any other metric, multiply-accumulates.
@@ -81,7 +86,7 @@ impl CostTable {
         Prices::counted(self, metric)
     }
 
-    /// Stem, tail and classifier.
+    /// Of what every architecture has: stem, tail and classifier, and what lies between stacked cells.
     pub fn fixed(&self) -> Cost {
         self.fixed
     }
@@ -99,9 +104,10 @@ impl CostTable {
         self.fixed + architecture.cells().iter().enumerate().map(|(i, operators)| self.branches(i, operators)).sum()
     }
 
-    /// Multiply-accumulates as the published code of NSE counts them: it adds the outputs of the average pooling, 1024 there.
+    /// Multiply-accumulates as published code counts them. That of NSE adds the outputs of the average pooling, 1024 there; those of
+    /// stacked cells (NAS-Bench-201 and others) the biases of the classifier.
     pub fn published_macs(&self, cost: Cost) -> u64 {
-        cost.macs.saturating_add(self.pooled)
+        cost.macs.saturating_add(self.published)
     }
 
     /// The cheapest and the dearest architecture of the whole space, each component by itself.
@@ -115,6 +121,12 @@ impl CostTable {
         });
         (self.fixed + least.sum(), self.fixed + self.cells.iter().flatten().copied().sum())
     }
+}
+
+/// Of every operator in a cell of a chain.
+fn in_chain(cell: &Cell) -> Vec<Cost> {
+    let price = |o: &Operator| chain(&o.convolutions(cell.input.channels, cell.channels, cell.stride()), cell.input);
+    cell.operators.iter().map(price).collect()
 }
 
 fn chain(convolutions: &[Convolution], input: Shape) -> Cost {

@@ -5,8 +5,11 @@ use crate::arch::{Architecture, Variant};
 use crate::space::{Convolution, Space};
 
 /// Cost of one architecture as a stand-alone network. Of a squeeze-excitation module its two linear layers count, once per image;
-/// averaging, sigmoid and scaling count 0, as does any activation.
+/// averaging, sigmoid and scaling count 0, as does any activation. Stacked cells have none ([`Variant::fits`]).
 pub fn variant_cost(space: &Space, architecture: &Architecture, variant: Variant) -> Cost {
+    if space.stack().is_some() {
+        return CostTable::new(space).architecture(architecture);
+    }
     let modules = space.cells().iter().zip(architecture.cells()).flat_map(|(cell, operators)| {
         operators.iter().map(move |operator| {
             let chain = cell.operators[usize::from(*operator)].convolutions(cell.input.channels, cell.channels, cell.stride());

@@ -7,7 +7,7 @@ use crate::search::{Array, Arrays};
 use std::collections::HashMap;
 
 impl Graph {
-    /// Takes every batch-norm out. y = (conv(x) - mean) / sqrt(var + epsilon) * scale + shift, in double precision and rounded once.
+    /// Takes the batch-norms of convolutions out. y = (conv(x) - mean) / sqrt(var + epsilon) * scale + shift, in double precision and rounded once.
     pub fn fold(&mut self) -> Result<()> {
         // Output of a norm that went, and of the convolution that has taken it in.
         let mut renamed = HashMap::new();
@@ -18,9 +18,11 @@ impl Graph {
                     name.clone_from(now);
                 }
             }
-            // A norm is always behind a convolution that nothing else reads.
+            // The norm of a convolution is behind it, and nothing else reads that. Others, as of halved maps, stay.
             match (&node.layer, folded.last_mut()) {
-                (Layer::Norm { path: norm, .. }, Some(Node { to, layer: Layer::Convolve { path, bias, .. } })) => {
+                (Layer::Norm { path: norm, from }, Some(Node { to, layer: Layer::Convolve { path, bias, .. } }))
+                    if from == to && !*bias =>
+                {
                     *bias = true;
                     take_in(&mut self.weights, path, norm)?;
                     renamed.insert(node.to, to.clone());

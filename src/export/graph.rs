@@ -5,7 +5,8 @@ use super::{safetensors, Card};
 use crate::arch::{Activation, Variant};
 use crate::error::{Error, Result};
 use crate::search::{Array, Arrays};
-use crate::space::{CellKind, Convolution};
+use crate::space::step::Pooling;
+use crate::space::{Body, CellKind, Chain, Convolution};
 
 /// Of PyTorch's default, as in the published code.
 pub const EPSILON: f64 = 1e-5;
@@ -68,6 +69,29 @@ pub enum Layer {
     /// Of maps; at least two.
     Mean {
         terms: Vec<String>,
+    },
+    /// Of maps; at least two.
+    Sum {
+        terms: Vec<String>,
+    },
+    /// The channels of maps, one behind the other.
+    Concatenate {
+        terms: Vec<String>,
+    },
+    /// The greatest or the mean number in a window at every place; what hangs over the edges of a map does not count.
+    Window {
+        from: String,
+        pooling: Pooling,
+    },
+    /// A map without its first row and its first column; those which `grow` (rows, columns) have one of zeros at the end instead.
+    Shift {
+        from: String,
+        grow: [bool; 2],
+    },
+    /// Zeros, in the shape of every so many rows and columns of a map.
+    Nothing {
+        from: String,
+        stride: u32,
     },
 }
 
@@ -133,14 +157,17 @@ impl Layer {
             | Layer::Activate { from, .. }
             | Layer::Pool { from }
             | Layer::Linear { from, .. }
+            | Layer::Window { from, .. }
+            | Layer::Shift { from, .. }
+            | Layer::Nothing { from, .. }
             | Layer::Sigmoid { from } => vec![from],
             Layer::Scale { from, gate } => vec![from, gate],
-            Layer::Mean { terms } => terms.iter_mut().collect(),
+            Layer::Mean { terms } | Layer::Sum { terms } | Layer::Concatenate { terms } => terms.iter_mut().collect(),
         }
     }
 }
 
-struct Builder {
+pub(super) struct Builder {
     variant: Variant,
     nodes: Vec<Node>,
     /// Of all weights.
@@ -156,7 +183,18 @@ impl Builder {
 
     fn network(&mut self, card: &Card) {
         let space = &card.space;
-        let mut x = self.unit(INPUT, "stem", space.stem(), false);
+        let features = match space.body() {
+            Body::Chain(chain) => self.chain(card, chain),
+            Body::Stack(stack) => self.stack(card, stack),
+        };
+        let pooled = self.push("features".into(), Layer::Pool { from: features });
+        self.linear(&pooled, "classifier", space.pooled().channels, space.classes(), OUTPUT);
+    }
+
+    /// All in front of the average pooling; gives the name of its output.
+    fn chain(&mut self, card: &Card, chain: &Chain) -> String {
+        let space = &card.space;
+        let mut x = self.unit(INPUT, "stem", &chain.stem, false);
         for (i, (cell, open)) in space.cells().iter().zip(card.architecture.cells()).enumerate() {
             let mut terms = Vec::new();
             for operator in open.iter().map(|o| cell.operators[usize::from(*o)]) {
@@ -176,26 +214,21 @@ impl Builder {
                 _ => self.push(format!("cell{i}"), Layer::Mean { terms }),
             };
         }
-        let features = self.unit(&x, "tail", space.tail(), false);
-        let pooled = self.push("features".into(), Layer::Pool { from: features });
-        self.linear(&pooled, "classifier", space.tail().cout, space.classes(), OUTPUT);
+        self.unit(&x, "tail", &chain.tail, false)
     }
 
     /// A convolution with what follows it; gives the name of its output.
-    fn unit(&mut self, from: &str, path: &str, shape: &Convolution, excited: bool) -> String {
+    pub(super) fn unit(&mut self, from: &str, path: &str, shape: &Convolution, excited: bool) -> String {
         let name = path.replace('.', "_");
         self.weight(format!("{path}.weight"), &shape.weight());
         let convolve = Layer::Convolve { from: from.into(), path: path.into(), shape: shape.clone(), bias: false };
         let mut y = self.push(name.clone(), convolve);
         if shape.norm {
-            for part in ["weight", "bias", "running_mean", "running_var"] {
-                self.weight(format!("{path}.bn.{part}"), &[shape.cout]);
-            }
-            y = self.push(format!("{name}_bn"), Layer::Norm { from: y, path: format!("{path}.bn") });
+            y = self.norm(&y, path, shape.cout);
         }
         let activation = self.variant.activation;
         if shape.relu {
-            y = self.push(format!("{name}_act"), Layer::Activate { from: y, activation });
+            y = self.activate(&y, format!("{name}_act"));
         }
         if excited {
             let squeezed = Variant::squeezed(shape.cout);
@@ -209,6 +242,19 @@ impl Builder {
         y
     }
 
+    /// Batch-norm of what has a path.
+    pub(super) fn norm(&mut self, from: &str, path: &str, channels: u32) -> String {
+        for part in ["weight", "bias", "running_mean", "running_var"] {
+            self.weight(format!("{path}.bn.{part}"), &[channels]);
+        }
+        let layer = Layer::Norm { from: from.into(), path: format!("{path}.bn") };
+        self.push(format!("{}_bn", path.replace('.', "_")), layer)
+    }
+
+    pub(super) fn activate(&mut self, from: &str, to: String) -> String {
+        self.push(to, Layer::Activate { from: from.into(), activation: self.variant.activation })
+    }
+
     fn linear(&mut self, from: &str, path: &str, inputs: u32, outputs: u32, to: &str) -> String {
         self.weight(format!("{path}.weight"), &[outputs, inputs]);
         self.weight(format!("{path}.bias"), &[outputs]);
@@ -219,7 +265,7 @@ impl Builder {
         self.shapes.push((name, shape.iter().map(|n| *n as usize).collect()));
     }
 
-    fn push(&mut self, to: String, layer: Layer) -> String {
+    pub(super) fn push(&mut self, to: String, layer: Layer) -> String {
         self.nodes.push(Node { to: to.clone(), layer });
         to
     }

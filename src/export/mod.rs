@@ -11,6 +11,7 @@ mod onnx;
 mod onnx_proto;
 pub mod safetensors;
 mod script;
+mod stacked;
 
 pub use card::Card;
 pub use format::{Archive, ExportOptions, Format, FORMATS};

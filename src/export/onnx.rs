@@ -116,25 +116,74 @@ impl Writer {
                 self.push("Unsqueeze", [gate, AXES], &map, vec![]);
                 self.push("Mul", [from, &map], to, vec![]);
             }
+            Layer::Sum { terms } => self.sum(terms, to),
             Layer::Mean { terms } => {
-                let mut sum = terms.first().cloned().unwrap_or_default();
-                for (i, term) in terms.iter().enumerate().skip(1) {
-                    let next = format!("{to}_sum{i}");
-                    self.push("Add", [&sum, term], &next, vec![]);
-                    sum = next;
-                }
+                let sum = format!("{to}_sum");
+                self.sum(terms, &sum);
                 let count = format!("{to}_count");
                 self.constants.push(tensor(&count, DataType::Float, vec![], (terms.len() as f32).to_le_bytes().into()));
                 self.push("Div", [&sum, &count], to, vec![]);
             }
+            Layer::Concatenate { terms } => self.push("Concat", terms, to, vec![int("axis", 1)]),
+            Layer::Window { from, pooling: p } => {
+                let mut attributes = vec![
+                    ints("kernel_shape", [p.kernel; 2]),
+                    ints("strides", [p.stride; 2]),
+                    ints("pads", [p.padding(); 4]),
+                    int("ceil_mode", i64::from(p.kernel % 2 == 0)),
+                ];
+                attributes.extend(p.average.then(|| int("count_include_pad", 0)));
+                self.push(if p.average { "AveragePool" } else { "MaxPool" }, [from], to, attributes);
+            }
+            Layer::Shift { from, grow } => {
+                let mut map = from.clone();
+                if grow.contains(&true) {
+                    let [rows, columns] = grow.map(i64::from);
+                    let pads = self.numbers(format!("{to}_pads"), &[0, 0, 0, 0, 0, 0, rows, columns]);
+                    map = format!("{to}_grown");
+                    self.push("Pad", [from, &pads], &map, vec![]);
+                }
+                self.slice(&map, to, &[1, 1], &[1, 1]);
+            }
+            Layer::Nothing { from, stride } => {
+                let sized = format!("{to}_sized");
+                self.slice(from, &sized, &[0, 0], &[i64::from(*stride); 2]);
+                let zero = format!("{to}_zero");
+                self.constants.push(tensor(&zero, DataType::Float, vec![], 0f32.to_le_bytes().into()));
+                self.push("Mul", [&sized, &zero], to, vec![]);
+            }
         }
+    }
+
+    fn sum(&mut self, terms: &[String], to: &str) {
+        let mut sum = terms.first().cloned().unwrap_or_default();
+        for (i, term) in terms.iter().enumerate().skip(1) {
+            let next = if i + 1 == terms.len() { to.to_owned() } else { format!("{to}_sum{i}") };
+            self.push("Add", [&sum, term], &next, vec![]);
+            sum = next;
+        }
+    }
+
+    /// Rows and columns from `starts` to the end.
+    fn slice(&mut self, from: &str, to: &str, starts: &[i64], steps: &[i64]) {
+        self.axes();
+        let starts = self.numbers(format!("{to}_starts"), starts);
+        let ends = self.numbers(format!("{to}_ends"), &[i64::MAX; 2]);
+        let steps = self.numbers(format!("{to}_steps"), steps);
+        self.push("Slice", [from, &starts, &ends, AXES, &steps], to, vec![]);
     }
 
     fn axes(&mut self) {
         if !self.constants.iter().any(|constant| constant.name() == AXES) {
-            let axes = [2i64, 3].iter().flat_map(|axis| axis.to_le_bytes()).collect();
-            self.constants.push(tensor(AXES, DataType::Int64, vec![2], axes));
+            self.numbers(AXES.into(), &[2, 3]);
         }
+    }
+
+    /// A constant list; its name.
+    fn numbers(&mut self, name: String, values: &[i64]) -> String {
+        let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        self.constants.push(tensor(&name, DataType::Int64, vec![values.len() as i64], bytes));
+        name
     }
 
     fn push(

@@ -5,6 +5,7 @@ use super::graph::{EPSILON, INPUT, OUTPUT};
 use super::{Archive, Format, Graph, Layer};
 use crate::arch::Activation;
 use crate::error::Result;
+use crate::space::step::Pooling;
 
 pub const FORMAT: Format = Format {
     name: "torchscript",
@@ -43,5 +44,20 @@ fn expression(layer: &Layer) -> String {
         Layer::Sigmoid { from } => format!("torch.sigmoid({from})"),
         Layer::Scale { from, gate } => format!("{from} * {gate}.unsqueeze(-1).unsqueeze(-1)"),
         Layer::Mean { terms } => format!("({}) / {}", terms.join(" + "), terms.len()),
+        Layer::Sum { terms } => terms.join(" + "),
+        Layer::Concatenate { terms } => format!("torch.cat([{}], 1)", terms.join(", ")),
+        Layer::Window { from, pooling } => {
+            let Pooling { average, kernel: k, stride: s } = pooling;
+            let (p, up) = (pooling.padding(), if k % 2 == 0 { "True" } else { "False" });
+            match average {
+                true => format!("torch.avg_pool2d({from}, [{k}, {k}], [{s}, {s}], [{p}, {p}], {up}, False)"),
+                false => format!("torch.max_pool2d({from}, [{k}, {k}], [{s}, {s}], [{p}, {p}], [1, 1], {up})"),
+            }
+        }
+        Layer::Shift { from, grow } => match grow.map(u32::from) {
+            [0, 0] => format!("{from}[:, :, 1:, 1:]"),
+            [rows, columns] => format!("torch.constant_pad_nd({from}, [0, {columns}, 0, {rows}], 0.0)[:, :, 1:, 1:]"),
+        },
+        Layer::Nothing { from, stride } => format!("{from}[:, :, ::{stride}, ::{stride}] * 0.0"),
     }
 }

@@ -25,7 +25,8 @@ pub struct ArchHandle {
 }
 
 /// Reads an architecture: {"space": name, "cells": [[operator names of cell 0], ...]}. `space` may be left out; an
-/// empty list skips a normal cell.
+/// empty list skips a normal cell. Of stacked cells there is a list for every edge, empty for none, and instead of "cells" may stand
+/// "genotype": the text of published code ("Genotype(normal=[...], ...)", "|nor_conv_3x3~0|+...") or the name of a published architecture.
 ///
 /// `space`: [in] retained. `json`: [in] the document. `out`: [out] to free with nse_arch_free.
 ///
@@ -44,7 +45,7 @@ pub extern "C" fn nse_arch_from_json(
     })
 }
 
-/// The same operator, alone, in every cell: a network as one would design it by hand.
+/// The same operator, alone, in every cell, or on every edge of stacked ones: a network as one would design it by hand.
 ///
 /// `space`: [in] retained. `operator_name`: [in] for example "mbconv_k3_t6". `out`: [out] to free with nse_arch_free.
 ///
@@ -72,7 +73,7 @@ pub extern "C" fn nse_arch_uniform(
 /// `out`: [out] to free with nse_arch_free.
 ///
 /// NSE_ERR_INVALID_ARGUMENT: no such architecture, or the changed space has fewer cells than it uses. NSE_ERR_CONFIG: overrides,
-/// or an operator that the changed space lacks. Since 0.1.
+/// or an operator or an edge that the changed space lacks. Since 0.1.
 #[no_mangle]
 pub extern "C" fn nse_arch_preset(
     name: *const c_char,
@@ -115,13 +116,15 @@ pub extern "C" fn nse_arch_space(arch: *const nse_arch, out: *mut *mut nse_space
 }
 
 /// Costs of an architecture as JSON: space, macs, published_macs (the count of NSE's published code, which adds the outputs
-/// of the average pooling), params, and for every cell kind, channels, height and width of its output, operators, macs
-/// and params.
+/// of the average pooling; of stacked cells that of their published code, which adds the biases of the classifier), params, and for every
+/// cell kind, channels, height and width of its output, operators, macs and params. Of stacked cells these are edges, "edge" says from
+/// where to where, costs are those in all cells, sizes those in the first; and there are genotype (null where the text of DARTS cannot say
+/// it) and topology (equal texts are equal networks, see docs/cells.md).
 ///
 /// `variant_json`: [in] of a stand-alone network: {"squeeze_excitation": true, "activation": "swish"}, both optional; NULL or
 /// "{}": the plain one. The sums are with what it adds, the cells without. `out`: [out] to free with nse_buffer_free.
 ///
-/// NSE_ERR_CONFIG. Since 0.1.
+/// NSE_ERR_CONFIG. NSE_ERR_UNSUPPORTED: squeeze-excitation, and stacked cells. Since 0.1.
 #[no_mangle]
 pub extern "C" fn nse_arch_describe(
     arch: *const nse_arch,
@@ -132,11 +135,13 @@ pub extern "C" fn nse_arch_describe(
     boundary::guard(err, || {
         let arch = handle::get::<ArchHandle>("arch", arch)?;
         let variant = Variant::from_json(text::optional("variant_json", variant_json)?.unwrap_or("{}"))?;
+        variant.fits(&arch.space)?;
         buffer::write("out", out, cost::describe_architecture(&arch.space, &arch.architecture, variant).to_string())
     })
 }
 
-/// An architecture as a diagram: the cells from top to bottom, their branches side by side, with widths, sizes and multiply-accumulates.
+/// An architecture as a diagram: the cells from top to bottom, their branches side by side, with widths, sizes and multiply-accumulates; of
+/// stacked cells the nodes of each kind, with the operators that each is the sum of.
 ///
 /// `format`: [in] "svg": a document of its own, light or dark as its reader likes. `out`: [out] to free with nse_buffer_free.
 ///

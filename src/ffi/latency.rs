@@ -9,7 +9,7 @@ use super::status::{nse_status, NSE_OK};
 use super::structs::Sized32;
 use super::worker::{Reporter, Worker};
 use super::{boundary, handle, structs, text};
-use crate::cost::{LatencyKey, LatencyTable};
+use crate::cost::{LatencyKey, LatencyTable, LOOKING_UP};
 use crate::error::{Error, Result};
 use crate::search::Event;
 use crate::space::Space;
@@ -146,7 +146,7 @@ pub extern "C" fn nse_latency_to_text(
 ///
 /// `space`: [in] whose architectures are meant. `out`: [out] to free with nse_buffer_free.
 ///
-/// Since 0.1.
+/// NSE_ERR_UNSUPPORTED: stacked cells. Since 0.1.
 #[no_mangle]
 pub extern "C" fn nse_latency_missing(
     latency: *const nse_latency,
@@ -156,7 +156,9 @@ pub extern "C" fn nse_latency_missing(
 ) -> nse_status {
     boundary::guard(err, || {
         let table = LatencyHandle::get("latency", latency)?;
-        let missing = table.missing(handle::get::<Space>("space", space)?.as_ref());
+        let space = handle::get::<Space>("space", space)?;
+        space.need_chain(LOOKING_UP)?;
+        let missing = table.missing(&space);
         let keys: Vec<_> = missing.iter().map(LatencyKey::to_string).collect();
         buffer::write("out", out, json!(keys).to_string())
     })
@@ -166,7 +168,7 @@ pub extern "C" fn nse_latency_missing(
 ///
 /// `arch`: [in] of any space. `time`: [out] in the unit of the table; may be NULL.
 ///
-/// NSE_ERR_MISSING_LATENCY: the detail lists what the table lacks. Since 0.1.
+/// NSE_ERR_MISSING_LATENCY: the detail lists what the table lacks. NSE_ERR_UNSUPPORTED: stacked cells. Since 0.1.
 #[no_mangle]
 pub extern "C" fn nse_latency_arch(
     latency: *const nse_latency,
@@ -199,7 +201,7 @@ pub extern "C" fn nse_measure_options_schema(out: *mut nse_buffer, err: *mut *mu
 /// `desc`: [in] read during the call only. `out`: [out] to free with nse_latency_free.
 ///
 /// NSE_ERR_CONFIG: options. NSE_ERR_CANCELLED. NSE_ERR_DEVICE. NSE_ERR_TORCH. NSE_ERR_TORCH_MISMATCH.
-/// NSE_ERR_UNSUPPORTED: a build without libtorch. Since 0.1.
+/// NSE_ERR_UNSUPPORTED: a build without libtorch, or stacked cells. Since 0.1.
 #[no_mangle]
 pub extern "C" fn nse_latency_measure(
     desc: *const nse_measure_desc,

@@ -152,7 +152,8 @@ pub extern "C" fn nse_model_options_schema(out: *mut nse_buffer, err: *mut *mut 
 ///
 /// NSE_ERR_CONFIG: options, also those that differ from the checkpoint's. NSE_ERR_INVALID_ARGUMENT: images or `init` do not fit.
 /// NSE_ERR_CANCELLED. NSE_ERR_DIVERGED. NSE_ERR_IO: the checkpoint. NSE_ERR_FORMAT: it is damaged, or of another training.
-/// NSE_ERR_BUSY: `init`. NSE_ERR_DEVICE. NSE_ERR_TORCH. NSE_ERR_TORCH_MISMATCH. NSE_ERR_UNSUPPORTED: a build without libtorch. Since 0.1.
+/// NSE_ERR_BUSY: `init`. NSE_ERR_DEVICE. NSE_ERR_TORCH. NSE_ERR_TORCH_MISMATCH. NSE_ERR_UNSUPPORTED: a build without libtorch, or
+/// squeeze-excitation, and stacked cells. Since 0.1.
 #[no_mangle]
 pub extern "C" fn nse_model_train(desc: *const nse_model_desc, out: *mut *mut nse_model, err: *mut *mut nse_error) -> nse_status {
     // Outside, so that user_free runs whatever fails.

@@ -112,7 +112,8 @@ pub extern "C" fn nse_search_options_presets(out: *mut nse_buffer, err: *mut *mu
 /// not finished, or it or `start` has other cells.
 /// NSE_ERR_MISSING_LATENCY. NSE_ERR_BUSY: `continued` is, or another search has `comm`. NSE_ERR_COLLECTIVE: another rank failed, or has
 /// other images or another search; nothing is made on any. NSE_ERR_IO: the folder for TensorBoard. NSE_ERR_DEVICE. NSE_ERR_CANCELLED:
-/// nse_shutdown. NSE_ERR_TORCH_MISMATCH. NSE_ERR_UNSUPPORTED: a build without libtorch.
+/// nse_shutdown. NSE_ERR_TORCH_MISMATCH. NSE_ERR_UNSUPPORTED: a build without libtorch; in a space of stacked cells a latency, or a
+/// supernet with the scorer fitness.
 /// Since 0.1.
 #[no_mangle]
 pub extern "C" fn nse_search_create(

@@ -21,8 +21,8 @@ pub struct nse_space {
 /// A named space.
 ///
 /// `name`: [in] a name of nse_space_presets. `overrides_json`: [in] a JSON object that changes some of input {channels,
-/// height, width}, classes, layout, repeats, channels, scale, divisor, stem_stride, tail, operators; NULL or "{}"
-/// changes nothing.
+/// height, width}, classes, layout, repeats, channels, scale, divisor, stem_stride, tail, operators; of stacked cells (docs/cells.md)
+/// some of input, classes, skeleton, channels, cells, nodes, operators, shared; NULL or "{}" changes nothing.
 /// `out`: [out] to free with nse_space_free.
 ///
 /// NSE_ERR_INVALID_ARGUMENT: no such preset. NSE_ERR_CONFIG: overrides. Since 0.1.
@@ -39,7 +39,7 @@ pub extern "C" fn nse_space_preset(
     })
 }
 
-/// A space of one's own, from its JSON form (docs/space.md).
+/// A space of one's own, from its JSON form (docs/space.md; of stacked cells docs/cells.md).
 ///
 /// `json`: [in] the document. `out`: [out] to free with nse_space_free.
 ///
@@ -59,14 +59,15 @@ pub extern "C" fn nse_space_to_json(space: *const nse_space, out: *mut nse_buffe
     boundary::guard(err, || buffer::write("out", out, handle::get::<Space>("space", space)?.to_json()))
 }
 
-/// What a space holds and costs, as JSON: name, cells, operators, most_operators_per_cell, log10_architectures (subsets
-/// counted), and {least, middle, greatest} of macs (multiply-accumulates of one image), params (trainable numbers) and, with a
+/// What a space holds and costs, as JSON: name, cells (of stacked ones: edges), operators, most_operators_per_cell,
+/// log10_architectures (subsets counted), single_branch (how many have one operator in every cell, or none where that is allowed:
+/// exact, as a string), genotypes (a string: how many a text of DARTS can say; of its cells only), and {least, middle, greatest} of macs (multiply-accumulates of one image), params (trainable numbers) and, with a
 /// table, latency (in its unit) over all architectures. Half of them cost no more than the middle, which is exact in small spaces and
 /// else to a few thousandths of the range.
 ///
 /// `latency`: [in] may be NULL. `out`: [out] to free with nse_buffer_free.
 ///
-/// NSE_ERR_MISSING_LATENCY: the table lacks something. Since 0.1.
+/// NSE_ERR_MISSING_LATENCY: the table lacks something. NSE_ERR_UNSUPPORTED: a table, and stacked cells. Since 0.1.
 #[no_mangle]
 pub extern "C" fn nse_space_describe(
     space: *const nse_space,
@@ -89,7 +90,8 @@ pub extern "C" fn nse_space_describe(
 /// `budget_json`: [in] {"cost": "macs", "low": 0, "high": 1e8}; cost is "macs" (default), "params" or "latency".
 /// `latency`: [in] the table of a latency; else NULL. `out`: [out] to free with nse_buffer_free.
 ///
-/// NSE_ERR_CONFIG: the budget. NSE_ERR_INVALID_ARGUMENT: a latency without table. NSE_ERR_MISSING_LATENCY. Since 0.1.
+/// NSE_ERR_CONFIG: the budget. NSE_ERR_INVALID_ARGUMENT: a latency without table. NSE_ERR_MISSING_LATENCY. NSE_ERR_UNSUPPORTED: a
+/// latency, and stacked cells. Since 0.1.
 #[no_mangle]
 pub extern "C" fn nse_space_budget(
     space: *const nse_space,

@@ -38,7 +38,7 @@ pub const NSE_ERR_DEVICE: nse_status = -12;
 pub const NSE_ERR_TORCH: nse_status = -13;
 /// The libtorch of this process is not one that the library was made for. The detail has both files and both versions.
 pub const NSE_ERR_TORCH_MISMATCH: nse_status = -14;
-/// This build of the library cannot do it.
+/// This build of the library cannot do it, or no build in this kind of space; the message says which.
 pub const NSE_ERR_UNSUPPORTED: nse_status = -15;
 /// The caller's array is too small; the detail says how much is needed.
 pub const NSE_ERR_BUFFER_TOO_SMALL: nse_status = -16;
@@ -79,7 +79,7 @@ pub fn of(error: &Error) -> nse_status {
         Error::OutOfMemory(_) => NSE_ERR_OUT_OF_MEMORY,
         Error::Torch(_) => NSE_ERR_TORCH,
         Error::TorchMismatch { .. } => NSE_ERR_TORCH_MISMATCH,
-        Error::Unsupported(_) => NSE_ERR_UNSUPPORTED,
+        Error::Unsupported(_) | Error::UnsupportedSpace { .. } => NSE_ERR_UNSUPPORTED,
         Error::BufferTooSmall { .. } => NSE_ERR_BUFFER_TOO_SMALL,
         Error::Abi { .. } => NSE_ERR_ABI,
         Error::Forked => NSE_ERR_FORKED,

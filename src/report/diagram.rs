@@ -3,8 +3,9 @@
 use super::text::{short, visible};
 use crate::arch::Architecture;
 use crate::cost::{Cost, CostTable};
+use crate::space::edge_kind::EDGE_KINDS;
 use crate::space::kind::KINDS;
-use crate::space::{CellKind, Operator, Shape, Space};
+use crate::space::{Body, CellKind, Chain, Operator, Shape, Space, Stack};
 use maud::{html, Markup, PreEscaped};
 
 const GUTTER: i32 = 148;
@@ -36,6 +37,8 @@ struct Band {
     lines: [String; 2],
     boxes: Vec<(String, String, String)>,
     shortcut: bool,
+    /// Whether all boxes get what comes from above; else their names say what they get.
+    fed: bool,
 }
 
 /// `alone`: with its style, and paper below.
@@ -80,11 +83,12 @@ fn draw(band: &Band, centre: i32, top: i32, width: i32) -> Markup {
             text.dim x="10" y=(top + 50) { (band.lines[1]) }
             @for i in 0..band.boxes.len() {
                 @let c = x(i) + BOX.0 / 2;
-                path d=(format!("M{centre} {top}L{c} {middle}M{c} {bottom}L{centre} {end}")) {}
+                @let fed = if band.fed { format!("M{centre} {top}L{c} {middle}") } else { String::new() };
+                path d=(format!("{fed}M{c} {bottom}L{centre} {end}")) {}
             }
             @if band.boxes.is_empty() {
-                path.shortcut d=(format!("M{centre} {top}V{end}")) {}
-                text.dim x=(centre + 10) y=(top + BAND / 2 + 4) { "skipped" }
+                @if band.fed { path.shortcut d=(format!("M{centre} {top}V{end}")) {} }
+                text.dim x=(centre + 10) y=(top + BAND / 2 + 4) { (if band.fed { "skipped" } else { "nothing" }) }
             } @else if band.shortcut {
                 path.shortcut d=(format!("M{centre} {top}L{detour} {middle}V{bottom}L{centre} {end}")) {}
             }
@@ -101,42 +105,76 @@ fn draw(band: &Band, centre: i32, top: i32, width: i32) -> Markup {
 }
 
 fn bands(space: &Space, architecture: &Architecture, costs: &CostTable) -> Vec<Band> {
-    let fixed = |title: &str, shape: Shape, name: String, below: String| Band {
-        title: title.into(),
-        lines: [size(shape), String::new()],
-        boxes: vec![("end".into(), name, below)],
-        shortcut: false,
-    };
+    match space.body() {
+        Body::Chain(chain) => chained(space, chain, architecture, costs),
+        Body::Stack(stack) => stacked(space, stack, architecture, costs),
+    }
+}
+
+fn fixed(title: &str, shape: Shape, name: String, below: String) -> Band {
+    let lines = [size(shape), String::new()];
+    Band { title: title.into(), lines, boxes: vec![("end".into(), name, below)], shortcut: false, fed: true }
+}
+
+fn chained(space: &Space, chain: &Chain, architecture: &Architecture, costs: &CostTable) -> Vec<Band> {
     let stem = space.cells().first().map_or(space.features(), |cell| cell.input);
-    let kernel = |c: &crate::space::Convolution| format!("conv {}x{}", c.kernel[0], c.kernel[1]);
-    let input = format!("from {}", size(space.input()));
-    let mut bands = vec![fixed("stem", stem, kernel(space.stem()), input)];
+    let name = format!("conv {}x{}", chain.stem.kernel[0], chain.stem.kernel[1]);
+    let mut bands = vec![fixed("stem", stem, name, format!("from {}", size(space.input())))];
     for (i, (cell, open)) in space.cells().iter().zip(architecture.cells()).enumerate() {
         let operator = |o: &u16| {
             let operator = cell.operators[usize::from(*o)];
-            boxed(&operator, cell.input.channels, costs.operator(i, *o))
+            let below = format!("{} wide, {}", cell.input.channels * operator.expansion, macs(costs.operator(i, *o)));
+            (colour(&operator), operator.to_string(), below)
         };
         let kind = match cell.kind {
             CellKind::Normal => "normal",
             CellKind::Reduce => "reduce",
             CellKind::Expand => "expand",
+            CellKind::Edge => "edge",
         };
         bands.push(Band {
             title: format!("cell {i} {kind}"),
-            lines: [size(cell.output()), format!("{} MACs", short(costs.branches(i, open).macs as f64))],
+            lines: [size(cell.output()), format!("{} MACs", macs(costs.branches(i, open)))],
             boxes: open.iter().map(operator).collect(),
             shortcut: cell.kind == CellKind::Normal,
+            fed: true,
         });
     }
-    let features = Shape { channels: space.tail().cout, ..space.features() };
-    bands.push(fixed("tail", features, "conv, pool, linear".into(), format!("{} classes", space.classes())));
+    bands.push(fixed("tail", space.pooled(), "conv, pool, linear".into(), format!("{} classes", space.classes())));
     bands
 }
 
-fn boxed(operator: &Operator, cin: u32, cost: Cost) -> (String, String, String) {
-    let kind = KINDS.iter().position(|kind| *kind == operator.kind).unwrap_or(0);
-    let below = format!("{} wide, {}", cin * operator.expansion, short(cost.macs as f64));
-    (format!("k{}", kind % 4), operator.to_string(), below)
+/// A band for each node of each kind of cell: the operators whose sum it is, with the nodes that they get. Costs are those of all cells.
+fn stacked(space: &Space, stack: &Stack, architecture: &Architecture, costs: &CostTable) -> Vec<Band> {
+    let plan = stack.plan();
+    let times = if plan.skeleton.concatenates() { "" } else { "3 x " };
+    let name = format!("{times}{} cells", plan.cells);
+    let mut bands = vec![fixed("stack", stack.features(), name, format!("from {}", size(space.input())))];
+    for (i, edge) in stack.edges().iter().enumerate() {
+        let name = stack.graphs()[edge.graph].name;
+        if edge.from == 0 {
+            let title = format!("{name} node {}", edge.to);
+            bands.push(Band { title, lines: Default::default(), boxes: Vec::new(), shortcut: false, fed: false });
+        }
+        let Some(band) = bands.last_mut() else { continue };
+        for open in &architecture.cells()[i] {
+            let operator = space.cells()[i].operators[usize::from(*open)];
+            let below = format!("of {}, {}", edge.from, macs(costs.operator(i, *open)));
+            band.boxes.push((colour(&operator), operator.to_string(), below));
+        }
+    }
+    bands.push(fixed("tail", space.pooled(), "pool, linear".into(), format!("{} classes", space.classes())));
+    bands
+}
+
+fn macs(cost: Cost) -> String {
+    short(cost.macs as f64)
+}
+
+/// By the kind of operator.
+fn colour(operator: &Operator) -> String {
+    let kinds = || KINDS.iter().chain(&EDGE_KINDS);
+    format!("k{}", kinds().position(|kind| **kind == *operator.kind).unwrap_or(0) % 4)
 }
 
 fn size(shape: Shape) -> String {

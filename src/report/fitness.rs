@@ -63,7 +63,7 @@ fn map(report: &Report, movement: &Movement, round: usize, reach: f64) -> Markup
                 @let x = LEFT + BOX * i as i32 + BOX / 2;
                 @if i % 2 == 0 || cells.len() < 12 { text x=(x) y="11" text-anchor="middle" { (i) } }
                 text x=(x) y="25" text-anchor="middle" class=(if cell.kind == CellKind::Normal { "dim" } else { "" }) {
-                    (match cell.kind { CellKind::Normal => "N", CellKind::Reduce => "R", CellKind::Expand => "E" })
+                    (match cell.kind { CellKind::Normal => "N", CellKind::Reduce => "R", CellKind::Expand => "E", CellKind::Edge => "e" })
                 }
             }
             @for (row, name) in operators.iter().enumerate() {

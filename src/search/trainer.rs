@@ -59,6 +59,11 @@ impl Products {
         Products { both: squares, then: squares, now: squares }
     }
 
+    /// Of so many copies behind each other.
+    pub fn times(self, count: f64) -> Self {
+        Products { both: self.both * count, then: self.then * count, now: self.now * count }
+    }
+
     /// arccos(<V0, V> / (|V0| |V|)), from 0 to pi; 0 for a vector without length.
     pub fn angle(&self) -> f64 {
         let lengths = self.then.sqrt() * self.now.sqrt();
@@ -88,7 +93,7 @@ pub struct Parts {
 /// What training has done to the weights since [`Trainer::remember`].
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Comparison {
-    /// Stem, tail and classifier.
+    /// Stem, tail and classifier, and what lies between stacked cells.
     pub ends: Products,
     /// Of every active operator of every cell.
     pub cells: Vec<BTreeMap<u16, Parts>>,

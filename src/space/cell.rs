@@ -1,4 +1,4 @@
-//! One place in the chain where operators compete.
+//! One place where operators compete: a cell of a chain, or an edge of stacked cells.
 
 use super::{Operator, Shape};
 use schemars::JsonSchema;
@@ -14,6 +14,10 @@ pub enum CellKind {
     Reduce,
     /// Stride 1, next channels. Output: mean of the branches, at least one.
     Expand,
+    /// An edge of a cell that is stacked. Output: sum of the branches; with none, nothing comes over it.
+    #[serde(skip_deserializing)]
+    #[schemars(skip)]
+    Edge,
 }
 
 /// With its article, for messages.
@@ -23,6 +27,7 @@ impl fmt::Display for CellKind {
             CellKind::Normal => "a normal cell",
             CellKind::Reduce => "a reduce cell",
             CellKind::Expand => "an expand cell",
+            CellKind::Edge => "an edge",
         })
     }
 }
@@ -30,29 +35,30 @@ impl fmt::Display for CellKind {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cell {
     pub kind: CellKind,
+    /// Of an edge, as channels and stride: in the first cell that it is part of.
     pub input: Shape,
-    /// Channels of the output; a normal cell keeps those of the input.
+    /// Channels of the output; a normal cell and an edge keep those of the input.
     pub channels: u32,
+    pub stride: u32,
     /// All candidates, in index order.
     pub operators: Vec<Operator>,
+    /// Whether no branch at all is allowed.
+    pub may_be_empty: bool,
 }
 
 impl Cell {
     pub fn stride(&self) -> u32 {
-        match self.kind {
-            CellKind::Reduce => 2,
-            CellKind::Normal | CellKind::Expand => 1,
-        }
+        self.stride
     }
 
     pub fn output(&self) -> Shape {
-        let stride = self.stride();
-        Shape { channels: self.channels, height: self.input.height.div_ceil(stride), width: self.input.width.div_ceil(stride) }
+        let [height, width] = self.input.size().map(|side| side.div_ceil(self.stride));
+        Shape { channels: self.channels, height, width }
     }
 
-    /// Whether no branch at all is allowed: the cell then passes its input on.
+    /// Whether no branch at all is allowed: a cell then passes its input on, an edge nothing.
     pub fn may_be_skipped(&self) -> bool {
-        self.kind == CellKind::Normal
+        self.may_be_empty
     }
 
     pub fn find(&self, operator: &Operator) -> Option<u16> {

@@ -1,13 +1,14 @@
 //! The JSON form of a space. Strict to read; written in one canonical way, so that reading what was written gives the same space.
 
 use super::published::POOLS;
-use super::{Cell, CellKind, Convolution, Operator, Shape, Space};
+use super::stack::StackSpaceDocument;
+use super::{Body, Cell, CellKind, Chain, Convolution, Operator, Shape, Space};
 use crate::error::{Error, Result};
 use crate::json;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-const DOCUMENT: &str = "space";
+pub(super) const DOCUMENT: &str = "space";
 
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -29,6 +30,20 @@ pub(super) struct ShapeDocument {
     pub channels: u32,
     pub height: u32,
     pub width: u32,
+}
+
+impl ShapeDocument {
+    pub fn of(shape: Shape) -> Self {
+        ShapeDocument { channels: shape.channels, height: shape.height, width: shape.width }
+    }
+
+    /// Of the images of a space.
+    pub fn read(&self) -> Result<Shape> {
+        within("/input/channels", self.channels, 1..=1024)?;
+        within("/input/height", self.height, 1..=4096)?;
+        within("/input/width", self.width, 1..=4096)?;
+        Ok(Shape { channels: self.channels, height: self.height, width: self.width })
+    }
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -110,18 +125,30 @@ impl Operators {
 impl Space {
     /// Reads the JSON form (docs/space.md). Unknown keys and values out of range are errors with a JSON pointer.
     pub fn from_json(text: &str) -> Result<Space> {
-        Self::from_document(&json::parse(DOCUMENT, text)?)
+        let stacked = serde_json::from_str(text).is_ok_and(|value: serde_json::Value| value.get("stack").is_some());
+        match stacked {
+            true => Self::from_stack(&json::parse::<StackSpaceDocument>(DOCUMENT, text)?),
+            false => Self::from_document(&json::parse(DOCUMENT, text)?),
+        }
     }
 
     /// The canonical JSON form: `from_json(to_json(space)) == space`.
     pub fn to_json(&self) -> String {
+        match &self.body {
+            Body::Stack(stack) => serde_json::to_string_pretty(&self.stack_document(stack)),
+            Body::Chain(chain) => serde_json::to_string_pretty(&self.chain_document(chain)),
+        }
+        .unwrap_or_default()
+    }
+
+    fn chain_document(&self, chain: &Chain) -> SpaceDocument {
         let listed = |cell: &Cell| Operators::Listed(cell.operators.iter().map(Operator::to_string).collect());
         let common = self.cells.first().map(listed);
-        let document = SpaceDocument {
+        SpaceDocument {
             name: self.name.clone(),
-            input: ShapeDocument { channels: self.input.channels, height: self.input.height, width: self.input.width },
+            input: ShapeDocument::of(self.input),
             classes: self.classes,
-            stem: StemDocument { channels: self.stem.cout, stride: self.stem.stride[0], kernel: self.stem.kernel[0] },
+            stem: StemDocument { channels: chain.stem.cout, stride: chain.stem.stride[0], kernel: chain.stem.kernel[0] },
             cells: (self.cells.iter())
                 .map(|cell| CellDocument {
                     kind: cell.kind,
@@ -130,16 +157,12 @@ impl Space {
                 })
                 .collect(),
             operators: common,
-            tail: TailDocument { channels: self.tail.cout, norm: self.tail.norm },
-        };
-        serde_json::to_string_pretty(&document).unwrap_or_default()
+            tail: TailDocument { channels: chain.tail.cout, norm: chain.tail.norm },
+        }
     }
 
     pub(super) fn from_document(document: &SpaceDocument) -> Result<Space> {
-        let input = &document.input;
-        within("/input/channels", input.channels, 1..=1024)?;
-        within("/input/height", input.height, 1..=4096)?;
-        within("/input/width", input.width, 1..=4096)?;
+        let input = document.input.read()?;
         within("/classes", document.classes, 2..=1_000_000)?;
         within("/stem/channels", document.stem.channels, 1..=65_536)?;
         within("/stem/stride", document.stem.stride, 1..=4)?;
@@ -151,7 +174,6 @@ impl Space {
             return Err(json::out_of_range(DOCUMENT, "/stem/kernel", format!("{kernel} is even")));
         }
         let stem = Convolution::kernel("stem", input.channels, channels, [kernel, kernel]).stride([stride, stride]);
-        let input = Shape { channels: input.channels, height: input.height, width: input.width };
         let [height, width] = stem.output(input.size());
         let mut flowing = Shape { channels: stem.cout, height, width };
         let mut cells = Vec::with_capacity(document.cells.len());
@@ -161,7 +183,8 @@ impl Space {
         }
         let tail = Convolution::pointwise("tail", flowing.channels, document.tail.channels);
         let tail = if document.tail.norm { tail } else { tail.without_norm() };
-        Ok(Space { name: document.name.clone(), input, classes: document.classes, stem, cells, tail })
+        let body = Body::Chain(Chain { stem, tail });
+        Ok(Space { name: document.name.clone(), input, classes: document.classes, cells, body })
     }
 }
 
@@ -182,11 +205,15 @@ fn read_cell(at: &str, cell: &CellDocument, shared: Option<&Operators>, input: S
     let operators = operators.resolve(&listed)?;
     match operators.iter().find_map(|o| o.misfit(input.channels, channels)) {
         Some(reason) => Err(json::out_of_range(DOCUMENT, listed, format!("{at}: {reason}"))),
-        None => Ok(Cell { kind: cell.kind, input, channels, operators }),
+        None => {
+            let stride = if cell.kind == CellKind::Reduce { 2 } else { 1 };
+            let may_be_empty = cell.kind == CellKind::Normal;
+            Ok(Cell { kind: cell.kind, input, channels, stride, operators, may_be_empty })
+        }
     }
 }
 
-fn within(pointer: &str, value: u32, range: std::ops::RangeInclusive<u32>) -> Result<()> {
+pub(super) fn within(pointer: &str, value: u32, range: std::ops::RangeInclusive<u32>) -> Result<()> {
     if range.contains(&value) {
         return Ok(());
     }

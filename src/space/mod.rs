@@ -1,14 +1,17 @@
-//! What can be searched: a chain of cells between a stem and a tail, each cell with its own pool of candidate operators.
-//! Shapes only: no weights, no scores, no choice made.
+//! What can be searched: a chain of cells between a stem and a tail, each cell with its own pool of candidate operators; or cells that
+//! are stacked, each edge of their graphs with such a pool. Shapes only: no weights, no scores, no choice made.
 
 mod cell;
 mod convolution;
+pub mod edge_kind;
 mod json;
 pub mod kind;
 mod operator;
 mod pool;
 mod preset;
 mod published;
+pub mod stack;
+pub mod step;
 
 pub use cell::{Cell, CellKind};
 pub use convolution::Convolution;
@@ -16,6 +19,10 @@ pub use operator::Operator;
 pub use pool::Pool;
 pub use preset::{presets, Layout};
 pub use published::{operators_19, operators_27, operators_72, PublishedPool, POOLS};
+pub use stack::Stack;
+pub use step::Step;
+
+use crate::error::{Error, Result};
 
 /// Channels, height, width of an image or a feature map.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,9 +49,24 @@ pub struct Space {
     name: String,
     input: Shape,
     classes: u32,
-    stem: Convolution,
     cells: Vec<Cell>,
-    tail: Convolution,
+    body: Body,
+}
+
+/// What the places where operators compete are part of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Body {
+    Chain(Chain),
+    Stack(Stack),
+}
+
+/// The ends of a chain of cells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Chain {
+    /// Convolution (3x3 unless the document says otherwise) with batch-norm and ReLU in front of the cells.
+    pub stem: Convolution,
+    /// 1x1 convolution with ReLU, and batch-norm only where the document wants it, behind the cells.
+    pub tail: Convolution,
 }
 
 impl Space {
@@ -61,28 +83,48 @@ impl Space {
         self.classes
     }
 
-    /// Convolution (3x3 unless the document says otherwise) with batch-norm and ReLU in front of the cells.
-    pub fn stem(&self) -> &Convolution {
-        &self.stem
-    }
-
+    /// Where operators compete: the cells of a chain, or the edges of stacked cells.
     pub fn cells(&self) -> &[Cell] {
         &self.cells
     }
 
-    /// 1x1 convolution with ReLU, and batch-norm only where the document wants it, behind the cells; then average pooling and a linear classifier.
-    pub fn tail(&self) -> &Convolution {
-        &self.tail
+    pub fn body(&self) -> &Body {
+        &self.body
     }
 
-    /// Shape of what enters the tail.
+    /// Stem and tail, when this is a chain of cells.
+    pub fn chain(&self) -> Option<&Chain> {
+        match &self.body {
+            Body::Chain(chain) => Some(chain),
+            Body::Stack(_) => None,
+        }
+    }
+
+    /// The same, or that this cannot be done with stacked cells.
+    pub fn need_chain(&self, what: &'static str) -> Result<&Chain> {
+        self.chain().ok_or_else(|| Error::UnsupportedSpace { what, space: self.name.clone() })
+    }
+
+    /// The cells and how they are joined, when they are stacked.
+    pub fn stack(&self) -> Option<&Stack> {
+        match &self.body {
+            Body::Chain(_) => None,
+            Body::Stack(stack) => Some(stack),
+        }
+    }
+
+    /// Shape of what comes out of the last cell.
     pub fn features(&self) -> Shape {
-        self.cells.last().map_or(self.stem_output(), Cell::output)
+        match &self.body {
+            Body::Chain(chain) => self.cells.last().map_or(chain.output(self.input), Cell::output),
+            Body::Stack(stack) => stack.features(),
+        }
     }
 
-    fn stem_output(&self) -> Shape {
-        let [height, width] = self.stem.output(self.input.size());
-        Shape { channels: self.stem.cout, height, width }
+    /// Shape of what the average pooling in front of the linear classifier is given.
+    pub fn pooled(&self) -> Shape {
+        let features = self.features();
+        Shape { channels: self.chain().map_or(features.channels, |chain| chain.tail.cout), ..features }
     }
 
     /// The largest number of candidates of any cell.
@@ -104,5 +146,13 @@ impl Space {
                 }
             })
             .sum()
+    }
+}
+
+impl Chain {
+    /// Of the stem.
+    fn output(&self, input: Shape) -> Shape {
+        let [height, width] = self.stem.output(input.size());
+        Shape { channels: self.stem.cout, height, width }
     }
 }

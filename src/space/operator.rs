@@ -1,17 +1,19 @@
 //! One candidate operator, as data. Everything else that knows an operator (cost, weights, export) reads its convolutions.
 
 use super::convolution::Convolution;
-use super::kind::{Kind, KINDS};
+use super::edge_kind::EDGE_KINDS;
+use super::kind::{Branch, Edge, Form, Kind, KINDS};
+use super::Step;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 use std::str::FromStr;
 
-/// A chain of convolutions from `cin` to `cout` channels: a 1x1 expansion, what its kind says, and a 1x1 projection without
-/// activation.
+/// Of a chain: convolutions from `cin` to `cout` channels: a 1x1 expansion, what its kind says, and a 1x1 projection without activation.
+/// Of an edge: the steps of its kind, with as many channels before as after.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Operator {
     pub kind: &'static Kind,
-    /// Side of the kernel, odd.
+    /// Side of the kernel, odd; 1 where the kind has none.
     pub kernel: u32,
     /// Multiplies `cin` to give the width in the middle.
     pub expansion: u32,
@@ -35,15 +37,35 @@ impl Operator {
 
     /// The convolutions, first to last, for a cell with these channels and stride.
     pub fn convolutions(&self, cin: u32, cout: u32, stride: u32) -> Vec<Convolution> {
+        let branch = match &self.kind.form {
+            Form::Branch(branch) => branch,
+            Form::Edge(_) => return self.steps(cin, stride).iter().flat_map(Step::convolutions).cloned().collect(),
+        };
         let width = cin * self.expansion;
         let mut chain = vec![Convolution::pointwise("expand", cin, width).groups(self.groups[0])];
-        chain.extend((self.kind.middle)(self, width, stride));
+        chain.extend((branch.middle)(self, width, stride));
         chain.push(Convolution::pointwise("project", width, cout).groups(self.groups[1]).linear());
         chain
     }
 
-    /// Why this operator cannot join `cin` to `cout` channels, if it cannot.
+    /// All that it does on an edge with these channels and stride.
+    pub fn steps(&self, channels: u32, stride: u32) -> Vec<Step> {
+        match &self.kind.form {
+            Form::Edge(edge) => (edge.steps)(self.kernel, channels, stride),
+            Form::Branch(_) => self.convolutions(channels, channels, stride).into_iter().map(Step::Convolve).collect(),
+        }
+    }
+
+    /// Whether it belongs on the edges of stacked cells.
+    pub fn is_edge(&self) -> bool {
+        matches!(self.kind.form, Form::Edge(_))
+    }
+
+    /// Why this operator cannot join `cin` to `cout` channels in a chain, if it cannot.
     pub fn misfit(&self, cin: u32, cout: u32) -> Option<String> {
+        if self.is_edge() {
+            return Some(format!("{self} belongs on the edges of stacked cells, not in a chain"));
+        }
         let [first, last] = self.groups;
         let width = cin * self.expansion;
         (cin % first != 0 || width % first != 0 || width % last != 0 || cout % last != 0)
@@ -52,9 +74,14 @@ impl Operator {
 }
 
 /// `mbconv_k3_t6`, `mbconv_k3_t6_d2`, `mbconv_k5_t3_g1x2`, `rec_k7_t4`, `conv_k3_t1`, `dualconv_k3_t2`:
-/// kernel, expansion, and where they differ from 1 dilation and the groups of the two 1x1 convolutions.
+/// kernel, expansion, and where they differ from 1 dilation and the groups of the two 1x1 convolutions. On edges `sep_conv_3x3`.
 impl fmt::Display for Operator {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.kind.form {
+            Form::Edge(Edge { kernels: [], .. }) => return f.write_str(self.kind.name),
+            Form::Edge(_) => return write!(f, "{}_{k}x{k}", self.kind.name, k = self.kernel),
+            Form::Branch(_) => {}
+        }
         write!(f, "{}_k{}_t{}", self.kind.name, self.kernel, self.expansion)?;
         if self.dilation != 1 {
             write!(f, "_d{}", self.dilation)?;
@@ -70,12 +97,15 @@ impl FromStr for Operator {
     type Err = String;
 
     fn from_str(name: &str) -> Result<Self, String> {
-        parse(name).ok_or_else(|| {
+        parse(name).or_else(|| parse_edge(name)).ok_or_else(|| {
             let kinds: Vec<_> = KINDS.iter().map(|kind| kind.name).collect();
+            let edges: Vec<_> = EDGE_KINDS.iter().map(|kind| kind.name).collect();
             format!(
                 "{name:?} is not an operator; expected a name like mbconv_k3_t6, mbconv_k3_t6_d2, mbconv_k3_t6_g1x2 or rec_k5_t2 \
-                 (kinds: {}), with an odd kernel from 1 to 31, expansion 1 to 16, and for mbconv dilation 1 to 8, groups 1 to 64",
-                kinds.join(", ")
+                 (kinds: {}), with an odd kernel from 1 to 31, expansion 1 to 16, and for mbconv dilation 1 to 8, groups 1 to 64; \
+                 on edges of stacked cells one like sep_conv_3x3 (kinds: {})",
+                kinds.join(", "),
+                edges.join(", ")
             )
         })
     }
@@ -85,16 +115,26 @@ fn parse(name: &str) -> Option<Operator> {
     let mut parts = name.split('_').peekable();
     let word = parts.next()?;
     let kind = KINDS.into_iter().find(|kind| kind.name == word)?;
+    let Form::Branch(Branch { dilates, grouped, .. }) = kind.form else { return None };
     let kernel = number(parts.next()?, 'k', 31).filter(|k| k % 2 == 1)?;
     let mut operator = Operator::new(kind, kernel, number(parts.next()?, 't', 16)?);
-    if let Some(part) = parts.next_if(|part| kind.dilates && part.starts_with('d')) {
+    if let Some(part) = parts.next_if(|part| dilates && part.starts_with('d')) {
         operator = operator.dilation(number(part, 'd', 8).filter(|d| *d > 1)?);
     }
-    if let Some(part) = parts.next_if(|_| kind.grouped) {
+    if let Some(part) = parts.next_if(|_| grouped) {
         let (first, last) = part.split_once('x')?;
         operator = operator.groups(Some([number(first, 'g', 64)?, digits(last, 64)?]).filter(|g| *g != [1, 1])?);
     }
     parts.next().is_none().then_some(operator)
+}
+
+fn parse_edge(name: &str) -> Option<Operator> {
+    EDGE_KINDS.into_iter().find_map(|kind| {
+        let Form::Edge(Edge { kernels, .. }) = kind.form else { return None };
+        let sizes = kernels.iter().map(|kernel| Operator::new(kind, *kernel, 1));
+        let all = sizes.chain(kernels.is_empty().then(|| Operator::new(kind, 1, 1)));
+        all.into_iter().find(|operator| operator.to_string() == name)
+    })
 }
 
 fn number(part: &str, letter: char, most: u32) -> Option<u32> {

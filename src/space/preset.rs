@@ -1,11 +1,14 @@
 //! Named spaces.
 
 use super::json::{CellDocument, Operators, ShapeDocument, SpaceDocument, StemDocument, TailDocument, STEM_KERNEL};
-use super::{CellKind, Space};
+use super::{stack, CellKind, Space};
 use crate::error::{Error, Result};
 use crate::json;
 use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+
+pub(super) const DOCUMENT: &str = "preset overrides";
 
 /// How the stages of a chain follow each other: `repeats` normal cells per stage, with one cell between two stages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -122,7 +125,7 @@ static PRESETS: [Named; 4] = [
 
 /// Name and one-line description of every preset.
 pub fn presets() -> impl Iterator<Item = (&'static str, &'static str)> {
-    PRESETS.iter().map(|named| (named.name, named.description))
+    PRESETS.iter().map(|named| (named.name, named.description)).chain(stack::presets())
 }
 
 fn preset(name: &str) -> Result<Preset> {
@@ -134,26 +137,15 @@ fn preset(name: &str) -> Result<Preset> {
 
 impl Space {
     /// A named space. `overrides` is a JSON object with any of `input`, `classes`, `layout`, `repeats`, `channels`, `scale`,
-    /// `divisor`, `stem_stride`, `tail`, `operators`; `{}` changes nothing.
+    /// `divisor`, `stem_stride`, `tail`, `operators`; of stacked cells `input`, `classes`, `skeleton`, `channels`, `cells`, `nodes`,
+    /// `operators`, `shared`; `{}` changes nothing.
     pub fn preset(name: &str, overrides: &str) -> Result<Space> {
-        Self::preset_with(name, &[], overrides)
+        stack::preset(name, overrides).unwrap_or_else(|| Self::preset_with(name, &[], overrides))
     }
 
-    /// A named space with some `changes` of our own, over which the caller's `overrides` are laid.
+    /// A named chain with some `changes` of our own, over which the caller's `overrides` are laid.
     pub(crate) fn preset_with(name: &str, changes: &[(&str, serde_json::Value)], overrides: &str) -> Result<Space> {
-        const DOCUMENT: &str = "preset overrides";
-        // Parsed once against the strict form for its errors, then laid over the preset key by key.
-        json::parse::<Preset>(DOCUMENT, overrides)?;
-        let wrong = |e: serde_json::Error| json::out_of_range(DOCUMENT, "", e.to_string());
-        let overrides: serde_json::Map<String, serde_json::Value> = serde_json::from_str(overrides).map_err(wrong)?;
-        let mut merged = serde_json::to_value(preset(name)?).map_err(wrong)?;
-        for (key, value) in changes {
-            merged[*key] = value.clone();
-        }
-        for (key, value) in overrides {
-            merged[key] = value;
-        }
-        let preset: Preset = json::parse(DOCUMENT, &merged.to_string())?;
+        let preset: Preset = lay_over::<Preset, Preset>(&preset(name)?, changes, overrides)?;
         let document = preset.expand(name)?;
         Space::from_document(&document).map_err(|error| match error {
             Error::Config { pointer, reason, .. } => json::out_of_range(DOCUMENT, document.override_of(&pointer), reason),
@@ -162,9 +154,28 @@ impl Space {
     }
 }
 
+/// A preset with some `changes` of our own, over which the caller's `overrides`, which have the strict form `O`, are laid key by key.
+pub(super) fn lay_over<P, O>(preset: &P, changes: &[(&str, serde_json::Value)], overrides: &str) -> Result<P>
+where
+    P: Serialize + DeserializeOwned + JsonSchema + 'static,
+    O: DeserializeOwned + JsonSchema + 'static,
+{
+    json::parse::<O>(DOCUMENT, overrides)?;
+    let wrong = |e: serde_json::Error| json::out_of_range(DOCUMENT, "", e.to_string());
+    let overrides: serde_json::Map<String, serde_json::Value> = serde_json::from_str(overrides).map_err(wrong)?;
+    let mut merged = serde_json::to_value(preset).map_err(wrong)?;
+    for (key, value) in changes {
+        merged[*key] = value.clone();
+    }
+    for (key, value) in overrides {
+        merged[key] = value;
+    }
+    json::parse(DOCUMENT, &merged.to_string())
+}
+
 impl Preset {
     fn expand(&self, name: &str) -> Result<SpaceDocument> {
-        let wrong = |pointer: &str, reason: String| json::out_of_range("preset overrides", pointer, reason);
+        let wrong = |pointer: &str, reason: String| json::out_of_range(DOCUMENT, pointer, reason);
         let kinds = self.layout.cells(&self.repeats).map_err(|reason| wrong("/repeats", reason))?;
         let stages = 1 + kinds.iter().filter(|k| **k != CellKind::Normal).count();
         if self.channels.len() != stages {

@@ -75,10 +75,13 @@ pub fn estimate(search: &Search, work: &Workload, control: &dyn Control) -> Resu
     let weight_step = timed(control, work.device, |i| {
         learner::step(&network, &batch, &search.options().train, at, &search.example(i)?.open, 0.0).map(|_| ())
     })?;
-    let architecture_step = timed(control, work.device, |i| {
-        let example = search.example(i)?;
-        paths::step(&network, &batch, at, &example.active, &example.paths).map(|_| ())
-    })?;
+    let architecture_step = match search.scorer_options().get().learns() {
+        true => timed(control, work.device, |i| {
+            let example = search.example(i)?;
+            paths::step(&network, &batch, at, &example.active, &example.paths).map(|_| ())
+        })?,
+        false => 0.0,
+    };
     let forward = timed(control, work.device, |i| {
         let _no_grad = no_grad_guard();
         let mut calibration = Calibration::default();

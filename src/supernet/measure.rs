@@ -25,6 +25,7 @@ pub fn measure_latencies(
     control: &dyn Control,
     watch: &dyn Fn(&Event),
 ) -> Result<LatencyTable> {
+    space.need_chain("measuring latencies")?;
     let device = device::parse(&options.device)?;
     if let Some(threads) = options.threads {
         device::set_threads(threads);

@@ -68,6 +68,7 @@ impl Model {
         held_out.map_or(Ok(()), |held_out| fits(&space, "held_out", held_out))?;
         let device = prepare(options)?;
         let variant = variant(options.variant, init)?;
+        variant.fits(&space)?;
         // The weights are used to it.
         let normalisation = init.map_or_else(|| Normalisation::of(train), |init| init.card.normalisation.clone());
         let cores = cores::take(device);
@@ -107,6 +108,7 @@ impl Model {
     pub fn from_graph(graph: &Graph, device: &str) -> Result<Self> {
         let device = device::parse(device)?;
         let Card { space, architecture, variant, normalisation } = graph.card.clone();
+        variant.fits(&space)?;
         let _cores = cores::take(device);
         let network = Network::varied(space, architecture.cells(), variant, 0, 0, device)?;
         names::load(&network, architecture.cells(), &graph.weights, |_| false)?;

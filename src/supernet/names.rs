@@ -1,7 +1,8 @@
 //! A network's weights and statistics under the names that exported models have (see [`crate::export::Graph`]), and back.
 
-use super::network::Network;
+use super::network::{Chain, Network};
 use super::norm::Statistics;
+use super::step::Weight;
 use super::store;
 use super::unit::{Linear, Unit};
 use crate::error::Result;
@@ -18,19 +19,38 @@ struct Names<'a> {
 impl<'a> Names<'a> {
     fn of(network: &'a Network, open: &[Vec<u16>]) -> Self {
         let mut names = Names::default();
-        let (stem, tail, classifier) = network.ends();
-        names.unit("stem", stem);
+        for (_, weight) in network.stacked_weights(open) {
+            names.weight(weight);
+        }
+        if let Ok(chain) = network.chain() {
+            names.chain(network, chain, open);
+        }
+        names.linear("classifier", network.classifier());
+        names
+    }
+
+    fn chain(&mut self, network: &'a Network, chain: &'a Chain, open: &[Vec<u16>]) {
+        self.unit("stem", &chain.stem);
         for (cell, operators) in open.iter().enumerate() {
             for operator in operators {
                 let label = network.space().cells()[cell].operators[usize::from(*operator)];
                 for unit in network.units(cell, *operator) {
-                    names.unit(&format!("cell{cell}.{label}.{}", unit.shape.name), unit);
+                    self.unit(&format!("cell{cell}.{label}.{}", unit.shape.name), unit);
                 }
             }
         }
-        names.unit("tail", tail);
-        names.linear("classifier", classifier);
-        names
+        self.unit("tail", &chain.tail);
+    }
+
+    fn weight(&mut self, weight: Weight<'a>) {
+        match weight {
+            Weight::Kernel(name, kernel) => self.parameters.push((name, &kernel.value)),
+            Weight::Norm(name, [scale, shift]) => {
+                self.parameters.push((format!("{name}.weight"), &scale.value));
+                self.parameters.push((format!("{name}.bias"), &shift.value));
+                self.norms.push(name);
+            }
+        }
     }
 
     fn unit(&mut self, path: &str, unit: &'a Unit) {
@@ -75,7 +95,7 @@ pub fn load(network: &Network, open: &[Vec<u16>], arrays: &Arrays, fresh: impl F
 
 /// The statistics among the arrays, which have all of them.
 pub fn statistics(network: &Network, open: &[Vec<u16>], arrays: &Arrays) -> Result<Statistics> {
-    let device = network.ends().2.bias.value.device();
+    let device = network.classifier().bias.value.device();
     let tensor = |name: String| -> Result<Tensor> {
         let values = arrays.get(&name).map_or(&[][..], |array| &array.values);
         Ok(Tensor::f_from_slice(values)?.f_to_device(device)?)

@@ -1,12 +1,14 @@
-//! A network with branches: stem, cells of weight-sharing operators, tail. With one architecture's operators it is a stand-alone
-//! model, with all active operators a supernet; the forward pass is the same.
+//! A network with branches: stem, cells of weight-sharing operators, tail; or stacked cells. With one architecture's operators it is a
+//! stand-alone model, with all active operators a supernet; the forward pass is the same.
 
 use super::fused::{self, Branch};
 use super::norm::Norm;
+use super::stacked::{Dropping, Owner, Stacked};
+use super::step::Weight;
 use super::unit::{Init, Linear, Parameter, Unit};
 use crate::arch::Variant;
-use crate::error::Result;
-use crate::space::{CellKind, Space};
+use crate::error::{Error, Result};
+use crate::space::{Body as Plan, CellKind, Chain as Ends, Space, Stack};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tch::{no_grad_guard, Device, Tensor};
@@ -14,11 +16,20 @@ use tch::{no_grad_guard, Device, Tensor};
 pub struct Network {
     space: Arc<Space>,
     variant: Variant,
-    stem: Unit,
+    body: Body,
+    classifier: Linear,
+}
+
+enum Body {
+    Chain(Chain),
+    Stacked(Stacked),
+}
+
+pub struct Chain {
+    pub stem: Unit,
     /// Per cell, the chain of units of every operator that has weights.
     cells: Vec<BTreeMap<u16, Vec<Unit>>>,
-    tail: Unit,
-    classifier: Linear,
+    pub tail: Unit,
 }
 
 /// Memory that is kept for the next step is of no more use.
@@ -49,34 +60,20 @@ impl Network {
         round: u64,
         device: Device,
     ) -> Result<Self> {
-        let unit = |convolution, init: &mut Init| Unit::new(convolution, variant.activation, init);
         let init = |part| Init::new(seed, round, part, device);
-        let branch = |cell: usize, operator: u16| -> Result<Vec<Unit>> {
-            let shape = &space.cells()[cell];
-            let mut init = init((cell as u64) << 16 | u64::from(operator));
-            let chain = shape.operators[usize::from(operator)].convolutions(shape.input.channels, shape.channels, shape.stride());
-            let excited = variant.excited(&chain);
-            let mut units = chain.into_iter().map(|convolution| unit(convolution, &mut init)).collect::<Result<Vec<_>>>()?;
-            if let Some(at) = excited {
-                units[at].excite(&mut init)?;
-            }
-            Ok(units)
+        let body = match space.body() {
+            Plan::Chain(chain) => Body::Chain(Chain::new(&space, chain, operators, variant, &init)?),
+            Plan::Stack(stack) => Body::Stacked(Stacked::new(&space, stack, operators, variant.activation, &init)?),
         };
-        let cells = (operators.iter().enumerate())
-            .map(|(cell, operators)| operators.iter().map(|o| Ok((*o, branch(cell, *o)?))).collect())
-            .collect::<Result<_>>()?;
-        Ok(Network {
-            variant,
-            stem: unit(space.stem().clone(), &mut init(STEM))?,
-            cells,
-            tail: unit(space.tail().clone(), &mut init(TAIL))?,
-            classifier: Linear::uniform(space.tail().cout, space.classes(), &mut init(CLASSIFIER))?,
-            space,
-        })
+        let classifier = Linear::uniform(space.pooled().channels, space.classes(), &mut init(CLASSIFIER))?;
+        Ok(Network { space, variant, body, classifier })
     }
 
     /// Logits, [images, classes], with the given operators of every cell open.
     pub fn forward(&self, images: &Tensor, open: &[Vec<u16>], norm: &Norm) -> Result<Tensor> {
+        if let Some((stack, stacked)) = self.stacked() {
+            return self.classify(&stacked.features(stack, images, open, norm, None)?);
+        }
         let mut x = self.stem(images, norm)?;
         for (cell, operators) in open.iter().enumerate() {
             x = self.cell(cell, &x, operators, norm)?;
@@ -84,13 +81,22 @@ impl Network {
         self.head(&x, norm)
     }
 
+    /// The same of stacked cells, with what `drop` makes of the outputs of their operators.
+    pub fn forward_dropping(&self, images: &Tensor, open: &[Vec<u16>], norm: &Norm, drop: Dropping) -> Result<Tensor> {
+        match self.stacked() {
+            Some((stack, stacked)) => self.classify(&stacked.features(stack, images, open, norm, Some(drop))?),
+            None => self.forward(images, open, norm),
+        }
+    }
+
     pub fn stem(&self, images: &Tensor, norm: &Norm) -> Result<Tensor> {
-        let units = std::slice::from_ref(&self.stem);
+        let stem = &self.chain()?.stem;
+        let units = std::slice::from_ref(stem);
         if fused::fits(images, units.iter()) {
             let branch = Branch { units, selected: true, unselected: false };
             return Ok(fused::cell(images, &[branch], false, norm, false)?.0);
         }
-        self.stem.forward(images, norm)
+        stem.forward(images, norm)
     }
 
     /// One cell with the given operators open.
@@ -159,7 +165,7 @@ impl Network {
             return Ok(fused::cell(x, &[branch], false, norm, false)?.0);
         }
         let mut y = x.shallow_clone();
-        for unit in &self.cells[cell][&operator] {
+        for unit in self.units(cell, operator) {
             y = unit.forward(&y, norm)?;
         }
         Ok(y)
@@ -188,17 +194,30 @@ impl Network {
 
     /// Tail convolution, average pooling, classifier.
     pub fn head(&self, x: &Tensor, norm: &Norm) -> Result<Tensor> {
-        let features = self.tail.forward(x, norm)?;
+        self.classify(&self.chain()?.tail.forward(x, norm)?)
+    }
+
+    fn classify(&self, features: &Tensor) -> Result<Tensor> {
         let pooled = features.f_mean_dim([2i64, 3].as_slice(), false, None)?;
         self.classifier.forward(&pooled)
     }
 
     /// The parameters that a pass with these operators uses: those with weight decay first. Returns also how many those are.
     pub fn parameters(&self, open: &[Vec<u16>]) -> (Vec<&Parameter>, usize) {
-        let branches = open.iter().enumerate().flat_map(|(cell, operators)| operators.iter().map(move |o| &self.cells[cell][o]));
-        let units = std::iter::once(&self.stem).chain(branches.flatten()).chain([&self.tail]);
-        let all = units.flat_map(|unit| unit.parameters()).chain(self.classifier.parameters());
-        let (mut decayed, plain): (Vec<_>, Vec<_>) = all.partition(|p| p.decay);
+        let mut all: Vec<&Parameter> = match &self.body {
+            Body::Chain(Chain { stem, cells, tail }) => {
+                let branches =
+                    open.iter().enumerate().flat_map(|(cell, operators)| operators.iter().map(move |o| &cells[cell][o]));
+                let units = std::iter::once(stem).chain(branches.flatten()).chain([tail]);
+                units.flat_map(|unit| unit.parameters()).collect()
+            }
+            Body::Stacked(_) => {
+                let weights = self.stacked_weights(open).into_iter();
+                weights.flat_map(|(_, weight)| weight.parameters()).collect()
+            }
+        };
+        all.extend(self.classifier.parameters());
+        let (mut decayed, plain): (Vec<_>, Vec<_>) = all.into_iter().partition(|p| p.decay);
         let count = decayed.len();
         decayed.extend(plain);
         (decayed, count)
@@ -214,26 +233,82 @@ impl Network {
 
     /// Forgets all operators but these, whose weights stay as they are.
     pub fn keep(&mut self, operators: &[Vec<u16>]) {
-        self.cells.iter_mut().zip(operators).for_each(|(cell, operators)| cell.retain(|o, _| operators.contains(o)));
+        match &mut self.body {
+            Body::Chain(chain) => {
+                chain.cells.iter_mut().zip(operators).for_each(|(cell, operators)| cell.retain(|o, _| operators.contains(o)));
+            }
+            Body::Stacked(stacked) => stacked.keep(operators),
+        }
     }
 
     /// The operators of every cell that have weights.
     pub fn operators(&self) -> Vec<Vec<u16>> {
-        self.cells.iter().map(|cell| cell.keys().copied().collect()).collect()
+        match &self.body {
+            Body::Chain(chain) => chain.cells.iter().map(|cell| cell.keys().copied().collect()).collect(),
+            Body::Stacked(stacked) => stacked.operators(),
+        }
     }
 
     /// Whether an operator of a cell has weights.
     pub fn has(&self, cell: usize, operator: u16) -> bool {
-        self.cells[cell].contains_key(&operator)
+        match &self.body {
+            Body::Chain(chain) => chain.cells[cell].contains_key(&operator),
+            Body::Stacked(stacked) => stacked.operators()[cell].contains(&operator),
+        }
     }
 
-    /// The units of one operator, first to last.
+    /// The units of one operator of a chain's cell, first to last.
     pub fn units(&self, cell: usize, operator: u16) -> &[Unit] {
-        &self.cells[cell][&operator]
+        match &self.body {
+            Body::Chain(chain) => &chain.cells[cell][&operator],
+            Body::Stacked(_) => &[],
+        }
     }
 
-    /// Stem, tail and classifier.
-    pub fn ends(&self) -> (&Unit, &Unit, &Linear) {
-        (&self.stem, &self.tail, &self.classifier)
+    /// Stem, cells and tail, where this is a chain.
+    pub fn chain(&self) -> Result<&Chain> {
+        match &self.body {
+            Body::Chain(chain) => Ok(chain),
+            Body::Stacked(_) => Err(Error::UnsupportedSpace { what: "a pass cell by cell", space: self.space.name().into() }),
+        }
+    }
+
+    pub fn classifier(&self) -> &Linear {
+        &self.classifier
+    }
+
+    fn stacked(&self) -> Option<(&Stack, &Stacked)> {
+        match (&self.body, self.space.stack()) {
+            (Body::Stacked(stacked), Some(stack)) => Some((stack, stacked)),
+            _ => None,
+        }
+    }
+
+    /// Of stacked cells, every weight that a pass with these operators meets, in its order, with whose it is; none of a chain.
+    pub fn stacked_weights(&self, open: &[Vec<u16>]) -> Vec<(Owner, Weight<'_>)> {
+        let Some((stack, stacked)) = self.stacked() else { return Vec::new() };
+        let chains = stacked.chains(&self.space, stack, open);
+        chains.into_iter().flat_map(|(path, owner, chain)| chain.weights(&path).into_iter().map(move |w| (owner, w))).collect()
+    }
+}
+
+impl Chain {
+    fn new(space: &Space, ends: &Ends, operators: &[Vec<u16>], variant: Variant, init: &dyn Fn(u64) -> Init) -> Result<Self> {
+        let unit = |convolution, init: &mut Init| Unit::new(convolution, variant.activation, init);
+        let branch = |cell: usize, operator: u16| -> Result<Vec<Unit>> {
+            let shape = &space.cells()[cell];
+            let mut init = init((cell as u64) << 16 | u64::from(operator));
+            let chain = shape.operators[usize::from(operator)].convolutions(shape.input.channels, shape.channels, shape.stride());
+            let excited = variant.excited(&chain);
+            let mut units = chain.into_iter().map(|convolution| unit(convolution, &mut init)).collect::<Result<Vec<_>>>()?;
+            if let Some(at) = excited {
+                units[at].excite(&mut init)?;
+            }
+            Ok(units)
+        };
+        let cells = (operators.iter().enumerate())
+            .map(|(cell, operators)| operators.iter().map(|o| Ok((*o, branch(cell, *o)?))).collect())
+            .collect::<Result<_>>()?;
+        Ok(Chain { stem: unit(ends.stem.clone(), &mut init(STEM))?, cells, tail: unit(ends.tail.clone(), &mut init(TAIL))? })
     }
 }

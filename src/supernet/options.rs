@@ -72,7 +72,8 @@ pub struct Recipe {
     #[schemars(range(min = 0.0, max = 10.0))]
     pub mixup: f64,
     /// Each branch of the last cell is left out with this probability for each image, of earlier cells with less, in proportion to
-    /// their depth (Huang et al., ECCV 2016). Only in normal cells, where the input goes on.
+    /// their depth (Huang et al., ECCV 2016). Only in normal cells, where the input goes on; of stacked cells every operator but the
+    /// identity.
     #[schemars(range(min = 0.0, max = 0.9))]
     pub drop_path: f64,
     /// Random changes of a training image.

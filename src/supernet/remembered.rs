@@ -2,10 +2,14 @@
 //! the weights of stem, tail and classifier.
 
 use super::network::Network;
+use super::stacked::Owner;
+use super::step::Weight;
 use super::store;
 use super::unit::Parameter;
 use crate::error::{Error, Result};
 use crate::search::{Arrays, Comparison, Products};
+use crate::space::stack::Skeleton;
+use crate::space::Stack;
 use std::collections::BTreeMap;
 use tch::{no_grad_guard, Kind, Tensor};
 
@@ -27,9 +31,13 @@ enum Place {
 
 /// What counts of these operators, and of stem, tail and classifier.
 fn counted<'a>(network: &'a Network, operators: &[Vec<u16>]) -> Vec<(String, Place, &'a Parameter)> {
-    let (stem, tail, classifier) = network.ends();
-    let ends = [("stem", &stem.weight), ("tail", &tail.weight), ("classifier", &classifier.weight)];
-    let mut counted: Vec<_> = ends.into_iter().map(|(part, weight)| (store::name(part, 0), Place::Ends, weight)).collect();
+    let ends = network.chain().map_or(Vec::new(), |chain| vec![("stem", &chain.stem.weight), ("tail", &chain.tail.weight)]);
+    let ends = ends.into_iter().chain([("classifier", &network.classifier().weight)]);
+    let mut counted: Vec<_> = ends.map(|(part, weight)| (store::name(part, 0), Place::Ends, weight)).collect();
+    if let Some(stack) = network.space().stack() {
+        counted.extend(stacked(network, stack, operators));
+        return counted;
+    }
     for (cell, operators) in operators.iter().enumerate() {
         for operator in operators {
             let units = network.units(cell, *operator);
@@ -41,6 +49,39 @@ fn counted<'a>(network: &'a Network, operators: &[Vec<u16>]) -> Vec<(String, Pla
             }
         }
     }
+    counted
+}
+
+/// Of stacked cells: what lies between them belongs to the ends. In NAS-Bench-201's network the batch-norms there count too, and the biases of
+/// the classifier (AngleNAS, `weight_angle.py`).
+fn stacked<'a>(network: &'a Network, stack: &Stack, operators: &[Vec<u16>]) -> Vec<(String, Place, &'a Parameter)> {
+    let all = stack.plan().skeleton == Skeleton::NasBench201;
+    let mut norms = BTreeMap::new();
+    let mut counted = Vec::new();
+    for (owner, weight) in network.stacked_weights(operators) {
+        let name = weight.name().to_owned();
+        match (owner, weight) {
+            (Owner::All, Weight::Kernel(_, kernel)) => counted.push((store::name(&name, 0), Place::Ends, kernel)),
+            (Owner::All, Weight::Norm(_, norm)) if all => {
+                counted.extend(norm.iter().enumerate().map(|(i, p)| (store::name(&name, i), Place::Ends, p)));
+            }
+            (Owner::All, Weight::Norm(..)) => {}
+            (Owner::Edge(edge, operator), Weight::Kernel(_, kernel)) => {
+                counted.push((store::name(&name, 0), Place::Kernel(edge, operator), kernel));
+            }
+            (Owner::Edge(edge, operator), Weight::Norm(_, norm)) => {
+                // Of every cell: a name is up to its last but one part that of the operator there.
+                let seen = norms.entry(name.rsplitn(3, '.').last().unwrap_or_default().to_owned()).or_insert(0);
+                *seen += 1;
+                if *seen <= NORMS {
+                    let numbered = norm.iter().enumerate();
+                    counted.extend(numbered.map(|(i, p)| (store::name(&name, i), Place::Norm(edge, operator), p)));
+                }
+            }
+        }
+    }
+    let biases = (store::name("classifier", 1), Place::Ends, &network.classifier().bias);
+    counted.extend(all.then_some(biases));
     counted
 }
 

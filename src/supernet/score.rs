@@ -71,6 +71,14 @@ pub fn score(
     if candidates.is_empty() {
         return Ok(Vec::new());
     }
+    if network.chain().is_err() {
+        // Stacked cells have no beginnings in common.
+        let alone = |candidate: &Architecture| {
+            let statistics = calibrate(network, candidate.cells(), calibration, batch, control)?;
+            evaluate(network, candidate.cells(), &statistics, images, batch, control).map(|(_, accuracy)| accuracy)
+        };
+        return candidates.iter().map(alone).collect();
+    }
     let _no_grad = no_grad_guard();
     let (mut stem, mut root) = (Norms::default(), Node::default());
     for (index, candidate) in candidates.iter().enumerate() {
@@ -197,7 +205,7 @@ impl Node {
         match pass.labels {
             _ if self.ends.is_empty() => {}
             // A tail without batch-norm has nothing to learn.
-            None if network.ends().1.norm.is_none() => {}
+            None if network.chain().is_ok_and(|chain| chain.tail.norm.is_none()) => {}
             None => drop(pass.compute(x, || network.head(x, &self.tail.norm(pass)))?),
             Some(labels) => {
                 let logits = pass.compute(x, || network.head(x, &self.tail.norm(pass)))?;

@@ -55,12 +55,14 @@ pub fn part(network: &Network, cell: usize, operator: u16, unit: &Unit) -> Strin
 
 /// Every parameter of stem, tail, classifier and the given operators, by a stable name.
 pub fn named<'a>(network: &'a Network, operators: &[Vec<u16>]) -> Vec<(String, &'a Parameter)> {
-    let (stem, tail, classifier) = network.ends();
-    let mut parts: Vec<(String, Vec<&Parameter>)> = vec![
-        ("stem".into(), stem.parameters().collect()),
-        ("tail".into(), tail.parameters().collect()),
-        ("classifier".into(), classifier.parameters().collect()),
-    ];
+    let stacked = network.stacked_weights(operators).into_iter();
+    let mut parts: Vec<(String, Vec<&Parameter>)> =
+        stacked.map(|(_, weight)| (weight.name().to_owned(), weight.parameters())).collect();
+    if let Ok(chain) = network.chain() {
+        parts.push(("stem".into(), chain.stem.parameters().collect()));
+        parts.push(("tail".into(), chain.tail.parameters().collect()));
+    }
+    parts.push(("classifier".into(), network.classifier().parameters().collect()));
     for (cell, operators) in operators.iter().enumerate() {
         for operator in operators {
             let units = network.units(cell, *operator).iter();

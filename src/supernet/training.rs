@@ -291,6 +291,10 @@ fn forward(network: &Network, open: &[Vec<u16>], images: &Tensor, mut drops: Dro
     if drops.most == 0.0 {
         return network.forward(images, open, &Norm::Batch);
     }
+    if network.space().stack().is_some() {
+        let mut drop = |depth, y: Tensor| Ok(y.f_mul(&drops.factors(depth, &y)?)?);
+        return network.forward_dropping(images, open, &Norm::Batch, &mut drop);
+    }
     let mut x = network.stem(images, &Norm::Batch)?;
     for (cell, operators) in open.iter().enumerate() {
         let depth = (cell + 1) as f64 / open.len() as f64;

@@ -41,6 +41,11 @@ impl Init {
         self.parameter(&vec![value; size as usize], &[i64::from(size)], false)
     }
 
+    /// Scale 1 and shift 0 of a batch-norm.
+    pub fn norm(&self, channels: u32) -> Result<[Parameter; 2]> {
+        Ok([self.constant(1.0, channels)?, self.constant(0.0, channels)?])
+    }
+
     /// Kaiming-normal for ReLU by fan-out (He et al. 2015), as published: std = sqrt(2 / (out channels x kernel)).
     fn kaiming(&mut self, shape: &[i64], fan_out: u32) -> Result<Parameter> {
         let std = (2.0 / f64::from(fan_out)).sqrt();
@@ -77,7 +82,7 @@ impl Unit {
     pub fn new(shape: Convolution, activation: Activation, init: &mut Init) -> Result<Self> {
         let [cout, _, height, width] = shape.weight();
         let weight = init.kaiming(&shape.weight().map(i64::from), cout * height * width)?;
-        let norm = if shape.norm { Some([init.constant(1.0, shape.cout)?, init.constant(0.0, shape.cout)?]) } else { None };
+        let norm = if shape.norm { Some(init.norm(shape.cout)?) } else { None };
         Ok(Unit { shape, weight, norm, activation, excitation: None })
     }
 

@@ -101,6 +101,42 @@ static void goes_on_from_a_file(void **state) {
     free(expected);
 }
 
+/* The same by the same option where cells are stacked; what was found is trained and exported. */
+static void stacked_cells(void **state) {
+    (void)state;
+    nse_search_desc desc = NSE_SEARCH_DESC_INIT;
+    nse_space *space = NULL;
+    nse_search *search = NULL;
+    nse_arch *best = NULL;
+    nse_model *model = NULL;
+    nse_buffer buffer = NSE_BUFFER_INIT;
+    nse_dataset *images = make_images(96);
+    double accuracy = 0;
+    assert_int_equal(nse_space_preset("nas-bench-201",
+                                      "{\"input\": {\"channels\": 1, \"height\": 12, \"width\": 12}, \"classes\": 3, \"channels\": 4,"
+                                      " \"cells\": 1}",
+                                      &space, &error),
+                     NSE_OK);
+    desc.space = space, desc.train = images;
+    desc.options_json = "{\"strategy\": {\"shrink\": {\"drop\": {\"down_to\": 15}, \"until\": 1000}}, \"branches\": \"single\", \"held_out\": 0.25,"
+                        " \"objective\": {\"low\": 0, \"high\": 1e8}, \"train\": {\"epochs\": 1, \"batch\": 16},"
+                        " \"candidates\": {\"count\": 4, \"extras\": 0, \"too_few\": \"accept\"}, \"score\": {\"calibration\": 32, \"batch\": 64}}";
+    if (nse_search_create(&desc, &search, &error) != NSE_OK) fail_msg("%s", nse_error_message(error));
+    char *history = finished(search);
+    assert_non_null(strstr(history, "{\"operator\":\"avg_pool_3x3\",\"score\":0."));
+    free(history);
+    assert_int_equal(nse_search_best(search, 1e8, &best, NULL, &error), NSE_OK);
+    nse_model_desc lesson = NSE_MODEL_DESC_INIT;
+    lesson.arch = best, lesson.train = images, lesson.options_json = MODEL_JSON;
+    if (nse_model_train(&lesson, &model, &error) != NSE_OK) fail_msg("%s", nse_error_message(error));
+    assert_int_equal(nse_model_evaluate(model, images, NULL, &accuracy, &error), NSE_OK);
+    assert_true(accuracy > 0);
+    assert_int_equal(nse_model_export_memory(model, "onnx", &buffer, &error), NSE_OK);
+    assert_true(buffer.len > 1000);
+    nse_buffer_free(&buffer), nse_model_free(model), nse_arch_free(best), nse_search_free(search);
+    nse_space_free(space), nse_dataset_free(images);
+}
+
 static void refused(const char *options, uint32_t flags, const char *said) {
     nse_search_desc desc = NSE_SEARCH_DESC_INIT;
     nse_space *space = make_space();
@@ -130,6 +166,7 @@ int main(void) {
         cmocka_unit_test(shrinks),
         cmocka_unit_test(cancelled_and_stepped_on),
         cmocka_unit_test(goes_on_from_a_file),
+        cmocka_unit_test(stacked_cells),
         cmocka_unit_test(a_bad_value_is_named),
     };
     return cmocka_run_group_tests_name("shrink", tests, NULL, NULL);

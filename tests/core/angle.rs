@@ -4,6 +4,7 @@ use crate::support::chain;
 use nse::arch::Architecture;
 use nse::search::scorer::Angle;
 use nse::search::{Comparison, Parts, Products};
+use nse::space::Space;
 use std::collections::BTreeMap;
 use std::f64::consts::PI;
 
@@ -87,4 +88,58 @@ fn an_architecture_is_the_vector_of_all_its_kernels() {
     let identity = Angle { identity: true, ..Angle::default() };
     near(angle(&identity, [&[], &[0]]), of(&[1.0; 3], &[1.0; 3]));
     near(angle(&identity, [&[0], &[0]]), angle(&plain, [&[0], &[0]]));
+}
+
+/// NAS-Bench-201: an edge counts once for every path from the first node to the last; a pool as a constant; an empty edge takes its paths
+/// away, and an identity adds nothing unless that is asked for.
+#[test]
+fn stacked_cells_by_their_paths() {
+    let space =
+        Space::preset("nas-bench-201", r#"{"channels": 2, "cells": 1, "input": {"channels": 1, "height": 8, "width": 8}}"#)
+            .unwrap();
+    let ends = products(&[1.0, 2.0], &[2.0, 1.0]);
+    // Another pair of vectors for every edge and operator.
+    let part = |edge: usize, operator: u16| {
+        let (e, o) = (edge as f64 + 1.0, f64::from(operator) + 1.0);
+        Parts { kernels: products(&[e, o], &[o, e - 3.0]), norms: products(&[o], &[e]) }
+    };
+    let cells = (0..6).map(|edge| [1, 2].map(|operator| (operator, part(edge, operator))).into()).collect();
+    let comparison = Comparison { ends, cells };
+    let angle =
+        |text: &str, options: &Angle| options.of(&space, &comparison, &Architecture::from_genotype(&space, text).unwrap());
+    let plain = Angle::default();
+    let kernels = |edge, operator| part(edge, operator).kernels;
+    // Edges in order 01, 02, 12, 03, 13, 23. All paths: 0-3; 0-2-3; 0-1-3; 0-1-2-3.
+    let text = "|nor_conv_1x1~0|+|nor_conv_3x3~0|nor_conv_1x1~1|+|nor_conv_3x3~0|nor_conv_1x1~1|nor_conv_3x3~2|";
+    let expected = [(0, 1, 2.0), (1, 2, 1.0), (2, 1, 1.0), (3, 2, 1.0), (4, 1, 1.0), (5, 2, 2.0)];
+    let sum = expected.iter().fold(ends, |sum, (edge, operator, times)| sum + kernels(*edge, *operator).times(*times));
+    near(angle(text, &plain), sum.angle());
+    let normed = expected.iter().fold(sum, |sum, (edge, operator, times)| sum + part(*edge, *operator).norms.times(*times));
+    near(angle(text, &Angle { norms: true, ..Angle::default() }), normed.angle());
+    // Without 2-3 only 0-3 and 0-1-3 are left.
+    let text = "|nor_conv_1x1~0|+|nor_conv_3x3~0|nor_conv_1x1~1|+|nor_conv_3x3~0|nor_conv_1x1~1|none~2|";
+    near(angle(text, &plain), (ends + kernels(0, 1) + kernels(3, 2) + kernels(4, 1)).angle());
+    // Pools of 3 x 3 on 2, 4 and 8 channels, on 0-1 which is on two paths; the others are identities.
+    let text = "|avg_pool_3x3~0|+|skip_connect~0|skip_connect~1|+|skip_connect~0|skip_connect~1|skip_connect~2|";
+    near(angle(text, &plain), (ends + Products::constant(2.0 * 14.0 / 9.0)).angle());
+    let identities = Products::constant(2.0 * 14.0 / 9.0 + (1.0 + 1.0 + 1.0 + 1.0 + 2.0) * 14.0);
+    near(angle(text, &Angle { identity: true, ..Angle::default() }), (ends + identities).angle());
+    let nothing = "|none~0|+|none~0|none~1|+|none~0|none~1|none~2|";
+    near(angle(nothing, &Angle { identity: true, ..Angle::default() }), ends.angle());
+}
+
+/// DARTS: 16 paths from what a cell reads to its last node, of which an edge may be part of several.
+#[test]
+fn paths_of_darts() {
+    let space = Space::preset("darts-shared", "{}").unwrap();
+    let stack = space.stack().unwrap();
+    let paths = stack.paths(&vec![vec![0]; 14]);
+    let of = |from, to| paths[stack.find(0, from, to).unwrap()];
+    let all: f64 = (0..5).map(|from| of(from, 5)).sum();
+    assert_eq!(all, 16.0);
+    assert_eq!([of(0, 2), of(1, 2), of(2, 3), of(0, 5), of(4, 5), of(0, 4)], [4.0, 4.0, 4.0, 1.0, 8.0, 1.0]);
+    let mut without = vec![vec![0]; 14];
+    without[stack.find(0, 4, 5).unwrap()].clear();
+    let paths = stack.paths(&without);
+    assert_eq!([paths[stack.find(0, 0, 4).unwrap()], paths[stack.find(0, 0, 2).unwrap()]], [0.0, 2.0]);
 }

@@ -91,7 +91,7 @@ fn the_published_architectures_keep_their_codes() {
         "n10cc6.dg2xxfxctjvcx3xe2dqszy1nqk60sjktzaqvnqg1as4h",
         "n1y16d.9fp6d4p7n1t7ggc88r7sca6tmxhptg4s",
     ];
-    assert_eq!(codes, known);
+    assert_eq!(codes[..3], known);
 }
 
 #[test]

@@ -139,8 +139,8 @@ fn the_latency_of_every_architecture() {
     let latencies = table.resolve(&space).unwrap();
     for architecture in architectures(&space, &everything(&space)) {
         let mut needed = vec![
-            LatencyKey::convolution(space.stem(), space.input().size()),
-            LatencyKey::convolution(space.tail(), [4, 3]),
+            LatencyKey::convolution(&space.chain().unwrap().stem, space.input().size()),
+            LatencyKey::convolution(&space.chain().unwrap().tail, [4, 3]),
             LatencyKey::pooling(&space),
             LatencyKey::classifier(&space),
         ];
@@ -280,7 +280,7 @@ fn nsenet_gpu_takes_what_was_published() {
     let (space, table) = (nsenet_gpu(), LatencyTable::parse(NSENET_GPU).unwrap());
     assert_eq!(latency_keys(&space).len(), table.len(), "nothing is missing, nothing is too much");
     let latencies = table.resolve(&space).unwrap();
-    let stem = table.get(&LatencyKey::convolution(space.stem(), [224, 224])).unwrap();
+    let stem = table.get(&LatencyKey::convolution(&space.chain().unwrap().stem, [224, 224])).unwrap();
     let (mut cells, mut reduce_additions) = (latencies.operators.iter().flatten().sum::<f64>(), 0.0);
     for (cell, addition) in space.cells().iter().zip(&latencies.additions) {
         match cell.kind {

@@ -5,6 +5,8 @@ mod arch;
 mod arrow;
 mod branches;
 mod budget;
+mod cells;
+mod cells_text;
 mod checkpoint;
 mod checkpoint_crash;
 mod checkpoint_file;

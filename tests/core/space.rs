@@ -16,6 +16,7 @@ fn kinds(space: &Space) -> String {
         CellKind::Normal => 'N',
         CellKind::Reduce => 'R',
         CellKind::Expand => 'E',
+        CellKind::Edge => 'e',
     };
     space.cells().iter().map(|c| letter(c.kind)).collect()
 }
@@ -23,7 +24,7 @@ fn kinds(space: &Space) -> String {
 /// Channels of the stem and of every reduce and expand cell.
 fn widths(space: &Space) -> Vec<u32> {
     let changes = space.cells().iter().filter(|c| c.kind != CellKind::Normal).map(|c| c.channels);
-    std::iter::once(space.stem().cout).chain(changes).collect()
+    std::iter::once(space.chain().unwrap().stem.cout).chain(changes).collect()
 }
 
 #[test]
@@ -38,8 +39,16 @@ fn nse_27_is_the_published_space() {
     let sizes: Vec<_> = space.cells().iter().map(|c| c.input.height).collect();
     assert_eq!(sizes, [112, 112, 56, 56, 56, 56, 28, 28, 28, 28, 14, 14, 14, 14, 14, 14, 14, 14, 7, 7, 7, 7]);
     assert_eq!(space.features(), Shape { channels: 320, height: 7, width: 7 });
-    assert_eq!((space.tail().cin, space.tail().cout, space.tail().norm, space.tail().relu), (320, 1024, false, true));
-    assert_eq!((space.stem().weight(), space.stem().stride), ([16, 3, 3, 3], [2, 2]));
+    assert_eq!(
+        (
+            space.chain().unwrap().tail.cin,
+            space.chain().unwrap().tail.cout,
+            space.chain().unwrap().tail.norm,
+            space.chain().unwrap().tail.relu
+        ),
+        (320, 1024, false, true)
+    );
+    assert_eq!((space.chain().unwrap().stem.weight(), space.chain().unwrap().stem.stride), ([16, 3, 3, 3], [2, 2]));
 }
 
 #[test]
@@ -49,7 +58,7 @@ fn nse_19_is_the_published_latency_space() {
     assert_eq!(widths(&space), [16, 32, 64, 128, 256]);
     assert!(space.cells().iter().all(|c| c.operators == operators_19()));
     assert_eq!(space.features(), Shape { channels: 256, height: 7, width: 7 });
-    assert_eq!(space.tail().cout, 1024);
+    assert_eq!(space.chain().unwrap().tail.cout, 1024);
 }
 
 #[test]
@@ -67,21 +76,22 @@ fn nse_27_small_is_for_small_grey_images() {
     assert_eq!(widths(&space), [16, 32, 64]);
     assert_eq!((space.input(), space.classes()), (Shape { channels: 1, height: 28, width: 28 }, 10));
     assert_eq!(space.features(), Shape { channels: 64, height: 4, width: 4 });
-    assert_eq!(space.tail().cout, 256);
+    assert_eq!(space.chain().unwrap().tail.cout, 256);
     assert!(space.cells().iter().all(|c| c.operators == operators_27()));
 }
 
 #[test]
 fn every_preset_is_listed_and_others_are_refused() {
     let names: Vec<_> = presets().map(|(name, _)| name).collect();
-    assert_eq!(names, ["nse-19", "nse-27", "nse-27-small", "nse-72"]);
+    let stacked = ["darts-cifar", "darts-imagenet", "darts-shared", "nas-bench-201"];
+    assert_eq!(names, [["nse-19", "nse-27", "nse-27-small", "nse-72"], stacked].concat());
     for (name, line) in presets() {
         assert_eq!(preset(name, json!({})).name(), name);
         assert!(!line.is_empty());
     }
     match Space::preset("nse-28", "{}") {
         Err(Error::Argument { name: "name", reason }) => {
-            assert_eq!(reason, "\"nse-28\" is not a preset; there are nse-19, nse-27, nse-27-small, nse-72")
+            assert_eq!(reason, format!("\"nse-28\" is not a preset; there are {}", names.join(", ")))
         }
         other => panic!("{other:?}"),
     }
@@ -113,7 +123,7 @@ fn overrides_change_what_they_name_and_nothing_else() {
     assert_eq!((kinds(&own), widths(&own)), ("RNN".into(), vec![8, 16]));
     assert_eq!((own.input(), own.classes()), (Shape { channels: 3, height: 32, width: 20 }, 100));
     assert_eq!(own.features(), Shape { channels: 16, height: 16, width: 10 });
-    assert_eq!((own.stem().stride, own.tail().cout), ([1, 1], 64));
+    assert_eq!((own.chain().unwrap().stem.stride, own.chain().unwrap().tail.cout), ([1, 1], 64));
     assert!(own.cells().iter().all(|c| c.operators.iter().map(Operator::to_string).eq(["rec_k5_t2", "conv_k3_t1"])));
 }
 
@@ -183,8 +193,8 @@ proptest! {
     fn what_is_written_is_read_back(document in document()) {
         let space = Space::from_json(&document.to_string()).unwrap();
         prop_assert_eq!(space.cells().len(), document["cells"].as_array().unwrap().len());
-        prop_assert_eq!(u64::from(space.stem().kernel[0]), document["stem"]["kernel"].as_u64().unwrap());
-        prop_assert_eq!(space.tail().norm, document["tail"]["norm"].as_bool().unwrap());
+        prop_assert_eq!(u64::from(space.chain().unwrap().stem.kernel[0]), document["stem"]["kernel"].as_u64().unwrap());
+        prop_assert_eq!(space.chain().unwrap().tail.norm, document["tail"]["norm"].as_bool().unwrap());
         for (cell, written) in space.cells().iter().zip(document["cells"].as_array().unwrap()) {
             let wanted = written.get("operators").unwrap_or(&document["operators"]);
             prop_assert_eq!(serde_json::to_value(&cell.operators).unwrap(), wanted.clone());

@@ -16,7 +16,7 @@ use std::sync::OnceLock;
 
 type Parser = fn(&[u8]);
 
-pub const PARSERS: [(&str, Parser); 17] = [
+pub const PARSERS: [(&str, Parser); 18] = [
     ("space", |data| text(data, space)),
     ("overrides", |data| text(data, overrides)),
     ("search_options", |data| text(data, search_options)),
@@ -24,6 +24,7 @@ pub const PARSERS: [(&str, Parser); 17] = [
     ("export_options", |data| text(data, export_options)),
     ("measure_options", |data| text(data, |text| drop(MeasureOptions::from_json(text)))),
     ("architecture", |data| text(data, architecture)),
+    ("genotype", |data| text(data, genotype)),
     ("variant", |data| text(data, variant)),
     ("dataset", |data| text(data, dataset)),
     ("idx", idx),
@@ -110,6 +111,22 @@ fn architecture(text: &str) {
         let again = Architecture::from_json(small(), &architecture.to_json(small()));
         assert_eq!(again.expect("what was written can be read"), architecture);
         describe_architecture(small(), &architecture, Variant::default());
+    }
+}
+
+fn genotype(text: &str) {
+    static SPACES: OnceLock<Vec<Space>> = OnceLock::new();
+    let spaces =
+        || ["darts-cifar", "darts-shared", "nas-bench-201"].map(|name| Space::preset(name, "{}").expect("a space")).into();
+    for space in SPACES.get_or_init(spaces) {
+        let Ok(architecture) = Architecture::from_genotype(space, text) else { continue };
+        let again = Architecture::from_json(space, &architecture.to_json(space));
+        assert_eq!(again.expect("what was written can be read"), architecture);
+        if let Some(written) = architecture.genotype(space) {
+            let again = Architecture::from_genotype(space, &written);
+            assert_eq!(again.expect("what was written can be read"), architecture);
+        }
+        assert!(architecture.topology(space).is_some());
     }
 }
 

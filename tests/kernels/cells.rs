@@ -42,7 +42,7 @@ fn networks(space: &Arc<Space>, open: &[Vec<u16>]) -> (Network, Network) {
 /// Input of the first cell.
 fn input(space: &Space, images: i64) -> Tensor {
     let [height, width] = space.input().size().map(i64::from);
-    normal(&[images, space.stem().cout.into(), height, width], 1)
+    normal(&[images, space.chain().unwrap().stem.cout.into(), height, width], 1)
 }
 
 /// The cells one after another: outputs, and gradients of the input and of all that the cells learn.
@@ -145,7 +145,7 @@ fn statistics_are_averaged_and_read_as_in_libtorch() {
 fn statistics_of_a_map_far_from_zero_are_exact() {
     let space = space(r#""nse-27""#);
     let (single, _) = networks(&space, &[vec![], vec![0], vec![0]]);
-    let (stem, _, _) = single.ends();
+    let stem = &single.chain().unwrap().stem;
     let images = normal(&[8, 3, 9, 7], 8) * 1e-2 + 1000.0;
     let mut calibration = Calibration::default();
     calibration.begin_pass();

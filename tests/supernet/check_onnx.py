@@ -18,7 +18,8 @@ for case in cases:
     assert model.opset_import[0].version >= 17, model.opset_import
     assert json.loads({p.key: p.value for p in model.metadata_props}["nse.json"]) == case["card"], name
     kinds = {node.op_type for node in model.graph.node}
-    assert ("BatchNormalization" in kinds) != case["fold"], (name, kinds)
+    # Of stacked cells some stand behind no convolution.
+    assert ("BatchNormalization" in kinds) == (case["stacked"] or not case["fold"]), (name, kinds)
     assert ("Sigmoid" in kinds) == case["excited"], (name, kinds)
     images = numpy.fromfile(folder / f"{name}.in", numpy.float32).reshape(shape)
     expected = numpy.fromfile(folder / f"{name}.out", numpy.float32).reshape(shape[0], -1)

@@ -38,7 +38,8 @@ pub fn weights(space: &Space, network: &Network) -> Weights {
             }
         }
     };
-    let (stem, tail, classifier) = network.ends();
+    let (chain, classifier) = (network.chain().unwrap(), network.classifier());
+    let (stem, tail) = (&chain.stem, &chain.tail);
     unit("stem".into(), stem);
     unit("tail".into(), tail);
     for (i, cell) in space.cells().iter().enumerate() {
@@ -120,6 +121,6 @@ fn initial_weights_have_the_published_spread() {
     let weights = values(&network.units(2, 4)[1].weight.value);
     let std = (weights.iter().map(|w| w * w).sum::<f64>() / weights.len() as f64).sqrt();
     assert!((std / (2.0f64 / 108.0).sqrt() - 1.0).abs() < 0.1, "{std}");
-    let (_, _, classifier) = network.ends();
+    let classifier = network.classifier();
     assert!(values(&classifier.weight.value).iter().all(|w| w.abs() <= 0.25), "uniform within 1 / sqrt(16)");
 }

@@ -1,5 +1,7 @@
 //! The weights, held against hand computations: every operator, every gradient, every statistic.
 
+mod cells;
+mod cells_search;
 mod export;
 mod foreign;
 mod forward;

@@ -1,6 +1,7 @@
 //! Exports in other hands: ONNX's own checker, ONNX Runtime against the TorchScript of the same model in LibTorch, and that TorchScript
 //! in Python's PyTorch.
 
+use crate::cells;
 use crate::export::export;
 use crate::model::architecture;
 use crate::support::{all_operators, normal, small, stripes, values};
@@ -24,7 +25,7 @@ fn options(excited: bool) -> ModelOptions {
     ModelOptions::from_json(&document.to_string()).unwrap()
 }
 
-/// All operators in every cell, on two channels; and a network with skipped cells.
+/// All operators in every cell, on two channels; a network with skipped cells; stacked cells.
 fn models() -> Vec<Model> {
     let space = all_operators();
     let all = Architecture::new(&space, (0..3).map(|_| (0..6).collect()).collect()).unwrap();
@@ -39,6 +40,8 @@ fn models() -> Vec<Model> {
         .map(|excited| Model::train(space.clone(), &all, &images, &options(excited), &Silent, &|_| ()).unwrap())
         .into();
     models.extend([train(&skipping, false), train(&architecture(), true)]);
+    // Sizes that are odd, edges and whole nodes that are empty, edges that lead to nothing.
+    models.extend(cells::models(&images));
     models
 }
 
@@ -77,7 +80,7 @@ fn cases(folder: &Path) -> usize {
                 write(&file("out"), &logits);
                 cases.push(json!({
                     "name": name, "shape": shape(5), "fold": fold, "normalise": normalise,
-                    "excited": m % 2 == 1, "card": serde_json::from_str::<serde_json::Value>(&card.to_json(normalise)).unwrap()
+                    "excited": card.variant.squeeze_excitation, "stacked": card.space.stack().is_some(), "card": serde_json::from_str::<serde_json::Value>(&card.to_json(normalise)).unwrap()
                 }));
             }
         }

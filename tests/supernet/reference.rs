@@ -140,7 +140,7 @@ pub fn forward(space: &Space, open: &[Vec<u16>], weights: &Weights, images: &Map
 /// The same with a variant.
 pub fn varied(space: &Space, open: &[Vec<u16>], variant: Variant, weights: &Weights, images: &Map, norm: Norm) -> Vec<Vec<f64>> {
     let activation = variant.activation;
-    let mut x = unit(images, space.stem(), weights, "stem", norm, activation);
+    let mut x = unit(images, &space.chain().unwrap().stem, weights, "stem", norm, activation);
     for (i, cell) in space.cells().iter().enumerate() {
         let mut terms = Vec::new();
         for operator in &open[i] {
@@ -168,7 +168,7 @@ pub fn varied(space: &Space, open: &[Vec<u16>], variant: Variant, weights: &Weig
         }
         x = mean;
     }
-    let features = unit(&x, space.tail(), weights, "tail", norm, activation);
+    let features = unit(&x, &space.chain().unwrap().tail, weights, "tail", norm, activation);
     let pooled = |n| (0..features.shape[1]).map(|c| average(&features, n, c)).collect::<Vec<_>>();
     (0..images.shape[0]).map(|n| linear(&pooled(n), weights, "classifier")).collect()
 }

@@ -28,7 +28,7 @@ fn loader(count: usize) -> Loader {
 
 /// Mean and unbiased variance per channel of the stem's convolution.
 fn stem_moments(network: &Network, images: &Tensor) -> (Vec<f64>, Vec<f64>) {
-    let (stem, _, _) = network.ends();
+    let stem = &network.chain().unwrap().stem;
     let y = images.conv2d::<Tensor>(&stem.weight.value, None, [2, 2], [1, 1], [1, 1], 1).to_kind(Kind::Double);
     let per_channel = y.transpose(0, 1).contiguous().view([8, -1]);
     let dim = [1i64];

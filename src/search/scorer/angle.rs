@@ -7,10 +7,11 @@
 use super::{Evidence, Scorer, Scores};
 use crate::arch::Architecture;
 use crate::error::Result;
-use crate::search::trainer::{Comparison, Parts, Products};
-use crate::space::Space;
+use crate::search::trainer::{Comparison, Products};
+use crate::space::{Cell, Shape, Space, Step};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// Mean angle between the weights of now and those of the beginning, of architectures that have the operator, at most as dear as the
 /// greatest cost of the objective.
@@ -22,7 +23,7 @@ pub struct Angle {
     pub samples: usize,
     /// Scale and shift of the first two batch-norms of every branch belong to its weights (as in RLNAS, by the same authors).
     pub norms: bool,
-    /// A cell that is skipped has the identity matrix for weights (as in RLNAS), instead of none.
+    /// A cell that is skipped has the identity matrix for weights (as in RLNAS), instead of none; of stacked cells, a skip_connect has.
     pub identity: bool,
 }
 
@@ -35,26 +36,61 @@ impl Default for Angle {
 impl Angle {
     /// Of one architecture, in radians, from 0 to pi.
     pub fn of(&self, space: &Space, comparison: &Comparison, architecture: &Architecture) -> f64 {
-        let skipped = space.cells().iter().zip(architecture.cells()).filter(|(_, open)| open.is_empty());
-        let identity: f64 = skipped.map(|(cell, _)| f64::from(cell.channels)).sum();
-        let mut sum = comparison.ends;
-        for (cell, open) in architecture.cells().iter().enumerate() {
-            let branches = open.iter().filter_map(|operator| comparison.cells.get(cell)?.get(operator));
-            branches.for_each(|parts| sum = sum + self.part(parts));
+        Weighed::new(self, space, comparison).angle(architecture)
+    }
+}
+
+/// What each operator of each cell adds to the products.
+struct Weighed<'a> {
+    space: &'a Space,
+    ends: Products,
+    cells: Vec<BTreeMap<u16, Products>>,
+    /// Where the identity counts, of a cell of a chain that is skipped.
+    skipped: Vec<Products>,
+}
+
+impl<'a> Weighed<'a> {
+    fn new(options: &Angle, space: &'a Space, comparison: &Comparison) -> Self {
+        let part = |cell: usize, operator: u16| {
+            let parts = comparison.cells.get(cell).and_then(|cell| cell.get(&operator)).copied().unwrap_or_default();
+            let learnt = if options.norms { parts.kernels + parts.norms } else { parts.kernels };
+            (operator, learnt + Products::constant(fixed(space, cell, operator, options.identity)))
+        };
+        let all = |(i, cell): (usize, &Cell)| (0..cell.operators.len() as u16).map(|o| part(i, o)).collect();
+        let identity = |cell: &Cell| if options.identity { f64::from(cell.channels) } else { 0.0 };
+        Weighed {
+            space,
+            ends: comparison.ends,
+            cells: space.cells().iter().enumerate().map(all).collect(),
+            skipped: space.cells().iter().map(|cell| Products::constant(identity(cell))).collect(),
         }
-        if self.identity {
-            sum = sum + Products::constant(identity);
+    }
+
+    fn angle(&self, architecture: &Architecture) -> f64 {
+        // An edge of stacked cells counts once for every path that it is part of, and an empty one ends the paths that it would be on.
+        let paths = self.space.stack().map(|stack| stack.paths(architecture.cells()));
+        let mut sum = self.ends;
+        for (cell, open) in architecture.cells().iter().enumerate() {
+            let times = paths.as_ref().map_or(1.0, |paths| paths[cell]);
+            open.iter().filter_map(|o| self.cells[cell].get(o)).for_each(|part| sum = sum + part.times(times));
+            if open.is_empty() && paths.is_none() {
+                sum = sum + self.skipped[cell];
+            }
         }
         sum.angle()
     }
+}
 
-    fn part(&self, parts: &Parts) -> Products {
-        if self.norms {
-            parts.kernels + parts.norms
-        } else {
-            parts.kernels
-        }
-    }
+/// Squares of the weights that no training changes: on edges, a pool has 1 / (k k) everywhere in a kernel of [channels, k, k] and, where
+/// that counts, what keeps its input the identity matrix. In all cells that the edge is part of.
+fn fixed(space: &Space, cell: usize, operator: u16, identity: bool) -> f64 {
+    let Some(stack) = space.stack() else { return 0.0 };
+    let squares = |(steps, input): &(Vec<Step>, Shape)| match steps[..] {
+        [] if identity => f64::from(input.channels),
+        [Step::Pool(pool)] => f64::from(input.channels) / f64::from(pool.kernel * pool.kernel),
+        _ => 0.0,
+    };
+    stack.work(cell, &space.cells()[cell].operators[usize::from(operator)]).iter().map(squares).sum()
 }
 
 impl Scorer for Angle {
@@ -65,7 +101,8 @@ impl Scorer for Angle {
     fn score(&self, mut evidence: Evidence) -> Result<Scores> {
         let children = evidence.children.of_each(self.samples, &mut evidence.stream, evidence.control)?;
         let comparison = evidence.comparison.unwrap_or_default();
-        let angles = children.iter().map(|child| (child, self.of(evidence.children.space, &comparison, child)));
+        let weighed = Weighed::new(self, evidence.children.space, &comparison);
+        let angles = children.iter().map(|child| (child, weighed.angle(child)));
         Ok(evidence.children.mean(angles, self.samples))
     }
 }

@@ -1,0 +1,149 @@
+//! The JSON form of a space of stacked cells.
+
+use super::{Plan, Skeleton, Stack};
+use crate::error::Result;
+use crate::json;
+use crate::space::json::{within, ShapeDocument, DOCUMENT};
+use crate::space::{Body, Cell, CellKind, Operator, Space};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::space) struct StackSpaceDocument {
+    pub name: String,
+    pub input: ShapeDocument,
+    pub classes: u32,
+    pub stack: StackDocument,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::space) struct StackDocument {
+    pub skeleton: Skeleton,
+    pub channels: u32,
+    pub cells: u32,
+    pub nodes: u32,
+    pub operators: CellOperators,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub shared: bool,
+}
+
+/// A published pool by name, or names of operators; "none" among them: an edge may be empty.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged, expecting = "expected the name of a published pool or a list of operator names")]
+pub(in crate::space) enum CellOperators {
+    Published(String),
+    Listed(Vec<String>),
+}
+
+/// The operators of a published space of cells.
+pub struct CellPool {
+    pub name: &'static str,
+    pub description: &'static str,
+    pub operators: &'static [&'static str],
+}
+
+/// No operator.
+const NONE: &str = "none";
+
+pub static CELL_POOLS: [CellPool; 2] = [
+    CellPool {
+        name: "darts",
+        description: "none, pools, skip, separable and dilated convolutions",
+        operators: &[
+            NONE,
+            "max_pool_3x3",
+            "avg_pool_3x3",
+            "skip_connect",
+            "sep_conv_3x3",
+            "sep_conv_5x5",
+            "dil_conv_3x3",
+            "dil_conv_5x5",
+        ],
+    },
+    CellPool {
+        name: "nas-bench-201",
+        description: "none, skip, two dense convolutions, average pool",
+        operators: &[NONE, "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3"],
+    },
+];
+
+/// What may stand on an edge.
+struct Candidates {
+    operators: Vec<Operator>,
+    may_be_empty: bool,
+}
+
+impl CellOperators {
+    fn resolve(&self, at: &str) -> Result<Candidates> {
+        let wrong = |at: String, reason: String| json::out_of_range(DOCUMENT, at, reason);
+        let names: Vec<&str> = match self {
+            CellOperators::Published(name) => {
+                let pool = CELL_POOLS.iter().find(|pool| pool.name == name).ok_or_else(|| {
+                    let known: Vec<_> = CELL_POOLS.iter().map(|pool| pool.name).collect();
+                    wrong(at.into(), format!("{name:?} is not a published pool of stacked cells; there are {}", known.join(", ")))
+                })?;
+                pool.operators.to_vec()
+            }
+            CellOperators::Listed(names) => names.iter().map(String::as_str).collect(),
+        };
+        let mut operators = Vec::new();
+        for (i, name) in names.iter().enumerate() {
+            let at = format!("{at}/{i}");
+            if names[..i].contains(name) {
+                return Err(wrong(at, format!("{name} is listed twice")));
+            }
+            if *name == NONE {
+                continue;
+            }
+            let operator: Operator = name.parse().map_err(|reason| wrong(at.clone(), reason))?;
+            if !operator.is_edge() {
+                return Err(wrong(at, format!("{name} is an operator of a chain; on an edge there are those like sep_conv_3x3")));
+            }
+            operators.push(operator);
+        }
+        match operators.is_empty() {
+            true => Err(wrong(at.into(), "no operator".into())),
+            false => Ok(Candidates { may_be_empty: operators.len() < names.len(), operators }),
+        }
+    }
+}
+
+impl Space {
+    pub(in crate::space) fn from_stack(document: &StackSpaceDocument) -> Result<Space> {
+        let StackSpaceDocument { name, input, classes, stack } = document;
+        let input = input.read()?;
+        within("/classes", *classes, 2..=1_000_000)?;
+        within("/stack/channels", stack.channels, 2..=4096)?;
+        // Below three, a cell at a third and one at two thirds would be all there is.
+        let least = if stack.skeleton == Skeleton::NasBench201 { 1 } else { 3 };
+        within("/stack/cells", stack.cells, least..=100)?;
+        within("/stack/nodes", stack.nodes, 1..=12)?;
+        if stack.shared && stack.skeleton == Skeleton::NasBench201 {
+            return Err(json::out_of_range(DOCUMENT, "/stack/shared", "this skeleton has one kind of cells anyway"));
+        }
+        let Candidates { operators, may_be_empty } = stack.operators.resolve("/stack/operators")?;
+        let StackDocument { skeleton, channels, cells, nodes, shared, .. } = *stack;
+        let stack = Stack::new(Plan { skeleton, channels, cells, nodes, shared }, input);
+        let cell = |(i, edge): (usize, &super::Edge)| {
+            let (stride, input) = stack.repetitions(i).next().map_or((1, input), |first| first.edge(edge));
+            Cell { kind: CellKind::Edge, input, stride, channels: input.channels, operators: operators.clone(), may_be_empty }
+        };
+        let cells = stack.edges().iter().enumerate().map(cell).collect();
+        Ok(Space { name: name.clone(), input, classes: *classes, cells, body: Body::Stack(stack) })
+    }
+
+    pub(in crate::space) fn stack_document(&self, stack: &Stack) -> StackSpaceDocument {
+        let Plan { skeleton, channels, cells, nodes, shared } = stack.plan;
+        let none = self.cells.first().filter(|cell| cell.may_be_empty).map(|_| NONE.to_owned());
+        let named = self.cells.first().map_or(&[][..], |cell| &cell.operators).iter().map(Operator::to_string);
+        let operators = CellOperators::Listed(none.into_iter().chain(named).collect());
+        StackSpaceDocument {
+            name: self.name.clone(),
+            input: ShapeDocument::of(self.input),
+            classes: self.classes,
+            stack: StackDocument { skeleton, channels, cells, nodes, operators, shared },
+        }
+    }
+}
