@@ -46,15 +46,15 @@ impl Running {
         pass.begin_pass();
         let _logits = no_grad(|| self.copy.forward(&images, open, &Norm::Calibrate(&pass)))?;
         let mut batch = pass.into_statistics().into_iter();
-        let (stem, tail, _) = self.copy.ends();
-        average(&mut self.stem, batch.by_ref().take(usize::from(stem.norm.is_some())));
+        let chain = self.copy.chain()?;
+        average(&mut self.stem, batch.by_ref().take(usize::from(chain.stem.norm.is_some())));
         for (cell, open) in open.iter().enumerate() {
             for operator in open {
                 let count = self.copy.units(cell, *operator).iter().filter(|unit| unit.norm.is_some()).count();
                 average(self.branches.entry((cell, *operator)).or_default(), batch.by_ref().take(count));
             }
         }
-        average(&mut self.tail, batch.take(usize::from(tail.norm.is_some())));
+        average(&mut self.tail, batch.take(usize::from(chain.tail.norm.is_some())));
         Ok(())
     }
 

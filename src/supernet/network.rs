@@ -21,7 +21,7 @@ pub struct Network {
 }
 
 enum Body {
-    Chain(Chain),
+    Chain(Box<Chain>),
     Stacked(Stacked),
 }
 
@@ -62,7 +62,7 @@ impl Network {
     ) -> Result<Self> {
         let init = |part| Init::new(seed, round, part, device);
         let body = match space.body() {
-            Plan::Chain(chain) => Body::Chain(Chain::new(&space, chain, operators, variant, &init)?),
+            Plan::Chain(chain) => Body::Chain(Box::new(Chain::new(&space, chain, operators, variant, &init)?)),
             Plan::Stack(stack) => Body::Stacked(Stacked::new(&space, stack, operators, variant.activation, &init)?),
         };
         let classifier = Linear::uniform(space.pooled().channels, space.classes(), &mut init(CLASSIFIER))?;
@@ -205,7 +205,8 @@ impl Network {
     /// The parameters that a pass with these operators uses: those with weight decay first. Returns also how many those are.
     pub fn parameters(&self, open: &[Vec<u16>]) -> (Vec<&Parameter>, usize) {
         let mut all: Vec<&Parameter> = match &self.body {
-            Body::Chain(Chain { stem, cells, tail }) => {
+            Body::Chain(chain) => {
+                let Chain { stem, cells, tail } = &**chain;
                 let branches =
                     open.iter().enumerate().flat_map(|(cell, operators)| operators.iter().map(move |o| &cells[cell][o]));
                 let units = std::iter::once(stem).chain(branches.flatten()).chain([tail]);

@@ -13,10 +13,16 @@ pub struct Chain(Vec<Part>);
 
 enum Part {
     Activate(Activation),
-    Unit(Unit),
+    Unit(Box<Unit>),
     Pool(Pooling),
-    Halve([Unit; 2], [Parameter; 2]),
+    Halve(Box<Halves>),
     Normalise([Parameter; 2]),
+}
+
+/// Two convolutions of stride 2 side by side, and the batch-norm of both.
+struct Halves {
+    units: [Unit; 2],
+    norm: [Parameter; 2],
 }
 
 /// Names of a part's weight, and what it is.
@@ -46,13 +52,13 @@ impl Chain {
         let part = |step: &Step| {
             Ok(match step {
                 Step::Activate => Part::Activate(activation),
-                Step::Convolve(shape) => Part::Unit(Unit::new(shape.clone(), activation, init)?),
+                Step::Convolve(shape) => Part::Unit(Box::new(Unit::new(shape.clone(), activation, init)?)),
                 Step::Pool(pooling) => Part::Pool(*pooling),
                 Step::Halve([even, odd]) => {
                     let channels = even.cout + odd.cout;
                     let mut unit = |shape: &crate::space::Convolution| Unit::new(shape.clone(), activation, init);
-                    let halves = [unit(even)?, unit(odd)?];
-                    Part::Halve(halves, init.norm(channels)?)
+                    let units = [unit(even)?, unit(odd)?];
+                    Part::Halve(Box::new(Halves { units, norm: init.norm(channels)? }))
                 }
                 Step::Normalise(channels) => Part::Normalise(init.norm(*channels)?),
             })
@@ -74,7 +80,8 @@ impl Chain {
                 Part::Activate(Activation::Swish) => activate(y, Activation::Swish)?,
                 Part::Unit(unit) => unit.forward(&y, norm)?,
                 Part::Pool(pooling) => pool(&y, *pooling)?,
-                Part::Halve([even, odd], [scale, shift]) => {
+                Part::Halve(halves) => {
+                    let Halves { units: [even, odd], norm: [scale, shift] } = &**halves;
                     let grow: Vec<i64> = [3, 2].iter().flat_map(|side| [0, y.size()[*side] % 2]).collect();
                     let grown =
                         if grow.contains(&1) { y.f_zero_pad2d(grow[0], grow[1], grow[2], grow[3])? } else { y.shallow_clone() };
@@ -100,9 +107,10 @@ impl Chain {
                     weights.push(Weight::Kernel(format!("{}.weight", kernel(unit)), &unit.weight));
                     weights.extend(unit.norm.as_ref().map(|norm| Weight::Norm(format!("{}.bn", kernel(unit)), norm)));
                 }
-                Part::Halve(halves, norm) => {
-                    weights.extend(halves.iter().map(|half| Weight::Kernel(format!("{}.weight", kernel(half)), &half.weight)));
-                    weights.push(Weight::Norm(own(), norm));
+                Part::Halve(halves) => {
+                    weights
+                        .extend(halves.units.iter().map(|half| Weight::Kernel(format!("{}.weight", kernel(half)), &half.weight)));
+                    weights.push(Weight::Norm(own(), &halves.norm));
                 }
                 Part::Normalise(norm) => weights.push(Weight::Norm(own(), norm)),
             }

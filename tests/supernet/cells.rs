@@ -159,7 +159,10 @@ fn normalised(images: &Dataset, by: &Normalisation) -> Tensor {
     (Tensor::from_slice(&pixels).view(shape) / 255.0 - f64::from(by.mean[0])) / f64::from(by.std[0])
 }
 
-fn written_out() -> [(Arc<Space>, Architecture, fn(&ByHand, &Tensor) -> Tensor); 2] {
+/// A network that is written out by hand.
+type Written = (Arc<Space>, Architecture, fn(&ByHand, &Tensor) -> Tensor);
+
+fn written_out() -> [Written; 2] {
     let bench = space("nas-bench-201", 12, json!({}));
     let text = "|nor_conv_3x3~0|+|nor_conv_1x1~0|skip_connect~1|+|avg_pool_3x3~0|none~1|nor_conv_1x1~2|";
     let of_bench = Architecture::from_genotype(&bench, text).unwrap();
