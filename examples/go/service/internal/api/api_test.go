@@ -161,8 +161,9 @@ func trainings(t *tester, search string, member job.Member, architecture json.Ra
 
 func TestCancelAndResume(t *testing.T) {
 	s := serve(t, func(c *config.Config) { c.Concurrent = 2 })
-	whole := s.submit(tiny.Search(6, nil))
-	cut := s.submit(tiny.Search(6, map[string]any{"id": "cut"}))
+	// Long enough that three cancels come before its end.
+	whole := s.submit(tiny.Search(60, nil))
+	cut := s.submit(tiny.Search(60, map[string]any{"id": "cut"}))
 	cancels := 0
 	for range 3 {
 		if get[job.Job](s, path(cut)).State == job.Done {
