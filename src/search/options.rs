@@ -10,6 +10,7 @@ use super::start::Drive;
 use super::strategy::StrategyOptions;
 use crate::error::Result;
 use crate::json;
+use crate::space::Space;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -316,8 +317,8 @@ impl SearchOptions {
         self.scorer.clone().unwrap_or_else(|| self.strategy.get().scorer())
     }
 
-    /// Whether a search of this kind can have the strategy and the scorer.
-    pub(super) fn serves(&self, drive: Drive) -> Result<()> {
+    /// Whether a search of this kind can have the strategy and the scorer in a space.
+    pub(super) fn serves(&self, drive: Drive, space: &Space) -> Result<()> {
         let (strategy, scorer) = (self.strategy.name(), self.scorer());
         let wrong = |pointer: &str, reason: String| Err(json::out_of_range(DOCUMENT, pointer, reason));
         match drive {
@@ -329,6 +330,10 @@ impl SearchOptions {
             }
             Drive::Pushed if scorer.get().evaluates().is_some() => {
                 wrong("/scorer", format!("{} needs images, and a search that is pushed its batches keeps none", scorer.name()))
+            }
+            // Architecture steps go from cell to cell of a chain.
+            Drive::Steps | Drive::Pushed if scorer.get().learns() => {
+                space.need_chain("a search that learns fitness (option \"scorer\")").map(|_| ())
             }
             _ => Ok(()),
         }

@@ -69,7 +69,7 @@ impl Search {
                 return Err(Error::Argument { name: "start", reason });
             }
         };
-        options.serves(start.drive)?;
+        options.serves(start.drive, &space)?;
         let beginning = Beginning {
             size: options.strategy.get().begins(options.active),
             seed: options.seed,

@@ -20,7 +20,7 @@ impl Search {
         let run = Run::read(state, &space)?;
         let scorer = options.scorer();
         let search = Search { space, latency, options, costs, prices, scorer, run, pass: Pass::default() };
-        search.options.serves(search.drive())?;
+        search.options.serves(search.drive(), &search.space)?;
         notes::ready(&search, "restored");
         Ok(search)
     }

@@ -6,13 +6,9 @@ mod measure_options;
 #[path = "options.rs"]
 mod options;
 
-#[path = "learnable.rs"]
-mod learnable;
-
 pub use measure_options::MeasureOptions;
 pub use options::{Epoch, Evaluation, ModelOptions, Optimizer, Precision, Recipe, TrainingCheckpoint};
 
-use self::learnable::learnable;
 use crate::arch::Architecture;
 use crate::cost::LatencyTable;
 use crate::data::{Dataset, PushedBatch, Strided};
@@ -92,8 +88,7 @@ pub enum SupernetTrainer {}
 pub enum Estimate {}
 
 impl SupernetTrainer {
-    pub fn new(space: Arc<Space>, _: &Dataset, _: Option<&Dataset>, options: &SearchOptions) -> Result<Self> {
-        learnable(&space, options)?;
+    pub fn new(_: Arc<Space>, _: &Dataset, _: Option<&Dataset>, _: &SearchOptions) -> Result<Self> {
         Err(Error::Unsupported("a search with a supernet"))
     }
 
@@ -172,8 +167,7 @@ absent!(PushTrainer);
 pub enum PushTrainer {}
 
 impl PushTrainer {
-    pub fn new(space: Arc<Space>, options: &SearchOptions) -> Result<Self> {
-        learnable(&space, options)?;
+    pub fn new(_: Arc<Space>, _: &SearchOptions) -> Result<Self> {
         Err(Error::Unsupported("a search with a supernet"))
     }
 

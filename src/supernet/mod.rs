@@ -9,7 +9,6 @@ pub mod excitation;
 mod export;
 pub mod foreign;
 pub mod fused;
-mod learnable;
 pub mod learner;
 mod libtorch;
 mod measure;

@@ -2,6 +2,7 @@
 
 #include <ATen/ops/from_blob.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <map>
@@ -11,7 +12,11 @@
 namespace nse {
 namespace {
 
-constexpr size_t PAGE = 4096;
+// In whole pages, which not every system has of 4 KiB.
+size_t paged(size_t bytes) {
+    static const size_t page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+    return (bytes + page - 1) / page * page;
+}
 
 // Pages of the system, cut and put together again as they are asked for: steps differ in shape, and what one leaves is to do for the next.
 struct Pool {
@@ -41,9 +46,9 @@ struct Pool {
     void shrink(size_t limit) {
         while (kept > limit) {
             char *const block = std::prev(by_size.end())->second;
-            const size_t size = remove(free.find(block)), over = std::min(size, kept + size - limit);
-            const size_t given = (over + PAGE - 1) / PAGE * PAGE;
-            munmap(block + size - given, given);
+            const size_t size = remove(free.find(block)), given = paged(std::min(size, kept + size - limit));
+            // It may refuse: a hole takes an entry of the system's table.
+            if (munmap(block + size - given, given) != 0) return keep(block, size);
             if (size > given) keep(block, size - given);
         }
     }
@@ -106,7 +111,7 @@ Pool &pool() {
 
 at::Tensor map(int64_t images, int64_t channels, int64_t height, int64_t width) {
     const size_t bytes = static_cast<size_t>(images * channels * height * width) * sizeof(float);
-    char *const block = pool().take((std::max<size_t>(bytes, 1) + PAGE - 1) / PAGE * PAGE);
+    char *const block = pool().take(paged(std::max<size_t>(bytes, 1)));
     const auto options = at::TensorOptions().dtype(at::kFloat).device(at::kCPU);
     const int64_t sizes[] = {images, channels, height, width}, strides[] = {height * width * channels, 1, width * channels, channels};
     return at::from_blob(block, sizes, strides, [](void *p) { pool().give(static_cast<char *>(p)); }, options);

@@ -1,7 +1,6 @@
 //! The supernet of a search into which the host pushes its batches.
 
 use super::estimate::{estimate, Estimate, Workload};
-use super::learnable::learnable;
 use super::learner::{self, correct, Batch};
 use super::norm::{Calibration, Norm, Reader, Statistics};
 use super::weights::Weights;
@@ -36,7 +35,6 @@ pub struct PushTrainer {
 
 impl PushTrainer {
     pub fn new(space: Arc<Space>, options: &SearchOptions) -> Result<Self> {
-        learnable(&space, options)?;
         if options.shards > 1 {
             let reason = format!("{}: pushed batches are not computed in parts", options.shards);
             return Err(Error::Argument { name: "shards", reason });

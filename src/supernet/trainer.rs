@@ -2,7 +2,6 @@
 
 use super::device;
 use super::estimate::{estimate, Estimate, Workload};
-use super::learnable::learnable;
 use super::learner::{Learner, Loader};
 use super::model::Model;
 use super::network::Network;
@@ -43,7 +42,6 @@ pub struct SupernetTrainer {
 impl SupernetTrainer {
     /// `held_out` serves architecture steps and scoring; without it a part of `train` is split off.
     pub fn new(space: Arc<Space>, train: &Dataset, held_out: Option<&Dataset>, options: &SearchOptions) -> Result<Self> {
-        learnable(&space, options)?;
         let device = device::parse(&options.device)?;
         if let Some(threads) = options.threads {
             device::set_threads(threads);

@@ -5,6 +5,7 @@ use nse::arch::{presets, Architecture, Variant};
 use nse::cost::{describe, describe_architecture, CostTable, LatencyTable, Metric, Prices};
 use nse::data::Normalisation;
 use nse::export::{Card, Graph};
+use nse::search::{Drive, Search, SearchOptions, Start};
 use nse::space::{CellKind, Shape, Space};
 use nse::Error;
 use serde_json::{json, Value};
@@ -292,4 +293,22 @@ fn weights_are_as_many_as_they_cost() {
     assert_eq!(CostTable::new(&bench).architecture(&dead).params, 73_306 + (241_306 - 73_306 + 1_531_546 - 73_306) / 6);
     assert_eq!(bench.stack().unwrap().alive(dead.cells()), [vec![], vec![], vec![], vec![0], vec![], vec![]]);
     assert_eq!(weights(bench, dead), 73_306);
+}
+
+#[test]
+fn fitness_is_not_learnt() {
+    let space = Arc::new(space("nas-bench-201", json!({})));
+    let begun = |drive| {
+        let options = SearchOptions::from_json(r#"{"objective": {"low": 0, "high": 1e9}}"#).unwrap();
+        Search::start(space.clone(), options, Start { drive, ..Start::default() })
+    };
+    for drive in [Drive::Steps, Drive::Pushed] {
+        match begun(drive).err() {
+            Some(Error::UnsupportedSpace { what, space }) => {
+                assert_eq!((what, space.as_str()), ("a search that learns fitness (option \"scorer\")", "nas-bench-201"))
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!(begun(Drive::Told).is_ok());
 }

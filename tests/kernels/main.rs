@@ -2,6 +2,7 @@
 //! the whole process, and other tests want results that do not change by a bit.
 
 mod cells;
+mod dense;
 mod depthwise;
 #[path = "../supernet/support.rs"]
 #[allow(dead_code)]

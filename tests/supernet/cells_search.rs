@@ -4,8 +4,7 @@ use crate::support::stripes;
 use nse::checkpoint::{load, save, Expected};
 use nse::search::*;
 use nse::space::Space;
-use nse::supernet::{PushTrainer, SupernetTrainer};
-use nse::Error;
+use nse::supernet::SupernetTrainer;
 use std::sync::Arc;
 
 const OPTIONS: &str = r#"{"seed": 2, "branches": "single", "objective": {"low": 0, "high": 1e9},
@@ -138,18 +137,4 @@ fn other_ways_to_search() {
         assert_eq!(finished(&mut search, &mut trainer).len(), 2, "{scorer}");
         assert!(!search.front().is_empty());
     }
-}
-
-#[test]
-fn fitness_is_not_learnt() {
-    let space = space("nas-bench-201", 1);
-    let options = SearchOptions::from_json(r#"{"objective": {"low": 0, "high": 1e9}}"#).unwrap();
-    let refused = |error: Option<Error>| match error {
-        Some(Error::UnsupportedSpace { what, space }) => {
-            assert_eq!((what, space.as_str()), ("a search that learns fitness (option \"scorer\")", "nas-bench-201"))
-        }
-        other => panic!("{other:?}"),
-    };
-    refused(SupernetTrainer::new(space.clone(), &stripes(60, 1), None, &options).err());
-    refused(PushTrainer::new(space, &options).err());
 }
