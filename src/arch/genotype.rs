@@ -86,14 +86,16 @@ impl Architecture {
         }
     }
 
-    /// What stays of the cells when empty edges, and what only they lead to, are left out and "skip_connect" is passed through: the rule by
-    /// which NAS-Bench-201 counts 6,466 different cells among 15,625. Equal texts are equal networks; None for a chain.
+    /// What stays of the cells when empty edges, and what only they lead to, are left out and "skip_connect" is passed through: the text by
+    /// which NAS-Bench-201 counts 6,466 different cells among 15,625. Equal texts are the same up to constants: an operator on zeros gives what
+    /// its batch-norm adds. None for a chain, and where a node's text would have more than 64 KiB: it has that of every earlier node in it.
     pub fn topology(&self, space: &Space) -> Option<String> {
         const NOTHING: &str = "#";
+        const LONGEST: usize = 1 << 16;
         let stack = space.stack()?;
         let names = self.names(space);
         let inputs = stack.plan().skeleton.inputs();
-        let cell = |graph: usize| {
+        let cell = |graph: usize| -> Option<String> {
             let mut nodes: Vec<String> = (0..inputs).map(|input| input.to_string()).collect();
             for to in inputs..inputs + stack.plan().nodes {
                 let mut terms = Vec::new();
@@ -110,14 +112,14 @@ impl Architecture {
                     }
                 }
                 terms.sort_unstable();
-                nodes.push(terms.join("+"));
+                nodes.push(Some(terms.join("+")).filter(|text| text.len() <= LONGEST)?);
             }
             match stack.plan().skeleton.concatenates() {
-                true => nodes.split_off(inputs as usize).join(", "),
-                false => nodes.pop().unwrap_or_default(),
+                true => Some(nodes.split_off(inputs as usize).join(", ")),
+                false => nodes.pop(),
             }
         };
-        Some((0..stack.graphs().len()).map(cell).collect::<Vec<_>>().join("; "))
+        Some((0..stack.graphs().len()).map(cell).collect::<Option<Vec<_>>>()?.join("; "))
     }
 }
 

@@ -100,9 +100,19 @@ pub fn step(
     }
     let (parameters, _) = network.parameters(open);
     let values: Vec<_> = parameters.iter().map(|p| &p.value).collect();
-    let gradients = Tensor::f_run_backward(&[&loss], &values, false, false)?;
+    let gradients = gradients(&loss, &values)?;
     descend(network, &gradients, options, at, open, lr)?;
     Ok(StepOutcome { loss: value, correct: correct(&logits, labels)?, images: labels.size()[0] as u64 })
+}
+
+/// Of a loss; zeros for what it does not depend on, as weights behind an input that no edge of a cell reads.
+pub fn gradients(loss: &Tensor, values: &[&Tensor]) -> Result<Vec<Tensor>> {
+    let found = Tensor::f_run_backward(&[loss], values, false, false)?;
+    let whole = |(gradient, value): (Tensor, &&Tensor)| match gradient.defined() {
+        true => Ok(gradient),
+        false => Ok(value.f_detach()?.f_zeros_like()?),
+    };
+    found.into_iter().zip(values).map(whole).collect()
 }
 
 pub fn diverged(at: At, loss: f64) -> Error {

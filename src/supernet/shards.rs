@@ -6,7 +6,7 @@
 //! loses 2^-24 of itself.
 
 use super::cores;
-use super::learner::{correct, cross_entropy, descend, diverged, Batch};
+use super::learner::{correct, cross_entropy, descend, diverged, gradients, Batch};
 use super::network::Network;
 use super::norm::Norm;
 use super::paths;
@@ -106,7 +106,7 @@ fn part(network: &Network, (images, labels): &Batch, weight: f64, options: &Trai
     let loss = cross_entropy(&logits, labels, options.label_smoothing)?;
     let (parameters, _) = network.parameters(open);
     let values: Vec<_> = parameters.iter().map(|p| &p.value).collect();
-    let gradients = Tensor::f_run_backward(&[&loss], &values, false, false)?;
+    let gradients = gradients(&loss, &values)?;
     let _no_grad = no_grad_guard();
     let flat: Vec<_> = gradients.iter().map(|g| Ok(g.f_reshape([-1i64].as_slice())?)).collect::<Result<_>>()?;
     let (loss, correct) = (loss.f_double_value(&[])?, correct(&logits, labels)?);

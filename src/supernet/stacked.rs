@@ -201,9 +201,7 @@ fn cell(
         if edge.from + 1 == edge.to {
             let nothing = || -> Result<Tensor> {
                 let (stride, shape) = (if cell.halves { 2 } else { 1 }, &nodes[0]);
-                let sized = shape.f_slice(2, None, None, stride)?.f_slice(3, None, None, stride)?;
-                // Still of the input, so that every weight has a gradient.
-                Ok(sized.f_mul(&Tensor::f_zeros([1i64; 0].as_slice(), (shape.kind(), shape.device()))?)?)
+                Ok(shape.f_slice(2, None, None, stride)?.f_slice(3, None, None, stride)?.f_detach()?.f_zeros_like()?)
             };
             nodes.push(sum.take().map_or_else(nothing, Ok)?);
         }

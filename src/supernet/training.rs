@@ -2,7 +2,7 @@
 //! by the step, so that one that was killed and goes on from its checkpoint ends with the same bits.
 
 use super::cores;
-use super::learner::{correct, cross_entropy, Batch, Loader};
+use super::learner::{correct, cross_entropy, gradients, Batch, Loader};
 use super::network::Network;
 use super::norm::Norm;
 use super::optimizer::Optimizer;
@@ -118,7 +118,7 @@ impl Training<'_> {
             return Err(diverged(value));
         }
         let values: Vec<&Tensor> = optimizer.parameters().iter().collect();
-        let gradients = Tensor::f_run_backward(&[&loss], &values, false, false)?;
+        let gradients = gradients(&loss, &values)?;
         if !optimizer.step(&gradients, step, schedule.at(step))? {
             return Err(diverged(f64::NAN));
         }

@@ -312,3 +312,18 @@ fn fitness_is_not_learnt() {
     }
     assert!(begun(Drive::Told).is_ok());
 }
+
+/// The text of a node has that of every earlier one in it, so often as operators lead there.
+#[test]
+fn a_topology_that_is_too_long_is_none() {
+    let document = json!({ "name": "deep", "input": { "channels": 1, "height": 8, "width": 8 }, "classes": 2,
+        "stack": { "skeleton": "nas-bench-201", "channels": 4, "cells": 1, "nodes": 12, "operators": "nas-bench-201" } });
+    let space = Space::from_json(&document.to_string()).unwrap();
+    let of = |open: Vec<u16>| {
+        let architecture = Architecture::new(&space, vec![open; space.cells().len()]).unwrap();
+        (architecture.topology(&space), describe_architecture(&space, &architecture, Variant::default()))
+    };
+    let (all, described) = of(vec![0, 1, 2, 3]);
+    assert!(all.is_none() && described["topology"].is_null());
+    assert!(of(vec![0]).0.is_some_and(|text| text.len() < 1 << 16));
+}

@@ -34,7 +34,8 @@ fn train(space: &Arc<Space>, architecture: &Architecture, images: &Dataset, opti
     Model::train(space.clone(), architecture, images, options, &Silent, &|_| ()).unwrap()
 }
 
-/// On images of 9x9 with two channels: every operator of DARTS; none in a whole node of a cell that halves; an edge that leads to nothing.
+/// On images of 9x9 with two channels: every operator of DARTS; none in a whole node of a cell that halves; an edge that leads to nothing;
+/// an input that nothing reads, the last cell's among them; nothing at all.
 pub fn models(images: &Dataset) -> Vec<Model> {
     let options = options(json!({ "train": { "epochs": 1, "batch": 12, "augment": { "pad": 0 } }, "calibration": 24 }));
     let darts = space("darts-cifar", 9, json!({}));
@@ -47,7 +48,14 @@ pub fn models(images: &Dataset) -> Vec<Model> {
     let bench = space("nas-bench-201", 9, json!({}));
     let dead =
         Architecture::from_genotype(&bench, "|nor_conv_1x1~0|+|nor_conv_3x3~0|none~1|+|avg_pool_3x3~0|nor_conv_3x3~1|none~2|");
-    [(darts, several), (deep, empty), (bench, dead)].map(|(space, a)| train(&space, &a.unwrap(), images, &options)).into()
+    let unread = Architecture::new(
+        &darts,
+        (darts.cells().iter().enumerate()).map(|(edge, _)| if [0, 2, 5, 7].contains(&edge) { vec![2] } else { vec![] }).collect(),
+    );
+    let bare = Architecture::new(&darts, vec![vec![]; darts.cells().len()]);
+    [(darts.clone(), several), (deep, empty), (bench, dead), (darts.clone(), unread), (darts, bare)]
+        .map(|(space, a)| train(&space, &a.unwrap(), images, &options))
+        .into()
 }
 
 /// A pass with given weights, written out: every function takes the name of what it is.

@@ -129,11 +129,15 @@ func (s *Service) suggest(ctx context.Context, c *config, k *known, name string,
 		}
 		s.name = name
 	}
-	if err := s.last.follow(ctx, script); err != nil {
-		return nil, err
+	var given []string
+	if err = s.last.follow(ctx, script); err == nil {
+		given, err = s.last.suggest(ctx, k, count)
 	}
-	given, err := s.last.suggest(ctx, k, count)
 	if err != nil {
+		// Time runs out between two events. Whatever else fails may have been half an event, and is made again from the beginning.
+		if ctx.Err() == nil {
+			s.forget()
+		}
 		return nil, err
 	}
 	reply := &api.GetSuggestionsReply{}

@@ -246,7 +246,10 @@ const mostTrials = 1_000_000
 // roundsOf as many results each as fit the number of trials, unless the options say something of them. It is said on the labels of the trials, because
 // an experiment may be given more trials later.
 func (c *config) roundsOf(experiment *api.Experiment, k *known) {
-	candidates, _ := c.options["candidates"].(map[string]any)
+	candidates, whole := c.options["candidates"].(map[string]any)
+	if _, there := c.options["candidates"]; there && !whole {
+		return // the library says what is wrong with it
+	}
 	_, counted := candidates["count"]
 	_, preset := c.options["preset"]
 	if _, rounds := c.options["rounds"]; rounds || counted || preset {

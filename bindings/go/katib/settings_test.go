@@ -78,6 +78,7 @@ func TestRefused(t *testing.T) {
 		{"options and more", changes{set("options", tinyOptions+"}")}, []string{"not one JSON object"}},
 		{"unknown option", changes{set("options", `{"objective": {"low": 1, "high": 2}, "sed": 1}`)}, []string{"sed"}},
 		{"option of a wrong type", changes{set("options", `{"objective": {"low": "x", "high": 2}}`)}, []string{"/objective/low"}},
+		{"candidates no object", changes{set("options", `{"objective": {"low": 2e6, "high": 3e6}, "candidates": 5}`)}, []string{"/candidates"}},
 		{"budget out of reach", changes{set("options", `{"objective": {"low": 1, "high": 2}}`)}, []string{"1", "2", "options"}},
 		{"checkpoint", changes{set("options", `{"checkpoint": {"path": "x"}, "objective": {"low": 12000, "high": 100000}}`)}, []string{`"checkpoint"`}},
 		{"scale", changes{set("metric_scale", "0")}, []string{"metric_scale", `"0"`}},

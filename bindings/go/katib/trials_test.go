@@ -147,6 +147,7 @@ func TestStrangeTrials(t *testing.T) {
 
 func TestWrongTrials(t *testing.T) {
 	client, _ := serve(t)
+	spared, _ := serve(t)
 	c := newCluster(t, 7, experiment())
 	c.succeed(c.create(c.get(client, c.request(2)), 2)[0])
 	good := c.request(1)
@@ -176,6 +177,10 @@ func TestWrongTrials(t *testing.T) {
 			wrong.change(request, request.Trials[finished])
 			_, err := client.GetSuggestions(t.Context(), request)
 			refused(t, err, codes.InvalidArgument, wrong.words...)
+			// It leaves nothing behind.
+			if got, want := c.get(client, good), c.get(spared, good); !proto.Equal(got, want) {
+				t.Errorf("%v\nwithout the wrong one %v", got, want)
+			}
 		})
 	}
 	// None of that was the end of it.
