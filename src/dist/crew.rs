@@ -11,9 +11,16 @@ use std::sync::Arc;
 pub struct Crew {
     comm: Arc<dyn Collective>,
     shards: usize,
+    /// Gradients that are added at a time, at least.
+    bucket: usize,
     /// Some rank failed where others did not, or they are at different places: what they hold may differ.
     apart: bool,
 }
+
+/// Gradients that are added at a time: so many that the turns between the ranks, of which a sum has two for every rank, take
+/// less of it than their bytes do.
+const BUCKET: usize = 1 << 19;
+const BUCKET_FOR_A_RANK: usize = 1 << 14;
 
 /// What a rank says of its part of the work. Where all say CANCELLED or more, none has done it.
 const DONE: f64 = 0.0;
@@ -35,7 +42,17 @@ impl Crew {
     }
 
     pub fn new(comm: Arc<dyn Collective>, shards: usize) -> Self {
-        Crew { comm, shards, apart: false }
+        let bucket = BUCKET.max(comm.size() * BUCKET_FOR_A_RANK);
+        Crew { comm, shards, bucket, apart: false }
+    }
+
+    /// The same with so many gradients at a time, which is for speed alone.
+    pub fn with_buckets(self, bucket: usize) -> Self {
+        Crew { bucket, ..self }
+    }
+
+    pub fn bucket(&self) -> usize {
+        self.bucket
     }
 
     pub fn size(&self) -> usize {
@@ -150,7 +167,7 @@ impl Crew {
         self.comm.broadcast(bytes)
     }
 
-    fn error(&self, what: &'static str, reason: String) -> Error {
+    pub fn error(&self, what: &'static str, reason: String) -> Error {
         Error::Collective { rank: self.comm.rank(), size: self.size(), what, reason }
     }
 
