@@ -36,6 +36,17 @@ fn said(error: &Error) -> f64 {
     }
 }
 
+/// `count` pieces of work in bundles for so many ranks: each is what a rank would have of half of what is left.
+fn pieces(count: usize, size: usize) -> Vec<Range<usize>> {
+    let (mut pieces, mut from) = (Vec::new(), 0);
+    while from < count {
+        let next = from + (count - from).div_ceil(2 * size);
+        pieces.push(from..next);
+        from = next;
+    }
+    pieces
+}
+
 impl Crew {
     pub fn alone() -> Self {
         Crew::new(Arc::new(Solo), 1)
@@ -77,6 +88,22 @@ impl Crew {
     pub fn part(&self, count: usize) -> Range<usize> {
         let (rank, size) = (self.comm.rank(), self.size());
         rank * count / size..(rank + 1) * count / size
+    }
+
+    /// Runs `work` on pieces of `count` pieces of work that together are all of it on all ranks. Where the ranks share a count, whoever is done
+    /// with one takes the next, the first the largest, so that the slowest rank does least; else each has its part. What comes
+    /// after it must be a call that all ranks make.
+    pub fn divide(&self, count: usize, mut work: impl FnMut(Range<usize>) -> Result<()>) -> Result<()> {
+        if self.size() == 1 {
+            return work(0..count);
+        }
+        let Some(mut number) = self.comm.draw(true)? else { return work(self.part(count)) };
+        let pieces = pieces(count, self.size());
+        while let Some(piece) = usize::try_from(number).ok().and_then(|number| pieces.get(number)) {
+            work(piece.clone())?;
+            number = self.comm.draw(false)?.unwrap_or(u64::MAX);
+        }
+        Ok(())
     }
 
     /// `count` numbers, each known to one rank (place and number), known to all. Or, on all ranks, an error: what failed on this one,

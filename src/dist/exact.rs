@@ -121,7 +121,10 @@ impl Buckets {
                 let by = share.weight * factor;
                 let numbers = share.numbers[from..from + length].iter();
                 // Cut off and not rounded, which is the same to every part.
-                whole[from..from + length].iter_mut().zip(numbers).for_each(|(sum, number)| *sum += (f64::from(*number) * by) as i64);
+                whole[from..from + length]
+                    .iter_mut()
+                    .zip(numbers)
+                    .for_each(|(sum, number)| *sum += (f64::from(*number) * by) as i64);
             }
             from += length;
         }

@@ -2,23 +2,30 @@
 
 use nse::search::Collective;
 use nse::Result;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Barrier, Mutex};
 
 /// One rank of a group of threads.
 struct Thread {
     rank: usize,
     group: Arc<Group>,
+    /// How many counts it has begun.
+    counts: AtomicUsize,
 }
 
 struct Group {
     said: Mutex<Vec<Vec<u8>>>,
     barrier: Barrier,
+    /// What was drawn of every count; none where ranks share none.
+    drawn: Option<Mutex<Vec<u64>>>,
 }
 
 impl Thread {
-    fn group(size: usize) -> Vec<Arc<dyn Collective>> {
-        let group = Arc::new(Group { said: Mutex::new(vec![Vec::new(); size]), barrier: Barrier::new(size) });
-        (0..size).map(|rank| Arc::new(Thread { rank, group: group.clone() }) as Arc<dyn Collective>).collect()
+    fn group(size: usize, counts: bool) -> Vec<Arc<dyn Collective>> {
+        let (said, drawn) = (Mutex::new(vec![Vec::new(); size]), counts.then(Mutex::default));
+        let group = Arc::new(Group { said, barrier: Barrier::new(size), drawn });
+        let thread = |rank| Thread { rank, group: group.clone(), counts: AtomicUsize::new(0) };
+        (0..size).map(|rank| Arc::new(thread(rank)) as Arc<dyn Collective>).collect()
     }
 
     fn fold<const N: usize, T>(&self, own: Vec<T>, to: fn(T) -> [u8; N], from: fn([u8; N]) -> T, fold: fn(T, T) -> T) -> Vec<T> {
@@ -64,6 +71,16 @@ impl Collective for Thread {
         self.group.barrier.wait();
         Ok(())
     }
+
+    fn draw(&self, anew: bool) -> Result<Option<u64>> {
+        let Some(drawn) = &self.group.drawn else { return Ok(None) };
+        let (count, mut drawn) = (self.counts.fetch_add(anew.into(), Relaxed) + usize::from(anew), drawn.lock().unwrap());
+        if drawn.len() < count {
+            drawn.push(0);
+        }
+        drawn[count - 1] += 1;
+        Ok(Some(drawn[count - 1] - 1))
+    }
 }
 
 /// The others would wait for a rank that panics, and for ever.
@@ -79,8 +96,13 @@ impl Drop for Loud {
 
 /// Runs `body` on every rank, and returns what they make of it.
 pub fn on_ranks<R: Send>(size: usize, body: impl Fn(Arc<dyn Collective>) -> R + Sync) -> Vec<R> {
+    on_ranks_with(true, size, body)
+}
+
+/// The same with a count that they share, or without.
+pub fn on_ranks_with<R: Send>(counts: bool, size: usize, body: impl Fn(Arc<dyn Collective>) -> R + Sync) -> Vec<R> {
     std::thread::scope(|scope| {
-        let running: Vec<_> = Thread::group(size).into_iter().map(|comm| scope.spawn(|| (Loud, body(comm)).1)).collect();
+        let running: Vec<_> = Thread::group(size, counts).into_iter().map(|comm| scope.spawn(|| (Loud, body(comm)).1)).collect();
         running.into_iter().map(|thread| thread.join().unwrap()).collect()
     })
 }
