@@ -43,6 +43,17 @@ pub fn cross_entropy(logits: &Tensor, labels: &Tensor, smoothing: f64) -> Result
     Ok(logits.f_cross_entropy_loss::<Tensor>(labels, None, Reduction::Mean, -100, smoothing)?)
 }
 
+/// What a part's loss is of the batch's.
+pub fn weighted(loss: Tensor, weight: Option<f64>) -> Result<Tensor> {
+    match weight {
+        // A tensor and not a number: tch panics when it drops a number after libtorch has failed.
+        Some(weight) => {
+            Ok(loss.f_mul(&Tensor::f_from_slice(&[weight as f32])?.f_view::<&[i64]>(&[])?.f_to_device(loss.device())?)?)
+        }
+        None => Ok(loss),
+    }
+}
+
 pub fn correct(logits: &Tensor, labels: &Tensor) -> Result<u64> {
     Ok(logits.f_argmax(1, false)?.f_eq_tensor(labels)?.f_sum(None)?.f_int64_value(&[])? as u64)
 }
