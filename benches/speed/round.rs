@@ -12,30 +12,36 @@ use nse::data::{Dataset, Normalisation, Order};
 use nse::search::{
     Arrays, At, Comparison, Control, PathGradient, Purpose, Search, SearchOptions, Silent, StepOutcome, Stream, Trainer, TwoPaths,
 };
+use nse::space::Cell;
 use nse::supernet::learner::Loader;
 use nse::supernet::SupernetTrainer;
 use serde_json::{json, Value};
 use std::time::Instant;
 use tch::Device;
 
-/// Rounds, each with another seed; the first of both sides warms nothing up that counts.
+/// Rounds, each with another seed.
 const ROUNDS: u64 = 3;
-/// A thirtieth of the round that the study before this work had in mind (10 passes over 60,000 images, 600 candidates), in its proportions.
-const STEPS: usize = 156;
-const CANDIDATES: usize = 18;
-const EXTRAS: usize = 2;
+/// About the proportions of a round of 10 passes over 60,000 images and 600 candidates.
+const STEPS: usize = 125;
+const CANDIDATES: usize = 15;
+const EXTRAS: usize = 1;
 const TRAIN: usize = 20_480;
 /// Weight steps per architecture step.
 const INTERVAL: u64 = 2;
 /// By which the mean accuracy of the candidates may differ: both train from the same weights, and rounding leads them apart.
 const APART: f64 = 0.03;
 
-/// Options of a round of so many weight steps and candidates, in a window of a tenth around the middle of all costs.
+/// Options of a round of so many weight steps and candidates, in a window of a fifth around what half of five operators cost in the mean.
 pub fn options(setting: &Setting, steps: usize, candidates: [usize; 2], seed: u64) -> Outcome<SearchOptions> {
-    let (least, greatest) = CostTable::new(&setting.space).range();
-    let middle = (least.macs + greatest.macs) / 4;
+    let costs = CostTable::new(&setting.space);
+    let prices = Prices::of(&setting.space, &costs, Metric::Macs, None)?;
+    let of_cell = |(cell, at): (usize, &Cell)| {
+        let all = (0..at.operators.len() as u16).map(|o| prices.operator(cell, o) as f64).sum::<f64>();
+        2.5 * all / at.operators.len() as f64
+    };
+    let middle = costs.fixed().macs as f64 + setting.space.cells().iter().enumerate().map(of_cell).sum::<f64>();
     let options = json!({
-        "seed": seed, "rounds": 1, "active": 5, "objective": { "low": middle / 10 * 8, "high": middle / 10 * 12 },
+        "seed": seed, "rounds": 1, "active": 5, "objective": { "low": (0.8 * middle).round(), "high": (1.2 * middle).round() },
         "train": { "epochs": (steps * setting.batch) as f64 / TRAIN as f64, "batch": setting.batch, "augment": { "pad": 0, "flip": false } },
         "fitness": { "interval": INTERVAL }, "candidates": { "count": candidates[0], "extras": candidates[1], "too_few": "accept" },
         "score": { "calibration": CALIBRATION * setting.batch, "batch": setting.batch },
