@@ -154,7 +154,11 @@ impl Trainer for SupernetTrainer {
     }
 
     fn group(&self) -> usize {
-        GROUP * self.crew.size()
+        match self.crew.size() {
+            1 => GROUP,
+            // Twice as many, for each is scored in ever smaller pieces.
+            size => 2 * GROUP * size,
+        }
     }
 
     fn alone(&self) -> bool {
@@ -209,8 +213,12 @@ impl Trainer for SupernetTrainer {
     }
 
     fn score(&mut self, seed: u64, round: u64, candidates: &[Architecture], control: &dyn Control) -> Result<Vec<f64>> {
-        let own = self.crew.part(candidates.len());
-        let scores = self.own_scores(seed, round, &candidates[own.clone()], control);
-        self.crew.share(scores.map(|scores| own.zip(scores).collect()), candidates.len())
+        let mut known = Vec::new();
+        let scored = self.crew.divide(candidates.len(), |own| {
+            let scores = self.own_scores(seed, round, &candidates[own.clone()], control)?;
+            known.extend(own.zip(scores));
+            Ok(())
+        });
+        self.crew.share(scored.map(|()| known), candidates.len())
     }
 }

@@ -1,4 +1,4 @@
-//! The pure core, without torch: one file per subject. `support` and `synthetic` are what several of them share.
+//! The pure core, without torch: one file per subject. `support`, `synthetic` and `threads` are what several of them share.
 
 mod angle;
 mod arch;
@@ -20,6 +20,7 @@ mod engine;
 mod environment;
 mod events;
 mod evidence;
+mod exact;
 mod export;
 mod fitness;
 mod front_under;
@@ -52,6 +53,7 @@ mod strided;
 mod support;
 mod synthetic;
 mod tensorboard;
+mod threads;
 mod told;
 mod told_learning;
 mod told_resume;
