@@ -6,10 +6,10 @@
 //! loses 2^-24 of itself.
 
 use super::cores;
-use super::learner::{correct, cross_entropy, descend, diverged, gradients, Batch};
+use super::learner::{by_cell, correct, descend, diverged, gradients, pass, Batch};
 use super::network::Network;
-use super::norm::Norm;
 use super::paths;
+use crate::arch::Paths;
 use crate::data::reserve;
 use crate::dist::Crew;
 use crate::error::{Error, Result};
@@ -32,7 +32,7 @@ struct Part {
     weight: f64,
 }
 
-/// One optimizer step on a batch of `batch` images, of which `load` gives some.
+/// One optimizer step along some paths on a batch of `batch` images, of which `load` gives some.
 #[allow(clippy::too_many_arguments)]
 pub fn step(
     crew: &Crew,
@@ -42,14 +42,16 @@ pub fn step(
     options: &TrainOptions,
     at: At,
     open: &[Vec<u16>],
+    paths: Paths,
     lr: f64,
 ) -> Result<StepOutcome> {
+    let used = by_cell(open, paths);
     let shards = crew.shards();
     let mut own = Vec::new();
     let computed = crew.part(shards).try_for_each(|index| {
         let of = images(index, shards, batch);
         let weight = of.len() as f64 / batch as f64;
-        own.push((index, part(network, &load(of)?, weight, options, open)?));
+        own.push((index, part(network, &load(of)?, weight, options, open, paths)?));
         Ok(())
     });
     // The greatest share of a gradient, and loss and hits of every part.
@@ -60,7 +62,7 @@ pub fn step(
         }
         Ok(said)
     });
-    let (parameters, _) = network.parameters(open);
+    let (parameters, _) = network.parameters(&used);
     let shapes: Vec<Vec<i64>> = parameters.iter().map(|p| p.value.size()).collect();
     let count = shapes.iter().map(|shape| shape.iter().product::<i64>() as usize).sum::<usize>();
     let device = parameters.first().map_or(Device::Cpu, |p| p.value.device());
@@ -96,20 +98,20 @@ pub fn step(
         from += length;
         Ok(gradient)
     });
-    descend(network, &gradients.collect::<Result<Vec<_>>>()?, options, at, open, lr)?;
+    descend(network, &gradients.collect::<Result<Vec<_>>>()?, options, at, &used, lr)?;
     Ok(outcome)
 }
 
-fn part(network: &Network, (images, labels): &Batch, weight: f64, options: &TrainOptions, open: &[Vec<u16>]) -> Result<Part> {
-    let _cores = cores::take(images.device());
-    let logits = network.forward(images, open, &Norm::Batch)?;
-    let loss = cross_entropy(&logits, labels, options.label_smoothing)?;
-    let (parameters, _) = network.parameters(open);
+fn part(network: &Network, batch: &Batch, weight: f64, options: &TrainOptions, open: &[Vec<u16>], paths: Paths) -> Result<Part> {
+    let _cores = cores::take(batch.0.device());
+    let (loss, logits) = pass(network, batch, open, paths, options.label_smoothing)?;
+    let used = by_cell(open, paths);
+    let (parameters, _) = network.parameters(&used);
     let values: Vec<_> = parameters.iter().map(|p| &p.value).collect();
     let gradients = gradients(&loss, &values)?;
     let _no_grad = no_grad_guard();
     let flat: Vec<_> = gradients.iter().map(|g| Ok(g.f_reshape([-1i64].as_slice())?)).collect::<Result<_>>()?;
-    let (loss, correct) = (loss.f_double_value(&[])?, correct(&logits, labels)?);
+    let (loss, correct) = (loss.f_double_value(&[])?, correct(&logits, &batch.1)?);
     Ok(Part { loss, correct, gradient: Tensor::f_cat(&flat, 0)?, weight })
 }
 
