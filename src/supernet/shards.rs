@@ -6,11 +6,11 @@
 
 use super::backward::backward;
 use super::cores;
-use super::learner::{correct, cross_entropy, descend, diverged, Batch};
+use super::learner::{by_cell, correct, descend, diverged, pass, Batch};
 use super::network::Network;
-use super::norm::Norm;
 use super::outgoing::Outgoing;
 use super::paths;
+use crate::arch::Paths;
 use crate::dist::exact::{Added, Buckets, Own};
 use crate::dist::Crew;
 use crate::error::{Error, Result};
@@ -26,7 +26,7 @@ fn images(part: usize, shards: usize, batch: usize) -> Range<usize> {
     part * batch / shards..(part + 1) * batch / shards
 }
 
-/// One optimizer step on a batch of `batch` images, of which `load` gives some.
+/// One optimizer step along some paths on a batch of `batch` images, of which `load` gives some.
 #[allow(clippy::too_many_arguments)]
 pub fn step(
     crew: &Crew,
@@ -36,11 +36,13 @@ pub fn step(
     options: &TrainOptions,
     at: At,
     open: &[Vec<u16>],
+    paths: Paths,
     lr: f64,
 ) -> Result<StepOutcome> {
+    let used = by_cell(open, paths);
     let shards = crew.shards();
     // In the order in which a backward pass has them.
-    let leaves: Vec<&Tensor> = network.passed(open).into_iter().rev().map(|parameter| &parameter.value).collect();
+    let leaves: Vec<&Tensor> = network.passed(&used).into_iter().rev().map(|parameter| &parameter.value).collect();
     let buckets = Buckets::new(leaves.iter().map(|leaf| leaf.numel()).collect(), crew.bucket(), 2 * shards);
     let own = crew.part(shards);
     let compute = |to| {
@@ -48,7 +50,7 @@ pub fn step(
         let computed = own.clone().try_for_each(|index| {
             let of = images(index, shards, batch);
             outgoing.begin(of.len() as f64 / batch as f64, index + 1 == own.end)?;
-            part(network, &load(of)?, options, open, &leaves, index, &mut outgoing)
+            part(network, &load(of)?, options.label_smoothing, (open, paths), &leaves, index, &mut outgoing)
         });
         outgoing.end(computed);
     };
@@ -72,11 +74,11 @@ pub fn step(
     }
     gradients.reverse();
     // In the order of the optimizer: weights with decay first.
-    let decays = network.passed(open).into_iter().map(|parameter| parameter.decay);
+    let decays = network.passed(&used).into_iter().map(|parameter| parameter.decay);
     let (mut decayed, plain): (Vec<_>, Vec<_>) = gradients.into_iter().zip(decays).partition(|(_, decays)| *decays);
     decayed.extend(plain);
     let gradients: Vec<_> = decayed.into_iter().map(|(gradient, _)| gradient).collect();
-    descend(network, &gradients, options, at, open, lr)?;
+    descend(network, &gradients, options, at, &used, lr)?;
     Ok(outcome)
 }
 
@@ -105,18 +107,17 @@ fn beside(crew: &Crew, buckets: &Buckets, compute: impl FnOnce(Sender<Result<Own
 
 fn part(
     network: &Network,
-    (images, labels): &Batch,
-    options: &TrainOptions,
-    open: &[Vec<u16>],
+    batch: &Batch,
+    smoothing: f64,
+    (open, paths): (&[Vec<u16>], Paths),
     leaves: &[&Tensor],
     index: usize,
     outgoing: &mut Outgoing,
 ) -> Result<()> {
-    let _cores = cores::take(images.device());
-    let logits = network.forward(images, open, &Norm::Batch)?;
-    let loss = cross_entropy(&logits, labels, options.label_smoothing)?;
+    let _cores = cores::take(batch.0.device());
+    let (loss, logits) = pass(network, batch, open, paths, smoothing)?;
     outgoing.note(2 * index, loss.f_double_value(&[])?);
-    outgoing.note(2 * index + 1, correct(&logits, labels)? as f64);
+    outgoing.note(2 * index + 1, correct(&logits, &batch.1)? as f64);
     drop(logits);
     backward(&loss, leaves, &mut |leaf, gradient| outgoing.take(leaf, &gradient))
 }

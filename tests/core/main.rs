@@ -17,6 +17,7 @@ mod cost;
 mod crew;
 mod distinct;
 mod engine;
+mod ensemble;
 mod environment;
 mod events;
 mod evidence;
