@@ -1,12 +1,14 @@
 //! One architecture: for every cell of a space the set of operators on its branches. Canonical: two equal sets compare equal. In a space of
 //! stacked cells, for every edge of a cell.
 
+mod blocks;
 mod code;
 mod genotype;
 mod published;
 mod published_cells;
 mod variant;
 
+pub use blocks::{Block, Blocks};
 pub use published::presets;
 pub use variant::{Activation, Variant};
 
