@@ -3,6 +3,7 @@
 mod angle;
 mod arch;
 mod arrow;
+mod blocks;
 mod branches;
 mod budget;
 mod cells;
