@@ -1,6 +1,6 @@
 //! What a space and an architecture hold and cost, for people and programs.
 
-use super::{count, variant_cost, CostTable, LatencyTable, Metric, Prices, Spread};
+use super::{count, variant_cost, Cost, CostTable, LatencyTable, Metric, Prices, Spread};
 use crate::arch::{Architecture, Variant};
 use crate::error::Result;
 use crate::space::Space;
@@ -18,7 +18,7 @@ pub struct Description {
     pub log10_architectures: f64,
     /// The number of those with one operator in every cell, or none where that is allowed: exact, in digits.
     pub single_branch: String,
-    /// The number of those that have two operators for every node: of stacked cells as in DARTS only.
+    /// The number of those that have two operators for every node, as texts are written: of stacked cells as in DARTS or of blocks only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub genotypes: Option<String>,
     pub macs: Range,
@@ -69,7 +69,7 @@ pub fn describe(space: &Space, latency: Option<&LatencyTable>) -> Result<Descrip
         most_operators_per_cell: space.most_operators(),
         log10_architectures: space.log10_architectures(),
         single_branch: count::single_branch(space),
-        genotypes: space.stack().and_then(|stack| count::genotypes(space, stack)),
+        genotypes: space.stack().and_then(count::genotypes),
         macs: Range::new(space, &costs.prices(Metric::Macs)),
         params: Range::new(space, &costs.prices(Metric::Params)),
         latency: timed.map(|latencies| Range::new(space, &Prices::timed(space, &latencies))),
@@ -77,29 +77,48 @@ pub fn describe(space: &Space, latency: Option<&LatencyTable>) -> Result<Descrip
 }
 
 /// Costs of an architecture as a stand-alone network of some variant, as a whole and cell by cell (the cells without what the
-/// variant adds). `published_macs` is the count of published code.
+/// variant adds). `published_macs` is the count of published code. Of an ensemble also what it saves against its members apart.
 pub fn describe_architecture(space: &Space, architecture: &Architecture, variant: Variant) -> Value {
     let costs = CostTable::new(space);
     let names = architecture.names(space);
-    let cells = space.cells().iter().zip(architecture.cells()).enumerate().map(|(i, (cell, open))| {
-        let cost = costs.branches(i, open);
+    let paths = architecture.paths();
+    let cells = architecture.by_cell().enumerate().map(|(place, (i, open))| {
+        let (cell, cost) = (&space.cells()[i], costs.branches(i, open));
         let mut described = json!({
             "kind": cell.kind, "channels": cell.channels, "height": cell.output().height, "width": cell.output().width,
-            "operators": names[i], "macs": cost.macs, "params": cost.params
+            "operators": names[place], "macs": cost.macs, "params": cost.params
         });
         if let Some(stack) = space.stack() {
             described["edge"] = stack.label(i).into();
         }
+        if let (Some(path), cell) = paths.at(place) {
+            described["path"] = path.into();
+            described["cell"] = cell.into();
+        }
         described
     });
     let cost = variant_cost(space, architecture, variant);
+    // Every path has an average pooling.
+    let published = (0..paths.count()).fold(cost, |cost, _| Cost { macs: costs.published_macs(cost), ..cost }).macs;
     let mut described = json!({
-        "space": space.name(), "macs": cost.macs, "published_macs": costs.published_macs(cost), "params": cost.params,
+        "space": space.name(), "macs": cost.macs, "published_macs": published, "params": cost.params,
         "cells": cells.collect::<Vec<_>>()
     });
     if space.stack().is_some() {
         described["genotype"] = json!(architecture.genotype(space));
         described["topology"] = json!(architecture.topology(space));
+        if let Some(canonical) = architecture.canonical(space) {
+            described["canonical"] = json!(canonical.genotype(space));
+        }
+    }
+    if paths.is_ensemble() {
+        let members: Vec<_> = architecture.members().iter().map(|member| variant_cost(space, member, variant)).collect();
+        let apart: Cost = members.iter().copied().sum();
+        described["paths"] = paths.count().into();
+        described["split"] = paths.split().into();
+        described["saved"] =
+            json!({ "macs": apart.macs.saturating_sub(cost.macs), "params": apart.params.saturating_sub(cost.params) });
+        described["members"] = json!(members);
     }
     described
 }

@@ -47,7 +47,7 @@ pub fn log10_choices(operators: usize, skippable: bool, single: bool) -> f64 {
 
 /// What an architecture does in every cell, as choices: its operators, or nothing.
 pub fn choices(architecture: &Architecture) -> impl Iterator<Item = (usize, Choice)> + '_ {
-    architecture.cells().iter().enumerate().flat_map(|(cell, open)| {
+    architecture.by_cell().flat_map(|(cell, open)| {
         let nothing = open.is_empty().then_some((cell, None));
         open.iter().map(move |o| (cell, Some(*o))).chain(nothing)
     })

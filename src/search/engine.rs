@@ -287,8 +287,7 @@ impl Search {
         let options = &self.options.candidates;
         // Without `preserve` a member may have lost an operator; it leaves with it.
         let active = self.run.evolution.active();
-        let whole =
-            |a: &Architecture| a.cells().iter().zip(&active).all(|(open, active)| open.iter().all(|o| active.contains(o)));
+        let whole = |a: &Architecture| a.by_cell().all(|(cell, open)| open.iter().all(|o| active[cell].contains(o)));
         let mut candidates: Vec<_> = self.run.front.iter().map(|s| s.architecture.clone()).filter(whole).collect();
         let known: HashSet<_> = candidates.iter().cloned().collect();
         let sampler = self.run.evolution.sampler(&self.prices, self.options.objective.window())?;

@@ -59,7 +59,7 @@ impl Search {
         let costs = CostTable::new(&space);
         let prices = Prices::of(&space, &costs, options.objective.cost, start.latency.as_deref())?;
         let window = options.objective.window();
-        let target = Target { space: &space, costs: &costs, prices: &prices, window };
+        let target = Target { space: &space, costs: &costs, prices: &prices, window, paths: 1 };
         let before = match (start.continued, start.front.as_slice()) {
             (None, []) => None,
             (Some(search), []) => Some(target.after(search)?),

@@ -107,7 +107,7 @@ impl Run {
         if matches!(self.phase, Phase::Train { step, .. } if step >= self.steps && self.epochs_ended.is_none()) {
             return Err(format!("a step beyond the {} of a round", self.steps));
         }
-        let same = |a: &&Architecture| Architecture::new(space, a.cells().to_vec()).is_ok_and(|again| again == **a);
+        let same = |a: &&Architecture| a.again(space).is_ok_and(|again| again == **a);
         match architectures.iter().position(|a| !same(a)) {
             Some(i) => Err(format!("architecture {i}")),
             None => Ok(()),

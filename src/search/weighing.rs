@@ -100,6 +100,7 @@ impl Search {
             theta: (0..active.len()).map(|cell| self.run.evolution.theta(cell)).collect(),
             comparison,
             evaluated: children.iter().zip(accuracies.iter().copied()).collect(),
+            diversities: Vec::new(),
             stream: stream(1),
             control,
         })?;

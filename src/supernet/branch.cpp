@@ -79,6 +79,15 @@ struct Cut {
     Parts parts(int64_t outputs, int64_t most) const { return Parts(outputs / step, least, most, numbers); }
 };
 
+// The weight of a dense convolution for one of both ways, of which `columns` are the results.
+at::Tensor pack(const Level &l, decltype(Level::pack_forward) way, const float *weight, const Dense &shape, int64_t columns) {
+    at::Tensor packed = floats(l.dense_size(shape));
+    float *const to = packed.data_ptr<float>();
+    const int64_t panels = shape.groups * ((columns / shape.groups + l.lanes - 1) / l.lanes);
+    in_parallel(panels, packed.numel(), [&](int64_t first, int64_t last) { way(weight, to, shape, first, last); });
+    return packed;
+}
+
 // A convolution forward, with the moments of what it gives.
 at::Tensor convolve(const Input &in, const at::Tensor &from, const Unit &unit, MomentParts &moments) {
     const Level &l = level();
@@ -103,8 +112,7 @@ at::Tensor convolve(const Input &in, const at::Tensor &from, const Unit &unit, M
     }
     const Dense shape = dense(c, from, outs);
     at::Tensor out = map(images, outs, shape.out_height, shape.out_width);
-    const at::Tensor packed = floats(l.dense_size(shape));
-    l.pack_forward(w, packed.data_ptr<float>(), shape);
+    const at::Tensor packed = pack(l, l.pack_forward, w, shape, outs);
     const DenseForward d{shape, in, packed.data_ptr<float>(), out.data_ptr<float>()};
     const Cut cut(shape, images, images < 16 && !shape.across(images));
     const Parts parts = cut.parts(pixels(out), cut.most);
@@ -216,8 +224,7 @@ Found convolve_backward(const Gradient &gradient, const at::Tensor &out, const I
         return found;
     }
     const Dense shape = dense(c, from, outs);
-    const at::Tensor packed = floats(l.dense_size(shape));
-    l.pack_backward(w, packed.data_ptr<float>(), shape);
+    const at::Tensor packed = pack(l, l.pack_backward, w, shape, ins);
     const DenseBackward d{shape, gradient, in, packed.data_ptr<float>(), in_gradient, add && !before, want_weight};
     // As many parts as pay for adding up their weight gradients.
     const int64_t wide = l.dense_gradient_width(shape), size = outs * wide, rows = pixels(out);

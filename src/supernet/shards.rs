@@ -6,12 +6,13 @@
 
 use super::backward::backward;
 use super::cores;
-use super::learner::{correct, cross_entropy, descend, diverged, weighted, Batch};
+use super::learner::{by_cell, correct, descend, diverged, pass, weighted, Batch};
 use super::network::Network;
 use super::norm::Norm;
 use super::outgoing::Outgoing;
 use super::paths;
 use super::whole_norm::Whole;
+use crate::arch::Paths;
 use crate::dist::exact::{Added, Buckets, Own};
 use crate::dist::{Crew, Together};
 use crate::error::{Error, Result};
@@ -46,7 +47,7 @@ impl Cut {
     }
 }
 
-/// One optimizer step on a batch of `batch` images, of which `load` gives some.
+/// One optimizer step along some paths on a batch of `batch` images, of which `load` gives some.
 #[allow(clippy::too_many_arguments)]
 pub fn step(
     crew: &Crew,
@@ -56,11 +57,13 @@ pub fn step(
     options: &TrainOptions,
     at: At,
     open: &[Vec<u16>],
+    paths: Paths,
     lr: f64,
 ) -> Result<StepOutcome> {
+    let used = by_cell(open, paths);
     let cut = Cut::new(crew, batch);
     // In the order in which a backward pass has them.
-    let leaves: Vec<&Tensor> = network.passed(open).into_iter().rev().map(|parameter| &parameter.value).collect();
+    let leaves: Vec<&Tensor> = network.passed(&used).into_iter().rev().map(|parameter| &parameter.value).collect();
     let buckets = Buckets::new(leaves.iter().map(|leaf| leaf.numel()).collect(), crew.bucket(), 2 * cut.parts.len());
     let compute = |to| {
         let mut outgoing = Outgoing::new(&buckets, to);
@@ -68,13 +71,13 @@ pub fn step(
             false => cut.own.clone().try_for_each(|index| {
                 outgoing.begin(cut.weight(index), index + 1 == cut.own.end)?;
                 let batch = load(cut.parts[index].clone())?;
-                part(network, &batch, options, open, &leaves, &Norm::Batch, None, index, &mut outgoing)
+                part(network, &batch, options.label_smoothing, (open, paths), &leaves, &Norm::Batch, None, index, &mut outgoing)
             }),
             true => {
                 let (whole, index) = (Whole::new(Together::new(crew)), cut.own.start);
                 let computed = outgoing.begin(1.0, true).and_then(|()| load(cut.parts[index].clone())).and_then(|batch| {
                     let (norm, weight) = (Norm::Whole(&whole), Some(cut.weight(index)));
-                    part(network, &batch, options, open, &leaves, &norm, weight, index, &mut outgoing)
+                    part(network, &batch, options.label_smoothing, (open, paths), &leaves, &norm, weight, index, &mut outgoing)
                 });
                 whole.end(computed)
             }
@@ -101,11 +104,11 @@ pub fn step(
     }
     gradients.reverse();
     // In the order of the optimizer: weights with decay first.
-    let decays = network.passed(open).into_iter().map(|parameter| parameter.decay);
+    let decays = network.passed(&used).into_iter().map(|parameter| parameter.decay);
     let (mut decayed, plain): (Vec<_>, Vec<_>) = gradients.into_iter().zip(decays).partition(|(_, decays)| *decays);
     decayed.extend(plain);
     let gradients: Vec<_> = decayed.into_iter().map(|(gradient, _)| gradient).collect();
-    descend(network, &gradients, options, at, open, lr)?;
+    descend(network, &gradients, options, at, &used, lr)?;
     Ok(outcome)
 }
 
@@ -135,20 +138,19 @@ fn beside(crew: &Crew, buckets: &Buckets, compute: impl FnOnce(Sender<Result<Own
 #[allow(clippy::too_many_arguments)]
 fn part(
     network: &Network,
-    (images, labels): &Batch,
-    options: &TrainOptions,
-    open: &[Vec<u16>],
+    batch: &Batch,
+    smoothing: f64,
+    (open, paths): (&[Vec<u16>], Paths),
     leaves: &[&Tensor],
     norm: &Norm,
     weight: Option<f64>,
     index: usize,
     outgoing: &mut Outgoing,
 ) -> Result<()> {
-    let _cores = cores::take(images.device());
-    let logits = network.forward(images, open, norm)?;
-    let loss = cross_entropy(&logits, labels, options.label_smoothing)?;
+    let _cores = cores::take(batch.0.device());
+    let (loss, logits) = pass(network, batch, open, paths, norm, smoothing)?;
     outgoing.note(2 * index, loss.f_double_value(&[])?);
-    outgoing.note(2 * index + 1, correct(&logits, labels)? as f64);
+    outgoing.note(2 * index + 1, correct(&logits, &batch.1)? as f64);
     drop(logits);
     backward(&weighted(loss, weight)?, leaves, &mut |leaf, gradient| outgoing.take(leaf, &gradient))
 }

@@ -3,6 +3,7 @@
 mod angle;
 mod arch;
 mod arrow;
+mod blocks;
 mod branches;
 mod budget;
 mod cells;
@@ -17,6 +18,7 @@ mod cost;
 mod crew;
 mod distinct;
 mod engine;
+mod ensemble;
 mod environment;
 mod events;
 mod evidence;

@@ -2,6 +2,7 @@
 
 mod cells;
 mod cells_search;
+mod ensemble;
 mod export;
 mod foreign;
 mod forward;

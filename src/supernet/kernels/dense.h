@@ -18,14 +18,14 @@ int64_t dense_size(const Dense &d) {
     return most(padded(outs) * ins, padded(ins) * outs) * d.taps() * d.groups + LANES;
 }
 
-void pack_forward(const float *weight, float *packed, const Dense &d) {
+void pack_forward(const float *weight, float *packed, const Dense &d, int64_t first, int64_t last) {
     const int64_t ins = d.in / d.groups, outs = d.out / d.groups, taps = d.taps();
-    pack(weight, packed, d.groups, outs * ins * taps, outs, ins * taps, taps, ins, taps);
+    pack(weight, packed, first, last, outs * ins * taps, outs, ins * taps, taps, ins, taps);
 }
 
-void pack_backward(const float *weight, float *packed, const Dense &d) {
+void pack_backward(const float *weight, float *packed, const Dense &d, int64_t first, int64_t last) {
     const int64_t ins = d.in / d.groups, outs = d.out / d.groups, taps = d.taps();
-    pack(weight, packed, d.groups, outs * ins * taps, ins, taps, taps, outs, ins * taps);
+    pack(weight, packed, first, last, outs * ins * taps, ins, taps, taps, outs, ins * taps);
 }
 
 void dense_forward(const DenseForward &d, int64_t from, int64_t to, Moments m, float *scratch) {
