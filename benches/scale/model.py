@@ -15,7 +15,7 @@ TENSORS = 250
 PART, CANDIDATE, COUNT = 0.05, 0.5, 1000
 LATENCY = 50e-6
 # What a gradient takes to become whole numbers and back, for a byte of the sum.
-CONVERT = float(sys.argv[2]) if len(sys.argv) > 2 else 0.2e-9
+CONVERT = float(sys.argv[2]) if len(sys.argv) > 2 else 0.25e-9
 # How much of a part is the backward pass, beside which buckets are added; src/dist/crew.rs has their size.
 BACKWARD = 0.6
 SPREAD = 0.05
