@@ -1,5 +1,6 @@
 //! Rust side of `whole_norm.cpp`: batch-norm over the images of all ranks.
 
+use super::cores;
 use super::norm::EPSILON;
 use super::shim::outcome;
 use crate::dist::Together;
@@ -61,7 +62,8 @@ extern "C" fn gather(user: *mut c_void, own: *const f64, count: usize, all: *mut
     let whole = unsafe { &*user.cast::<Whole>() };
     let (own, all) =
         unsafe { (std::slice::from_raw_parts(own, count), std::slice::from_raw_parts_mut(all, count * whole.together.ranks())) };
-    let gathered = catch_unwind(AssertUnwindSafe(|| whole.together.gather(own)));
+    // The others may be ranks of this process, which need cores to come as far.
+    let gathered = cores::lend(|| catch_unwind(AssertUnwindSafe(|| whole.together.gather(own))));
     match gathered.unwrap_or_else(|_| Err(Error::Panic("a batch-norm of all ranks".into()))) {
         Ok(numbers) => {
             all.iter_mut().zip(numbers.iter().flatten()).for_each(|(to, number)| *to = *number);
