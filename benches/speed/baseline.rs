@@ -73,7 +73,8 @@ impl Baseline {
         paths: &[Option<TwoPaths>],
         double: bool,
     ) -> Outcome<(f64, f64, Vec<[f64; 2]>)> {
-        let answer = self.ask(json!({ "do": "architecture_step", "batch": "0", "paths": setting.gates(paths), "double": double }))?;
+        let answer =
+            self.ask(json!({ "do": "architecture_step", "batch": "0", "paths": setting.gates(paths), "double": double }))?;
         let number = |key: &str| answer[key].as_f64().ok_or("a number is missing");
         Ok((number("seconds")?, number("loss")?, serde_json::from_value(answer["gradients"].clone())?))
     }
