@@ -1,12 +1,13 @@
 //! Architectures of stacked cells as published code writes them: DARTS's `Genotype(normal=[('sep_conv_3x3', 1), ...], ...)`, two operators for
-//! each node with the nodes that they get, and NAS-Bench-201's `|nor_conv_3x3~0|+|none~0|skip_connect~1|+|...|`.
+//! each node with the nodes that they get, and NAS-Bench-201's `|nor_conv_3x3~0|+|none~0|skip_connect~1|+|...|`. Cells of blocks are written as
+//! DARTS's, with the two sides of every block; one list is enough to read them.
 
 use super::published;
 use super::Architecture;
 use crate::error::Result;
 use crate::json;
 use crate::space::stack::Skeleton;
-use crate::space::{Space, Stack};
+use crate::space::{Operator, Space, Stack};
 
 const NONE: &str = "none";
 
@@ -21,7 +22,7 @@ impl Architecture {
         let text = published::genotype(text).unwrap_or(text);
         let graphs = match stack.plan().skeleton {
             Skeleton::NasBench201 => piped(text).map(|nodes| vec![nodes]),
-            Skeleton::DartsCifar | Skeleton::DartsImageNet => named(text, stack),
+            _ => named(text, stack),
         };
         let mut cells = vec![Vec::new(); space.cells().len()];
         for (graph, nodes) in graphs.map_err(wrong)?.iter().enumerate() {
@@ -29,14 +30,20 @@ impl Architecture {
             if nodes.len() != stack.plan().nodes as usize {
                 return Err(wrong(format!("{name}: {} nodes, the space has {}", nodes.len(), stack.plan().nodes)));
             }
-            for (to, (operator, from)) in (inputs..).zip(nodes).flat_map(|(to, node)| node.iter().map(move |pair| (to, pair))) {
-                let edge = stack
-                    .find(graph, *from, to)
-                    .ok_or_else(|| wrong(format!("{name}: ({operator:?}, {from}): node {to} has edges from 0 to {}", to - 1)))?;
-                if operator == NONE {
+            let pairs = (inputs..).zip(nodes).flat_map(|(to, node)| node.iter().enumerate().map(move |pair| (to, pair)));
+            for (to, (side, (operator, from))) in pairs {
+                // Edges of a node are ordered by where they come from; the sides of a block, as they are written.
+                let node = stack.nodes(graph).nth((to - inputs) as usize).unwrap_or_default();
+                let (place, of) = if stack.plan().skeleton.blocks() { (side, Some(*from)) } else { (*from as usize, None) };
+                if *from >= to {
+                    return Err(wrong(format!("{name}: ({operator:?}, {from}): node {to} has edges from 0 to {}", to - 1)));
+                }
+                if operator == NONE && of.is_none() {
                     continue;
                 }
-                let index = operator.parse().map(|operator| space.cells()[edge].find(&operator)).map_err(wrong)?;
+                let edge = node.start + place;
+                let index = operator.parse().map(|operator: Operator| space.cells()[edge].find(&operator.from(of)));
+                let index = index.map_err(wrong)?;
                 let index = index.ok_or_else(|| wrong(format!("{operator} is not a candidate of this space")))?;
                 if cells[edge].contains(&index) {
                     return Err(wrong(format!(
@@ -49,21 +56,21 @@ impl Architecture {
         Self::new(space, cells)
     }
 
-    /// The text that published code reads. None where it cannot say what this is: DARTS's has two operators for every node.
+    /// The text that published code reads. None where it cannot say what this is: DARTS's has two operators for every node, those of blocks
+    /// one on every side.
     pub fn genotype(&self, space: &Space) -> Option<String> {
         let stack = space.stack()?;
-        let names = self.names(space);
-        let graph = |graph: usize| {
-            let mut nodes: Nodes = vec![Vec::new(); stack.plan().nodes as usize];
-            for (i, edge) in stack.edges().iter().enumerate().filter(|(_, edge)| edge.graph == graph) {
-                let node = &mut nodes[(edge.to - stack.plan().skeleton.inputs()) as usize];
-                node.extend(names[i].iter().map(|name| (name.clone(), edge.from)));
-                if names[i].is_empty() && stack.plan().skeleton == Skeleton::NasBench201 {
-                    node.push((NONE.into(), edge.from));
-                }
+        let operators = self.operators(space);
+        let pairs = |edge: usize| {
+            let open = self.places[edge].iter().zip(&operators[edge]);
+            let mut pairs: Vec<_> = open.map(|(o, operator)| (operator.from(None).to_string(), stack.from(edge, *o))).collect();
+            if let (true, Skeleton::NasBench201, Some(from)) = (pairs.is_empty(), stack.plan().skeleton, stack.edges()[edge].from)
+            {
+                pairs.push((NONE.into(), from));
             }
-            nodes
+            pairs
         };
+        let graph = |graph: usize| -> Nodes { stack.nodes(graph).map(|node| node.flat_map(pairs).collect()).collect() };
         match stack.plan().skeleton {
             Skeleton::NasBench201 => {
                 let node = |pairs: &Vec<(String, u32)>| {
@@ -71,9 +78,10 @@ impl Architecture {
                 };
                 Some(graph(0).iter().map(node).collect::<Vec<_>>().join("+"))
             }
-            Skeleton::DartsCifar | Skeleton::DartsImageNet => {
+            _ => {
                 let graphs = [graph(0), graph(stack.graphs().len() - 1)];
-                let two = graphs.iter().flatten().all(|node| node.len() == 2);
+                let sides = !stack.plan().skeleton.blocks() || self.places.iter().all(|side| side.len() == 1);
+                let two = sides && graphs.iter().flatten().all(|node| node.len() == 2);
                 let list = |nodes: &Nodes| {
                     nodes.iter().flatten().map(|(name, from)| format!("('{name}', {from})")).collect::<Vec<_>>().join(", ")
                 };
@@ -93,21 +101,23 @@ impl Architecture {
         const NOTHING: &str = "#";
         const LONGEST: usize = 1 << 16;
         let stack = space.stack()?;
-        let names = self.names(space);
+        let operators = self.operators(space);
         let inputs = stack.plan().skeleton.inputs();
         let cell = |graph: usize| -> Option<String> {
             let mut nodes: Vec<String> = (0..inputs).map(|input| input.to_string()).collect();
-            for to in inputs..inputs + stack.plan().nodes {
+            for node in stack.nodes(graph) {
                 let mut terms = Vec::new();
-                for from in 0..to {
-                    let (before, edge) = (&nodes[from as usize], stack.find(graph, from, to));
-                    let open = edge.and_then(|edge| names.get(edge)).map_or(&[][..], Vec::as_slice);
-                    terms.extend(open.iter().map(|name| match name.as_str() {
-                        _ if before == NOTHING => NOTHING.to_owned(),
-                        "skip_connect" => before.clone(),
-                        name => format!("({before})@{name}"),
+                for edge in node {
+                    let open = self.places[edge].iter().zip(&operators[edge]);
+                    terms.extend(open.map(|(o, operator)| {
+                        let (before, name) = (&nodes[stack.from(edge, *o) as usize], operator.from(None).to_string());
+                        match name.as_str() {
+                            _ if before == NOTHING => NOTHING.to_owned(),
+                            "skip_connect" => before.clone(),
+                            name => format!("({before})@{name}"),
+                        }
                     }));
-                    if open.is_empty() {
+                    if self.places[edge].is_empty() {
                         terms.push(NOTHING.into());
                     }
                 }
@@ -143,8 +153,10 @@ fn named(text: &str, stack: &Stack) -> std::result::Result<Vec<Nodes>, String> {
     let start =
         compact.find("Genotype(").ok_or_else(|| format!("{:?} is not a text like Genotype(normal=[...], ...)", clipped(text)))?;
     let body = &compact[start + "Genotype(".len()..];
-    let [normal, reduce] = ["normal", "reduce"].map(|key| pairs(body, key));
-    let (normal, reduce) = (normal?, reduce?);
+    let normal = pairs(body, "normal")?;
+    // One list is enough for one kind of cells.
+    let reduce =
+        if stack.plan().skeleton.alike() && value(body, "reduce").is_none() { normal.clone() } else { pairs(body, "reduce")? };
     let end = 2 + stack.plan().nodes;
     for key in ["normal_concat", "reduce_concat"] {
         let all: Vec<_> = (2..end).map(|node| node.to_string()).collect();

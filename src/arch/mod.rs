@@ -1,6 +1,7 @@
 //! One architecture: for every cell of a space the set of operators on its branches. Canonical: two equal sets compare equal. In a space of
 //! stacked cells, for every edge of a cell. An ensemble is one too: several paths that share their first cells.
 
+mod blocks;
 mod code;
 mod ensemble;
 mod genotype;
@@ -10,6 +11,7 @@ mod published_cells;
 mod tuple;
 mod variant;
 
+pub use blocks::{Block, Blocks};
 pub use paths::{Paths, ENSEMBLE};
 pub use published::presets;
 pub use variant::{Activation, Variant};

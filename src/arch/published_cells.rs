@@ -1,6 +1,6 @@
 //! Published architectures of stacked cells, in the networks that they were published with. Genotypes are those of the code of DARTS (Liu et
-//! al., ICLR 2019), P-DARTS (Chen et al., ICCV 2019), PC-DARTS (Xu et al., ICLR 2020), BNAS (Chen et al., AAAI 2020) and AngleNAS (Hu et al.,
-//! ECCV 2020), whose "search" ones are its authors' own runs of the other methods.
+//! al., ICLR 2019), P-DARTS (Chen et al., ICCV 2019), PC-DARTS (Xu et al., ICLR 2020), BNAS (Chen et al., AAAI 2020), AngleNAS (Hu et al.,
+//! ECCV 2020), whose "search" ones are its authors' own runs of the other methods, and PNASNet-5 (Liu et al., ECCV 2018).
 
 pub struct PublishedCells {
     pub name: &'static str,
@@ -9,7 +9,12 @@ pub struct PublishedCells {
     pub genotype: &'static str,
 }
 
-pub static PUBLISHED: [PublishedCells; 12] = [
+/// PNASNet-5's five blocks. In the published code the cell before is 0 and the one before that is 1; here it is the other way round.
+const PNASNET_5: &str =
+    "Genotype(normal=[('sep_conv_5x5', 0), ('max_pool_3x3', 0), ('sep_conv_7x7', 1), ('max_pool_3x3', 1), ('sep_conv_5x5', 1), \
+                         ('sep_conv_3x3', 1), ('sep_conv_3x3', 4), ('max_pool_3x3', 1), ('sep_conv_3x3', 0), ('identity', 1)])";
+
+pub static PUBLISHED: [PublishedCells; 15] = [
     PublishedCells {
         name: "darts-v1",
         description: "DARTS, first order, CIFAR-10: 3.2 M parameters",
@@ -101,5 +106,23 @@ pub static PUBLISHED: [PublishedCells; 12] = [
         description: "a dense 3x3 convolution on every edge of NAS-Bench-201: its dearest network",
         space: "nas-bench-201",
         genotype: "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|nor_conv_3x3~0|nor_conv_3x3~1|nor_conv_3x3~2|",
+    },
+    PublishedCells {
+        name: "pnasnet-5-cifar",
+        description: "PNASNet-5, CIFAR-10: 3.2 M parameters",
+        space: "pnas-cifar",
+        genotype: PNASNET_5,
+    },
+    PublishedCells {
+        name: "pnasnet-5-mobile",
+        description: "PNASNet-5, ImageNet: 588 M multiply-accumulates",
+        space: "pnas-mobile",
+        genotype: PNASNET_5,
+    },
+    PublishedCells {
+        name: "pnasnet-5-large",
+        description: "PNASNet-5, ImageNet: 86 M parameters, 25 G multiply-accumulates",
+        space: "pnas-imagenet",
+        genotype: PNASNET_5,
     },
 ];

@@ -1,6 +1,5 @@
 //! How many architectures there are when every cell has one operator: exact, as decimal digits.
 
-use crate::space::stack::Skeleton;
 use crate::space::{Space, Stack};
 
 /// One operator in every cell, or none where that is allowed: what published spaces are counted by.
@@ -8,15 +7,18 @@ pub(super) fn single_branch(space: &Space) -> String {
     product(space.cells().iter().map(|cell| cell.operators.len() as u64 + u64::from(cell.may_be_skipped())))
 }
 
-/// Of DARTS's cells: every node has two edges with one operator each, as in the texts that it publishes.
-pub(super) fn genotypes(space: &Space, stack: &Stack) -> Option<String> {
-    let operators = space.cells().first().map_or(0, |cell| cell.operators.len() as u64);
+/// Of DARTS's cells: every node has two edges with one operator each, as in the texts that it publishes. Of blocks: whichever side is which.
+pub(super) fn genotypes(stack: &Stack) -> Option<String> {
     let plan = stack.plan();
-    let node = |to: u64| to * (to - 1) / 2 * operators * operators;
+    let operators = u64::from(plan.operators);
+    let node = |to: u64| match plan.skeleton.blocks() {
+        true => to * operators * (to * operators + 1) / 2,
+        false => to * (to - 1) / 2 * operators * operators,
+    };
     let inputs = u64::from(plan.skeleton.inputs());
     let nodes = inputs..inputs + u64::from(plan.nodes);
     let all = stack.graphs().iter().flat_map(|_| nodes.clone().map(node));
-    (plan.skeleton != Skeleton::NasBench201).then(|| product(all))
+    plan.skeleton.concatenates().then(|| product(all))
 }
 
 fn product(factors: impl Iterator<Item = u64>) -> String {

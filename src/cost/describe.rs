@@ -18,7 +18,7 @@ pub struct Description {
     pub log10_architectures: f64,
     /// The number of those with one operator in every cell, or none where that is allowed: exact, in digits.
     pub single_branch: String,
-    /// The number of those that have two operators for every node: of stacked cells as in DARTS only.
+    /// The number of those that have two operators for every node, as texts are written: of stacked cells as in DARTS or of blocks only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub genotypes: Option<String>,
     pub macs: Range,
@@ -69,7 +69,7 @@ pub fn describe(space: &Space, latency: Option<&LatencyTable>) -> Result<Descrip
         most_operators_per_cell: space.most_operators(),
         log10_architectures: space.log10_architectures(),
         single_branch: count::single_branch(space),
-        genotypes: space.stack().and_then(|stack| count::genotypes(space, stack)),
+        genotypes: space.stack().and_then(count::genotypes),
         macs: Range::new(space, &costs.prices(Metric::Macs)),
         params: Range::new(space, &costs.prices(Metric::Params)),
         latency: timed.map(|latencies| Range::new(space, &Prices::timed(space, &latencies))),
@@ -107,6 +107,9 @@ pub fn describe_architecture(space: &Space, architecture: &Architecture, variant
     if space.stack().is_some() {
         described["genotype"] = json!(architecture.genotype(space));
         described["topology"] = json!(architecture.topology(space));
+        if let Some(canonical) = architecture.canonical(space) {
+            described["canonical"] = json!(canonical.genotype(space));
+        }
     }
     if paths.is_ensemble() {
         let members: Vec<_> = architecture.members().iter().map(|member| variant_cost(space, member, variant)).collect();

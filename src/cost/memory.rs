@@ -72,14 +72,14 @@ pub fn memory(space: &Space, active: &[Vec<u16>], batch: u64, pass: u64, images:
         };
         all = all.and(merged);
         half = half.and(merged);
-        for operator in operators.iter().map(|o| &cell.operators[usize::from(*o)]) {
+        for (index, operator) in operators.iter().map(|o| (*o, &cell.operators[usize::from(*o)])) {
             let branch = match space.stack() {
                 None => {
                     let chain = operator.convolutions(cell.input.channels, cell.channels, cell.stride());
                     numbers(&chain, cell.input.size())
                 }
                 Some(stack) => stack
-                    .work(i, operator)
+                    .work(i, index, operator)
                     .iter()
                     .fold(Numbers::default(), |sum, (steps, input)| sum.and(of_steps(steps, *input))),
             };

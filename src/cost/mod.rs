@@ -76,8 +76,9 @@ impl CostTable {
                 (stem, tail, space.cells().iter().map(in_chain).collect(), in_features)
             }
             Body::Stack(stack) => {
-                let edge =
-                    |(edge, cell): (usize, &Cell)| cell.operators.iter().map(|o| steps::all(stack.work(edge, o))).collect();
+                let edge = |(edge, cell): (usize, &Cell)| {
+                    (0..).zip(&cell.operators).map(|(index, o)| steps::all(stack.work(edge, index, o))).collect()
+                };
                 let cells = space.cells().iter().enumerate().map(edge).collect();
                 (steps::all(stack.fixed()), Cost::default(), cells, classes)
             }

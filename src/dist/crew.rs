@@ -11,9 +11,16 @@ use std::sync::Arc;
 pub struct Crew {
     comm: Arc<dyn Collective>,
     shards: usize,
+    /// Gradients that are added at a time, at least.
+    bucket: usize,
     /// Some rank failed where others did not, or they are at different places: what they hold may differ.
     apart: bool,
 }
+
+/// Gradients that are added at a time: so many that the turns between the ranks, of which a sum has two for every rank, take
+/// less of it than their bytes do.
+const BUCKET: usize = 1 << 19;
+const BUCKET_FOR_A_RANK: usize = 1 << 14;
 
 /// What a rank says of its part of the work. Where all say CANCELLED or more, none has done it.
 const DONE: f64 = 0.0;
@@ -29,13 +36,34 @@ fn said(error: &Error) -> f64 {
     }
 }
 
+/// `count` pieces of work in bundles for so many ranks: each is what a rank would have of half of what is left.
+fn pieces(count: usize, size: usize) -> Vec<Range<usize>> {
+    let (mut pieces, mut from) = (Vec::new(), 0);
+    while from < count {
+        let next = from + (count - from).div_ceil(2 * size);
+        pieces.push(from..next);
+        from = next;
+    }
+    pieces
+}
+
 impl Crew {
     pub fn alone() -> Self {
         Crew::new(Arc::new(Solo), 1)
     }
 
     pub fn new(comm: Arc<dyn Collective>, shards: usize) -> Self {
-        Crew { comm, shards, apart: false }
+        let bucket = BUCKET.max(comm.size() * BUCKET_FOR_A_RANK);
+        Crew { comm, shards, bucket, apart: false }
+    }
+
+    /// The same with so many gradients at a time, which is for speed alone.
+    pub fn with_buckets(self, bucket: usize) -> Self {
+        Crew { bucket, ..self }
+    }
+
+    pub fn bucket(&self) -> usize {
+        self.bucket
     }
 
     pub fn size(&self) -> usize {
@@ -60,6 +88,22 @@ impl Crew {
     pub fn part(&self, count: usize) -> Range<usize> {
         let (rank, size) = (self.comm.rank(), self.size());
         rank * count / size..(rank + 1) * count / size
+    }
+
+    /// Runs `work` on pieces of `count` pieces of work that together are all of it on all ranks. Where the ranks share a count, whoever is done
+    /// with one takes the next, the first the largest, so that the slowest rank does least; else each has its part. What comes
+    /// after it must be a call that all ranks make.
+    pub fn divide(&self, count: usize, mut work: impl FnMut(Range<usize>) -> Result<()>) -> Result<()> {
+        if self.size() == 1 {
+            return work(0..count);
+        }
+        let Some(mut number) = self.comm.draw(true)? else { return work(self.part(count)) };
+        let pieces = pieces(count, self.size());
+        while let Some(piece) = usize::try_from(number).ok().and_then(|number| pieces.get(number)) {
+            work(piece.clone())?;
+            number = self.comm.draw(false)?.unwrap_or(u64::MAX);
+        }
+        Ok(())
     }
 
     /// `count` numbers, each known to one rank (place and number), known to all. Or, on all ranks, an error: what failed on this one,
@@ -150,7 +194,7 @@ impl Crew {
         self.comm.broadcast(bytes)
     }
 
-    fn error(&self, what: &'static str, reason: String) -> Error {
+    pub fn error(&self, what: &'static str, reason: String) -> Error {
         Error::Collective { rank: self.comm.rank(), size: self.size(), what, reason }
     }
 

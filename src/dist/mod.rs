@@ -3,6 +3,7 @@
 mod alone;
 mod crew;
 mod environment;
+pub mod exact;
 mod route;
 mod selftest;
 mod transport;

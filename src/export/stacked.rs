@@ -52,26 +52,23 @@ impl Builder {
             .map(|(i, (from, (steps, shape)))| self.steps(from, &format!("cell{index}.before{i}"), steps, &mut shape.clone()))
             .collect();
         let inputs = nodes.len();
-        let first = stack.graphs()[cell.graph].first;
-        let edges = stack.edges().iter().enumerate().skip(first).take_while(|(_, edge)| edge.graph == cell.graph);
-        let mut terms = Vec::new();
-        for (place, edge) in edges {
-            let (stride, input) = cell.edge(edge);
-            for operator in open[place].iter().map(|o| space.cells()[place].operators[usize::from(*o)]) {
-                let path = format!("cell{index}.edge{}_{}.{operator}", edge.from, edge.to);
-                let from = nodes[edge.from as usize].clone();
-                terms.push(self.steps(&from, &path, &operator.steps(input.channels, stride), &mut input.clone()));
+        for node in stack.nodes(cell.graph) {
+            let mut terms = Vec::new();
+            for (place, chosen) in node.flat_map(|place| open[place].iter().map(move |o| (place, *o))) {
+                let operator = space.cells()[place].operators[usize::from(chosen)];
+                let from = stack.from(place, chosen);
+                let (steps, mut input) = cell.work(from, &operator);
+                let path = format!("cell{index}.{}", stack.path(place, chosen, &operator));
+                let from = nodes[from as usize].clone();
+                terms.push(self.steps(&from, &path, &steps, &mut input));
             }
-            if edge.from + 1 == edge.to {
-                let name = format!("cell{index}_node{}", edge.to);
-                let terms = std::mem::take(&mut terms);
-                let stride = if cell.halves { 2 } else { 1 };
-                nodes.push(match terms.len() {
-                    0 => self.push(name, Layer::Nothing { from: nodes[0].clone(), stride }),
-                    1 => terms[0].clone(),
-                    _ => self.push(name, Layer::Sum { terms }),
-                });
-            }
+            let name = format!("cell{index}_node{}", nodes.len());
+            let stride = if cell.halves { 2 } else { 1 };
+            nodes.push(match terms.len() {
+                0 => self.push(name, Layer::Nothing { from: nodes[0].clone(), stride }),
+                1 => terms[0].clone(),
+                _ => self.push(name, Layer::Sum { terms }),
+            });
         }
         match stack.plan().skeleton.concatenates() {
             true if nodes.len() - inputs > 1 => {

@@ -176,15 +176,15 @@ fn stacked(space: &Space, stack: &Stack, architecture: &Architecture, costs: &Co
     let mut bands = vec![fixed("stack", stack.features(), name, format!("from {}", size(space.input())))];
     for (i, edge) in stack.edges().iter().enumerate() {
         let name = stack.graphs()[edge.graph].name;
-        if edge.from == 0 {
+        if i == 0 || (stack.edges()[i - 1].graph, stack.edges()[i - 1].to) != (edge.graph, edge.to) {
             let title = format!("{name} node {}", edge.to);
             bands.push(Band { title, lines: Default::default(), boxes: Vec::new(), shortcut: false, fed: false });
         }
         let Some(band) = bands.last_mut() else { continue };
         for open in &architecture.cells()[i] {
             let operator = space.cells()[i].operators[usize::from(*open)];
-            let below = format!("of {}, {}", edge.from, macs(costs.operator(i, *open)));
-            band.boxes.push((colour(&operator), operator.to_string(), below));
+            let below = format!("of {}, {}", stack.from(i, *open), macs(costs.operator(i, *open)));
+            band.boxes.push((colour(&operator), operator.from(None).to_string(), below));
         }
     }
     bands.push(fixed("tail", space.pooled(), "pool, linear".into(), format!("{} classes", space.classes())));

@@ -1,4 +1,5 @@
-//! The shape of one convolution followed by batch normalisation and, unless `linear`, an activation. All have no bias and "same" padding.
+//! The shape of one convolution followed by batch normalisation and, unless `linear`, an activation. None has a bias; all but those that stay
+//! `inside` have "same" padding.
 
 /// `name` is its place inside an operator and the name of its weights in exported models.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,11 +15,13 @@ pub struct Convolution {
     /// Whether an activation follows: ReLU, unless a stand-alone model has another.
     pub relu: bool,
     pub norm: bool,
+    /// Whether it stays inside the map: no padding.
+    pub inside: bool,
 }
 
 impl Convolution {
     pub fn kernel(name: &'static str, cin: u32, cout: u32, kernel: [u32; 2]) -> Self {
-        Convolution { name, cin, cout, kernel, stride: [1, 1], dilation: 1, groups: 1, relu: true, norm: true }
+        Convolution { name, cin, cout, kernel, stride: [1, 1], dilation: 1, groups: 1, relu: true, norm: true, inside: false }
     }
 
     pub fn pointwise(name: &'static str, cin: u32, cout: u32) -> Self {
@@ -49,14 +52,19 @@ impl Convolution {
         Convolution { norm: false, ..self }
     }
 
-    /// Height, width: what keeps the size at stride 1 and gives `ceil(size / stride)` otherwise.
+    pub fn inside(self) -> Self {
+        Convolution { inside: true, ..self }
+    }
+
+    /// Height, width: what keeps the size at stride 1 and gives `ceil(size / stride)` otherwise; none of one that stays inside.
     pub fn padding(&self) -> [u32; 2] {
-        self.kernel.map(|k| self.dilation * (k - 1) / 2)
+        self.kernel.map(|k| if self.inside { 0 } else { self.dilation * (k - 1) / 2 })
     }
 
     /// Height and width after this convolution.
     pub fn output(&self, size: [u32; 2]) -> [u32; 2] {
-        [size[0].div_ceil(self.stride[0]), size[1].div_ceil(self.stride[1])]
+        let lost = self.kernel.map(|k| if self.inside { self.dilation * (k - 1) } else { 0 });
+        [0, 1].map(|side| size[side].saturating_sub(lost[side]).div_ceil(self.stride[side]))
     }
 
     /// Shape of the weight: out, in per group, height, width.

@@ -13,7 +13,7 @@ pub struct Kind {
 pub enum Form {
     /// A branch of a cell in a chain: two 1x1 convolutions, and between them what the kind says.
     Branch(Branch),
-    /// On an edge of a stacked cell, which keeps its channels.
+    /// On an edge of a stacked cell.
     Edge(Edge),
 }
 
@@ -29,7 +29,8 @@ pub struct Branch {
 pub struct Edge {
     /// Sides of the kernel that there are; with none, the name has no size.
     pub kernels: &'static [u32],
-    pub steps: fn(kernel: u32, channels: u32, stride: u32) -> Vec<Step>,
+    /// Channels before and after.
+    pub steps: fn(kernel: u32, channels: [u32; 2], stride: u32) -> Vec<Step>,
 }
 
 /// A kind of branch.

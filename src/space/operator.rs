@@ -9,7 +9,7 @@ use std::fmt;
 use std::str::FromStr;
 
 /// Of a chain: convolutions from `cin` to `cout` channels: a 1x1 expansion, what its kind says, and a 1x1 projection without activation.
-/// Of an edge: the steps of its kind, with as many channels before as after.
+/// Of an edge: the steps of its kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Operator {
     pub kind: &'static Kind,
@@ -20,11 +20,13 @@ pub struct Operator {
     pub dilation: u32,
     /// Groups of the first and of the last 1x1 convolution.
     pub groups: [u32; 2],
+    /// The node that it gets, where that is part of the choice: on the sides of blocks.
+    pub from: Option<u32>,
 }
 
 impl Operator {
     pub fn new(kind: &'static Kind, kernel: u32, expansion: u32) -> Self {
-        Operator { kind, kernel, expansion, dilation: 1, groups: [1, 1] }
+        Operator { kind, kernel, expansion, dilation: 1, groups: [1, 1], from: None }
     }
 
     pub fn dilation(self, dilation: u32) -> Self {
@@ -35,11 +37,15 @@ impl Operator {
         Operator { groups, ..self }
     }
 
+    pub fn from(self, from: Option<u32>) -> Self {
+        Operator { from, ..self }
+    }
+
     /// The convolutions, first to last, for a cell with these channels and stride.
     pub fn convolutions(&self, cin: u32, cout: u32, stride: u32) -> Vec<Convolution> {
         let branch = match &self.kind.form {
             Form::Branch(branch) => branch,
-            Form::Edge(_) => return self.steps(cin, stride).iter().flat_map(Step::convolutions).cloned().collect(),
+            Form::Edge(_) => return self.steps([cin, cout], stride).iter().flat_map(Step::convolutions).cloned().collect(),
         };
         let width = cin * self.expansion;
         let mut chain = vec![Convolution::pointwise("expand", cin, width).groups(self.groups[0])];
@@ -48,11 +54,11 @@ impl Operator {
         chain
     }
 
-    /// All that it does on an edge with these channels and stride.
-    pub fn steps(&self, channels: u32, stride: u32) -> Vec<Step> {
+    /// All that it does on an edge with these channels, before and after, and stride.
+    pub fn steps(&self, channels: [u32; 2], stride: u32) -> Vec<Step> {
         match &self.kind.form {
             Form::Edge(edge) => (edge.steps)(self.kernel, channels, stride),
-            Form::Branch(_) => self.convolutions(channels, channels, stride).into_iter().map(Step::Convolve).collect(),
+            Form::Branch(_) => self.convolutions(channels[0], channels[1], stride).into_iter().map(Step::Convolve).collect(),
         }
     }
 
@@ -74,22 +80,22 @@ impl Operator {
 }
 
 /// `mbconv_k3_t6`, `mbconv_k3_t6_d2`, `mbconv_k5_t3_g1x2`, `rec_k7_t4`, `conv_k3_t1`, `dualconv_k3_t2`:
-/// kernel, expansion, and where they differ from 1 dilation and the groups of the two 1x1 convolutions. On edges `sep_conv_3x3`.
+/// kernel, expansion, and where they differ from 1 dilation and the groups of the two 1x1 convolutions. On edges `sep_conv_3x3`, and on the
+/// sides of blocks `sep_conv_3x3~0`, with the node that it gets.
 impl fmt::Display for Operator {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.kind.form {
-            Form::Edge(Edge { kernels: [], .. }) => return f.write_str(self.kind.name),
-            Form::Edge(_) => return write!(f, "{}_{k}x{k}", self.kind.name, k = self.kernel),
-            Form::Branch(_) => {}
+            Form::Edge(Edge { kernels: [], .. }) => f.write_str(self.kind.name)?,
+            Form::Edge(_) => write!(f, "{}_{k}x{k}", self.kind.name, k = self.kernel)?,
+            Form::Branch(_) => write!(f, "{}_k{}_t{}", self.kind.name, self.kernel, self.expansion)?,
         }
-        write!(f, "{}_k{}_t{}", self.kind.name, self.kernel, self.expansion)?;
         if self.dilation != 1 {
             write!(f, "_d{}", self.dilation)?;
         }
-        match self.groups {
-            [1, 1] => Ok(()),
-            [first, last] => write!(f, "_g{first}x{last}"),
+        if self.groups != [1, 1] {
+            write!(f, "_g{}x{}", self.groups[0], self.groups[1])?;
         }
+        self.from.map_or(Ok(()), |from| write!(f, "~{from}"))
     }
 }
 
@@ -103,7 +109,7 @@ impl FromStr for Operator {
             format!(
                 "{name:?} is not an operator; expected a name like mbconv_k3_t6, mbconv_k3_t6_d2, mbconv_k3_t6_g1x2 or rec_k5_t2 \
                  (kinds: {}), with an odd kernel from 1 to 31, expansion 1 to 16, and for mbconv dilation 1 to 8, groups 1 to 64; \
-                 on edges of stacked cells one like sep_conv_3x3 (kinds: {})",
+                 on edges of stacked cells one like sep_conv_3x3, in blocks sep_conv_3x3~0 (kinds: {})",
                 kinds.join(", "),
                 edges.join(", ")
             )
@@ -129,6 +135,10 @@ fn parse(name: &str) -> Option<Operator> {
 }
 
 fn parse_edge(name: &str) -> Option<Operator> {
+    if let Some((name, from)) = name.split_once('~') {
+        let from = if from == "0" { 0 } else { digits(from, 99)? };
+        return parse_edge(name).filter(|operator| operator.from.is_none()).map(|operator| operator.from(Some(from)));
+    }
     EDGE_KINDS.into_iter().find_map(|kind| {
         let Form::Edge(Edge { kernels, .. }) = kind.form else { return None };
         let sizes = kernels.iter().map(|kernel| Operator::new(kind, *kernel, 1));

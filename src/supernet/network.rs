@@ -256,8 +256,8 @@ impl Network {
         self.classifiers[path].forward(&pooled)
     }
 
-    /// The parameters that a pass with these operators uses: those with weight decay first. Returns also how many those are.
-    pub fn parameters(&self, open: &[Vec<u16>]) -> (Vec<&Parameter>, usize) {
+    /// The parameters that a pass with these operators uses, in its order.
+    pub fn passed(&self, open: &[Vec<u16>]) -> Vec<&Parameter> {
         let mut all: Vec<&Parameter> = match &self.body {
             Body::Chain(chain) => {
                 let Chain { stem, places, .. } = &**chain;
@@ -272,7 +272,12 @@ impl Network {
             }
         };
         all.extend(self.classifiers.iter().flat_map(Linear::parameters));
-        let (mut decayed, plain): (Vec<_>, Vec<_>) = all.into_iter().partition(|p| p.decay);
+        all
+    }
+
+    /// The same, those with weight decay first, and how many those are.
+    pub fn parameters(&self, open: &[Vec<u16>]) -> (Vec<&Parameter>, usize) {
+        let (mut decayed, plain): (Vec<_>, Vec<_>) = self.passed(open).into_iter().partition(|p| p.decay);
         let count = decayed.len();
         decayed.extend(plain);
         (decayed, count)

@@ -1,35 +1,29 @@
 //! A step whose batch is computed in parts, some here and some by other ranks. Every part has batch-norm statistics of its own, as in
 //! data-parallel training everywhere; and sums are exact, so that the weights depend on the parts and not on who computed them.
 //!
-//! Floating-point sums depend on their order, and a network of ranks has its own. So gradients are added as whole numbers: a
-//! common factor, a power of two, makes the greatest one near 2^62, and what is lost below 1 is 2^-60 of it, where a 32-bit float
-//! loses 2^-24 of itself.
+//! Gradients are added in buckets, those of the last layers first, on a thread beside this one: while the backward pass of the last part
+//! is on its way to the first layers.
 
+use super::backward::backward;
 use super::cores;
-use super::learner::{by_cell, correct, descend, diverged, gradients, pass, Batch};
+use super::learner::{by_cell, correct, descend, diverged, pass, Batch};
 use super::network::Network;
+use super::outgoing::Outgoing;
 use super::paths;
 use crate::arch::Paths;
-use crate::data::reserve;
+use crate::dist::exact::{Added, Buckets, Own};
 use crate::dist::Crew;
 use crate::error::{Error, Result};
 use crate::search::{At, PathGradient, StepOutcome, TrainOptions, TwoPaths};
 use std::ops::Range;
-use tch::{no_grad_guard, Device, Kind, Tensor};
+use std::panic::resume_unwind;
+use std::sync::mpsc::{channel, Sender};
+use std::thread;
+use tch::{no_grad_guard, Tensor};
 
 /// Which images of a batch are a part's.
 fn images(part: usize, shards: usize, batch: usize) -> Range<usize> {
     part * batch / shards..(part + 1) * batch / shards
-}
-
-/// What one part says of a step.
-struct Part {
-    loss: f64,
-    correct: u64,
-    /// All gradients, one behind the other, as if the part were the whole batch.
-    gradient: Tensor,
-    /// Images of the part / images of the batch.
-    weight: f64,
 }
 
 /// One optimizer step along some paths on a batch of `batch` images, of which `load` gives some.
@@ -47,98 +41,85 @@ pub fn step(
 ) -> Result<StepOutcome> {
     let used = by_cell(open, paths);
     let shards = crew.shards();
-    let mut own = Vec::new();
-    let computed = crew.part(shards).try_for_each(|index| {
-        let of = images(index, shards, batch);
-        let weight = of.len() as f64 / batch as f64;
-        own.push((index, part(network, &load(of)?, weight, options, open, paths)?));
-        Ok(())
-    });
-    // The greatest share of a gradient, and loss and hits of every part.
-    let said = computed.and_then(|()| {
-        let mut said = Vec::new();
-        for (index, part) in &own {
-            said.extend([(0, largest(part)?), (1 + 2 * index, part.loss), (2 + 2 * index, part.correct as f64)]);
-        }
-        Ok(said)
-    });
-    let (parameters, _) = network.parameters(&used);
-    let shapes: Vec<Vec<i64>> = parameters.iter().map(|p| p.value.size()).collect();
-    let count = shapes.iter().map(|shape| shape.iter().product::<i64>() as usize).sum::<usize>();
-    let device = parameters.first().map_or(Device::Cpu, |p| p.value.device());
-    let mut numbers = Vec::new();
-    let said = said.and_then(|said| {
-        numbers = reserve("gradients", count)?;
-        numbers.resize(count, 0i64);
-        Ok(said)
-    });
-    let all = crew.share(said, 1 + 2 * shards)?;
-    let parts = all[1..].chunks_exact(2).enumerate();
+    // In the order in which a backward pass has them.
+    let leaves: Vec<&Tensor> = network.passed(&used).into_iter().rev().map(|parameter| &parameter.value).collect();
+    let buckets = Buckets::new(leaves.iter().map(|leaf| leaf.numel()).collect(), crew.bucket(), 2 * shards);
+    let own = crew.part(shards);
+    let compute = |to| {
+        let mut outgoing = Outgoing::new(&buckets, to);
+        let computed = own.clone().try_for_each(|index| {
+            let of = images(index, shards, batch);
+            outgoing.begin(of.len() as f64 / batch as f64, index + 1 == own.end)?;
+            part(network, &load(of)?, options.label_smoothing, (open, paths), &leaves, index, &mut outgoing)
+        });
+        outgoing.end(computed);
+    };
+    let added = beside(crew, &buckets, compute)?;
     let mut outcome = StepOutcome { loss: 0.0, correct: 0, images: batch as u64 };
-    for (index, part) in parts {
+    for (index, part) in added.notes.chunks_exact(2).enumerate() {
         outcome.loss += part[0] * images(index, shards, batch).len() as f64 / batch as f64;
         outcome.correct += part[1] as u64;
     }
-    if !(all[0].is_finite() && outcome.loss.is_finite()) {
-        return Err(diverged(at, outcome.loss));
-    }
+    let Some(sums) = added.sums.filter(|_| outcome.loss.is_finite()) else { return Err(diverged(at, outcome.loss)) };
     let _no_grad = no_grad_guard();
-    let factor = factor(all[0], shards);
-    // From here on the others wait for these sums, whatever happens.
-    let added = added(&own, count, factor, device, &mut numbers);
-    drop(own);
-    let sums = crew.sum(numbers);
-    added?;
-    let sum = Tensor::f_from_slice(&sums?)?.f_to_device(device)?.f_to_kind(Kind::Double)?;
-    let sum = sum.f_mul_scalar(1.0 / factor)?.f_to_kind(Kind::Float)?;
-    let mut from = 0;
-    let gradients = shapes.iter().map(|shape| {
-        let length = shape.iter().product();
-        let gradient = sum.f_narrow(0, from, length)?.f_view(shape.as_slice())?;
-        from += length;
-        Ok(gradient)
-    });
-    descend(network, &gradients.collect::<Result<Vec<_>>>()?, options, at, &used, lr)?;
+    let mut gradients = Vec::with_capacity(leaves.len());
+    for (sum, tensors) in sums.iter().zip(buckets.tensors()) {
+        let Some(first) = leaves.get(tensors.start) else { continue };
+        let (sum, mut from) = (Tensor::f_from_slice(sum)?.f_to_device(first.device())?, 0);
+        for leaf in &leaves[tensors.clone()] {
+            let length = leaf.numel() as i64;
+            gradients.push(sum.f_narrow(0, from, length)?.f_view(leaf.size().as_slice())?);
+            from += length;
+        }
+    }
+    gradients.reverse();
+    // In the order of the optimizer: weights with decay first.
+    let decays = network.passed(&used).into_iter().map(|parameter| parameter.decay);
+    let (mut decayed, plain): (Vec<_>, Vec<_>) = gradients.into_iter().zip(decays).partition(|(_, decays)| *decays);
+    decayed.extend(plain);
+    let gradients: Vec<_> = decayed.into_iter().map(|(gradient, _)| gradient).collect();
+    descend(network, &gradients, options, at, &used, lr)?;
     Ok(outcome)
 }
 
-fn part(network: &Network, batch: &Batch, weight: f64, options: &TrainOptions, open: &[Vec<u16>], paths: Paths) -> Result<Part> {
-    let _cores = cores::take(batch.0.device());
-    let (loss, logits) = pass(network, batch, open, paths, options.label_smoothing)?;
-    let used = by_cell(open, paths);
-    let (parameters, _) = network.parameters(&used);
-    let values: Vec<_> = parameters.iter().map(|p| &p.value).collect();
-    let gradients = gradients(&loss, &values)?;
-    let _no_grad = no_grad_guard();
-    let flat: Vec<_> = gradients.iter().map(|g| Ok(g.f_reshape([-1i64].as_slice())?)).collect::<Result<_>>()?;
-    let (loss, correct) = (loss.f_double_value(&[])?, correct(&logits, &batch.1)?);
-    Ok(Part { loss, correct, gradient: Tensor::f_cat(&flat, 0)?, weight })
-}
-
-/// The greatest absolute value that the part adds to a gradient; not finite when one of its gradients is not.
-fn largest(part: &Part) -> Result<f64> {
-    let _no_grad = no_grad_guard();
-    Ok(part.gradient.f_abs()?.f_max()?.f_double_value(&[])? * part.weight)
-}
-
-/// The power of two by which `shards` numbers of at most `largest` can be multiplied so that their sum stays below 2^62.
-fn factor(largest: f64, shards: usize) -> f64 {
-    if largest == 0.0 {
-        return 1.0;
+/// Runs `compute`, and adds up what it sends: with other ranks beside it, else after it.
+fn beside(crew: &Crew, buckets: &Buckets, compute: impl FnOnce(Sender<Result<Own>>)) -> Result<Added> {
+    let (to, from) = channel();
+    if crew.size() == 1 {
+        compute(to);
+        return buckets.add(crew, from.into_iter());
     }
-    // `largest` is below 2^exponent.
-    let exponent = (largest.to_bits() >> 52 & 0x7ff) as i32 - 1022;
-    let spare = shards.next_power_of_two().trailing_zeros() as i32;
-    2f64.powi(61 - exponent - spare)
+    thread::scope(|scope| {
+        let adding = thread::Builder::new().name("nse-sums".into());
+        match adding.spawn_scoped(scope, || buckets.add(crew, from.into_iter())) {
+            Ok(adding) => {
+                compute(to);
+                adding.join().unwrap_or_else(|panic| resume_unwind(panic))
+            }
+            // The others are to hear of it.
+            Err(error) => {
+                let refused = Error::OutOfMemory(format!("no thread can be begun: {error}"));
+                buckets.add(crew, std::iter::once(Err(refused)))
+            }
+        }
+    })
 }
 
-/// The gradients of this rank's parts, added as whole numbers, to `numbers`.
-fn added(own: &[(usize, Part)], count: usize, factor: f64, device: Device, numbers: &mut [i64]) -> Result<()> {
-    let whole = own.iter().try_fold(Tensor::f_zeros([count as i64], (Kind::Int64, device))?, |sum, (_, part)| {
-        let share = part.gradient.f_to_kind(Kind::Double)?.f_mul_scalar(part.weight * factor)?.f_round()?;
-        Ok::<_, Error>(sum.f_add(&share.f_to_kind(Kind::Int64)?)?)
-    })?;
-    Ok(whole.f_to_device(Device::Cpu)?.f_copy_data(numbers, count)?)
+fn part(
+    network: &Network,
+    batch: &Batch,
+    smoothing: f64,
+    (open, paths): (&[Vec<u16>], Paths),
+    leaves: &[&Tensor],
+    index: usize,
+    outgoing: &mut Outgoing,
+) -> Result<()> {
+    let _cores = cores::take(batch.0.device());
+    let (loss, logits) = pass(network, batch, open, paths, smoothing)?;
+    outgoing.note(2 * index, loss.f_double_value(&[])?);
+    outgoing.note(2 * index + 1, correct(&logits, &batch.1)? as f64);
+    drop(logits);
+    backward(&loss, leaves, &mut |leaf, gradient| outgoing.take(leaf, &gradient))
 }
 
 /// Loss and path gradients on a batch of `batch` images, of which `load` gives some.

@@ -66,8 +66,8 @@ impl Stacked {
                 Plan::Cell(cell) => {
                     let before = cell.before.iter().map(|(steps, _)| fixed(steps)).collect::<Result<_>>()?;
                     let chain = |place: usize, operator: u16| {
-                        let (stride, input) = cell.edge(&stack.edges()[place]);
-                        let steps = space.cells()[place].operators[usize::from(operator)].steps(input.channels, stride);
+                        let candidate = &space.cells()[place].operators[usize::from(operator)];
+                        let (steps, _) = cell.work(stack.from(place, operator), candidate);
                         let part = (index as u64 + 1) << 40 | (place as u64) << 16 | u64::from(operator);
                         Ok((operator, Chain::new(&steps, activation, &mut init(part))?))
                     };
@@ -143,10 +143,10 @@ impl Stacked {
                 Layer::Cell { before, edges } => {
                     let before = before.iter().enumerate();
                     chains.extend(before.map(|(number, chain)| (format!("cell{i}.before{number}"), Owner::All, chain)));
-                    for (place, (edge, operators)) in stack.edges().iter().zip(edges).enumerate() {
+                    for (place, operators) in edges.iter().enumerate() {
                         chains.extend(open[place].iter().filter_map(|o| Some((o, operators.get(o)?))).map(|(o, chain)| {
-                            let name = space.cells()[place].operators[usize::from(*o)];
-                            (format!("cell{i}.edge{}_{}.{name}", edge.from, edge.to), Owner::Edge(place, *o), chain)
+                            let path = stack.path(place, *o, &space.cells()[place].operators[usize::from(*o)]);
+                            (format!("cell{i}.{path}"), Owner::Edge(place, *o), chain)
                         }));
                     }
                 }
@@ -188,23 +188,20 @@ fn cell(
     mut branch: impl FnMut(usize, u16, &Tensor) -> Result<Tensor>,
 ) -> Result<Tensor> {
     let inputs = nodes.len();
-    let first = stack.graphs()[cell.graph].first;
-    let mut sum: Option<Tensor> = None;
-    for (place, edge) in stack.edges().iter().enumerate().skip(first).take_while(|(_, edge)| edge.graph == cell.graph) {
-        for operator in &open[place] {
-            let y = branch(place, *operator, &nodes[edge.from as usize])?;
+    for node in stack.nodes(cell.graph) {
+        let mut sum: Option<Tensor> = None;
+        for (place, operator) in node.flat_map(|place| open[place].iter().map(move |o| (place, *o))) {
+            let y = branch(place, operator, &nodes[stack.from(place, operator) as usize])?;
             sum = Some(match sum {
                 Some(sum) => sum.f_add(&y)?,
                 None => y,
             });
         }
-        if edge.from + 1 == edge.to {
-            let nothing = || -> Result<Tensor> {
-                let (stride, shape) = (if cell.halves { 2 } else { 1 }, &nodes[0]);
-                Ok(shape.f_slice(2, None, None, stride)?.f_slice(3, None, None, stride)?.f_detach()?.f_zeros_like()?)
-            };
-            nodes.push(sum.take().map_or_else(nothing, Ok)?);
-        }
+        let nothing = || -> Result<Tensor> {
+            let (stride, shape) = (if cell.halves { 2 } else { 1 }, &nodes[0]);
+            Ok(shape.f_slice(2, None, None, stride)?.f_slice(3, None, None, stride)?.f_detach()?.f_zeros_like()?)
+        };
+        nodes.push(sum.map_or_else(nothing, Ok)?);
     }
     match stack.plan().skeleton.concatenates() && nodes.len() - inputs > 1 {
         true => Ok(Tensor::f_cat(&nodes[inputs..], 1)?),

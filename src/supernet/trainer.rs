@@ -161,7 +161,11 @@ impl Trainer for SupernetTrainer {
     }
 
     fn group(&self) -> usize {
-        GROUP * self.crew.size()
+        match self.crew.size() {
+            1 => GROUP,
+            // Twice as many, for each is scored in ever smaller pieces.
+            size => 2 * GROUP * size,
+        }
     }
 
     fn alone(&self) -> bool {
@@ -231,10 +235,13 @@ impl Trainer for SupernetTrainer {
         difference: Option<Difference>,
         control: &dyn Control,
     ) -> Result<Vec<Judged>> {
-        let own = self.crew.part(candidates.len());
-        let judged = self.own_scores(seed, round, &candidates[own.clone()], difference, control);
-        let numbers = |(at, judged): (usize, Judged)| [(2 * at, judged.accuracy), (2 * at + 1, judged.diversity)];
-        let all = self.crew.share(judged.map(|judged| own.zip(judged).flat_map(numbers).collect()), 2 * candidates.len())?;
+        let mut known = Vec::new();
+        let judged = self.crew.divide(candidates.len(), |own| {
+            let judged = self.own_scores(seed, round, &candidates[own.clone()], difference, control)?;
+            known.extend(own.zip(judged).flat_map(|(at, j)| [(2 * at, j.accuracy), (2 * at + 1, j.diversity)]));
+            Ok(())
+        });
+        let all = self.crew.share(judged.map(|()| known), 2 * candidates.len())?;
         Ok(all.chunks_exact(2).map(|pair| Judged { accuracy: pair[0], diversity: pair[1] }).collect())
     }
 }

@@ -134,12 +134,12 @@ fn paths_of_darts() {
     let space = Space::preset("darts-shared", "{}").unwrap();
     let stack = space.stack().unwrap();
     let paths = stack.paths(&vec![vec![0]; 14]);
-    let of = |from, to| paths[stack.find(0, from, to).unwrap()];
+    let of = |from, to| paths[stack.find(0, from, to).unwrap()][&from];
     let all: f64 = (0..5).map(|from| of(from, 5)).sum();
     assert_eq!(all, 16.0);
     assert_eq!([of(0, 2), of(1, 2), of(2, 3), of(0, 5), of(4, 5), of(0, 4)], [4.0, 4.0, 4.0, 1.0, 8.0, 1.0]);
     let mut without = vec![vec![0]; 14];
     without[stack.find(0, 4, 5).unwrap()].clear();
     let paths = stack.paths(&without);
-    assert_eq!([paths[stack.find(0, 0, 4).unwrap()], paths[stack.find(0, 0, 2).unwrap()]], [0.0, 2.0]);
+    assert_eq!([paths[stack.find(0, 0, 4).unwrap()][&0], paths[stack.find(0, 0, 2).unwrap()][&0]], [0.0, 2.0]);
 }

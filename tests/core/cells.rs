@@ -156,17 +156,17 @@ fn operators_by_hand() {
 
 #[test]
 fn sizes_that_are_odd_are_rounded_up() {
-    for name in ["darts-cifar", "darts-imagenet", "nas-bench-201"] {
-        let space = space(name, json!({ "cells": 3, "channels": 4, "input": { "channels": 1, "height": 27, "width": 13 } }));
-        let (height, width) = if name == "darts-imagenet" { (1, 1) } else { (7, 4) };
+    for name in ["darts-cifar", "darts-imagenet", "nas-bench-201", "pnas-cifar", "pnas-mobile"] {
+        let space = space(name, json!({ "cells": 3, "channels": 8, "input": { "channels": 1, "height": 27, "width": 13 } }));
+        let (height, width) = if ["darts-imagenet", "pnas-mobile"].contains(&name) { (1, 1) } else { (7, 4) };
         assert_eq!((space.features().height, space.features().width), (height, width), "{name}");
     }
 }
 
 #[test]
 fn json_forms_are_read_again() {
-    for name in ["darts-cifar", "darts-imagenet", "darts-shared", "nas-bench-201"] {
-        let space = space(name, json!({ "channels": 6, "input": { "channels": 1, "height": 28, "width": 28 } }));
+    for name in ["darts-cifar", "darts-imagenet", "darts-shared", "nas-bench-201", "pnas-cifar", "pnas-mobile", "pnas-imagenet"] {
+        let space = space(name, json!({ "channels": 10, "input": { "channels": 1, "height": 28, "width": 28 } }));
         assert_eq!(Space::from_json(&space.to_json()).unwrap(), space);
         assert!(space.chain().is_none() && space.cells().iter().all(|cell| cell.kind == CellKind::Edge));
     }
@@ -208,12 +208,12 @@ fn what_is_wrong_in_a_document_is_named() {
     );
     assert_eq!(
         refused(json!({ "operators": "nse-27" })),
-        at("/stack/operators", "\"nse-27\" is not a published pool of stacked cells; there are darts, nas-bench-201")
+        at("/stack/operators", "\"nse-27\" is not a published pool of stacked cells; there are darts, nas-bench-201, pnas")
     );
     assert_eq!(refused(json!({ "operators": ["sep_conv_4x4"] })).0, "/stack/operators/0");
     assert_eq!(refused(json!({ "skeleton": "nas-bench-201", "shared": true })).0, "/stack/shared");
     assert!(refused(json!({ "skeleton": "resnet" })).1.contains("unknown variant `resnet`"));
-    assert!(refused(json!({ "stem": 3 })).1.contains("unknown field `stem`"));
+    assert!(refused(json!({ "head": 3 })).1.contains("unknown field `head`"));
     // Neither goes in the other.
     let chain = r#"{"name": "c", "input": {"channels": 1, "height": 8, "width": 8}, "classes": 2, "stem": {"channels": 4, "stride": 1},
         "cells": [{"kind": "normal"}], "operators": ["sep_conv_3x3"], "tail": {"channels": 8}}"#;

@@ -1,8 +1,9 @@
-//! The pure core, without torch: one file per subject. `support` and `synthetic` are what several of them share.
+//! The pure core, without torch: one file per subject. `support`, `synthetic` and `threads` are what several of them share.
 
 mod angle;
 mod arch;
 mod arrow;
+mod blocks;
 mod branches;
 mod budget;
 mod cells;
@@ -21,6 +22,7 @@ mod ensemble;
 mod environment;
 mod events;
 mod evidence;
+mod exact;
 mod export;
 mod fitness;
 mod front_under;
@@ -54,6 +56,7 @@ mod strided;
 mod support;
 mod synthetic;
 mod tensorboard;
+mod threads;
 mod told;
 mod told_learning;
 mod told_resume;

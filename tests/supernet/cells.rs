@@ -13,9 +13,14 @@ use std::sync::Arc;
 use tch::{CModule, Kind, Tensor};
 
 fn space(skeleton: &str, side: u32, changes: Value) -> Arc<Space> {
-    let inputs = if skeleton == "nas-bench-201" { ("nas-bench-201", 1, 3) } else { ("darts", 3, 2) };
+    let inputs = match skeleton {
+        "nas-bench-201" => ("nas-bench-201", 1, 3),
+        "darts-cifar" | "darts-imagenet" => ("darts", 3, 2),
+        _ => ("pnas", 3, 2),
+    };
+    let channels = if skeleton == "pnas-imagenet" { 8 } else { 4 };
     let mut document = json!({ "name": skeleton, "input": { "channels": if side == 12 { 1 } else { 2 }, "height": side, "width": side },
-        "classes": 3, "stack": { "skeleton": skeleton, "channels": 4, "cells": inputs.1, "nodes": inputs.2, "operators": inputs.0 } });
+        "classes": 3, "stack": { "skeleton": skeleton, "channels": channels, "cells": inputs.1, "nodes": inputs.2, "operators": inputs.0 } });
     for (key, value) in changes.as_object().unwrap() {
         document["stack"][key] = value.clone();
     }
@@ -35,7 +40,7 @@ fn train(space: &Arc<Space>, architecture: &Architecture, images: &Dataset, opti
 }
 
 /// On images of 9x9 with two channels: every operator of DARTS; none in a whole node of a cell that halves; an edge that leads to nothing;
-/// an input that nothing reads, the last cell's among them; nothing at all.
+/// an input that nothing reads, the last cell's among them; nothing at all. Blocks: every operator of PNAS behind every change of size and channels.
 pub fn models(images: &Dataset) -> Vec<Model> {
     let options = options(json!({ "train": { "epochs": 1, "batch": 12, "augment": { "pad": 0 } }, "calibration": 24 }));
     let darts = space("darts-cifar", 9, json!({}));
@@ -53,7 +58,13 @@ pub fn models(images: &Dataset) -> Vec<Model> {
         (darts.cells().iter().enumerate()).map(|(edge, _)| if [0, 2, 5, 7].contains(&edge) { vec![2] } else { vec![] }).collect(),
     );
     let bare = Architecture::new(&darts, vec![vec![]; darts.cells().len()]);
-    [(darts.clone(), several), (deep, empty), (bench, dead), (darts.clone(), unread), (darts, bare)]
+    let blocks = space("pnas-imagenet", 9, json!({ "nodes": 4 }));
+    let of_blocks = Architecture::from_genotype(
+        &blocks,
+        "Genotype(normal=[('identity', 0), ('conv_7x1_1x7', 0), ('max_pool_3x3', 0), ('sep_conv_7x7', 0), ('avg_pool_3x3', 0), \
+         ('dil_conv_3x3', 0), ('identity', 1), ('max_pool_3x3', 4)])",
+    );
+    [(darts.clone(), several), (deep, empty), (bench, dead), (darts.clone(), unread), (darts, bare), (blocks, of_blocks)]
         .map(|(space, a)| train(&space, &a.unwrap(), images, &options))
         .into()
 }
@@ -158,6 +169,31 @@ impl ByHand {
         }
         self.classify(&last)
     }
+
+    /// Three cells as above, of three blocks. 2: sep 3x3 of 0, identity of 1. 3: max pool of 2, dil 3x3 of 0. 4: dil 3x3 of 1 twice, with
+    /// weights of their own.
+    fn blocks(&self, images: &Tensor) -> Tensor {
+        let stem = self.norm(&self.conv(images, "stem0.conv", 1, 1, 1), "stem0.conv.bn");
+        let (mut earlier, mut last) = (stem.shallow_clone(), stem);
+        for cell in 0..3 {
+            let stride = if cell > 0 { 2 } else { 1 };
+            let before = |number: u32| format!("cell{cell}.before{number}");
+            let zero =
+                if cell == 2 { self.halve(&earlier, &before(0)) } else { self.rcb(&earlier, &format!("{}.conv", before(0)), 1) };
+            let one = self.rcb(&last, &format!("{}.conv", before(1)), 1);
+            let side = |from: u32, to: &str, name: &str| format!("cell{cell}.edge{from}_{to}.{name}");
+            let identity = match stride {
+                1 => one.shallow_clone(),
+                _ => self.rcb(&one, &side(1, "2b", "identity.conv"), 2),
+            };
+            let two = self.sep(&zero, &side(0, "2a", "sep_conv_3x3"), stride) + identity;
+            let pooled = two.max_pool2d([3, 3], [1, 1], [1, 1], [1, 1], false);
+            let three = pooled + self.dil(&zero, &side(0, "3b", "dil_conv_3x3"), stride);
+            let four = ["4a", "4b"].map(|to| self.dil(&one, &side(1, to, "dil_conv_3x3"), stride));
+            (earlier, last) = (last, Tensor::cat(&[two, three, &four[0] + &four[1]], 1));
+        }
+        self.classify(&last.relu())
+    }
 }
 
 fn normalised(images: &Dataset, by: &Normalisation) -> Tensor {
@@ -170,7 +206,7 @@ fn normalised(images: &Dataset, by: &Normalisation) -> Tensor {
 /// A network that is written out by hand.
 type Written = (Arc<Space>, Architecture, fn(&ByHand, &Tensor) -> Tensor);
 
-fn written_out() -> [Written; 2] {
+fn written_out() -> [Written; 3] {
     let bench = space("nas-bench-201", 12, json!({}));
     let text = "|nor_conv_3x3~0|+|nor_conv_1x1~0|skip_connect~1|+|avg_pool_3x3~0|none~1|nor_conv_1x1~2|";
     let of_bench = Architecture::from_genotype(&bench, text).unwrap();
@@ -178,7 +214,12 @@ fn written_out() -> [Written; 2] {
     let index = |name: &str| vec![darts.cells()[0].find(&name.parse().unwrap()).unwrap()];
     let edges = ["sep_conv_3x3", "skip_connect", "dil_conv_3x3", "max_pool_3x3", "skip_connect"].map(index);
     let of_darts = Architecture::new(&darts, edges.into()).unwrap();
-    [(bench, of_bench, ByHand::bench), (darts, of_darts, ByHand::darts)]
+    let pnas = space("pnas-cifar", 12, json!({ "nodes": 3 }));
+    let text =
+        "Genotype(normal=[('sep_conv_3x3', 0), ('identity', 1), ('max_pool_3x3', 2), ('dil_conv_3x3', 0), ('dil_conv_3x3', 1), \
+                ('dil_conv_3x3', 1)])";
+    let of_pnas = Architecture::from_genotype(&pnas, text).unwrap();
+    [(bench, of_bench, ByHand::bench), (darts, of_darts, ByHand::darts), (pnas, of_pnas, ByHand::blocks)]
 }
 
 /// The same as written out, as TorchScript in another reader, and as the model evaluates; read back it is the same model.
@@ -219,7 +260,7 @@ fn they_learn_and_repeat_themselves() {
 /// From a file after a cancel: the same bits. And from a model: its weights are where the training begins.
 #[test]
 fn a_training_goes_on() {
-    let (images, [_, (space, architecture, _)]) = (stripes(120, 1), written_out());
+    let (images, [_, (space, architecture, _), _]) = (stripes(120, 1), written_out());
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("training.nse");
     let recipe = json!({ "epochs": 2, "batch": 32, "lr": 0.1 });
@@ -245,7 +286,7 @@ fn a_training_goes_on() {
 
 #[test]
 fn what_they_have_not_is_said() {
-    let [(space, architecture, _), _] = written_out();
+    let [(space, architecture, _), ..] = written_out();
     let excited = options(json!({ "variant": { "squeeze_excitation": true } }));
     let refused = Model::train(space, &architecture, &stripes(60, 1), &excited, &Silent, &|_| ());
     assert!(matches!(refused, Err(Error::UnsupportedSpace { what: "squeeze-excitation", .. })));

@@ -69,7 +69,7 @@ fn products_are_those_of_all_cells() {
         for (place, edge) in stack.edges().iter().enumerate() {
             let own: Vec<String> = (stack.layers().iter().enumerate())
                 .filter(|(_, layer)| matches!(layer, nse::space::stack::Layer::Cell(cell) if cell.graph == edge.graph))
-                .map(|(i, _)| format!("cell{i}.edge{}_{}.", edge.from, edge.to))
+                .map(|(i, _)| format!("cell{i}.edge{}_{}.", edge.from.unwrap(), edge.to))
                 .collect();
             for (operator, parts) in &compared.cells[place] {
                 let label = format!("{}.", space.cells()[place].operators[usize::from(*operator)]);

@@ -21,6 +21,8 @@ mod score;
 mod shrink;
 mod store;
 mod support;
+#[path = "../core/threads.rs"]
+mod threads;
 mod training;
 mod training_kill;
 mod two_path;

@@ -71,8 +71,11 @@ impl<'a> Weighed<'a> {
         let paths = self.space.stack().map(|stack| stack.paths(architecture.cells()));
         let mut sum = self.ends;
         for (cell, open) in architecture.cells().iter().enumerate() {
-            let times = paths.as_ref().map_or(1.0, |paths| paths[cell]);
-            open.iter().filter_map(|o| self.cells[cell].get(o)).for_each(|part| sum = sum + part.times(times));
+            let times = |o: u16| match (&paths, self.space.stack()) {
+                (Some(paths), Some(stack)) => paths[cell].get(&stack.from(cell, o)).copied().unwrap_or(0.0),
+                _ => 1.0,
+            };
+            open.iter().filter_map(|o| Some((*o, self.cells[cell].get(o)?))).for_each(|(o, part)| sum = sum + part.times(times(o)));
             if open.is_empty() && paths.is_none() {
                 sum = sum + self.skipped[cell];
             }
@@ -87,10 +90,10 @@ fn fixed(space: &Space, cell: usize, operator: u16, identity: bool) -> f64 {
     let Some(stack) = space.stack() else { return 0.0 };
     let squares = |(steps, input): &(Vec<Step>, Shape)| match steps[..] {
         [] if identity => f64::from(input.channels),
-        [Step::Pool(pool)] => f64::from(input.channels) / f64::from(pool.kernel * pool.kernel),
+        [Step::Pool(pool), ..] => f64::from(input.channels) / f64::from(pool.kernel * pool.kernel),
         _ => 0.0,
     };
-    stack.work(cell, &space.cells()[cell].operators[usize::from(operator)]).iter().map(squares).sum()
+    stack.work(cell, operator, &space.cells()[cell].operators[usize::from(operator)]).iter().map(squares).sum()
 }
 
 impl Scorer for Angle {

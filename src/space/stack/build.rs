@@ -6,21 +6,22 @@ use crate::space::{Convolution, Shape, Step};
 
 impl Stack {
     pub(in crate::space) fn new(plan: Plan, input: Shape) -> Self {
-        let names: &[&'static str] = match (plan.skeleton, plan.shared) {
-            (Skeleton::NasBench201, _) | (_, true) => &["cell"],
-            _ => &["normal", "reduce"],
+        let names: &[&'static str] = match plan.skeleton.alike() || plan.shared {
+            true => &["cell"],
+            false => &["normal", "reduce"],
         };
         let inputs = plan.skeleton.inputs();
         let (mut graphs, mut edges) = (Vec::new(), Vec::new());
         for (graph, name) in names.iter().enumerate() {
             graphs.push(Graph { name, first: edges.len() });
             let nodes = inputs..inputs + plan.nodes;
-            edges.extend(nodes.flat_map(|to| (0..to).map(move |from| Edge { graph, from, to })));
+            let froms = |to| if plan.skeleton.blocks() { vec![None; 2] } else { (0..to).map(Some).collect() };
+            edges.extend(nodes.flat_map(|to| froms(to).into_iter().map(move |from| Edge { graph, from, to })));
         }
         let mut builder = Builder { plan, outputs: vec![input], stem: Vec::new(), layers: Vec::new() };
         let tail = match plan.skeleton {
             Skeleton::NasBench201 => builder.stages(),
-            Skeleton::DartsCifar | Skeleton::DartsImageNet => builder.pairs(graphs.len() - 1),
+            _ => builder.pairs(graphs.len() - 1),
         };
         let features = builder.last();
         Stack { plan, graphs, edges, stem: builder.stem, layers: builder.layers, tail, input, features }
@@ -45,29 +46,42 @@ impl Builder {
         self.stem.push(part);
     }
 
-    /// Of DARTS. `reduce`: which graph halves the size.
+    /// Of DARTS and PNAS. `reduce`: which graph halves the size.
     fn pairs(&mut self, reduce: usize) -> Vec<Step> {
-        let Plan { skeleton, mut channels, cells, nodes, .. } = self.plan;
+        let Plan { skeleton, channels, cells, nodes, stem, .. } = self.plan;
         let image = self.last().channels;
-        let deep = skeleton == Skeleton::DartsImageNet;
-        if deep {
-            let first = conv3("conv1", image, channels / 2, 2);
-            self.stem(vec![Step::Convolve(first), Step::Convolve(conv3("conv2", channels / 2, channels, 2).linear())]);
-            self.stem(vec![Step::Activate, Step::Convolve(conv3("conv3", channels, channels, 2).linear())]);
-        } else {
-            self.stem(vec![Step::Convolve(conv3("conv", image, 3 * channels, 1).linear())]);
+        let conv = |channels| conv3("conv", image, channels, 1).linear();
+        match skeleton {
+            Skeleton::DartsImageNet => {
+                let first = conv3("conv1", image, channels / 2, 2);
+                self.stem(vec![Step::Convolve(first), Step::Convolve(conv3("conv2", channels / 2, channels, 2).linear())]);
+                self.stem(vec![Step::Activate, Step::Convolve(conv3("conv3", channels, channels, 2).linear())]);
+            }
+            Skeleton::PnasImageNet => self.stem(vec![Step::Convolve(conv(stem).stride([2, 2]).inside())]),
+            _ => self.stem(vec![Step::Convolve(conv(stem))]),
+        }
+        if self.stem.len() < 2 {
             self.outputs[0] = self.last();
         }
-        let mut halved = deep;
-        for i in 0..cells {
-            let halves = i == cells / 3 || i == 2 * cells / 3;
-            channels *= 1 + u32::from(halves);
+        // Channels, and whether the size is halved.
+        let mut sizes = Vec::new();
+        if skeleton == Skeleton::PnasImageNet {
+            sizes.extend([(channels / 4, true), (channels / 2, true)]);
+        }
+        let halvings = |i| u32::from(i >= cells / 3) + u32::from(i >= 2 * cells / 3);
+        sizes.extend((0..cells).map(|i| (channels << halvings(i), i == cells / 3 || i == 2 * cells / 3)));
+        let mut halved = skeleton == Skeleton::DartsImageNet;
+        for (i, (channels, halves)) in sizes.into_iter().enumerate() {
             let [earlier, last] = [self.outputs[self.outputs.len() - 2], self.last()];
             let whole = |from: Shape| {
                 vec![Step::Activate, Step::Convolve(Convolution::pointwise("conv", from.channels, channels).linear())]
             };
-            let from_earlier =
-                if halved { vec![Step::Activate, Step::halve(earlier.channels, channels)] } else { whole(earlier) };
+            let from_earlier = match halved {
+                true => vec![Step::Activate, Step::halve(earlier.channels, channels)],
+                // As in the published code, whose first cell has no cell before the one before it.
+                false if i == 0 && skeleton == Skeleton::PnasImageNet => Vec::new(),
+                false => whole(earlier),
+            };
             let input = Shape { channels, ..last };
             let size = if halves { input.size().map(|side| side.div_ceil(2)) } else { input.size() };
             let output = Shape { channels: channels * nodes, height: size[0], width: size[1] };
@@ -76,7 +90,11 @@ impl Builder {
             self.outputs.push(output);
             halved = halves;
         }
-        Vec::new()
+        if skeleton.blocks() {
+            vec![Step::Activate]
+        } else {
+            Vec::new()
+        }
     }
 
     /// Of NAS-Bench-201.

@@ -27,6 +27,9 @@ pub(in crate::space) struct StackDocument {
     pub operators: CellOperators,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub shared: bool,
+    /// Channels of the first convolution, of `pnas-imagenet` only; default: a third of `channels`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stem: Option<u32>,
 }
 
 /// A published pool by name, or names of operators; "none" among them: an edge may be empty.
@@ -47,7 +50,7 @@ pub struct CellPool {
 /// No operator.
 const NONE: &str = "none";
 
-pub static CELL_POOLS: [CellPool; 2] = [
+pub static CELL_POOLS: [CellPool; 3] = [
     CellPool {
         name: "darts",
         description: "none, pools, skip, separable and dilated convolutions",
@@ -66,6 +69,20 @@ pub static CELL_POOLS: [CellPool; 2] = [
         name: "nas-bench-201",
         description: "none, skip, two dense convolutions, average pool",
         operators: &[NONE, "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3"],
+    },
+    CellPool {
+        name: "pnas",
+        description: "identity, pools, separable and dilated convolutions, a dense 1x7 and 7x1",
+        operators: &[
+            "identity",
+            "sep_conv_3x3",
+            "sep_conv_5x5",
+            "sep_conv_7x7",
+            "conv_7x1_1x7",
+            "avg_pool_3x3",
+            "max_pool_3x3",
+            "dil_conv_3x3",
+        ],
     },
 ];
 
@@ -98,6 +115,9 @@ impl CellOperators {
                 continue;
             }
             let operator: Operator = name.parse().map_err(|reason| wrong(at.clone(), reason))?;
+            if operator.from.is_some() {
+                return Err(wrong(at, format!("{name}: of which node is what an architecture says, not a space")));
+            }
             if !operator.is_edge() {
                 return Err(wrong(at, format!("{name} is an operator of a chain; on an edge there are those like sep_conv_3x3")));
             }
@@ -115,35 +135,57 @@ impl Space {
         let StackSpaceDocument { name, input, classes, stack } = document;
         let input = input.read()?;
         within("/classes", *classes, 2..=1_000_000)?;
-        within("/stack/channels", stack.channels, 2..=4096)?;
-        // Below three, a cell at a third and one at two thirds would be all there is.
-        let least = if stack.skeleton == Skeleton::NasBench201 { 1 } else { 3 };
-        within("/stack/cells", stack.cells, least..=100)?;
-        within("/stack/nodes", stack.nodes, 1..=12)?;
-        if stack.shared && stack.skeleton == Skeleton::NasBench201 {
-            return Err(json::out_of_range(DOCUMENT, "/stack/shared", "this skeleton has one kind of cells anyway"));
-        }
-        let Candidates { operators, may_be_empty } = stack.operators.resolve("/stack/operators")?;
         let StackDocument { skeleton, channels, cells, nodes, shared, .. } = *stack;
-        let stack = Stack::new(Plan { skeleton, channels, cells, nodes, shared }, input);
+        let wrong = |at: &str, reason: &str| Err(json::out_of_range(DOCUMENT, at, reason));
+        let inside = skeleton == Skeleton::PnasImageNet;
+        // The first cells of that one have a quarter of them.
+        within("/stack/channels", channels, if inside { 8 } else { 2 }..=4096)?;
+        // Below three, a cell at a third and one at two thirds would be all there is.
+        within("/stack/cells", cells, if skeleton == Skeleton::NasBench201 { 1 } else { 3 }..=100)?;
+        within("/stack/nodes", nodes, 1..=12)?;
+        if shared && skeleton.alike() {
+            return wrong("/stack/shared", "this skeleton has one kind of cells anyway");
+        }
+        if inside && input.height.min(input.width) < 3 {
+            return wrong("/input", "a convolution of 3x3 does not fit inside");
+        }
+        let stem = match (stack.stem, skeleton) {
+            (None, Skeleton::DartsCifar) => 3 * channels,
+            (None, Skeleton::PnasImageNet) => channels.div_ceil(3),
+            (None, _) => channels,
+            (Some(stem), Skeleton::PnasImageNet) => stem,
+            (Some(_), _) => return wrong("/stack/stem", "only pnas-imagenet has a first convolution of any width"),
+        };
+        within("/stack/stem", stem, 1..=65_536)?;
+        let Candidates { operators, may_be_empty } = stack.operators.resolve("/stack/operators")?;
+        if may_be_empty && skeleton.blocks() {
+            return wrong("/stack/operators", "none: a block has an operator on each side");
+        }
+        let count = operators.len() as u32;
+        let stack = Stack::new(Plan { skeleton, channels, cells, nodes, operators: count, stem, shared }, input);
         let cell = |(i, edge): (usize, &super::Edge)| {
-            let (stride, input) = stack.repetitions(i).next().map_or((1, input), |first| first.edge(edge));
-            Cell { kind: CellKind::Edge, input, stride, channels: input.channels, operators: operators.clone(), may_be_empty }
+            let first = stack.repetitions(i).next();
+            let (stride, input) =
+                first.map_or((1, input), |cell| edge.from.map_or((cell.gets(0).0, cell.input), |from| cell.gets(from)));
+            let operators = stack.candidates(edge, &operators);
+            Cell { kind: CellKind::Edge, input, stride, channels: input.channels, operators, may_be_empty }
         };
         let cells = stack.edges().iter().enumerate().map(cell).collect();
         Ok(Space { name: name.clone(), input, classes: *classes, cells, body: Body::Stack(stack) })
     }
 
     pub(in crate::space) fn stack_document(&self, stack: &Stack) -> StackSpaceDocument {
-        let Plan { skeleton, channels, cells, nodes, shared } = stack.plan;
+        let Plan { skeleton, channels, cells, nodes, operators, stem, shared } = stack.plan;
         let none = self.cells.first().filter(|cell| cell.may_be_empty).map(|_| NONE.to_owned());
-        let named = self.cells.first().map_or(&[][..], |cell| &cell.operators).iter().map(Operator::to_string);
+        let first = self.cells.first().map_or(&[][..], |cell| &cell.operators).iter().take(operators as usize);
+        let named = first.map(|operator| operator.from(None).to_string());
         let operators = CellOperators::Listed(none.into_iter().chain(named).collect());
+        let stem = (skeleton == Skeleton::PnasImageNet).then_some(stem);
         StackSpaceDocument {
             name: self.name.clone(),
             input: ShapeDocument::of(self.input),
             classes: self.classes,
-            stack: StackDocument { skeleton, channels, cells, nodes, operators, shared },
+            stack: StackDocument { skeleton, channels, cells, nodes, operators, shared, stem },
         }
     }
 }

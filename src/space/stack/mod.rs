@@ -13,6 +13,8 @@ use super::step::output;
 use super::{Operator, Shape, Step};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::ops::Range;
 
 /// How cells are joined to a network, as in published code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -28,15 +30,32 @@ pub enum Skeleton {
     /// and twice the channels between two stages; batch-norm and an activation at the end.
     #[serde(rename = "nas-bench-201")]
     NasBench201,
+    /// A 3x3 convolution; cells as in `darts-cifar`, of one kind, made of blocks; an activation at the end.
+    #[serde(rename = "pnas-cifar")]
+    PnasCifar,
+    /// The same behind a 3x3 convolution of stride 2 that stays inside the image, and two more cells that halve the size, of a quarter and of
+    /// half the channels.
+    #[serde(rename = "pnas-imagenet")]
+    PnasImageNet,
 }
 
 impl Skeleton {
     /// Cells before it that a cell reads: the first nodes of its graph.
     pub fn inputs(self) -> u32 {
         match self {
-            Skeleton::DartsCifar | Skeleton::DartsImageNet => 2,
             Skeleton::NasBench201 => 1,
+            Skeleton::DartsCifar | Skeleton::DartsImageNet | Skeleton::PnasCifar | Skeleton::PnasImageNet => 2,
         }
+    }
+
+    /// Whether a node is a block: the sum of two operators, each of any node before it. Else every node has an edge from every one before.
+    pub fn blocks(self) -> bool {
+        matches!(self, Skeleton::PnasCifar | Skeleton::PnasImageNet)
+    }
+
+    /// Whether all cells are of one kind, whatever is wanted.
+    pub fn alike(self) -> bool {
+        !matches!(self, Skeleton::DartsCifar | Skeleton::DartsImageNet)
     }
 
     /// Whether a cell gives all its own nodes, one behind the other, or the last one.
@@ -53,8 +72,12 @@ pub struct Plan {
     pub channels: u32,
     /// In the whole network; of NAS-Bench-201's skeleton in each stage.
     pub cells: u32,
-    /// Of a cell, without those that it reads. Every node has an edge from every one before it.
+    /// Of a cell, without those that it reads.
     pub nodes: u32,
+    /// Operators to choose from.
+    pub operators: u32,
+    /// Channels of the first convolution, where they are not those of the first cells.
+    pub stem: u32,
     /// Whether the cells that halve the size are the same as the others (as in ABS).
     pub shared: bool,
 }
@@ -67,11 +90,12 @@ pub struct Graph {
     pub first: usize,
 }
 
-/// An edge of a graph, from node to node. Nodes count from 0, those that are read from outside first.
+/// An edge of a graph, to a node. Nodes count from 0, those that are read from outside first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Edge {
     pub graph: usize,
-    pub from: u32,
+    /// None: a side of a block, whose operators say which node they get.
+    pub from: Option<u32>,
     pub to: u32,
 }
 
@@ -92,7 +116,7 @@ pub struct Repetition {
     pub graph: usize,
     /// What happens to each of the cells that it reads, the earlier one first, and their shapes.
     pub before: Vec<(Vec<Step>, Shape)>,
-    /// Of its first nodes.
+    /// Of its first nodes, but those that are read as they are.
     pub input: Shape,
     /// Whether edges from outside have stride 2.
     pub halves: bool,
@@ -113,14 +137,18 @@ pub struct Stack {
 }
 
 impl Repetition {
-    /// Stride of an edge and the shape that it gets.
-    pub fn edge(&self, edge: &Edge) -> (u32, Shape) {
-        let outside = edge.from < self.before.len() as u32;
-        match self.halves {
-            true if outside => (2, self.input),
-            true => (1, Shape { channels: self.input.channels, ..self.output }),
-            false => (1, self.input),
+    /// Stride of an operator that gets node `from`, and the shape of that node.
+    pub fn gets(&self, from: u32) -> (u32, Shape) {
+        match self.before.get(from as usize) {
+            Some((steps, shape)) => (if self.halves { 2 } else { 1 }, if steps.is_empty() { *shape } else { self.input }),
+            None => (1, self.node()),
         }
+    }
+
+    /// What an operator that gets node `from` does, and the shape that it gets.
+    pub fn work(&self, from: u32, operator: &Operator) -> (Vec<Step>, Shape) {
+        let (stride, input) = self.gets(from);
+        (operator.steps([input.channels, self.input.channels], stride), input)
     }
 
     /// Of its own nodes.
@@ -144,15 +172,53 @@ impl Stack {
         &self.edges
     }
 
-    /// Index of an edge.
+    /// Index of an edge between two nodes.
     pub fn find(&self, graph: usize, from: u32, to: u32) -> Option<usize> {
-        self.edges.iter().position(|edge| *edge == Edge { graph, from, to })
+        self.edges.iter().position(|edge| *edge == Edge { graph, from: Some(from), to })
     }
 
-    /// "normal 0->2": for people.
+    /// The nodes of a graph that have edges, in their order: the indices of these.
+    pub fn nodes(&self, graph: usize) -> impl Iterator<Item = Range<usize>> + '_ {
+        let mut first = self.graphs[graph].first;
+        self.edges[first..].chunk_by(|a, b| (a.graph, a.to) == (b.graph, b.to)).map_while(move |edges| {
+            let node = first..first + edges.len();
+            first = node.end;
+            (edges[0].graph == graph).then_some(node)
+        })
+    }
+
+    /// The node that an operator of an edge gets.
+    pub fn from(&self, edge: usize, operator: u16) -> u32 {
+        self.edges[edge].from.unwrap_or(u32::from(operator) / self.plan.operators)
+    }
+
+    /// What may stand on an edge, if these are the operators to choose from.
+    pub(super) fn candidates(&self, edge: &Edge, operators: &[Operator]) -> Vec<Operator> {
+        match edge.from {
+            Some(_) => operators.to_vec(),
+            None => (0..edge.to).flat_map(|from| operators.iter().map(move |operator| operator.from(Some(from)))).collect(),
+        }
+    }
+
+    /// "a" or "b", which side of a block this is; nothing of other edges.
+    fn side(&self, edge: usize) -> &'static str {
+        match self.edges[edge] {
+            Edge { from: Some(_), .. } => "",
+            Edge { graph, .. } => ["a", "b"][(edge - self.graphs[graph].first) % 2],
+        }
+    }
+
+    /// "normal 0->2", "cell 2a": for people.
     pub fn label(&self, edge: usize) -> String {
         let Edge { graph, from, to } = self.edges[edge];
-        format!("{} {from}->{to}", self.graphs[graph].name)
+        let from = from.map_or(String::new(), |from| format!("{from}->"));
+        format!("{} {from}{to}{}", self.graphs[graph].name, self.side(edge))
+    }
+
+    /// "edge0_2.sep_conv_3x3", "edge0_2a.sep_conv_3x3": what the weights of an operator are called.
+    pub fn path(&self, edge: usize, index: u16, operator: &Operator) -> String {
+        let (from, to) = (self.from(edge, index), self.edges[edge].to);
+        format!("edge{from}_{to}{}.{}", self.side(edge), operator.from(None))
     }
 
     pub fn stem(&self) -> &[Vec<Step>] {
@@ -183,7 +249,7 @@ impl Stack {
             // Later nodes first: an edge goes on to them only.
             for (i, edge) in self.edges.iter().enumerate().rev().filter(|(_, edge)| edge.graph == graph) {
                 match used[edge.to as usize] {
-                    true => used[edge.from as usize] |= !alive[i].is_empty(),
+                    true => alive[i].iter().for_each(|operator| used[self.from(i, *operator) as usize] = true),
                     false => alive[i].clear(),
                 }
             }
@@ -191,20 +257,27 @@ impl Stack {
         alive
     }
 
-    /// For every edge, the paths over edges that are not empty, from what a cell reads to its last node, that it is part of.
-    pub fn paths(&self, open: &[Vec<u16>]) -> Vec<f64> {
+    /// For every edge, and the nodes that its operators get, the paths from what a cell reads to its last node that it is part of. An edge is
+    /// on a path as a whole: several operators of one node do not make several paths.
+    pub fn paths(&self, open: &[Vec<u16>]) -> Vec<BTreeMap<u32, f64>> {
         let inputs = self.plan.skeleton.inputs() as usize;
         let nodes = inputs + self.plan.nodes as usize;
-        let mut paths = vec![0.0; self.edges.len()];
+        let froms = |(i, operators): (usize, &Vec<u16>)| operators.iter().map(|o| (self.from(i, *o), 0.0)).collect();
+        let mut paths: Vec<BTreeMap<u32, f64>> = open.iter().enumerate().map(froms).collect();
         for graph in 0..self.graphs.len() {
-            let own = || self.edges.iter().enumerate().filter(move |(i, edge)| edge.graph == graph && !open[*i].is_empty());
+            let steps = |(i, from): (usize, &BTreeMap<u32, f64>)| {
+                from.keys().map(|from| (*from as usize, self.edges[i].to as usize)).collect::<Vec<_>>()
+            };
+            let own = paths.iter().enumerate().filter(|(i, _)| self.edges[*i].graph == graph);
+            let own: Vec<(usize, usize)> = own.flat_map(steps).collect();
             let (mut to, mut on) = (vec![0.0; nodes], vec![0.0; nodes]);
             to[..inputs].fill(1.0);
             on[nodes - 1] = 1.0;
-            own().for_each(|(_, edge)| to[edge.to as usize] += to[edge.from as usize]);
-            let backwards: Vec<_> = own().collect();
-            backwards.iter().rev().for_each(|(_, edge)| on[edge.from as usize] += on[edge.to as usize]);
-            own().for_each(|(i, edge)| paths[i] = to[edge.from as usize] * on[edge.to as usize]);
+            own.iter().for_each(|step| to[step.1] += to[step.0]);
+            own.iter().rev().for_each(|step| on[step.0] += on[step.1]);
+            for (edge, paths) in self.edges.iter().zip(&mut paths).filter(|(edge, _)| edge.graph == graph) {
+                paths.iter_mut().for_each(|(from, paths)| *paths = to[*from as usize] * on[edge.to as usize]);
+            }
         }
         paths
     }
@@ -219,12 +292,9 @@ impl Stack {
     }
 
     /// What an operator of an edge does in each of those cells, and the shape that it gets there.
-    pub fn work(&self, edge: usize, operator: &Operator) -> Vec<(Vec<Step>, Shape)> {
-        let work = |cell: &Repetition| {
-            let (stride, input) = cell.edge(&self.edges[edge]);
-            (operator.steps(input.channels, stride), input)
-        };
-        self.repetitions(edge).map(work).collect()
+    pub fn work(&self, edge: usize, index: u16, operator: &Operator) -> Vec<(Vec<Step>, Shape)> {
+        let from = self.from(edge, index);
+        self.repetitions(edge).map(|cell| cell.work(from, operator)).collect()
     }
 
     /// What every network has, whatever is chosen: chains of steps, and the shape that each gets.

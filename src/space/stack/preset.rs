@@ -21,6 +21,7 @@ struct Preset {
     nodes: u32,
     operators: CellOperators,
     shared: bool,
+    stem: Option<u32>,
 }
 
 /// What may be given of it.
@@ -35,6 +36,7 @@ struct Overrides {
     nodes: Option<u32>,
     operators: Option<CellOperators>,
     shared: Option<bool>,
+    stem: Option<u32>,
 }
 
 struct Named {
@@ -44,36 +46,76 @@ struct Named {
     /// Channels and number of cells.
     size: [u32; 2],
     shared: bool,
+    /// Height and width of an image.
+    side: u32,
+    classes: u32,
+    /// Of the first convolution, where the skeleton leaves it open.
+    stem: Option<u32>,
 }
 
-static PRESETS: [Named; 4] = [
-    Named {
-        name: "darts-cifar",
-        description: "stacked cells as DARTS on CIFAR-10: 32x32x3, 10 classes, 20 cells of 36 channels, two kinds of cells",
-        skeleton: Skeleton::DartsCifar,
-        size: [36, 20],
-        shared: false,
-    },
-    Named {
-        name: "darts-imagenet",
-        description: "the same on ImageNet: 224x224x3, 1000 classes, 14 cells of 48 channels",
-        skeleton: Skeleton::DartsImageNet,
-        size: [48, 14],
-        shared: false,
-    },
+const CIFAR: Named = Named {
+    name: "darts-cifar",
+    description: "stacked cells as DARTS on CIFAR-10: 32x32x3, 10 classes, 20 cells of 36 channels, two kinds of cells",
+    skeleton: Skeleton::DartsCifar,
+    size: [36, 20],
+    shared: false,
+    side: 32,
+    classes: 10,
+    stem: None,
+};
+
+const IMAGENET: Named = Named {
+    name: "darts-imagenet",
+    description: "the same on ImageNet: 224x224x3, 1000 classes, 14 cells of 48 channels",
+    skeleton: Skeleton::DartsImageNet,
+    size: [48, 14],
+    side: 224,
+    classes: 1000,
+    ..CIFAR
+};
+
+const MOBILE: Named = Named {
+    name: "pnas-mobile",
+    description: "the same on ImageNet: 224x224x3, 1001 classes, 9 cells of 54 channels and two in front",
+    skeleton: Skeleton::PnasImageNet,
+    size: [54, 9],
+    side: 224,
+    classes: 1001,
+    stem: Some(32),
+    ..CIFAR
+};
+
+static PRESETS: [Named; 7] = [
+    CIFAR,
+    IMAGENET,
     Named {
         name: "darts-shared",
         description: "darts-imagenet with one kind of cells for both, as ABS shrinks it",
-        skeleton: Skeleton::DartsImageNet,
-        size: [48, 14],
         shared: true,
+        ..IMAGENET
     },
     Named {
         name: "nas-bench-201",
         description: "stacked cells as in NAS-Bench-201: 32x32x3, 10 classes, 3 stages of 5 cells, 16 channels",
         skeleton: Skeleton::NasBench201,
         size: [16, 5],
-        shared: false,
+        ..CIFAR
+    },
+    Named {
+        name: "pnas-cifar",
+        description: "stacked cells of five blocks as in PNAS on CIFAR-10: 32x32x3, 10 classes, 9 cells of 48 channels",
+        skeleton: Skeleton::PnasCifar,
+        size: [48, 9],
+        ..CIFAR
+    },
+    MOBILE,
+    Named {
+        name: "pnas-imagenet",
+        description: "the same with 331x331x3 and 12 cells of 216 channels",
+        size: [216, 12],
+        side: 331,
+        stem: Some(96),
+        ..MOBILE
     },
 ];
 
@@ -90,8 +132,8 @@ pub fn preset(name: &str, overrides: &str) -> Option<Result<Space>> {
 impl Named {
     fn with(&self, overrides: &str) -> Result<Space> {
         let merged: Preset = preset::lay_over::<Preset, Overrides>(&self.preset(), &[], overrides)?;
-        let Preset { input, classes, skeleton, channels, cells, nodes, operators, shared } = merged;
-        let stack = StackDocument { skeleton, channels, cells, nodes, operators, shared };
+        let Preset { input, classes, skeleton, channels, cells, nodes, operators, shared, stem } = merged;
+        let stack = StackDocument { skeleton, channels, cells, nodes, operators, shared, stem };
         Space::from_stack(&StackSpaceDocument { name: self.name.into(), input, classes, stack }).map_err(|error| match error {
             Error::Config { pointer, reason, .. } => {
                 json::out_of_range(preset::DOCUMENT, pointer.strip_prefix("/stack").unwrap_or(&pointer), reason)
@@ -101,17 +143,21 @@ impl Named {
     }
 
     fn preset(&self) -> Preset {
-        let (side, classes) = if self.skeleton == Skeleton::DartsImageNet { (224, 1000) } else { (32, 10) };
-        let (pool, nodes) = if self.skeleton == Skeleton::NasBench201 { ("nas-bench-201", 3) } else { ("darts", 4) };
+        let (pool, nodes) = match self.skeleton {
+            Skeleton::NasBench201 => ("nas-bench-201", 3),
+            Skeleton::PnasCifar | Skeleton::PnasImageNet => ("pnas", 5),
+            Skeleton::DartsCifar | Skeleton::DartsImageNet => ("darts", 4),
+        };
         Preset {
-            input: ShapeDocument { channels: 3, height: side, width: side },
-            classes,
+            input: ShapeDocument { channels: 3, height: self.side, width: self.side },
+            classes: self.classes,
             skeleton: self.skeleton,
             channels: self.size[0],
             cells: self.size[1],
             nodes,
             operators: CellOperators::Published(pool.into()),
             shared: self.shared,
+            stem: self.stem,
         }
     }
 }
