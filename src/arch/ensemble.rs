@@ -50,15 +50,21 @@ impl Architecture {
         Self::ensemble(space, members.first().map(cut).unwrap_or_default(), paths)
     }
 
-    /// This architecture, checked, in a space with the same cells as its own.
-    pub fn again(&self, space: &Space) -> Result<Self> {
-        match self.paths.is_ensemble() {
+    /// Operators of every place, of which there are as many as `paths` has.
+    pub fn of_places(space: &Space, paths: Paths, places: Vec<Vec<u16>>) -> Result<Self> {
+        let spelt = Architecture { places, paths };
+        match paths.is_ensemble() {
             true => {
-                let (shared, paths) = self.parts(&self.places);
+                let (shared, paths) = spelt.parts(&spelt.places);
                 Self::ensemble(space, shared, paths)
             }
-            false => Self::new(space, self.places.clone()),
+            false => Self::new(space, spelt.places),
         }
+    }
+
+    /// This architecture, checked, in a space with the same cells as its own.
+    pub fn again(&self, space: &Space) -> Result<Self> {
+        Self::of_places(space, self.paths, self.places.clone())
     }
 
     /// That a search of networks with so many paths can have it.

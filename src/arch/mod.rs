@@ -8,6 +8,7 @@ mod genotype;
 mod paths;
 mod published;
 mod published_cells;
+mod tuple;
 mod variant;
 
 pub use blocks::{Block, Blocks};
@@ -47,6 +48,9 @@ struct ArchitectureDocument {
     /// Instead of `cells`, where they are stacked: the text of published code.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     genotype: Option<String>,
+    /// Instead of `cells` and `paths`: the list of numbers of published code.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    tuple: Option<Vec<i64>>,
 }
 
 impl Architecture {
@@ -76,6 +80,12 @@ impl Architecture {
         if let Some(name) = document.space.filter(|name| name != space.name()) {
             let reason = format!("made for the space {name:?}, not for {:?}", space.name());
             return Err(json::out_of_range(DOCUMENT, "/space", reason));
+        }
+        if let Some(numbers) = document.tuple {
+            return match document.cells.is_some() || document.paths.is_some() || document.genotype.is_some() {
+                true => Err(json::out_of_range(DOCUMENT, "/tuple", "beside another form, which says it too")),
+                false => Self::from_tuple(space, &numbers),
+            };
         }
         let read = |at: &str, cells: &[Vec<String>]| {
             let operator = |i: usize, j: usize, name: &String| {
@@ -114,7 +124,8 @@ impl Architecture {
     pub fn to_json(&self, space: &Space) -> String {
         let (cells, paths) = self.parts(&self.names(space));
         let paths = self.paths.is_ensemble().then_some(paths);
-        let document = ArchitectureDocument { space: Some(space.name().into()), cells: Some(cells), paths, genotype: None };
+        let document =
+            ArchitectureDocument { space: Some(space.name().into()), cells: Some(cells), paths, genotype: None, tuple: None };
         serde_json::to_string(&document).unwrap_or_default()
     }
 

@@ -21,7 +21,7 @@ impl Paths {
     }
 
     /// `count` paths through the `cells` of a space, of which they share the first `split`, at most all.
-    pub(super) fn parted(cells: usize, split: usize, count: usize) -> Self {
+    pub fn parted(cells: usize, split: usize, count: usize) -> Self {
         Paths { count, split: split.min(cells), cells }
     }
 

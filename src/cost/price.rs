@@ -1,7 +1,7 @@
 //! The one cost that a search is about, as whole numbers that add up exactly.
 
 use super::{CostTable, Latencies, LatencyTable};
-use crate::arch::Architecture;
+use crate::arch::{Architecture, Paths};
 use crate::error::{Error, Result};
 use crate::space::{Cell, CellKind, Space};
 use schemars::JsonSchema;
@@ -123,6 +123,18 @@ impl Prices {
 
     pub fn discount(&self) -> u64 {
         self.discounts.iter().fold(0, |sum: u64, discount| sum.saturating_add(*discount))
+    }
+
+    /// Of architectures with such paths, as if their places were the cells of a chain.
+    pub fn parted(&self, paths: Paths) -> Self {
+        let places = || (0..paths.places()).map(|place| paths.cell(place));
+        Prices {
+            metric: self.metric,
+            fixed: self.fixed.saturating_add(self.head.saturating_mul(paths.count() as u64 - 1)),
+            head: self.head,
+            discounts: places().map(|cell| self.discounts[cell]).collect(),
+            operators: places().map(|cell| self.operators[cell].clone()).collect(),
+        }
     }
 
     /// Of one operator of one cell, with its addition.

@@ -5,12 +5,14 @@
 
 mod affordable;
 mod asking;
+mod breeding;
 mod budget;
 pub mod children;
 mod collective;
 mod distinct;
 mod elsewhere;
 mod engine;
+mod ensembles;
 mod evolve;
 pub mod fitness;
 pub mod gates;
@@ -39,6 +41,7 @@ mod trainer;
 mod weighing;
 
 pub use asking::{Asked, Effect, ToldOptions};
+pub use breeding::{Breeding, Plan};
 pub use budget::{Budget, Reach};
 pub use collective::{Collective, Solo};
 pub use elsewhere::Elsewhere;

@@ -1,6 +1,7 @@
 //! The options of a search, as strict JSON with a schema. Doc comments are the help text of `nse_search_options_schema`.
 
 use super::asking::ToldOptions;
+use super::breeding::Plan;
 use super::objective::Objective;
 use super::preset;
 use super::push::PushedOptions;
@@ -39,12 +40,12 @@ pub struct SearchOptions {
     /// How many operators of a cell may be open at a time.
     #[serde(default)]
     pub branches: Branches,
-    /// How the space changes between rounds: "evolve" (NSE) or "shrink" (ABS), or an object with that name as its only key and options
-    /// below it.
+    /// How the space changes between rounds, and of what the search is: "evolve" (NSE), "shrink" (ABS), or "neas" (ensembles whose paths
+    /// share their first cells), or an object with that name as its only key and options below it.
     #[serde(default)]
     pub strategy: StrategyOptions,
-    /// What gives operators their scores: "fitness", "angle", "magnitude" or "accuracy", or an object as above. Default: what the
-    /// strategy goes by, "fitness" for evolve, "angle" for shrink.
+    /// What gives operators their scores: "fitness", "angle", "magnitude", "accuracy" or "diversity", or an object as above. Default:
+    /// what the strategy goes by, "fitness" for evolve, "angle" for shrink, "diversity" for neas.
     #[serde(default)]
     pub scorer: Option<ScorerOptions>,
     /// The cost window.
@@ -336,6 +337,29 @@ impl SearchOptions {
     pub(super) fn serves(&self, drive: Drive, space: &Space) -> Result<()> {
         let (strategy, scorer) = (self.strategy.name(), self.scorer());
         let wrong = |pointer: &str, reason: String| Err(json::out_of_range(DOCUMENT, pointer, reason));
+        let plan = self.strategy.get().ensembles();
+        if let Some(Plan { split: Some([low, high]), .. }) = plan {
+            let cells = space.cells().len();
+            if low > high || high >= cells {
+                let pointer = format!("/strategy/{strategy}/split");
+                return wrong(&pointer, format!("{low} to {high} shared cells of {cells}: at most all but one can be"));
+            }
+        }
+        if plan.is_none() && scorer.get().differs().is_some() {
+            return wrong("/scorer", format!("{} tells the paths of ensembles apart, and {strategy} has none", scorer.name()));
+        }
+        if plan.is_some() {
+            space.need_chain("an ensemble")?;
+            if scorer.get().learns() {
+                return wrong("/scorer", format!("{} is learnt along one path, and {strategy} has several", scorer.name()));
+            }
+            if drive == Drive::Pushed {
+                return wrong(
+                    "/strategy",
+                    format!("{strategy} needs images, and a search that is pushed its batches keeps none"),
+                );
+            }
+        }
         match drive {
             Drive::Told if strategy != "evolve" => {
                 wrong("/strategy", format!("{strategy} needs a supernet, and a search that is told its results has none"))

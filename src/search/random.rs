@@ -38,6 +38,8 @@ pub enum Purpose {
     DropPath = 14,
     /// Architectures by which operators are scored.
     Children = 15,
+    /// A generation of ensembles; index = how many candidates of the round were before.
+    Breeding = 16,
 }
 
 pub struct Stream(ChaCha8Rng);

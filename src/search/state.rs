@@ -17,7 +17,7 @@ impl Search {
         options.check()?;
         let costs = CostTable::new(&space);
         let prices = Prices::of(&space, &costs, options.objective.cost, latency.as_deref())?;
-        let run = Run::read(state, &space)?;
+        let run = Run::read(state, &space, options.strategy.get().paths())?;
         let scorer = options.scorer();
         let search = Search { space, latency, options, costs, prices, scorer, run, pass: Pass::default() };
         search.options.serves(search.drive(), &search.space)?;
@@ -44,10 +44,11 @@ impl Search {
 }
 
 impl Run {
-    pub(super) fn read(state: Value, space: &Space) -> Result<Self> {
+    /// `paths`: of the architectures that are searched.
+    pub(super) fn read(state: Value, space: &Space, paths: usize) -> Result<Self> {
         let wrong = |reason: String| Error::Config { document: "search state", pointer: String::new(), reason };
         let mut run: Run = serde_json::from_value(state).map_err(|e| wrong(e.to_string()))?;
-        run.fits(space).map_err(|reason| wrong(format!("of another space: {reason}")))?;
+        run.fits(space, paths).map_err(|reason| wrong(format!("of another space: {reason}")))?;
         if run.scored.is_empty() && run.told.is_none() {
             // Older states have nothing but the front.
             run.scored = run.front.clone();
@@ -55,7 +56,7 @@ impl Run {
         Ok(run)
     }
 
-    fn fits(&self, space: &Space) -> std::result::Result<(), String> {
+    fn fits(&self, space: &Space, paths: usize) -> std::result::Result<(), String> {
         self.evolution.fits(space)?;
         if self.dropped.len() != space.cells().len() {
             return Err(format!("{} cells with dropped operators", self.dropped.len()));
@@ -91,10 +92,11 @@ impl Run {
         if let Phase::Ask { told, .. } = &self.phase {
             architectures.extend(told);
         }
-        if let Phase::Weigh { children, accuracies } = &self.phase {
+        if let Phase::Weigh { children, accuracies, diversities } = &self.phase {
             let children = children.as_deref().unwrap_or_default();
-            if accuracies.len() > children.len() {
-                return Err(format!("{} accuracies of {} architectures", accuracies.len(), children.len()));
+            if accuracies.len() > children.len() || !(diversities.is_empty() || diversities.len() == accuracies.len()) {
+                let (count, differ) = (accuracies.len(), diversities.len());
+                return Err(format!("{count} accuracies and {differ} diversities of {} architectures", children.len()));
             }
             architectures.extend(children);
         }
@@ -107,7 +109,7 @@ impl Run {
         if matches!(self.phase, Phase::Train { step, .. } if step >= self.steps && self.epochs_ended.is_none()) {
             return Err(format!("a step beyond the {} of a round", self.steps));
         }
-        let same = |a: &&Architecture| a.again(space).is_ok_and(|again| again == **a);
+        let same = |a: &&Architecture| a.paths().count() == paths && a.again(space).is_ok_and(|again| again == **a);
         match architectures.iter().position(|a| !same(a)) {
             Some(i) => Err(format!("architecture {i}")),
             None => Ok(()),

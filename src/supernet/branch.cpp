@@ -225,17 +225,31 @@ Found convolve_backward(const Gradient &gradient, const at::Tensor &out, const I
     }
     const Dense shape = dense(c, from, outs);
     const at::Tensor packed = pack(l, l.pack_backward, w, shape, ins);
-    const DenseBackward d{shape, gradient, in, packed.data_ptr<float>(), in_gradient, add && !before, want_weight};
-    // As many parts as pay for adding up their weight gradients.
     const int64_t wide = l.dense_gradient_width(shape), size = outs * wide, rows = pixels(out);
     const Cut cut(shape, images, false);
-    const Parts parts = cut.parts(rows, want_weight ? std::clamp<int64_t>(rows * 512 / size, 4, cut.most) : cut.most);
-    const Partial partial(want_weight ? parts.count : 0, size);
+    // As many parts as pay for adding up their weight gradients; where not even a few do, these are found output by output.
+    const int64_t worth = rows * 512 / size;
+    const bool apart = want_weight && worth < 4;
+    DenseBackward d{shape, gradient, in, packed.data_ptr<float>(), in_gradient, add && !before, 0, want_weight && !apart ? outs : 0};
+    const Parts parts = cut.parts(rows, d.last > 0 ? std::min(worth, cut.most) : cut.most);
+    const Partial partial(apart ? 1 : want_weight ? parts.count : 0, size);
     if (before) *sums = SumParts(parts.count, ins);
-    parts.each([&](int64_t part, int64_t begin, int64_t end) {
-        l.dense_backward(d, begin * cut.step, end * cut.step, partial.part(part, 0, size), sums_of(part), scratch(l.dense_scratch(shape)));
-    });
+    if (want_input || !apart) {
+        parts.each([&](int64_t part, int64_t begin, int64_t end) {
+            float *const to = d.last > 0 ? partial.part(part, 0, size) : nullptr;
+            l.dense_backward(d, begin * cut.step, end * cut.step, to, sums_of(part), scratch(l.dense_scratch(shape)));
+        });
+    }
     if (!want_weight) return found;
+    if (apart) {
+        d.in_gradient = nullptr;
+        Parts(outs, 16, 16, rows * ins).each([&](int64_t, int64_t begin, int64_t end) {
+            DenseBackward some = d;
+            some.first = begin, some.last = end;
+            float *const to = partial.part(0, begin * wide, (end - begin) * wide);
+            l.dense_backward(some, 0, rows, to, {nullptr, nullptr, nullptr}, scratch(l.dense_scratch(shape)));
+        });
+    }
     in_parallel(outs, size, [&](int64_t begin, int64_t end) {
         const int64_t own = ins / c.groups, taps = shape.taps(), depth = own * taps;
         std::vector<float> sums(depth);

@@ -34,6 +34,7 @@ mod log;
 mod measure_options;
 mod memory;
 mod model_options;
+mod neas;
 mod operators;
 mod options;
 mod pareto;

@@ -119,9 +119,15 @@ fn a_cancel_on_one_rank_stops_all_and_changes_nothing() {
 /// Scores that every rank computes by itself, and scores from accuracies that the ranks divide.
 #[test]
 fn a_space_that_shrinks_is_the_same_on_all_ranks() {
-    for scorer in [json!({ "angle": { "samples": 30 } }), json!({ "accuracy": { "samples": 4 } })] {
+    let shrink = json!({ "shrink": { "drop": { "per_cell": 1 }, "until": 30, "refresh": 2 } });
+    let neas = json!({ "neas": { "shrink": shrink["shrink"], "evolution": { "population": 4, "parents": 2 } } });
+    for (strategy, scorer) in [
+        (&shrink, json!({ "angle": { "samples": 30 } })),
+        (&shrink, json!({ "accuracy": { "samples": 4 } })),
+        (&neas, json!({ "diversity": { "samples": 2 } })),
+    ] {
         let mut document = serde_json::to_value(options(4)).unwrap();
-        document["strategy"] = json!({ "shrink": { "drop": { "per_cell": 1 }, "until": 30, "refresh": 2 } });
+        document["strategy"] = strategy.clone();
         document["scorer"] = scorer.clone();
         let options = SearchOptions::from_json(&document.to_string()).unwrap();
         let (alone, _) = run_of(&options, Arc::new(Solo), &[]);

@@ -3,6 +3,7 @@
 //!
 //! A new one is a file of this folder with the trait in it, and a line in the list below.
 
+use super::breeding::Plan;
 use super::registry::registry;
 use super::scorer::{ScorerOptions, Scores};
 use std::collections::BTreeSet;
@@ -12,6 +13,7 @@ registry! {
     StrategyOptions of Strategy, such as "the name of a strategy or {name: its options}":
     evolve => Evolve,
     shrink => Shrink,
+    neas => Neas,
 }
 
 impl Default for StrategyOptions {
@@ -44,6 +46,16 @@ pub trait Strategy {
 
     /// Whether every round ends with candidates and a front, and not only the last.
     fn always_searches(&self) -> bool;
+
+    /// The ensembles that are trained, scored and found, instead of single networks.
+    fn ensembles(&self) -> Option<Plan> {
+        None
+    }
+
+    /// Paths of what is searched.
+    fn paths(&self) -> usize {
+        self.ensembles().map_or(1, |plan| plan.paths)
+    }
 
     /// What the space becomes, at the end of a round.
     fn change(&self, now: &Standing) -> Change;

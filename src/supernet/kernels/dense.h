@@ -62,12 +62,12 @@ void dense_backward(const DenseBackward &d, int64_t from, int64_t to, float *wei
     for (int64_t begin = from; begin < to; begin += tall) {
         const int64_t end = least(to, begin + tall), rows = end - begin;
         gather(d.out, s.out, begin, end, upper, ldo);
-        if (d.weight_gradient) {
+        if (d.first < d.last) {
             gather(d.in, s.in, begin, end, lower, ldi);
             const Stretch all{0, 0, rows};
-            for (int64_t g = 0; g < s.groups; ++g) {
-                multiply({upper + g * outs, 1, ldo, lower + g * ins, ldi, LANES, &all, 1, weight + g * outs * width, width, width, true}, outs, LANES);
-            }
+            in_groups(d, [&](int64_t g, int64_t first, int64_t last) __attribute__((always_inline)) {
+                multiply({upper + first, 1, ldo, lower + g * ins, ldi, LANES, &all, 1, weight + first * width, width, width, true}, last - first, LANES);
+            });
         }
         if (!d.in_gradient) continue;
         const Stretch all{0, 0, outs};

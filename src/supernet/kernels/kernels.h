@@ -68,7 +68,7 @@ struct DenseBackward {
     const float *weight;  // as pack_backward leaves it
     float *in_gradient;   // null: not wanted
     bool add;             // to what is there
-    bool weight_gradient;
+    int64_t first, last;  // channels of the output whose weights' gradients are wanted
 };
 
 struct DepthwiseForward {
