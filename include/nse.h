@@ -591,7 +591,7 @@ NSE_API nse_status nse_set_log_level(int32_t level);
  * A named space.
  *
  * `name`: [in] a name of nse_space_presets. `overrides_json`: [in] a JSON object that changes some of input {channels,
- * height, width}, classes, layout, repeats, channels, scale, divisor, stem_stride, tail, operators; of stacked cells (docs/cells.md)
+ * height, width}, classes, layout, repeats, channels, scale, divisor, stem_stride, tail, operators, skip; of stacked cells (docs/cells.md)
  * some of input, classes, skeleton, channels, cells, nodes, operators, shared; NULL or "{}" changes nothing.
  * `out`: [out] to free with nse_space_free.
  *
@@ -864,12 +864,14 @@ nse_status nse_dataset_from_dlpack(struct DLManagedTensorVersioned *images,
 
 /**
  * Reads an architecture: {"space": name, "cells": [[operator names of cell 0], ...]}. `space` may be left out; an
- * empty list skips a normal cell. Of stacked cells there is a list for every edge, empty for none, and instead of "cells" may stand
+ * empty list skips a normal cell. An ensemble, in a chain of cells, has in "cells" those that all its paths share, and in "paths" for each of its
+ * 2 to 16 paths the list of the cells behind them; the order of paths says nothing. Instead of both may stand "tuple": the list of numbers of
+ * NEAS's published code (docs/neas.md). Of stacked cells there is a list for every edge, empty for none, and instead of "cells" may stand
  * "genotype": the text of published code ("Genotype(normal=[...], ...)", "|nor_conv_3x3~0|+...") or the name of a published architecture.
  *
  * `space`: [in] retained. `json`: [in] the document. `out`: [out] to free with nse_arch_free.
  *
- * NSE_ERR_CONFIG. Since 0.1.
+ * NSE_ERR_CONFIG. NSE_ERR_UNSUPPORTED: an ensemble of stacked cells. Since 0.1.
  */
 NSE_API
 nse_status nse_arch_from_json(const nse_space *space,
@@ -921,7 +923,9 @@ NSE_API nse_status nse_arch_space(const nse_arch *arch, nse_space **out, nse_err
  * of the average pooling; of stacked cells that of their published code, which adds the biases of the classifier), params, and for every
  * cell kind, channels, height and width of its output, operators, macs and params. Of stacked cells these are edges, "edge" says from
  * where to where, costs are those in all cells, sizes those in the first; and there are genotype (null where the text of DARTS cannot say
- * it) and topology (what is left without empty edges and identities, see docs/cells.md; null where it is too long).
+ * it) and topology (what is left without empty edges and identities, see docs/cells.md; null where it is too long). Of an ensemble there
+ * are paths, split (how many cells are shared), members (macs and params of each path's network alone) and saved (by how much the
+ * ensemble is cheaper than these), and cells behind the split say which path and cell they are.
  *
  * `variant_json`: [in] of a stand-alone network: {"squeeze_excitation": true, "activation": "swish"}, both optional; NULL or
  * "{}": the plain one. The sums are with what it adds, the cells without. `out`: [out] to free with nse_buffer_free.
@@ -959,7 +963,7 @@ NSE_API nse_status nse_arch_to_json(const nse_arch *arch, nse_buffer *out, nse_e
 
 /**
  * The short code of an architecture: lower-case letters, digits and a dot, at most 63 of them (a Kubernetes label) for 22 cells of up
- * to three of 27 operators or two of 72; longer for more. Of all spellings only this one is read back, by nse_arch_from_code.
+ * to three of 27 operators or two of 72; longer for more, and for ensembles. Of all spellings only this one is read back, by nse_arch_from_code.
  *
  * `out`: [out] to free with nse_buffer_free.
  *
@@ -1759,7 +1763,7 @@ NSE_API nse_status nse_search_status(const nse_search *search, nse_buffer *out, 
 
 /**
  * The front as one snapshot, as JSON: cost, unit, and members, cheapest first, each with code (nse_arch_from_code), cells (operator
- * names), cost, macs, params, accuracy, and found (the round, from 1; 0: before this search). Never waits for a step. Concurrent.
+ * names; of an ensemble as in nse_arch_from_json, with paths), cost, macs, params, accuracy, and found (the round, from 1; 0: before this search). Never waits for a step. Concurrent.
  *
  * `cost_json`: [in] NULL: the front of the search. {"cost": "macs"}, "params" or "latency": the front of the architectures that
  * were scored in the last completed round (of a search that is told, of all results), inside the window of the search, under
