@@ -123,6 +123,8 @@ type ArchDescription struct {
 	Genotype string `json:"genotype"`
 	// Topology is what is left of stacked cells without what does nothing: equal ones are equal networks.
 	Topology string `json:"topology"`
+	// Canonical is the least way to write a cell of blocks: equal ones are the same cell. Empty for others.
+	Canonical string `json:"canonical"`
 }
 
 // CellDescription is one cell of an architecture.

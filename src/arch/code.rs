@@ -23,6 +23,7 @@ const EACH: u32 = 3;
 impl Architecture {
     /// At most 63 characters for 22 cells of up to three of 27 operators, or up to two of 72.
     pub fn code(&self, space: &Space) -> String {
+        let space = &*self.space_in(space);
         let mut intervals = Vec::new();
         walk(space, |question, weights| {
             let answer = match question {

@@ -5,6 +5,7 @@
 
 mod affordable;
 mod asking;
+mod beam;
 mod budget;
 pub mod children;
 mod collective;
@@ -14,6 +15,7 @@ mod engine;
 mod evolve;
 pub mod fitness;
 pub mod gates;
+mod growing;
 mod handover;
 mod history;
 mod ledger;
@@ -23,6 +25,7 @@ mod objective;
 mod observe;
 mod options;
 pub mod pareto;
+pub mod predictor;
 mod preset;
 mod push;
 mod random;
@@ -44,7 +47,7 @@ pub use collective::{Collective, Solo};
 pub use elsewhere::Elsewhere;
 pub use engine::{Search, Status, GROUP};
 pub use fitness::TwoPaths;
-pub use history::{json_lines, ChoiceScore, FrontMember, OperatorFitness, Point, RoundRecord};
+pub use history::{json_lines, ChoiceScore, Foretold, FrontMember, OperatorFitness, Point, RoundRecord};
 pub use ledger::Outcome;
 pub use meter::Meter;
 pub use objective::Objective;
@@ -54,6 +57,7 @@ pub use options::{
     TooFew, TrainOptions,
 };
 pub use pareto::Scored;
+pub use predictor::PredictorOptions;
 pub use preset::{OptionsPreset, PRESETS};
 pub use push::{BatchTrainer, Given, LastStep, Place, PushedOptions, Wanted};
 pub use random::{Purpose, Stream};

@@ -38,6 +38,8 @@ pub enum Purpose {
     DropPath = 14,
     /// Architectures by which operators are scored.
     Children = 15,
+    /// What a net that foretells results begins with and learns from, and in which order; index = member.
+    Predictor = 16,
 }
 
 pub struct Stream(ChaCha8Rng);

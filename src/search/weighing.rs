@@ -29,6 +29,9 @@ impl Search {
 
     /// What comes when the weights of a round are trained.
     pub(super) fn trained(&self) -> Phase {
+        if let Some(phase) = self.cell_trained() {
+            return phase;
+        }
         match self.scorer().learns() && self.searches() {
             true => Phase::Sample,
             false => Phase::Weigh { children: None, accuracies: Vec::new() },
