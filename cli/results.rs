@@ -57,16 +57,27 @@ fn print(report: &Value) {
         );
     }
     let chosen = if report["chosen"].is_null() { &report["best"] } else { &report["chosen"] };
-    let cells = if report["chosen"].is_null() { &chosen["cells"] } else { &chosen["architecture"]["cells"] };
+    let architecture = if report["chosen"].is_null() { chosen } else { &chosen["architecture"] };
     println!(
         "\n{} {}",
         if report["chosen"].is_null() { "best:" } else { "chosen:" },
         chosen["code"].as_str().unwrap_or_default()
     );
-    for (i, cell) in cells.as_array().into_iter().flatten().enumerate() {
-        let names: Vec<_> = cell.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-        println!("  cell {i:>2}  {}", if names.is_empty() { "skipped".into() } else { names.join(" + ") });
+    let shared = cells(&architecture["cells"], 0);
+    for (k, path) in architecture["paths"].as_array().into_iter().flatten().enumerate() {
+        println!("  path {:>2}", k + 1);
+        cells(path, shared);
     }
+}
+
+/// Lines for cells from the one numbered `first` on; how many there are.
+fn cells(list: &Value, first: usize) -> usize {
+    let list = list.as_array().map_or(&[][..], Vec::as_slice);
+    for (i, cell) in list.iter().enumerate() {
+        let names: Vec<_> = cell.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        println!("  cell {:>2}  {}", first + i, if names.is_empty() { "skipped".into() } else { names.join(" + ") });
+    }
+    list.len()
 }
 
 /// The best of a search that costs at most so much.

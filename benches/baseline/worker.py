@@ -106,6 +106,31 @@ def do_score(c):
     return {"seconds": time.perf_counter() - begun, "accuracies": accuracies}
 
 
+def do_round(c):
+    """Steps on batches of the given positions, then as many candidates sampled as are scored after it: others, since both sides score the
+    same."""
+    net, sgd, theta = state["net"], state["sgd"], state["theta"]
+    (images, labels), (held_out, held_out_labels) = (state["batches"][name] for name in ("train", "held_out"))
+    adam = torch.optim.Adam(theta, lr=c["lr"], betas=(0.0, 0.999))
+    losses = []
+    begun = time.perf_counter()
+    for positions, *step in c["script"]:
+        positions = torch.tensor(positions)
+        if len(step) == 2:
+            chosen, lr = step
+            losses.append(steps.weight_step(net, sgd, images[positions], labels[positions], chosen, lr))
+        else:
+            adam.zero_grad()
+            steps.architecture_step(net, held_out[positions], held_out_labels[positions], theta, step[0])
+            adam.step()
+    p = [torch.sigmoid(t.detach()) * 0.999 + 5e-4 for t in theta]
+    prices = [torch.tensor(cell) for cell in c["prices"]]
+    steps.sample(prices, c["fixed"], p, c["skippable"], c["low"], c["high"], len(c["candidates"]), 1, 10 ** 6)
+    calibration, validation = ([state["batches"][name] for name in c[key]] for key in ("calibration", "validation"))
+    accuracies = [steps.score(net, calibration, validation, chosen) for chosen in c["candidates"]]
+    return {"seconds": time.perf_counter() - begun, "losses": losses, "accuracies": accuracies}
+
+
 def do_sample(c):
     prices, p = ([torch.tensor(cell) for cell in c[key]] for key in ("prices", "p"))
     begun = time.perf_counter()

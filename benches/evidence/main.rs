@@ -8,6 +8,7 @@ mod alone;
 mod running;
 mod supernet;
 mod tables;
+mod tau;
 
 use nse::data::Dataset;
 use nse::space::Space;

@@ -73,13 +73,8 @@ impl Baseline {
         paths: &[Option<TwoPaths>],
         double: bool,
     ) -> Outcome<(f64, f64, Vec<[f64; 2]>)> {
-        let paths: Vec<_> = (setting.active.iter().zip(paths))
-            .map(|(active, paths)| {
-                let gates = |gates: &[bool]| gates.iter().map(|g| u8::from(*g)).collect::<Vec<_>>();
-                paths.as_ref().map(|p| json!([active, gates(&p.selected), gates(&p.unselected)]))
-            })
-            .collect();
-        let answer = self.ask(json!({ "do": "architecture_step", "batch": "0", "paths": paths, "double": double }))?;
+        let answer =
+            self.ask(json!({ "do": "architecture_step", "batch": "0", "paths": setting.gates(paths), "double": double }))?;
         let number = |key: &str| answer[key].as_f64().ok_or("a number is missing");
         Ok((number("seconds")?, number("loss")?, serde_json::from_value(answer["gradients"].clone())?))
     }

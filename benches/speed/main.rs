@@ -1,16 +1,23 @@
 //! The library against the same work in plain PyTorch, in turns, after equal results: `make bench`. Prints tables and writes them as JSON.
 //!
-//! Usage: speed PYTHON OUT [SIZES] [STEPS], e.g. speed python3 target/bench "S M L P" 7
-//!        speed --alone SIZE STEPS GROUPS    so many of the library's steps, and groups of candidates scored, without the baseline: for a
-//!                                           profiler
+//! Usage: speed PYTHON DATA OUT [PARTS] [STEPS], e.g. speed python3 fashion-mnist target/bench "S M L P round engine" 7
+//!        speed --agreement DATA                     how candidates are ranked with other and with fewer images for their statistics
+//!        speed --alone SIZE STEPS GROUPS            so many of the library's steps, and groups of candidates scored, without the baseline:
+//!                                                   for a profiler
 
+mod agreement;
 mod baseline;
 mod engine;
 mod equal;
+mod images;
 mod limit;
 mod measure;
+mod round;
 mod setting;
+#[path = "../evidence/tau.rs"]
+mod tau;
 
+use serde_json::json;
 use std::error::Error;
 use std::path::Path;
 
@@ -21,25 +28,29 @@ fn main() -> Outcome<()> {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["--memory", size, steps] => return measure::memory_here(size, steps.parse()?),
+        ["--agreement", data] => return agreement::print(data),
         ["--alone", size, steps, groups] => return measure::alone(size, steps.parse()?, groups.parse()?),
         _ => {}
     }
-    let [python, out, rest @ ..] = arguments.as_slice() else {
-        return Err("usage: speed PYTHON OUT [SIZES] [STEPS]".into());
+    let [python, data, out, rest @ ..] = arguments.as_slice() else {
+        return Err("usage: speed PYTHON DATA OUT [PARTS] [STEPS]".into());
     };
-    let sizes = rest.first().map_or("S M L P", String::as_str);
+    let parts = rest.first().map_or("S M L P round engine", String::as_str);
     let steps = rest.get(1).map_or(Ok(7), |steps| steps.parse())?;
+    let out = Path::new(out);
     std::fs::create_dir_all(out)?;
     // libtorch's own number; the baseline is told to take as many.
     println!("{} threads, kernels {}", tch::get_num_threads(), nse::supernet::fused::level_name());
     let mut report = serde_json::Map::new();
-    for size in sizes.split_whitespace() {
-        report.insert(size.into(), measure::size(python, Path::new(out), size, steps)?);
-        std::fs::write(Path::new(out).join("speed.json"), serde_json::to_string_pretty(&report)?)?;
+    for part in parts.split_whitespace() {
+        let measured = match part {
+            "round" => round::rounds(python, out, data)?,
+            "engine" => json!({ "sampling": engine::sampling(python, out)?, "pools": engine::pools()? }),
+            size => measure::size(python, out, size, steps)?,
+        };
+        report.insert(part.into(), measured);
+        std::fs::write(out.join("speed.json"), serde_json::to_string_pretty(&report)?)?;
     }
-    report.insert("sampling".into(), engine::sampling(python, Path::new(out))?);
-    report.insert("pools".into(), engine::pools()?);
-    std::fs::write(Path::new(out).join("speed.json"), serde_json::to_string_pretty(&report)?)?;
-    println!("written to {out}/speed.json");
+    println!("written to {}/speed.json", out.display());
     Ok(())
 }

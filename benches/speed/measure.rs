@@ -17,12 +17,14 @@ use std::time::Instant;
 const AT: At = At { seed: 0, round: 0, step: 0 };
 /// Candidates of a round; batches that each is calibrated with and evaluated on.
 const DRAWN: u64 = 500;
-const CALIBRATION: usize = 40;
+pub const CALIBRATION: usize = 40;
 const VALIDATION: usize = 16;
+/// Images of the smaller calibration set, as the search has it when nothing else is said.
+const SMALLER: usize = 1024;
 
 /// Times of the library and of the baseline, one pair a turn.
 #[derive(Default)]
-struct Turns(Vec<(f64, f64)>);
+pub struct Turns(pub Vec<(f64, f64)>);
 
 impl Turns {
     fn sorted(&self, of: impl Fn(&(f64, f64)) -> f64) -> Vec<f64> {
@@ -32,7 +34,7 @@ impl Turns {
     }
 
     /// Prints one line of the table; returns the same as JSON.
-    fn report(&self, work: &str, unit: f64) -> Value {
+    pub fn report(&self, work: &str, unit: f64) -> Value {
         let middle = |values: &[f64]| values[values.len() / 2];
         let (ours, theirs, ratios) = (self.sorted(|t| t.0), self.sorted(|t| t.1), self.sorted(|t| t.1 / t.0));
         let (low, high) = (ratios[ratios.len() / 4], ratios[ratios.len() - 1 - ratios.len() / 4]);
@@ -131,30 +133,47 @@ fn groups_of(setting: &Setting, groups: usize) -> Outcome<Vec<Vec<Architecture>>
     Ok((1..=groups).map(|i| drawn[drawn.len() * i / (groups + 1)..][..GROUP].to_vec()).collect())
 }
 
-/// The same candidates with the same images on both sides, and the accuracies equal up to a few images.
+/// The first images of a loader become batches of the baseline; their names.
+pub fn take_batches(
+    setting: &Setting,
+    baseline: &mut Baseline,
+    loader: &mut Loader,
+    prefix: &str,
+    count: usize,
+) -> Outcome<Vec<String>> {
+    let one = |i: usize| {
+        let positions: Vec<u32> = (i * setting.batch..(i + 1) * setting.batch).map(|p| p as u32).collect();
+        let name = format!("{prefix}{i}");
+        baseline.take_batch(&name, &loader.load(&positions, None)?)?;
+        Ok(name)
+    };
+    (0..count).map(one).collect()
+}
+
+/// The same candidates with the same images on both sides, and the accuracies equal up to a few images. Then, against the same times of the
+/// baseline, the library's with the smaller calibration set.
 fn scoring(setting: &Setting, network: &Network, baseline: &mut Baseline, groups: usize) -> Outcome<Value> {
     baseline.take_weights(setting, network)?;
-    let size = setting.batch;
     let [mut calibration, mut validation] = scored_on(setting)?;
-    let mut names = [Vec::new(), Vec::new()];
-    for ((loader, count), names) in [(&mut calibration, CALIBRATION), (&mut validation, VALIDATION)].into_iter().zip(&mut names) {
-        for i in 0..count {
-            let positions: Vec<u32> = (i * size..(i + 1) * size).map(|p| p as u32).collect();
-            let name = format!("{}{i}", if count == CALIBRATION { "c" } else { "v" });
-            baseline.take_batch(&name, &loader.load(&positions, None)?)?;
-            names.push(name);
-        }
-    }
-    let mut turns = Turns::default();
+    let mut smaller = setting.loader(SMALLER, 13)?;
+    let names = [
+        take_batches(setting, baseline, &mut calibration, "c", CALIBRATION)?,
+        take_batches(setting, baseline, &mut validation, "v", VALIDATION)?,
+    ];
+    let (mut same, mut fewer) = (Turns::default(), Turns::default());
     // The baseline takes them one by one.
     for candidates in groups_of(setting, groups)? {
-        let candidates = &candidates[..];
-        let (ours, accuracies) = timed(|| score::score(network, candidates, &mut calibration, &mut validation, size, &Silent))?;
+        let mut score = |calibration: &mut Loader, batch| {
+            timed(|| score::score(network, &candidates, calibration, &mut validation, batch, &Silent))
+        };
+        let (ours, accuracies) = score(&mut calibration, setting.batch)?;
+        let (ours_with_fewer, _) = score(&mut smaller, SMALLER)?;
         let open: Vec<_> = candidates.iter().map(Architecture::cells).collect();
         let answer =
             baseline.ask(json!({ "do": "score", "calibration": names[0], "validation": names[1], "candidates": open }))?;
         let theirs = answer["seconds"].as_f64().ok_or("no seconds")?;
-        turns.0.push((ours / GROUP as f64, theirs / GROUP as f64));
+        same.0.push((ours / GROUP as f64, theirs / GROUP as f64));
+        fewer.0.push((ours_with_fewer / GROUP as f64, theirs / GROUP as f64));
         for (i, accuracy) in accuracies.iter().enumerate() {
             let theirs = answer["accuracies"][i].as_f64().ok_or("no accuracy")?;
             if (accuracy - theirs).abs() > 0.003 {
@@ -162,7 +181,10 @@ fn scoring(setting: &Setting, network: &Network, baseline: &mut Baseline, groups
             }
         }
     }
-    Ok(turns.report("scoring a candidate, same images, s", 1.0))
+    Ok(json!({
+        "same": same.report("scoring a candidate, same images, s", 1.0),
+        "fewer": fewer.report("the same, 1,024 for statistics, s", 1.0),
+    }))
 }
 
 /// Peak memory above start, each side in a fresh process.

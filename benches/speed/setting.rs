@@ -28,7 +28,7 @@ impl Setting {
             "M" => ("M", small("1", "nse-27"), 128),
             "L" => ("L", "{}".to_owned(), 16),
             "P" => ("P", small("2", "nse-72"), 128),
-            other => return Err(format!("{other:?} is not a size; there are S, M, L and P").into()),
+            other => return Err(format!("{other:?} is not a part; there are S, M, L, P, round and engine").into()),
         };
         Self::of(name, Arc::new(Space::preset("nse-27", &overrides)?), batch)
     }
@@ -70,6 +70,16 @@ impl Setting {
             }
         };
         self.active.iter().enumerate().map(pair).collect()
+    }
+
+    /// Of every cell its active operators, and of two paths the gates of each.
+    pub fn gates(&self, paths: &[Option<TwoPaths>]) -> Vec<Value> {
+        let gates = |gates: &[bool]| gates.iter().map(|g| u8::from(*g)).collect::<Vec<_>>();
+        let of_cell = |(active, paths): (&Vec<u16>, &Option<TwoPaths>)| match paths {
+            Some(p) => json!([active, gates(&p.selected), gates(&p.unselected)]),
+            None => Value::Null,
+        };
+        self.active.iter().zip(paths).map(of_cell).collect()
     }
 
     pub fn network(&self) -> Outcome<Network> {

@@ -125,6 +125,13 @@ type ArchDescription struct {
 	Topology string `json:"topology"`
 	// Canonical is the least way to write a cell of blocks: equal ones are the same cell. Empty for others.
 	Canonical string `json:"canonical"`
+	// Paths of an ensemble, and how many cells they share; 0 of a single network.
+	Paths int `json:"paths"`
+	Split int `json:"split"`
+	// Members has, of an ensemble, what the network of each path costs alone.
+	Members []Cost `json:"members"`
+	// Saved is by how much an ensemble is cheaper than its members.
+	Saved Cost `json:"saved"`
 }
 
 // CellDescription is one cell of an architecture.
@@ -133,6 +140,9 @@ type CellDescription struct {
 	Kind string `json:"kind"`
 	// Edge is from where to where, as in "normal 0->2".
 	Edge string `json:"edge"`
+	// Path of an ensemble, from 0, and which cell of the space it is; nil where all paths share it.
+	Path *int `json:"path"`
+	Cell *int `json:"cell"`
 	// The shape of its output.
 	Channels int `json:"channels"`
 	Height   int `json:"height"`

@@ -97,8 +97,10 @@ type Front struct {
 type Member struct {
 	// Code for ArchFromCode.
 	Code string `json:"code"`
-	// Cells has operator names per cell.
+	// Cells has operator names per cell; of an ensemble, of those that all paths share.
 	Cells [][]string `json:"cells"`
+	// Paths has, of an ensemble, for every path the cells behind those.
+	Paths [][][]string `json:"paths"`
 	// Cost in the unit of the front.
 	Cost float64 `json:"cost"`
 	// MACs: multiply-accumulates for one image.

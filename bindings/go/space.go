@@ -24,7 +24,7 @@ func newSpace(ptr *C.nse_space) *Space {
 }
 
 // SpacePreset makes a named space. Overrides change some of input {channels, height, width}, classes, layout, repeats,
-// channels, scale, divisor, stem_stride, tail and operators; of stacked cells some of input, classes, skeleton, channels, cells, nodes,
+// channels, scale, divisor, stem_stride, tail, operators and skip; of stacked cells some of input, classes, skeleton, channels, cells, nodes,
 // operators and shared; nil changes nothing.
 //
 // ErrInvalidArgument: no such preset. ErrConfig: overrides.

@@ -3,7 +3,7 @@
 //! Two cells are the same when one becomes the other by numbering its blocks in another order and swapping sides of blocks. Of all ways to
 //! write a cell, its canonical form is the least, block by block.
 
-use super::Architecture;
+use super::{Architecture, Paths};
 use crate::space::{Space, Stack};
 use std::borrow::Cow;
 
@@ -40,7 +40,8 @@ impl Blocks {
 
     /// In a space of as many blocks.
     pub fn architecture(&self) -> Architecture {
-        Architecture { cells: self.blocks.iter().flatten().map(|side| vec![*side]).collect() }
+        let places: Vec<_> = self.blocks.iter().flatten().map(|side| vec![*side]).collect();
+        Architecture { paths: Paths::single(places.len()), places }
     }
 
     pub fn blocks(&self) -> &[Block] {
@@ -129,9 +130,9 @@ impl Blocks {
 impl Architecture {
     /// The space that it is of: this one, or the one with as many blocks as it has.
     pub fn space_in<'a>(&self, space: &'a Space) -> Cow<'a, Space> {
-        match self.cells.len() == space.cells().len() {
+        match self.paths.cells() == space.cells().len() {
             true => Cow::Borrowed(space),
-            false => Cow::Owned(space.of_nodes(self.cells.len() as u32 / 2)),
+            false => Cow::Owned(space.of_nodes(self.paths.cells() as u32 / 2)),
         }
     }
 

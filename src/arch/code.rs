@@ -4,11 +4,13 @@
 //! an enumerative code (Duda's asymmetric numeral systems with exact integers): how many operators each cell opens, by what the
 //! cells before opened, then which. It is a bijection, so every number decodes to something; what is left over is an error.
 
-use super::Architecture;
+use super::{Architecture, Paths, ENSEMBLE};
 use crate::error::{Error, Result};
 use crate::space::Space;
 
 const FORM: &str = "n1";
+/// The form of ensembles, as long.
+const ENSEMBLE_FORM: &str = "e1";
 /// Crockford's base 32, lower case: no i, l, o and u.
 const DIGITS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 /// Characters that tell spaces apart.
@@ -24,19 +26,24 @@ impl Architecture {
     /// At most 63 characters for 22 cells of up to three of 27 operators, or up to two of 72.
     pub fn code(&self, space: &Space) -> String {
         let space = &*self.space_in(space);
-        let mut intervals = Vec::new();
-        walk(space, |question, weights| {
+        let (mut intervals, paths) = (Vec::new(), self.paths);
+        if paths.is_ensemble() {
+            intervals.push(Interval::of(&even(ENSEMBLE.count()), paths.count() - ENSEMBLE.start()));
+            intervals.push(Interval::of(&even(paths.cells() + 1), paths.split()));
+        }
+        walk(space, paths, |question, weights| {
             let answer = match question {
-                Question::Size(cell) => self.cells[cell].len().min(BEFORE.len() - 1),
-                Question::More(cell) => self.cells[cell].len() + 1 - BEFORE.len(),
-                Question::Open(cell, operator) => usize::from(self.cells[cell].contains(&operator)),
+                Question::Size(place) => self.places[place].len().min(BEFORE.len() - 1),
+                Question::More(place) => self.places[place].len() + 1 - BEFORE.len(),
+                Question::Open(place, operator) => usize::from(self.places[place].contains(&operator)),
             };
             intervals.push(Interval::of(weights, answer));
             answer
         });
         let mut number = Number::default();
         intervals.iter().rev().for_each(|interval| number.push(interval));
-        let mut text = format!("{FORM}{}.{}", fingerprint(space), number.digits());
+        let form = if paths.is_ensemble() { ENSEMBLE_FORM } else { FORM };
+        let mut text = format!("{form}{}.{}", fingerprint(space), number.digits());
         let check = check(&text);
         text.extend([check / 32, check % 32].map(|digit| char::from(DIGITS[digit as usize])));
         text
@@ -52,8 +59,9 @@ impl Architecture {
         {
             return wrong(format!("{c:?} at {at} is no character of a code"));
         }
-        if !text.starts_with(FORM) {
-            return wrong(format!("no code of an architecture: it begins with {FORM:?}"));
+        let ensemble = text.starts_with(ENSEMBLE_FORM);
+        if !ensemble && !text.starts_with(FORM) {
+            return wrong(format!("no code of an architecture: it begins with {FORM:?}, of an ensemble with {ENSEMBLE_FORM:?}"));
         }
         let Some((head, last)) = text.len().checked_sub(2).filter(|end| *end > dot).map(|end| text.split_at(end)) else {
             return wrong(format!("{} characters are cut short", text.len()));
@@ -72,34 +80,53 @@ impl Architecture {
         }
         // Of a digit per bit that any architecture needs, a number cannot be one of theirs: not worth the time to look.
         let most: usize = space.cells().iter().map(|cell| cell.operators.len() + 40).sum();
+        let most = most * if ensemble { *ENSEMBLE.end() } else { 1 };
         let mut number = Number::read(payload.bytes().filter_map(digit).take(most));
-        let cells = walk(space, |_, weights| number.pop(weights));
+        let paths = match ensemble {
+            false => Paths::single(space.cells().len()),
+            true => {
+                let count = ENSEMBLE.start() + number.pop(&even(ENSEMBLE.count()));
+                Paths::parted(space.cells().len(), number.pop(&even(space.cells().len() + 1)), count)
+            }
+        };
+        let places = walk(space, paths, |_, weights| number.pop(weights));
         if !number.is_zero() || payload.len() > most {
             return wrong(format!("its number is beyond those of the space {:?}", space.name()));
         }
-        Architecture::new(space, cells)
+        let spelt = Architecture { places, paths };
+        let architecture = spelt.again(space)?;
+        match architecture == spelt {
+            true => Ok(architecture),
+            false => wrong("its paths are not in their order".into()),
+        }
     }
 }
 
 enum Question {
-    /// How many operators a cell opens: 0 to 3, or more.
+    /// How many operators a place opens: 0 to 3, or more.
     Size(usize),
     /// How many more than 4.
     More(usize),
     Open(usize, u16),
 }
 
+/// Weights of answers that are as likely as each other.
+fn even(answers: usize) -> Vec<u32> {
+    vec![1; answers]
+}
+
 /// Asks for an architecture of `space`, question by question; `answer` gets the weights of the answers.
-fn walk(space: &Space, mut answer: impl FnMut(Question, &[u32]) -> usize) -> Vec<Vec<u16>> {
+fn walk(space: &Space, paths: Paths, mut answer: impl FnMut(Question, &[u32]) -> usize) -> Vec<Vec<u16>> {
     let mut sizes = BEFORE;
-    let mut cells = Vec::with_capacity(space.cells().len());
-    for (i, cell) in space.cells().iter().enumerate() {
+    let mut places = Vec::with_capacity(paths.places());
+    for i in 0..paths.places() {
+        let cell = &space.cells()[paths.cell(i)];
         let count = cell.operators.len();
         let possible = |size: usize| size <= count && (size > 0 || cell.may_be_skipped());
         let weights: Vec<u32> = sizes.iter().enumerate().map(|(size, w)| if possible(size) { *w } else { 0 }).collect();
         let size = answer(Question::Size(i), &weights);
         sizes[size] += EACH;
-        let more = if size + 1 == sizes.len() { answer(Question::More(i), &vec![1; count - size + 1]) } else { 0 };
+        let more = if size + 1 == sizes.len() { answer(Question::More(i), &even(count - size + 1)) } else { 0 };
         let mut left = size + more;
         let mut open = Vec::with_capacity(left);
         for operator in 0..count {
@@ -111,9 +138,9 @@ fn walk(space: &Space, mut answer: impl FnMut(Question, &[u32]) -> usize) -> Vec
                 left -= 1;
             }
         }
-        cells.push(open);
+        places.push(open);
     }
-    cells
+    places
 }
 
 /// The part of `total` that stands for one answer.

@@ -62,7 +62,7 @@ impl Architecture {
         let stack = space.stack()?;
         let operators = self.operators(space);
         let pairs = |edge: usize| {
-            let open = self.cells[edge].iter().zip(&operators[edge]);
+            let open = self.places[edge].iter().zip(&operators[edge]);
             let mut pairs: Vec<_> = open.map(|(o, operator)| (operator.from(None).to_string(), stack.from(edge, *o))).collect();
             if let (true, Skeleton::NasBench201, Some(from)) = (pairs.is_empty(), stack.plan().skeleton, stack.edges()[edge].from)
             {
@@ -80,7 +80,7 @@ impl Architecture {
             }
             _ => {
                 let graphs = [graph(0), graph(stack.graphs().len() - 1)];
-                let sides = !stack.plan().skeleton.blocks() || self.cells.iter().all(|side| side.len() == 1);
+                let sides = !stack.plan().skeleton.blocks() || self.places.iter().all(|side| side.len() == 1);
                 let two = sides && graphs.iter().flatten().all(|node| node.len() == 2);
                 let list = |nodes: &Nodes| {
                     nodes.iter().flatten().map(|(name, from)| format!("('{name}', {from})")).collect::<Vec<_>>().join(", ")
@@ -108,7 +108,7 @@ impl Architecture {
             for node in stack.nodes(graph) {
                 let mut terms = Vec::new();
                 for edge in node {
-                    let open = self.cells[edge].iter().zip(&operators[edge]);
+                    let open = self.places[edge].iter().zip(&operators[edge]);
                     terms.extend(open.map(|(o, operator)| {
                         let (before, name) = (&nodes[stack.from(edge, *o) as usize], operator.from(None).to_string());
                         match name.as_str() {
@@ -117,7 +117,7 @@ impl Architecture {
                             name => format!("({before})@{name}"),
                         }
                     }));
-                    if self.cells[edge].is_empty() {
+                    if self.places[edge].is_empty() {
                         terms.push(NOTHING.into());
                     }
                 }

@@ -68,7 +68,7 @@ pub fn identity(search: &Search) -> String {
         "latency": search.latency().map(|table| table.to_json()),
         "rounds": search.rounds(),
         "active": search.active(),
-        "front": search.front().iter().map(|s| (s.architecture.cells(), s.accuracy)).collect::<Vec<_>>(),
+        "front": search.front().iter().map(|s| (&s.architecture, s.accuracy)).collect::<Vec<_>>(),
         "scores": search.scores(),
     })
     .to_string()

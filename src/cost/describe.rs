@@ -1,6 +1,6 @@
 //! What a space and an architecture hold and cost, for people and programs.
 
-use super::{count, variant_cost, CostTable, LatencyTable, Metric, Prices, Spread};
+use super::{count, variant_cost, Cost, CostTable, LatencyTable, Metric, Prices, Spread};
 use crate::arch::{Architecture, Variant};
 use crate::error::Result;
 use crate::space::Space;
@@ -77,24 +77,31 @@ pub fn describe(space: &Space, latency: Option<&LatencyTable>) -> Result<Descrip
 }
 
 /// Costs of an architecture as a stand-alone network of some variant, as a whole and cell by cell (the cells without what the
-/// variant adds). `published_macs` is the count of published code.
+/// variant adds). `published_macs` is the count of published code. Of an ensemble also what it saves against its members apart.
 pub fn describe_architecture(space: &Space, architecture: &Architecture, variant: Variant) -> Value {
     let costs = CostTable::new(space);
     let names = architecture.names(space);
-    let cells = space.cells().iter().zip(architecture.cells()).enumerate().map(|(i, (cell, open))| {
-        let cost = costs.branches(i, open);
+    let paths = architecture.paths();
+    let cells = architecture.by_cell().enumerate().map(|(place, (i, open))| {
+        let (cell, cost) = (&space.cells()[i], costs.branches(i, open));
         let mut described = json!({
             "kind": cell.kind, "channels": cell.channels, "height": cell.output().height, "width": cell.output().width,
-            "operators": names[i], "macs": cost.macs, "params": cost.params
+            "operators": names[place], "macs": cost.macs, "params": cost.params
         });
         if let Some(stack) = space.stack() {
             described["edge"] = stack.label(i).into();
         }
+        if let (Some(path), cell) = paths.at(place) {
+            described["path"] = path.into();
+            described["cell"] = cell.into();
+        }
         described
     });
     let cost = variant_cost(space, architecture, variant);
+    // Every path has an average pooling.
+    let published = (0..paths.count()).fold(cost, |cost, _| Cost { macs: costs.published_macs(cost), ..cost }).macs;
     let mut described = json!({
-        "space": space.name(), "macs": cost.macs, "published_macs": costs.published_macs(cost), "params": cost.params,
+        "space": space.name(), "macs": cost.macs, "published_macs": published, "params": cost.params,
         "cells": cells.collect::<Vec<_>>()
     });
     if space.stack().is_some() {
@@ -103,6 +110,15 @@ pub fn describe_architecture(space: &Space, architecture: &Architecture, variant
         if space.stack().is_some_and(|stack| stack.plan().skeleton.blocks()) {
             described["canonical"] = json!(architecture.canonical(space).and_then(|canonical| canonical.genotype(space)));
         }
+    }
+    if paths.is_ensemble() {
+        let members: Vec<_> = architecture.members().iter().map(|member| variant_cost(space, member, variant)).collect();
+        let apart: Cost = members.iter().copied().sum();
+        described["paths"] = paths.count().into();
+        described["split"] = paths.split().into();
+        described["saved"] =
+            json!({ "macs": apart.macs.saturating_sub(cost.macs), "params": apart.params.saturating_sub(cost.params) });
+        described["members"] = json!(members);
     }
     described
 }

@@ -6,6 +6,10 @@ use crate::arch::Architecture;
 use crate::error::{Error, Result};
 use crate::space::Space;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeFrom;
+
+/// Of the ends, what every path of an ensemble has for itself.
+const HEAD: RangeFrom<usize> = 1..;
 
 /// The unit when none is named: milliseconds.
 pub const DEFAULT_UNIT: &str = "ms";
@@ -78,8 +82,10 @@ impl LatencyTable {
     /// The time of one architecture, for which nothing else of its space need be there: ends, open operators, and the additions
     /// that join them. Error: [`Error::MissingLatencies`].
     pub fn architecture(&self, space: &Space, architecture: &Architecture) -> Result<f64> {
-        let mut keys = ends(space, space.need_chain(LOOKING_UP)?).to_vec();
-        for (cell, open) in space.cells().iter().zip(architecture.cells()) {
+        let ends = ends(space, space.need_chain(LOOKING_UP)?);
+        let mut keys = ends.to_vec();
+        (1..architecture.paths().count()).for_each(|_| keys.extend_from_slice(&ends[HEAD]));
+        for (cell, open) in architecture.by_cell().map(|(cell, open)| (&space.cells()[cell], open)) {
             let chosen = operators(cell).enumerate().filter(|(i, _)| open.iter().any(|o| usize::from(*o) == *i));
             keys.extend(chosen.flat_map(|(_, keys)| keys));
             keys.extend((0..additions(cell.kind, open.len())).map(|_| LatencyKey::addition(cell.output())));
@@ -101,6 +107,7 @@ impl LatencyTable {
         let sum = |keys: &[LatencyKey]| keys.iter().filter_map(|key| self.get(key)).sum::<f64>();
         Ok(Latencies {
             ends: sum(&ends(space, chain)),
+            head: sum(&ends(space, chain)[HEAD]),
             operators: space.cells().iter().map(|cell| operators(cell).map(|keys| sum(&keys)).collect()).collect(),
             additions: space.cells().iter().map(|cell| addition(cell).map_or(0.0, |key| sum(&[key]))).collect(),
         })
@@ -123,6 +130,8 @@ pub(super) fn unit_fault(unit: &str) -> Option<String> {
 pub struct Latencies {
     /// Stem, tail, pooling and classifier.
     pub ends: f64,
+    /// Of these, what an ensemble has once more for each path but the first: all but the stem.
+    pub head: f64,
     /// Per cell and operator: the sum over its convolutions.
     pub operators: Vec<Vec<f64>>,
     /// Per cell: one addition; 0 where no architecture needs one.
@@ -133,10 +142,11 @@ impl Latencies {
     /// Ends, open operators, and the additions that join them: one per branch in a normal cell, which adds its input too; one less
     /// in the others (`forward` of the published code). `space` is the one that these were resolved for.
     pub fn architecture(&self, space: &Space, architecture: &Architecture) -> f64 {
-        let cells = architecture.cells().iter().zip(space.cells()).enumerate().map(|(i, (open, cell))| {
+        let cells = architecture.by_cell().map(|(i, open)| {
             let operators: f64 = open.iter().map(|o| self.operators[i][usize::from(*o)]).sum();
-            operators + additions(cell.kind, open.len()) as f64 * self.additions[i]
+            operators + additions(space.cells()[i].kind, open.len()) as f64 * self.additions[i]
         });
-        self.ends + cells.sum::<f64>()
+        let heads: f64 = (1..architecture.paths().count()).map(|_| self.head).sum();
+        self.ends + heads + cells.sum::<f64>()
     }
 }

@@ -56,6 +56,8 @@ impl Sum for Cost {
 #[derive(Clone, Debug)]
 pub struct CostTable {
     fixed: Cost,
+    /// Of that, what an ensemble has once more for each path but the first: tail and classifier.
+    head: Cost,
     cells: Vec<Vec<Cost>>,
     skippable: Vec<bool>,
     /// What the code that published this kind of space counts beside: outputs of the average pooling, or biases of the classifier.
@@ -67,19 +69,22 @@ impl CostTable {
         let [in_features, classes] = [space.pooled().channels, space.classes()].map(u64::from);
         let classifier = Cost { macs: in_features * classes, params: in_features * classes + classes };
         let skippable = space.cells().iter().map(|cell| cell.may_be_skipped()).collect();
-        let (ends, cells, published) = match space.body() {
+        let (stem, tail, cells, published) = match space.body() {
             Body::Chain(Chain { stem, tail }) => {
-                let ends = convolution(stem, space.input().size()) + convolution(tail, space.features().size());
-                (ends, space.cells().iter().map(in_chain).collect(), in_features)
+                let stem = convolution(stem, space.input().size());
+                let tail = convolution(tail, space.features().size());
+                (stem, tail, space.cells().iter().map(in_chain).collect(), in_features)
             }
             Body::Stack(stack) => {
                 let edge = |(edge, cell): (usize, &Cell)| {
                     (0..).zip(&cell.operators).map(|(index, o)| steps::all(stack.work(edge, index, o))).collect()
                 };
-                (steps::all(stack.fixed()), space.cells().iter().enumerate().map(edge).collect(), classes)
+                let cells = space.cells().iter().enumerate().map(edge).collect();
+                (steps::all(stack.fixed()), Cost::default(), cells, classes)
             }
         };
-        CostTable { fixed: ends + classifier, cells, skippable, published }
+        let head = tail + classifier;
+        CostTable { fixed: stem + head, head, cells, skippable, published }
     }
 
     /// What a search in multiply-accumulates or parameters goes by; by any other metric, multiply-accumulates.
@@ -92,6 +97,11 @@ impl CostTable {
         self.fixed
     }
 
+    /// Of what every path of an ensemble has for itself: tail and classifier.
+    pub fn head(&self) -> Cost {
+        self.head
+    }
+
     pub fn operator(&self, cell: usize, operator: u16) -> Cost {
         self.cells[cell][usize::from(operator)]
     }
@@ -101,8 +111,10 @@ impl CostTable {
         operators.iter().map(|o| self.operator(cell, *o)).sum()
     }
 
+    /// Of an ensemble: what its paths share is counted once, and the mean of their outputs is free.
     pub fn architecture(&self, architecture: &Architecture) -> Cost {
-        self.fixed + architecture.cells().iter().enumerate().map(|(i, operators)| self.branches(i, operators)).sum()
+        let heads = (1..architecture.paths().count()).map(|_| self.head);
+        self.fixed + heads.chain(architecture.by_cell().map(|(cell, operators)| self.branches(cell, operators))).sum()
     }
 
     /// Multiply-accumulates as published code counts them. That of NSE adds the outputs of the average pooling, 1024 there; those of

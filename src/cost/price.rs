@@ -1,9 +1,9 @@
 //! The one cost that a search is about, as whole numbers that add up exactly.
 
 use super::{CostTable, Latencies, LatencyTable};
-use crate::arch::Architecture;
+use crate::arch::{Architecture, Paths};
 use crate::error::{Error, Result};
-use crate::space::{CellKind, Space};
+use crate::space::{Cell, CellKind, Space};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -64,12 +64,15 @@ impl Metric {
 }
 
 /// Prices of one space by one metric: an architecture has the price `fixed` + the sum over its open operators - `discount`.
-/// An operator carries the addition that merges it; a cell without shortcut needs one addition fewer, which is the discount.
+/// An operator carries the addition that merges it; a cell without shortcut needs one addition fewer, which is its discount.
 #[derive(Clone, Debug)]
 pub struct Prices {
     pub metric: Metric,
     fixed: u64,
-    discount: u64,
+    /// What an ensemble has once more for each path but the first.
+    head: u64,
+    /// Per cell.
+    discounts: Vec<u64>,
     operators: Vec<Vec<u64>>,
 }
 
@@ -92,7 +95,8 @@ impl Prices {
         Prices {
             metric,
             fixed: price(costs.fixed),
-            discount: 0,
+            head: price(costs.head),
+            discounts: vec![0; costs.cells.len()],
             operators: costs.cells.iter().map(|operators| operators.iter().map(|c| price(*c)).collect()).collect(),
         }
     }
@@ -101,12 +105,13 @@ impl Prices {
     pub fn timed(space: &Space, latencies: &Latencies) -> Self {
         let price = |time: f64| Metric::Latency.price(time);
         let additions: Vec<u64> = latencies.additions.iter().map(|time| price(*time)).collect();
-        let shared = space.cells().iter().zip(&additions).filter(|(cell, _)| cell.kind != CellKind::Normal);
+        let discount = |(cell, addition): (&Cell, &u64)| if cell.kind == CellKind::Normal { 0 } else { *addition };
         let merged = |(times, addition): (&Vec<f64>, &u64)| times.iter().map(|t| price(*t).saturating_add(*addition)).collect();
         Prices {
             metric: Metric::Latency,
             fixed: price(latencies.ends),
-            discount: shared.fold(0, |sum: u64, (_, addition)| sum.saturating_add(*addition)),
+            head: price(latencies.head),
+            discounts: space.cells().iter().zip(&additions).map(discount).collect(),
             operators: latencies.operators.iter().zip(&additions).map(merged).collect(),
         }
     }
@@ -117,7 +122,19 @@ impl Prices {
     }
 
     pub fn discount(&self) -> u64 {
-        self.discount
+        self.discounts.iter().fold(0, |sum: u64, discount| sum.saturating_add(*discount))
+    }
+
+    /// Of architectures with such paths, as if their places were the cells of a chain.
+    pub fn parted(&self, paths: Paths) -> Self {
+        let places = || (0..paths.places()).map(|place| paths.cell(place));
+        Prices {
+            metric: self.metric,
+            fixed: self.fixed.saturating_add(self.head.saturating_mul(paths.count() as u64 - 1)),
+            head: self.head,
+            discounts: places().map(|cell| self.discounts[cell]).collect(),
+            operators: places().map(|cell| self.operators[cell].clone()).collect(),
+        }
     }
 
     /// Of one operator of one cell, with its addition.
@@ -135,12 +152,14 @@ impl Prices {
         let least = self.operators.iter().zip(space.cells()).filter(|(_, cell)| !cell.may_be_skipped());
         let least = least.fold(self.fixed, |sum, (prices, _)| sum.saturating_add(prices.iter().copied().min().unwrap_or(0)));
         let greatest = self.operators.iter().flatten().fold(self.fixed, |sum, price| sum.saturating_add(*price));
-        (least.saturating_sub(self.discount), greatest.saturating_sub(self.discount))
+        let discount = self.discount();
+        (least.saturating_sub(discount), greatest.saturating_sub(discount))
     }
 
     pub fn architecture(&self, architecture: &Architecture) -> u64 {
-        let cells = architecture.cells().iter().enumerate();
-        let sum = cells.fold(self.fixed, |sum, (i, operators)| sum.saturating_add(self.branches(i, operators)));
-        sum.saturating_sub(self.discount)
+        let heads = self.head.saturating_mul(architecture.paths().count() as u64 - 1);
+        let fixed = self.fixed.saturating_add(heads);
+        let sum = architecture.by_cell().fold(fixed, |sum, (cell, operators)| sum.saturating_add(self.branches(cell, operators)));
+        architecture.by_cell().fold(sum, |sum, (cell, _)| sum.saturating_sub(self.discounts[cell]))
     }
 }

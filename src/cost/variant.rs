@@ -10,7 +10,8 @@ pub fn variant_cost(space: &Space, architecture: &Architecture, variant: Variant
     if space.stack().is_some() {
         return CostTable::new(space).architecture(architecture);
     }
-    let modules = space.cells().iter().zip(architecture.cells()).flat_map(|(cell, operators)| {
+    let modules = architecture.by_cell().flat_map(|(cell, operators)| {
+        let cell = &space.cells()[cell];
         operators.iter().map(move |operator| {
             let chain = cell.operators[usize::from(*operator)].convolutions(cell.input.channels, cell.channels, cell.stride());
             variant.excited(&chain).map_or(Cost::default(), |at| excitation(&chain[at]))

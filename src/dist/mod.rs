@@ -3,8 +3,10 @@
 mod alone;
 mod crew;
 mod environment;
+pub mod exact;
 mod route;
 mod selftest;
+mod together;
 mod transport;
 
 pub use alone::Alone;
@@ -12,4 +14,5 @@ pub use crew::Crew;
 pub use environment::{Environment, Place};
 pub use route::route;
 pub use selftest::selftest;
+pub use together::Together;
 pub use transport::Transport;

@@ -18,4 +18,9 @@ pub trait Transport {
 
     /// Returns when all ranks are here.
     fn barrier(&mut self) -> Result<()>;
+
+    /// See [`crate::search::Collective::draw`]. The only call that need not be made on all ranks.
+    fn draw(&mut self, _anew: bool) -> Result<Option<u64>> {
+        Ok(None)
+    }
 }

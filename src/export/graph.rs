@@ -6,7 +6,8 @@ use crate::arch::{Activation, Variant};
 use crate::error::{Error, Result};
 use crate::search::{Array, Arrays};
 use crate::space::step::Pooling;
-use crate::space::{Body, CellKind, Chain, Convolution};
+use crate::space::{Body, CellKind, Convolution};
+use std::ops::Range;
 
 /// Of PyTorch's default, as in the published code.
 pub const EPSILON: f64 = 1e-5;
@@ -66,7 +67,7 @@ pub enum Layer {
         from: String,
         gate: String,
     },
-    /// Of maps; at least two.
+    /// Of maps or of vectors; at least two.
     Mean {
         terms: Vec<String>,
     },
@@ -167,6 +168,11 @@ impl Layer {
     }
 }
 
+/// Of an output that has a name like a path.
+fn identifier(path: &str) -> String {
+    path.replace('.', "_")
+}
+
 pub(super) struct Builder {
     variant: Variant,
     nodes: Vec<Node>,
@@ -183,26 +189,47 @@ impl Builder {
 
     fn network(&mut self, card: &Card) {
         let space = &card.space;
-        let features = match space.body() {
-            Body::Chain(chain) => self.chain(card, chain),
-            Body::Stack(stack) => self.stack(card, stack),
-        };
-        let pooled = self.push("features".into(), Layer::Pool { from: features });
-        self.linear(&pooled, "classifier", space.pooled().channels, space.classes(), OUTPUT);
+        let paths = card.architecture.paths();
+        match space.body() {
+            Body::Stack(stack) => {
+                let features = self.stack(card, stack);
+                self.classify(card, &features, 0, OUTPUT);
+            }
+            Body::Chain(chain) => {
+                let stem = self.unit(INPUT, "stem", &chain.stem, false);
+                let shared = self.places(card, stem, 0..paths.split());
+                let mut terms = Vec::new();
+                for path in 0..paths.count() {
+                    let x = self.places(card, shared.clone(), paths.own(path));
+                    let features = self.unit(&x, &paths.head(path, "tail"), &chain.tail, false);
+                    terms.push(self.classify(card, &features, path, &identifier(&paths.head(path, OUTPUT))));
+                }
+                if paths.is_ensemble() {
+                    self.push(OUTPUT.into(), Layer::Mean { terms });
+                }
+            }
+        }
     }
 
-    /// All in front of the average pooling; gives the name of its output.
-    fn chain(&mut self, card: &Card, chain: &Chain) -> String {
-        let space = &card.space;
-        let mut x = self.unit(INPUT, "stem", &chain.stem, false);
-        for (i, (cell, open)) in space.cells().iter().zip(card.architecture.cells()).enumerate() {
+    /// Average pooling and classifier of a path; gives the name of its output, which is `to`.
+    fn classify(&mut self, card: &Card, features: &str, path: usize, to: &str) -> String {
+        let (paths, space) = (card.architecture.paths(), &card.space);
+        let pooled = self.push(identifier(&paths.head(path, "features")), Layer::Pool { from: features.into() });
+        self.linear(&pooled, &paths.head(path, "classifier"), space.pooled().channels, space.classes(), to)
+    }
+
+    /// Some places of a chain, one behind the other; gives the name of their output.
+    fn places(&mut self, card: &Card, mut x: String, places: Range<usize>) -> String {
+        let (space, paths) = (&card.space, card.architecture.paths());
+        for place in places {
+            let (cell, open, label) = (&space.cells()[paths.cell(place)], &card.architecture.cells()[place], paths.label(place));
             let mut terms = Vec::new();
             for operator in open.iter().map(|o| cell.operators[usize::from(*o)]) {
                 let chain = operator.convolutions(cell.input.channels, cell.channels, cell.stride());
                 let excited = self.variant.excited(&chain);
                 let mut y = x.clone();
                 for (at, convolution) in chain.iter().enumerate() {
-                    y = self.unit(&y, &format!("cell{i}.{operator}.{}", convolution.name), convolution, excited == Some(at));
+                    y = self.unit(&y, &format!("{label}.{operator}.{}", convolution.name), convolution, excited == Some(at));
                 }
                 terms.push(y);
             }
@@ -211,15 +238,15 @@ impl Builder {
             }
             x = match terms.len() {
                 1 => terms.remove(0),
-                _ => self.push(format!("cell{i}"), Layer::Mean { terms }),
+                _ => self.push(identifier(&label), Layer::Mean { terms }),
             };
         }
-        self.unit(&x, "tail", &chain.tail, false)
+        x
     }
 
     /// A convolution with what follows it; gives the name of its output.
     pub(super) fn unit(&mut self, from: &str, path: &str, shape: &Convolution, excited: bool) -> String {
-        let name = path.replace('.', "_");
+        let name = identifier(path);
         self.weight(format!("{path}.weight"), &shape.weight());
         let convolve = Layer::Convolve { from: from.into(), path: path.into(), shape: shape.clone(), bias: false };
         let mut y = self.push(name.clone(), convolve);
@@ -248,7 +275,7 @@ impl Builder {
             self.weight(format!("{path}.bn.{part}"), &[channels]);
         }
         let layer = Layer::Norm { from: from.into(), path: format!("{path}.bn") };
-        self.push(format!("{}_bn", path.replace('.', "_")), layer)
+        self.push(format!("{}_bn", identifier(path)), layer)
     }
 
     pub(super) fn activate(&mut self, from: &str, to: String) -> String {

@@ -25,12 +25,14 @@ pub struct ArchHandle {
 }
 
 /// Reads an architecture: {"space": name, "cells": [[operator names of cell 0], ...]}. `space` may be left out; an
-/// empty list skips a normal cell. Of stacked cells there is a list for every edge, empty for none, and instead of "cells" may stand
+/// empty list skips a normal cell. An ensemble, in a chain of cells, has in "cells" those that all its paths share, and in "paths" for each of its
+/// 2 to 16 paths the list of the cells behind them; the order of paths says nothing. Instead of both may stand "tuple": the list of numbers of
+/// NEAS's published code (docs/neas.md). Of stacked cells there is a list for every edge, empty for none, and instead of "cells" may stand
 /// "genotype": the text of published code ("Genotype(normal=[...], ...)", "|nor_conv_3x3~0|+...") or the name of a published architecture.
 ///
 /// `space`: [in] retained. `json`: [in] the document. `out`: [out] to free with nse_arch_free.
 ///
-/// NSE_ERR_CONFIG. Since 0.1.
+/// NSE_ERR_CONFIG. NSE_ERR_UNSUPPORTED: an ensemble of stacked cells. Since 0.1.
 #[no_mangle]
 pub extern "C" fn nse_arch_from_json(
     space: *const nse_space,
@@ -121,6 +123,9 @@ pub extern "C" fn nse_arch_space(arch: *const nse_arch, out: *mut *mut nse_space
 /// where to where, costs are those in all cells, sizes those in the first; and there are genotype (null where the text of DARTS cannot say
 /// it) and topology (what is left without empty edges and identities, see docs/cells.md; null where it is too long); of blocks canonical too
 /// (the least text of the same cell; null where a side has not one operator).
+/// Of an ensemble there
+/// are paths, split (how many cells are shared), members (macs and params of each path's network alone) and saved (by how much the
+/// ensemble is cheaper than these), and cells behind the split say which path and cell they are.
 ///
 /// `variant_json`: [in] of a stand-alone network: {"squeeze_excitation": true, "activation": "swish"}, both optional; NULL or
 /// "{}": the plain one. The sums are with what it adds, the cells without. `out`: [out] to free with nse_buffer_free.
@@ -177,7 +182,7 @@ pub extern "C" fn nse_arch_to_json(arch: *const nse_arch, out: *mut nse_buffer, 
 }
 
 /// The short code of an architecture: lower-case letters, digits and a dot, at most 63 of them (a Kubernetes label) for 22 cells of up
-/// to three of 27 operators or two of 72; longer for more. Of all spellings only this one is read back, by nse_arch_from_code.
+/// to three of 27 operators or two of 72; longer for more, and for ensembles. Of all spellings only this one is read back, by nse_arch_from_code.
 ///
 /// `out`: [out] to free with nse_buffer_free.
 ///

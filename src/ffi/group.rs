@@ -143,4 +143,8 @@ impl Collective for Group {
     fn barrier(&self) -> Result<()> {
         self.call("a barrier", |transport| transport.barrier())
     }
+
+    fn draw(&self, anew: bool) -> Result<Option<u64>> {
+        self.call("a draw", move |transport| transport.draw(anew))
+    }
 }

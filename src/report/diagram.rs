@@ -120,8 +120,11 @@ fn fixed(title: &str, shape: Shape, name: String, below: String) -> Band {
 fn chained(space: &Space, chain: &Chain, architecture: &Architecture, costs: &CostTable) -> Vec<Band> {
     let stem = space.cells().first().map_or(space.features(), |cell| cell.input);
     let name = format!("conv {}x{}", chain.stem.kernel[0], chain.stem.kernel[1]);
+    let paths = architecture.paths();
     let mut bands = vec![fixed("stem", stem, name, format!("from {}", size(space.input())))];
-    for (i, (cell, open)) in space.cells().iter().zip(architecture.cells()).enumerate() {
+    let band = |place: usize| {
+        let (i, open) = (paths.cell(place), &architecture.cells()[place]);
+        let cell = &space.cells()[i];
         let operator = |o: &u16| {
             let operator = cell.operators[usize::from(*o)];
             let below = format!("{} wide, {}", cell.input.channels * operator.expansion, macs(costs.operator(i, *o)));
@@ -133,15 +136,36 @@ fn chained(space: &Space, chain: &Chain, architecture: &Architecture, costs: &Co
             CellKind::Expand => "expand",
             CellKind::Edge => "edge",
         };
-        bands.push(Band {
+        Band {
             title: format!("cell {i} {kind}"),
             lines: [size(cell.output()), format!("{} MACs", macs(costs.branches(i, open)))],
             boxes: open.iter().map(operator).collect(),
             shortcut: cell.kind == CellKind::Normal,
             fed: true,
+        }
+    };
+    bands.extend((0..paths.split()).map(band));
+    let behind = if paths.split() == 0 { "the stem".to_owned() } else { format!("cell {}", paths.split() - 1) };
+    let shape = space.cells().get(paths.split()).map_or(space.features(), |cell| cell.input);
+    for path in 0..paths.count() {
+        if paths.is_ensemble() {
+            // One below the other, and each begins with what all of them share.
+            let begins = fixed(&format!("path {}", path + 1), shape, format!("from {behind}"), "shared by all paths".into());
+            bands.push(Band { fed: path == 0, ..begins });
+        }
+        bands.extend(paths.own(path).map(band));
+        bands.push(fixed("tail", space.pooled(), "conv, pool, linear".into(), format!("{} classes", space.classes())));
+    }
+    if paths.is_ensemble() {
+        let of = format!("of {} outputs", paths.count());
+        bands.push(Band {
+            title: "mean".into(),
+            lines: Default::default(),
+            boxes: vec![("end".into(), "mean".into(), of)],
+            shortcut: false,
+            fed: false,
         });
     }
-    bands.push(fixed("tail", space.pooled(), "conv, pool, linear".into(), format!("{} classes", space.classes())));
     bands
 }
 

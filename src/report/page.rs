@@ -112,7 +112,7 @@ fn numbers(report: &Report) -> Markup {
 fn hint(report: &Report, scored: &Scored) -> String {
     let metric = report.options.objective.cost;
     let head = format!("{} at {}", percent(scored.accuracy), cost(metric, report.unit(), metric.amount(scored.price)));
-    format!("{head}\n{}", cells(&scored.architecture.names(&report.space)))
+    format!("{head}\n{}", cells(&report.space, &scored.architecture))
 }
 
 fn front(report: &Report) -> Result<Markup> {

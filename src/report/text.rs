@@ -1,6 +1,8 @@
 //! Numbers and names as people read them.
 
+use crate::arch::Architecture;
 use crate::cost::Metric;
+use crate::space::Space;
 use std::fmt::Write;
 
 /// `name` without what no XML document may contain and no reader sees.
@@ -61,8 +63,19 @@ pub fn duration(seconds: f64) -> String {
     }
 }
 
-/// One line for each cell, runs of equal cells together.
-pub fn cells(names: &[Vec<String>]) -> String {
+/// One line for each cell of an architecture, runs of equal cells together; of an ensemble path by path.
+pub fn cells(space: &Space, architecture: &Architecture) -> String {
+    let (shared, paths) = architecture.parts(&architecture.names(space));
+    let mut text = run(&shared, 0);
+    for (k, path) in paths.iter().enumerate().filter(|_| architecture.paths().is_ensemble()) {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "path {}:\n{}", k + 1, run(path, shared.len()));
+    }
+    text
+}
+
+/// Cells from the one numbered `first` on.
+fn run(names: &[Vec<String>], first: usize) -> String {
     let mut text = String::new();
     let mut from = 0;
     for to in 1..=names.len() {
@@ -70,7 +83,8 @@ pub fn cells(names: &[Vec<String>]) -> String {
             continue;
         }
         let what = if names[from].is_empty() { "skipped".to_owned() } else { names[from].join(" + ") };
-        let place = if to - from == 1 { format!("cell {from}") } else { format!("cells {from}-{}", to - 1) };
+        let (low, high) = (first + from, first + to - 1);
+        let place = if low == high { format!("cell {low}") } else { format!("cells {low}-{high}") };
         // Writing to a string cannot fail.
         let _ = writeln!(text, "{place}: {what}");
         from = to;

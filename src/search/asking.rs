@@ -118,6 +118,7 @@ impl Search {
     /// A result, at any time and in any order. An error changes nothing; [`Error::Conflict`]: another result is known already.
     pub fn tell(&mut self, architecture: &Architecture, outcome: Outcome) -> Result<Effect> {
         self.must_be_told()?;
+        architecture.need_paths("code", 1)?;
         let outcome = self.checked(outcome)?;
         let entry = self.ledger().and_then(|ledger| ledger.get(architecture)).copied();
         match entry.and_then(|entry| entry.outcome) {
@@ -300,8 +301,7 @@ impl Search {
         if self.run.evolution.after(&retained).sampler(&self.prices, window).is_ok() {
             return Ok(retained);
         }
-        let whole =
-            |a: &Architecture| a.cells().iter().zip(&active).all(|(open, active)| open.iter().all(|o| active.contains(o)));
+        let whole = |a: &Architecture| a.by_cell().all(|(cell, open)| open.iter().all(|o| active[cell].contains(o)));
         let reachable =
             results.iter().filter(|s| whole(&s.architecture) && window.contains(self.prices.architecture(&s.architecture)));
         let best = reachable.reduce(|best, s| if s.accuracy > best.accuracy { s } else { best }).map(|s| s.architecture.clone());
@@ -313,9 +313,7 @@ impl Search {
                 sampler.distinct(&self.space, 1, &Default::default(), &mut stream)?.pop()
             }
         };
-        for (retained, open) in retained.iter_mut().zip(best.iter().flat_map(|best| best.cells())) {
-            retained.extend(open);
-        }
+        best.iter().flat_map(Architecture::by_cell).for_each(|(cell, open)| retained[cell].extend(open));
         Ok(retained)
     }
 }

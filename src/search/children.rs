@@ -14,10 +14,10 @@ use crate::arch::Architecture;
 use crate::cost::Prices;
 use crate::error::{Error, Result};
 use crate::space::Space;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 /// Draws for each architecture that is wanted.
-const TRIES: usize = 100;
+pub(super) const TRIES: usize = 100;
 
 /// More than these are never listed.
 const MOST: f64 = 2e5;
@@ -45,12 +45,13 @@ pub fn log10_choices(operators: usize, skippable: bool, single: bool) -> f64 {
     }
 }
 
-/// What an architecture does in every cell, as choices: its operators, or nothing.
-pub fn choices(architecture: &Architecture) -> impl Iterator<Item = (usize, Choice)> + '_ {
-    architecture.cells().iter().enumerate().flat_map(|(cell, open)| {
+/// What an architecture does in every cell, as choices: its operators, or nothing. Of an ensemble once, on how many paths it may be.
+pub fn choices(architecture: &Architecture) -> impl Iterator<Item = (usize, Choice)> {
+    let of_cell = |(cell, open): (usize, &Vec<u16>)| {
         let nothing = open.is_empty().then_some((cell, None));
-        open.iter().map(move |o| (cell, Some(*o))).chain(nothing)
-    })
+        open.iter().map(|o| (cell, Some(*o))).chain(nothing).collect::<Vec<_>>()
+    };
+    architecture.by_cell().flat_map(of_cell).collect::<BTreeSet<_>>().into_iter()
 }
 
 impl Children<'_> {
@@ -77,6 +78,21 @@ impl Children<'_> {
         if self.log10_size() <= enough.min(MOST).log10() + 1e-9 {
             return self.everything();
         }
+        let draw = |choice, stream: &mut Stream| Architecture::new(self.space, self.draw(Some(choice), stream));
+        self.each(wanted, stream, control, &draw, &|(cell, choice), stream| self.cheap(cell, choice, stream))
+    }
+
+    /// What `draw` gives, up to `wanted` for every choice of a cell that has several; where it gives nothing that is cheap enough, what
+    /// `cheap` gives.
+    pub(super) fn each(
+        &self,
+        wanted: usize,
+        stream: &mut Stream,
+        control: &dyn Control,
+        draw: &dyn Fn((usize, Choice), &mut Stream) -> Result<Architecture>,
+        cheap: &dyn Fn((usize, Choice), &mut Stream) -> Result<Option<Architecture>>,
+    ) -> Result<Vec<Architecture>> {
+        let choices: Vec<_> = self.all_choices().collect();
         let mut counts: BTreeMap<(usize, Choice), usize> = choices.iter().map(|choice| (*choice, 0)).collect();
         let (mut seen, mut children) = (HashSet::new(), Vec::new());
         let mut take = |child: Architecture, counts: &mut BTreeMap<_, usize>, children: &mut Vec<Architecture>| {
@@ -96,12 +112,12 @@ impl Children<'_> {
                     return Err(Error::Cancelled);
                 }
                 tries -= 1;
-                let child = Architecture::new(self.space, self.draw(cell, choice, stream))?;
+                let child = draw((cell, choice), stream)?;
                 left -= usize::from(take(child, &mut counts, &mut children));
             }
             if counts[&(cell, choice)] == 0 {
                 // Hardly any has it at this cost: one is found exactly, if there is one.
-                if let Some(child) = self.cheap(cell, choice, stream)? {
+                if let Some(child) = cheap((cell, choice), stream)? {
                     take(child, &mut counts, &mut children);
                 }
             }
@@ -109,20 +125,25 @@ impl Children<'_> {
         Ok(children)
     }
 
-    /// What every cell does, `cell` doing, or among others having, this `choice`: with single branches each choice of a cell is as likely
-    /// as the others, else each operator as likely to be there as not.
-    fn draw(&self, cell: usize, choice: Choice, stream: &mut Stream) -> Vec<Vec<u16>> {
-        let draw = |i: usize| match choice {
-            None if i == cell => Vec::new(),
-            Some(fixed) if i == cell && self.single => vec![fixed],
-            Some(fixed) if i == cell => self.subset(i, Some(fixed), stream),
-            _ if self.single => {
+    /// What every cell does, one of them doing, or among others having, this choice: with single branches each choice of a cell is as
+    /// likely as the others, else each operator as likely to be there as not.
+    pub(super) fn draw(&self, choice: Option<(usize, Choice)>, stream: &mut Stream) -> Vec<Vec<u16>> {
+        let fixed = |i: usize| choice.filter(|(cell, _)| *cell == i).map(|(_, choice)| choice);
+        (0..self.active.len()).map(|i| self.of_cell(i, fixed(i), stream)).collect()
+    }
+
+    /// What one cell does, or among others has: anything, or this choice.
+    pub(super) fn of_cell(&self, i: usize, fixed: Option<Choice>, stream: &mut Stream) -> Vec<u16> {
+        match fixed {
+            Some(None) => Vec::new(),
+            Some(Some(fixed)) if self.single => vec![fixed],
+            Some(Some(fixed)) => self.subset(i, Some(fixed), stream),
+            None if self.single => {
                 let drawn = stream.below((self.active[i].len() + usize::from(self.skippable[i])) as u64);
                 self.active[i].get(drawn as usize).copied().into_iter().collect()
             }
-            _ => self.subset(i, None, stream),
-        };
-        (0..self.active.len()).map(draw).collect()
+            None => self.subset(i, None, stream),
+        }
     }
 
     /// Any number of operators, not none where a cell cannot be skipped.
@@ -135,14 +156,19 @@ impl Children<'_> {
         active.iter().zip(gates).filter(|(_, open)| *open).map(|(o, _)| *o).collect()
     }
 
+    /// The space in which a cell has this choice only.
+    pub(super) fn only(&self, cell: usize, choice: Choice) -> Self {
+        let mut only = Children { active: self.active.clone(), skippable: self.skippable.clone(), ..*self };
+        match choice {
+            Some(operator) => (only.active[cell], only.skippable[cell]) = (vec![operator], false),
+            None => only.active[cell].clear(),
+        }
+        only
+    }
+
     /// One with this choice, whatever it takes; None: there is none at this cost.
     fn cheap(&self, cell: usize, choice: Choice, stream: &mut Stream) -> Result<Option<Architecture>> {
-        let mut active = self.active.clone();
-        let mut skippable = self.skippable.clone();
-        match choice {
-            Some(operator) => (active[cell], skippable[cell]) = (vec![operator], false),
-            None => active[cell].clear(),
-        }
+        let Children { active, skippable, .. } = self.only(cell, choice);
         let half: Vec<Vec<f64>> = active.iter().map(|active| vec![0.5; active.len()]).collect();
         let cells: Vec<_> = (active.iter().zip(&half).zip(&skippable))
             .map(|((active, p), skippable)| CellChoices { active, p, may_be_skipped: *skippable, single: self.single })

@@ -22,6 +22,13 @@ pub trait Collective: Send + Sync {
     fn gather(&self, bytes: Vec<u8>) -> Result<Vec<Vec<u8>>>;
 
     fn barrier(&self) -> Result<()>;
+
+    /// The next number, from 0, of a count that all ranks share: whoever asks has it alone, and nobody is waited for. `anew`: of another count,
+    /// which every rank must begin once, as soon as all have what they want of the one before. None, on all ranks: there is
+    /// no such count.
+    fn draw(&self, _anew: bool) -> Result<Option<u64>> {
+        Ok(None)
+    }
 }
 
 /// One process: nobody is waited for.

@@ -15,10 +15,10 @@ use super::options::{SearchOptions, TooFew};
 use super::pareto::{self, Scored};
 use super::push::Pass;
 use super::random::{Purpose, Stream};
-use super::scorer::{ScorerOptions, Scores};
+use super::scorer::{Difference, ScorerOptions, Scores};
 use super::start::Drive;
 use super::strategy::Change;
-use super::trainer::{At, Ended, Trainer};
+use super::trainer::{At, Ended, Judged, Trainer};
 use crate::arch::Architecture;
 use crate::cost::{CostTable, LatencyTable, Prices};
 use crate::error::{Error, Result};
@@ -51,6 +51,9 @@ pub(super) enum Phase {
     Weigh {
         children: Option<Vec<Architecture>>,
         accuracies: Vec<f64>,
+        /// Of ensembles whose paths are told apart, in the same order.
+        #[serde(default)]
+        diversities: Vec<f64>,
     },
     Sample,
     /// `candidates`: the previous front and new ones, `main` together, then extras, both sorted. Scored in order.
@@ -134,7 +137,7 @@ impl Run {
             Phase::Score { accuracies, .. } => (3, accuracies.len() as u64),
             Phase::Ask { .. } => (4, 0),
             Phase::Done => (5, 0),
-            Phase::Weigh { children, accuracies } => (6, accuracies.len() as u64 + u64::from(children.is_some())),
+            Phase::Weigh { children, accuracies, .. } => (6, accuracies.len() as u64 + u64::from(children.is_some())),
         };
         // FNV-1a, of numbers.
         let mixed = |hash: u64, number: u64| (hash ^ number).wrapping_mul(0x100_0000_01b3);
@@ -230,11 +233,15 @@ impl Search {
     fn train(&mut self, step: u64, weights: bool, trainer: &mut dyn Trainer, observer: &dyn Observer) -> Result<bool> {
         let at = At { seed: self.options.seed, round: self.turn(), step };
         if !weights {
-            let draw = || self.run.evolution.draw_half(&mut Stream::new(at.seed, Purpose::WeightGates, at.round, step));
-            // A cell by itself is trained whole.
-            let open = if self.grows().is_some() { self.weighted() } else { draw() };
+            let mut stream = Stream::new(at.seed, Purpose::WeightGates, at.round, step);
             let lr = self.options.train.schedule(self.run.steps).at(step);
-            let outcome = match trainer.weight_step(at, &open, lr) {
+            let trained = match self.ensembles() {
+                Some(ensembles) => trainer.ensemble_step(at, &ensembles.any(None, &mut stream)?, lr),
+                // A cell by itself is trained whole.
+                None if self.grows().is_some() => trainer.weight_step(at, &self.weighted(), lr),
+                None => trainer.weight_step(at, &self.run.evolution.draw_half(&mut stream), lr),
+            };
+            let outcome = match trained {
                 // A cell that cannot be trained is a bad one, and no reason to stop.
                 Err(Error::Diverged { .. }) if self.grows().is_some() => {
                     return self.cell_scored(FAILED, trainer, observer).map(|()| true);
@@ -285,11 +292,15 @@ impl Search {
     fn sample(&mut self) -> Result<bool> {
         let options = &self.options.candidates;
         let mut stream = Stream::new(self.options.seed, Purpose::Candidates, self.run.round, 0);
-        let mut candidates = self.candidates(&mut stream)?;
+        let ensembles = self.ensembles();
+        let mut candidates = match &ensembles {
+            Some(ensembles) => self.first_generation(ensembles, &mut stream)?,
+            None => self.candidates(&mut stream)?,
+        };
         let main = candidates.len();
         // Those that begin alike come together: a group of them is computed together that far.
         candidates.sort_unstable();
-        if let Some(below) = self.options.objective.below(options.extra_width) {
+        if let Some(below) = self.options.objective.below(options.extra_width).filter(|_| ensembles.is_none()) {
             // Nothing below the window is no failure: then its edge needs no guard.
             if let Ok(sampler) = self.run.evolution.sampler(&self.prices, below) {
                 let extras = sampler.distinct(&self.space, options.extras, &HashSet::new(), &mut stream);
@@ -307,8 +318,7 @@ impl Search {
         let options = &self.options.candidates;
         // Without `preserve` a member may have lost an operator; it leaves with it.
         let active = self.run.evolution.active();
-        let whole =
-            |a: &Architecture| a.cells().iter().zip(&active).all(|(open, active)| open.iter().all(|o| active.contains(o)));
+        let whole = |a: &Architecture| a.by_cell().all(|(cell, open)| open.iter().all(|o| active[cell].contains(o)));
         let mut candidates: Vec<_> = self.run.front.iter().map(|s| s.architecture.clone()).filter(whole).collect();
         let known: HashSet<_> = candidates.iter().cloned().collect();
         let sampler = self.run.evolution.sampler(&self.prices, self.options.objective.window())?;
@@ -330,18 +340,21 @@ impl Search {
             if let (Some(_), Some(accuracy)) = (&self.run.growth, accuracies.first().copied()) {
                 return self.cell_scored(accuracy, trainer, observer).map(|()| true);
             }
+            if self.breed()? {
+                return Ok(false);
+            }
             self.finish();
             notes::round_finished(self);
             observer.event(&self.event(EventKind::Finish, 1, 1, trainer), self);
             return Ok(true);
         }
         let round = self.run.growth.as_ref().map_or(self.run.round, Growth::turn);
-        let scores = evaluate(trainer, self.options.seed, round, group, observer)?;
-        accuracies.extend(&scores);
+        let scores = judge(trainer, self.options.seed, round, group, None, observer)?;
+        accuracies.extend(scores.iter().map(|judged| judged.accuracy));
         let done = accuracies.len() as u64;
         self.run.meter.scored(scores.len() as u64);
         self.run.seconds.score += started.elapsed().as_secs_f64();
-        let (done, all) = self.grown().map_or((done, all as u64), |(cells, all)| (cells + done, all));
+        let (done, all) = self.grown().map_or((done, self.planned(all) as u64), |(cells, all)| (cells + done, all));
         observer.event(&self.event(EventKind::Score, done, all, trainer), self);
         Ok(true)
     }
@@ -401,21 +414,24 @@ impl Search {
     }
 }
 
-/// Accuracies of `architectures`, as many and of the kind that they should be.
-pub(super) fn evaluate(
+/// What a trainer says of `architectures`, as much and of the kind that it should be.
+pub(super) fn judge(
     trainer: &mut dyn Trainer,
     seed: u64,
     round: u64,
     architectures: &[Architecture],
+    difference: Option<Difference>,
     control: &dyn Control,
-) -> Result<Vec<f64>> {
-    let accuracies = trainer.score(seed, round, architectures, control)?;
+) -> Result<Vec<Judged>> {
+    let judged = trainer.judge(seed, round, architectures, difference, control)?;
     let wrong = |reason: String| Err(Error::Argument { name: "trainer", reason });
-    if accuracies.len() != architectures.len() {
-        return wrong(format!("{} scores for {} candidates", accuracies.len(), architectures.len()));
+    if judged.len() != architectures.len() {
+        return wrong(format!("{} scores for {} candidates", judged.len(), architectures.len()));
     }
-    match accuracies.iter().find(|accuracy| !(0.0..=1.0).contains(*accuracy)) {
-        Some(accuracy) => wrong(format!("an accuracy of {accuracy} is not in 0 to 1")),
-        None => Ok(accuracies),
+    match judged.iter().find(|judged| !((0.0..=1.0).contains(&judged.accuracy) && judged.diversity >= 0.0)) {
+        Some(Judged { accuracy, diversity }) => {
+            wrong(format!("an accuracy of {accuracy} is not in 0 to 1, or a diversity of {diversity} is below 0"))
+        }
+        None => Ok(judged),
     }
 }

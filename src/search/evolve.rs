@@ -382,7 +382,7 @@ impl Evolution {
 pub(super) fn used<'a>(architectures: impl Iterator<Item = &'a Architecture>, cells: usize) -> Vec<BTreeSet<u16>> {
     let mut used = vec![BTreeSet::new(); cells];
     for architecture in architectures {
-        used.iter_mut().zip(architecture.cells()).for_each(|(used, operators)| used.extend(operators));
+        architecture.by_cell().for_each(|(cell, operators)| used[cell].extend(operators));
     }
     used
 }

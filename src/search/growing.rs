@@ -64,7 +64,12 @@ impl Level {
 
 impl Growth {
     /// Whether everything is of the spaces that `valid` knows, and the cells of the round under way are all of so many `blocks`.
-    pub fn fits(&self, blocks: Option<u64>, phase: &Phase, valid: impl Fn(&Architecture) -> bool) -> std::result::Result<(), String> {
+    pub fn fits(
+        &self,
+        blocks: Option<u64>,
+        phase: &Phase,
+        valid: impl Fn(&Architecture) -> bool,
+    ) -> std::result::Result<(), String> {
         let (all, done) = (self.cells.len(), self.results.len().checked_sub(self.before));
         if done.is_none_or(|done| done > all || done == all && blocks.is_some()) {
             return Err(format!("{} results, {} of them old, of {all} cells", self.results.len(), self.before));

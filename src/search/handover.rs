@@ -27,6 +27,8 @@ pub(super) struct Target<'a> {
     pub costs: &'a CostTable,
     pub prices: &'a Prices,
     pub window: Window,
+    /// Of the architectures that are searched.
+    pub paths: usize,
 }
 
 impl Target<'_> {
@@ -72,7 +74,12 @@ impl Target<'_> {
     }
 
     fn member(&self, space: &Space, architecture: &Architecture, accuracy: f64) -> Result<Scored> {
-        let architecture = Architecture::from_operators(self.space, architecture.operators(space))?;
+        architecture.need_paths("start", self.paths)?;
+        let (shared, paths) = architecture.parts(&architecture.operators(space));
+        let architecture = match architecture.paths().is_ensemble() {
+            true => Architecture::ensemble_of(self.space, &shared, &paths)?,
+            false => Architecture::from_operators(self.space, shared)?,
+        };
         let cost = self.costs.architecture(&architecture);
         Ok(Scored { cost, price: self.prices.architecture(&architecture), accuracy, found: 0, architecture })
     }

@@ -85,7 +85,11 @@ pub struct Point {
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct FrontMember {
+    /// Of an ensemble: those that all paths share.
     pub cells: Vec<Vec<String>>,
+    /// Of an ensemble: for every path, the cells behind those.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub paths: Vec<Vec<Vec<String>>>,
     pub cost: f64,
     pub macs: u64,
     pub params: u64,
@@ -103,8 +107,10 @@ impl Point {
 
 impl FrontMember {
     pub fn new(space: &Space, metric: Metric, scored: &Scored) -> Self {
+        let (cells, paths) = scored.architecture.parts(&scored.architecture.names(space));
         FrontMember {
-            cells: scored.architecture.names(space),
+            cells,
+            paths: if scored.architecture.paths().is_ensemble() { paths } else { Vec::new() },
             cost: metric.amount(scored.price),
             macs: scored.cost.macs,
             params: scored.cost.params,

@@ -6,12 +6,14 @@
 mod affordable;
 mod asking;
 mod beam;
+mod breeding;
 mod budget;
 pub mod children;
 mod collective;
 mod distinct;
 mod elsewhere;
 mod engine;
+mod ensembles;
 mod evolve;
 pub mod fitness;
 pub mod gates;
@@ -42,6 +44,7 @@ mod trainer;
 mod weighing;
 
 pub use asking::{Asked, Effect, ToldOptions};
+pub use breeding::{Breeding, Plan};
 pub use budget::{Budget, Reach};
 pub use collective::{Collective, Solo};
 pub use elsewhere::Elsewhere;
@@ -53,8 +56,8 @@ pub use meter::Meter;
 pub use objective::Objective;
 pub use observe::{Control, Event, EventKind, Observer, Silent};
 pub use options::{
-    Augment, Branches, CandidateOptions, CheckpointOptions, FitnessOptions, ScoreOptions, SearchOptions, TensorboardOptions,
-    TooFew, TrainOptions,
+    Augment, BatchNorm, Branches, CandidateOptions, CheckpointOptions, FitnessOptions, ScoreOptions, SearchOptions,
+    TensorboardOptions, TooFew, TrainOptions,
 };
 pub use pareto::Scored;
 pub use predictor::PredictorOptions;
@@ -63,8 +66,8 @@ pub use push::{BatchTrainer, Given, LastStep, Place, PushedOptions, Wanted};
 pub use random::{Purpose, Stream};
 pub use sample::{CellChoices, Sampler, Window};
 pub use schedule::Schedule;
-pub use scorer::ScorerOptions;
+pub use scorer::{Difference, ScorerOptions};
 pub use start::{Drive, Start};
 pub use strategy::StrategyOptions;
 pub use telling::Example;
-pub use trainer::{Array, Arrays, At, Comparison, Ended, Parts, PathGradient, Products, StepOutcome, Trainer};
+pub use trainer::{Array, Arrays, At, Comparison, Ended, Judged, Parts, PathGradient, Products, StepOutcome, Trainer};

@@ -1,6 +1,7 @@
 //! The options of a search, as strict JSON with a schema. Doc comments are the help text of `nse_search_options_schema`.
 
 use super::asking::ToldOptions;
+use super::breeding::Plan;
 use super::objective::Objective;
 use super::preset;
 use super::push::PushedOptions;
@@ -39,12 +40,12 @@ pub struct SearchOptions {
     /// How many operators of a cell may be open at a time.
     #[serde(default)]
     pub branches: Branches,
-    /// How the space changes between rounds: "evolve" (NSE), "shrink" (ABS) or "grow" (PNAS), or an object with that name as its only key and
-    /// options below it.
+    /// How the space changes between rounds, and of what the search is: "evolve" (NSE), "shrink" (ABS), "neas" (ensembles whose paths share
+    /// their first cells) or "grow" (PNAS: cells of blocks), or an object with that name as its only key and options below it.
     #[serde(default)]
     pub strategy: StrategyOptions,
-    /// What gives operators their scores: "fitness", "angle", "magnitude" or "accuracy", or an object as above. Default: what the
-    /// strategy goes by, "fitness" for evolve, "angle" for shrink.
+    /// What gives operators their scores: "fitness", "angle", "magnitude", "accuracy" or "diversity", or an object as above. Default:
+    /// what the strategy goes by, "fitness" for evolve, "angle" for shrink, "diversity" for neas.
     #[serde(default)]
     pub scorer: Option<ScorerOptions>,
     /// The cost window.
@@ -60,6 +61,9 @@ pub struct SearchOptions {
     #[serde(default = "defaults::shards")]
     #[schemars(range(min = 1, max = 4096))]
     pub shards: usize,
+    /// Over what a batch-norm takes its statistics while the shared weights are trained.
+    #[serde(default)]
+    pub batch_norm: BatchNorm,
     /// How many architectures are sampled.
     #[serde(default)]
     pub candidates: CandidateOptions,
@@ -100,6 +104,18 @@ pub enum Branches {
     Multi,
     /// One, or none where a cell may be skipped.
     Single,
+}
+
+/// Over what a batch-norm takes its statistics.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum BatchNorm {
+    /// One part of a batch, of `shards` many.
+    #[default]
+    Part,
+    /// All of a batch. Each process computes what it has of it in one piece, and sums go between them in every batch-norm: the result
+    /// depends neither on `shards` nor on the number of processes, but for rounding.
+    Batch,
 }
 
 /// Training of the shared weights: SGD with Nesterov momentum, linear warm-up and a cosine to zero in every round.
@@ -338,6 +354,29 @@ impl SearchOptions {
                 (_, Some(scorer)) => wrong("/scorer", format!("{}: where cells grow no operators are scored", scorer.name())),
                 _ => Ok(()),
             };
+        }
+        let plan = self.strategy.get().ensembles();
+        if let Some(Plan { split: Some([low, high]), .. }) = plan {
+            let cells = space.cells().len();
+            if low > high || high >= cells {
+                let pointer = format!("/strategy/{strategy}/split");
+                return wrong(&pointer, format!("{low} to {high} shared cells of {cells}: at most all but one can be"));
+            }
+        }
+        if plan.is_none() && scorer.get().differs().is_some() {
+            return wrong("/scorer", format!("{} tells the paths of ensembles apart, and {strategy} has none", scorer.name()));
+        }
+        if plan.is_some() {
+            space.need_chain("an ensemble")?;
+            if scorer.get().learns() {
+                return wrong("/scorer", format!("{} is learnt along one path, and {strategy} has several", scorer.name()));
+            }
+            if drive == Drive::Pushed {
+                return wrong(
+                    "/strategy",
+                    format!("{strategy} needs images, and a search that is pushed its batches keeps none"),
+                );
+            }
         }
         match drive {
             Drive::Told if strategy != "evolve" => {

@@ -11,6 +11,7 @@ use super::notes;
 use super::options::SearchOptions;
 use super::push::Pass;
 use super::random::{Purpose, Stream};
+use super::sample::Window;
 use super::Branches;
 use crate::arch::Architecture;
 use crate::cost::{CostTable, LatencyTable, Prices};
@@ -61,7 +62,7 @@ impl Search {
         let costs = CostTable::new(&space);
         let prices = Prices::of(&space, &costs, options.objective.cost, start.latency.as_deref())?;
         let window = options.objective.window();
-        let target = Target { space: &space, costs: &costs, prices: &prices, window };
+        let target = Target { space: &space, costs: &costs, prices: &prices, window, paths: options.strategy.get().paths() };
         let before = match (start.continued, start.front.as_slice()) {
             (None, []) => None,
             (Some(search), []) => Some(target.after(search)?),
@@ -85,7 +86,9 @@ impl Search {
             front: before.as_ref().map(|before| before.used.as_slice()),
             left: before.as_ref().map_or(&[], |before| &before.left),
         };
-        let evolution = Evolution::new(&space, &prices, &beginning, window)?;
+        // The window is one of ensembles, where the search is of them: what their members cost has no lower bound.
+        let low = if options.strategy.get().paths() > 1 { 0 } else { window.low };
+        let evolution = Evolution::new(&space, &prices, &beginning, Window { low, ..window })?;
         let (told, pushed) = (start.drive == Drive::Told, start.drive == Drive::Pushed);
         let mut front = before.map_or(Vec::new(), |before| before.front);
         // Accuracies of another kind: they are evaluated anew.
@@ -117,11 +120,13 @@ impl Search {
         let all = search.standing(|now| search.strategy().rounds(now));
         let most = if grows { all } else { MOST_ROUNDS };
         search.run.rounds = search.options.rounds.unwrap_or(all).clamp(1, most);
-        if grows {
-            search.sprout()?;
-        } else if !told {
-            // What the first active subset does not have, it will not have after its training.
-            search.candidates(&mut Stream::new(search.options.seed, Purpose::Probe, 0, 1))?;
+        let mut probe = Stream::new(search.options.seed, Purpose::Probe, 0, 1);
+        // What the first active subset does not have, it will not have after its training.
+        match search.ensembles() {
+            Some(ensembles) => drop(search.first_generation(&ensembles, &mut probe)?),
+            None if grows => search.sprout()?,
+            None if told => {}
+            None => drop(search.candidates(&mut probe)?),
         }
         notes::ready(&search, "created");
         Ok(search)

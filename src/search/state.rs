@@ -20,7 +20,7 @@ impl Search {
         let prices = Prices::of(&space, &costs, options.objective.cost, latency.as_deref())?;
         let grows = options.strategy.get().grows().is_some();
         let levels = if grows { Level::all(&space, options.objective.cost, latency.as_deref())? } else { Vec::new() };
-        let run = Run::read(state, &space, &levels)?;
+        let run = Run::read(state, &space, options.strategy.get().paths(), &levels)?;
         let scorer = options.scorer();
         let search = Search { space, latency, options, costs, prices, levels, scorer, run, pass: Pass::default() };
         search.options.serves(search.drive(), &search.space)?;
@@ -47,10 +47,11 @@ impl Search {
 }
 
 impl Run {
-    pub(super) fn read(state: Value, space: &Space, levels: &[Level]) -> Result<Self> {
+    /// `paths`: of the architectures that are searched.
+    pub(super) fn read(state: Value, space: &Space, paths: usize, levels: &[Level]) -> Result<Self> {
         let wrong = |reason: String| Error::Config { document: "search state", pointer: String::new(), reason };
         let mut run: Run = serde_json::from_value(state).map_err(|e| wrong(e.to_string()))?;
-        run.fits(space, levels).map_err(|reason| wrong(format!("of another space: {reason}")))?;
+        run.fits(space, paths, levels).map_err(|reason| wrong(format!("of another space: {reason}")))?;
         if run.scored.is_empty() && run.told.is_none() {
             // Older states have nothing but the front.
             run.scored = run.front.clone();
@@ -58,7 +59,7 @@ impl Run {
         Ok(run)
     }
 
-    fn fits(&self, space: &Space, levels: &[Level]) -> std::result::Result<(), String> {
+    fn fits(&self, space: &Space, paths: usize, levels: &[Level]) -> std::result::Result<(), String> {
         self.evolution.fits(space)?;
         if self.dropped.len() != space.cells().len() {
             return Err(format!("{} cells with dropped operators", self.dropped.len()));
@@ -94,10 +95,11 @@ impl Run {
         if let Phase::Ask { told, .. } = &self.phase {
             architectures.extend(told);
         }
-        if let Phase::Weigh { children, accuracies } = &self.phase {
+        if let Phase::Weigh { children, accuracies, diversities } = &self.phase {
             let children = children.as_deref().unwrap_or_default();
-            if accuracies.len() > children.len() {
-                return Err(format!("{} accuracies of {} architectures", accuracies.len(), children.len()));
+            if accuracies.len() > children.len() || !(diversities.is_empty() || diversities.len() == accuracies.len()) {
+                let (count, differ) = (accuracies.len(), diversities.len());
+                return Err(format!("{count} accuracies and {differ} diversities of {} architectures", children.len()));
             }
             architectures.extend(children);
         }
@@ -112,14 +114,16 @@ impl Run {
         }
         let same = |a: &Architecture| {
             let space = levels.get((a.cells().len() / 2).wrapping_sub(1)).map_or(space, |level| &*level.space);
-            Architecture::new(space, a.cells().to_vec()).is_ok_and(|again| again == *a)
+            a.paths().count() == paths && a.again(space).is_ok_and(|again| again == *a)
         };
         if self.growth.is_some() == levels.is_empty() {
             return Err("cells that grow, in a search whose cells do not, or the other way round".into());
         }
         match architectures.iter().position(|a| !same(a)) {
             Some(i) => Err(format!("architecture {i}")),
-            None => self.growth.as_ref().map_or(Ok(()), |growth| growth.fits((!done).then_some(self.round + 1), &self.phase, same)),
+            None => {
+                self.growth.as_ref().map_or(Ok(()), |growth| growth.fits((!done).then_some(self.round + 1), &self.phase, same))
+            }
         }
     }
 }

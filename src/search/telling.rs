@@ -12,6 +12,7 @@ use super::scorer::{Score, Scores};
 use super::start::Drive;
 use super::strategy::Change;
 use super::trainer::Trainer;
+use crate::arch::Architecture;
 use crate::cost::{LatencyTable, Metric};
 use crate::error::Result;
 use crate::space::Space;
@@ -24,6 +25,8 @@ pub struct Example {
     pub open: Vec<Vec<u16>>,
     pub paths: Vec<Option<TwoPaths>>,
     pub candidate: Vec<Vec<u16>>,
+    /// Where the search is of ensembles: instead of `open` and `candidate`.
+    pub ensemble: Option<Architecture>,
 }
 
 impl Search {
@@ -44,9 +47,9 @@ impl Search {
             Phase::Score { candidates, main, accuracies } => {
                 let best = accuracies.iter().take(*main).copied().fold(0.0, f64::max);
                 let others = trainings - 1 - trained.min(trainings - 1);
-                (0, (candidates.len() - accuracies.len()) as u64 + others, epochs, best)
+                (0, (self.planned(candidates.len()) - accuracies.len()) as u64 + others, epochs, best)
             }
-            Phase::Weigh { children, accuracies } => {
+            Phase::Weigh { children, accuracies, .. } => {
                 let left = children.iter().map(Vec::len).sum::<usize>() - accuracies.len();
                 (0, left as u64, epochs, self.run.meter.accuracy())
             }
@@ -137,17 +140,22 @@ impl Search {
     pub fn example(&self, index: u64) -> Result<Example> {
         if self.grows().is_some() {
             let all = self.at_once();
-            return Ok(Example { active: all.clone(), open: all.clone(), paths: Vec::new(), candidate: all });
+            return Ok(Example { active: all.clone(), open: all.clone(), paths: Vec::new(), candidate: all, ensemble: None });
         }
         let stream = |part: u64| Stream::new(self.options.seed, Purpose::Probe, self.run.round, 2 + 3 * index + part);
         let evolution = &self.run.evolution;
-        let (cells, _) = evolution.sampler(&self.prices, self.options.objective.window())?.draw_binned(&mut stream(2));
-        Ok(Example {
-            active: evolution.active(),
-            open: evolution.draw_half(&mut stream(0)),
-            paths: evolution.draw_two(false, &mut stream(1)),
-            candidate: cells,
-        })
+        let open = evolution.draw_half(&mut stream(0));
+        let ensemble = self.ensembles().map(|ensembles| ensembles.any(None, &mut stream(2))).transpose()?;
+        let candidate = match ensemble {
+            Some(_) => open.clone(),
+            None => evolution.sampler(&self.prices, self.options.objective.window())?.draw_binned(&mut stream(2)).0,
+        };
+        Ok(Example { active: evolution.active(), paths: evolution.draw_two(false, &mut stream(1)), open, candidate, ensemble })
+    }
+
+    /// Of candidates of which so many are known: how many there will be, with the generations to come.
+    pub(super) fn planned(&self, known: usize) -> usize {
+        known.max(if self.strategy().paths() > 1 { self.options.candidates.count } else { 0 })
     }
 
     /// Architectures that are evaluated in a round, with or without candidates: about, where operators are scored by some.
@@ -155,9 +163,12 @@ impl Search {
         if let Some((_, cells)) = self.grown() {
             return cells;
         }
-        let candidates = if searches { self.options.candidates.count + self.options.candidates.extras } else { 0 };
+        // Those that evolve need no guard at the edge of the window, and no scores of operators.
+        let (evolves, options) = (self.strategy().paths() > 1, &self.options.candidates);
+        let candidates = if searches { options.count + if evolves { 0 } else { options.extras } } else { 0 };
         let choices = || self.all_children().all_choices().count();
-        (candidates + self.scorer().evaluates().map_or(0, |each| each * choices())) as u64
+        let evaluated = self.scorer().evaluates().filter(|_| !(searches && evolves));
+        (candidates + evaluated.map_or(0, |each| each * choices())) as u64
     }
 
     /// Of a round's training, or of one of those that it has.

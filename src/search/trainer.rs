@@ -3,6 +3,7 @@
 
 use super::fitness::TwoPaths;
 use super::observe::Control;
+use super::scorer::Difference;
 use crate::arch::Architecture;
 use crate::error::{Error, Result};
 use crate::space::Space;
@@ -26,6 +27,15 @@ pub struct StepOutcome {
     /// Images classified correctly, and images seen.
     pub correct: u64,
     pub images: u64,
+}
+
+/// What is known of a candidate.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Judged {
+    /// 0 to 1; of an ensemble, by the mean of the logits of its paths.
+    pub accuracy: f64,
+    /// 0 for a single network, and where nobody asked.
+    pub diversity: f64,
 }
 
 /// dLoss/dps and dLoss/dpu of one cell: the inner products of the loss gradient at the cell's output with the two paths' outputs.
@@ -152,6 +162,12 @@ pub trait Trainer {
     /// [`crate::Error::Diverged`], and the weights are those before the step.
     fn weight_step(&mut self, at: At, open: &[Vec<u16>], lr: f64) -> Result<StepOutcome>;
 
+    /// The same along all paths of an ensemble at once: the loss is the sum over its paths, each with the shared weights of its
+    /// operators, and the gradient that enters what they share is divided by their number.
+    fn ensemble_step(&mut self, _at: At, _ensemble: &Architecture, _lr: f64) -> Result<StepOutcome> {
+        Err(Error::Unsupported("a step of several paths, by this trainer"))
+    }
+
     /// Loss and path gradients on held-out images; changes no weight. `paths[cell]` is parallel to `active[cell]`; a cell
     /// without two different paths is None and keeps all its active operators open.
     fn architecture_step(&mut self, at: At, active: &[Vec<u16>], paths: &[Option<TwoPaths>]) -> Result<(f64, Vec<PathGradient>)>;
@@ -169,6 +185,24 @@ pub trait Trainer {
     /// Held-out accuracy, 0 to 1, of each candidate with its own batch-norm statistics. May stop early, with
     /// [`crate::Error::Cancelled`], when `control` says so.
     fn score(&mut self, seed: u64, round: u64, candidates: &[Architecture], control: &dyn Control) -> Result<Vec<f64>>;
+
+    /// The same, and how different the paths of ensembles are.
+    fn judge(
+        &mut self,
+        seed: u64,
+        round: u64,
+        candidates: &[Architecture],
+        difference: Option<Difference>,
+        control: &dyn Control,
+    ) -> Result<Vec<Judged>> {
+        match difference {
+            None => {
+                let judged = |accuracy| Judged { accuracy, diversity: 0.0 };
+                Ok(self.score(seed, round, candidates, control)?.into_iter().map(judged).collect())
+            }
+            Some(_) => Err(Error::Unsupported("telling paths apart, by this trainer")),
+        }
+    }
 
     /// The next round goes on with the weights and momenta of the `active` operators; those of others are forgotten.
     fn keep(&mut self, active: &[Vec<u16>]) -> Result<()>;

@@ -2,7 +2,7 @@
 //! round ends without candidates the space changes at once.
 
 use super::children::Children;
-use super::engine::{evaluate, Phase, Search};
+use super::engine::{judge, Phase, Search};
 use super::evolve::used;
 use super::notes;
 use super::observe::{Control, EventKind, Observer, Silent};
@@ -32,9 +32,10 @@ impl Search {
         if let Some(phase) = self.cell_trained() {
             return phase;
         }
-        match self.scorer().learns() && self.searches() {
+        // Candidates that evolve are not drawn by scores.
+        match self.searches() && (self.scorer().learns() || self.strategy().paths() > 1) {
             true => Phase::Sample,
-            false => Phase::Weigh { children: None, accuracies: Vec::new() },
+            false => Phase::Weigh { children: None, accuracies: Vec::new(), diversities: Vec::new() },
         }
     }
 
@@ -47,6 +48,7 @@ impl Search {
     pub(super) fn standing<R>(&self, look: impl FnOnce(&Standing) -> R) -> R {
         let (evolution, window) = (&self.run.evolution, self.options.objective.window());
         let front = used(self.run.front.iter().map(|s| &s.architecture), self.space.cells().len());
+        let ensembles = self.ensembles();
         look(&Standing {
             round: self.run.round,
             rounds: self.run.rounds,
@@ -55,7 +57,10 @@ impl Search {
             single: self.options.branches == Branches::Single,
             dropped: evolution.dropped(&self.space),
             scores: self.run.scores.clone().unwrap_or_default(),
-            reaches: &|operators, skippable| evolution.reaches(&self.prices, window, operators, skippable),
+            reaches: &|operators, skippable| match &ensembles {
+                Some(ensembles) => ensembles.reaches(operators, skippable).is_ok(),
+                None => evolution.reaches(&self.prices, window, operators, skippable),
+            },
         })
     }
 
@@ -76,22 +81,26 @@ impl Search {
         let stream = |part| Stream::new(seed, Purpose::Children, round, part);
         // What every rank does by itself does not end on one of them alone.
         let control: &dyn Control = if trainer.alone() { observer } else { &Silent };
-        let Phase::Weigh { children, accuracies } = &self.run.phase else { return Ok(false) };
+        let Phase::Weigh { children, accuracies, diversities } = &self.run.phase else { return Ok(false) };
         let Some(children) = children else {
-            let wanted = self.scorer().evaluates();
-            let children = wanted.map(|wanted| self.all_children().of_each(wanted, &mut stream(0), control)).transpose()?;
-            self.run.phase = Phase::Weigh { children: Some(children.unwrap_or_default()), accuracies: Vec::new() };
+            let of_each = |wanted| match self.ensembles() {
+                Some(ensembles) => ensembles.of_each(wanted, &mut stream(0), control),
+                None => self.all_children().of_each(wanted, &mut stream(0), control),
+            };
+            let children = self.scorer().evaluates().map(of_each).transpose()?.unwrap_or_default();
+            self.run.phase = Phase::Weigh { children: Some(children), accuracies: Vec::new(), diversities: Vec::new() };
             self.run.meter.start();
             return Ok(false);
         };
         let (done, all) = (accuracies.len(), children.len());
         let group = &children[done..all.min(done + trainer.group().max(1))];
         if !group.is_empty() {
-            let more = evaluate(trainer, seed, round, group, observer)?;
+            let more = judge(trainer, seed, round, group, self.scorer().differs(), observer)?;
             let done = (done + more.len()) as u64;
             self.run.meter.scored(more.len() as u64);
-            if let Phase::Weigh { accuracies, .. } = &mut self.run.phase {
-                accuracies.extend(more);
+            if let Phase::Weigh { accuracies, diversities, .. } = &mut self.run.phase {
+                accuracies.extend(more.iter().map(|judged| judged.accuracy));
+                diversities.extend(more.iter().map(|judged| judged.diversity));
             }
             observer.event(&self.event(EventKind::Score, done, all as u64, trainer), self);
             return Ok(true);
@@ -103,6 +112,7 @@ impl Search {
             theta: (0..active.len()).map(|cell| self.run.evolution.theta(cell)).collect(),
             comparison,
             evaluated: children.iter().zip(accuracies.iter().copied()).collect(),
+            diversities: diversities.clone(),
             stream: stream(1),
             control,
         })?;

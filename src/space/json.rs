@@ -75,6 +75,9 @@ pub(super) struct CellDocument {
     pub channels: Option<u32>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub operators: Option<Operators>,
+    /// Whether a normal cell may be skipped; others never may.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub skip: Option<bool>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -154,6 +157,7 @@ impl Space {
                     kind: cell.kind,
                     channels: (cell.kind != CellKind::Normal).then_some(cell.channels),
                     operators: Some(listed(cell)).filter(|own| common.as_ref() != Some(own)),
+                    skip: (cell.kind == CellKind::Normal && !cell.may_be_empty).then_some(false),
                 })
                 .collect(),
             operators: common,
@@ -203,11 +207,15 @@ fn read_cell(at: &str, cell: &CellDocument, shared: Option<&Operators>, input: S
         (None, None) => return Err(wrong("", "no \"operators\" here and none for the whole space".into())),
     };
     let operators = operators.resolve(&listed)?;
+    let may_be_empty = match (cell.kind, cell.skip) {
+        (CellKind::Normal, skip) => skip.unwrap_or(true),
+        (_, None | Some(false)) => false,
+        (kind, Some(true)) => return Err(wrong("/skip", format!("{kind} cannot be skipped"))),
+    };
     match operators.iter().find_map(|o| o.misfit(input.channels, channels)) {
         Some(reason) => Err(json::out_of_range(DOCUMENT, listed, format!("{at}: {reason}"))),
         None => {
             let stride = if cell.kind == CellKind::Reduce { 2 } else { 1 };
-            let may_be_empty = cell.kind == CellKind::Normal;
             Ok(Cell { kind: cell.kind, input, channels, stride, operators, may_be_empty })
         }
     }

@@ -19,6 +19,9 @@ pub enum Layout {
     /// Six stages, joined by R, R, R, E, R, and a last E behind them: the published MAC setting.
     #[serde(rename = "NER")]
     Ner,
+    /// The same without the last E.
+    #[serde(rename = "NERN")]
+    Nern,
 }
 
 impl Layout {
@@ -27,8 +30,10 @@ impl Layout {
         use CellKind::{Expand, Normal, Reduce};
         let joints = match self {
             Layout::Nr => vec![Reduce; repeats.len().saturating_sub(1)],
-            Layout::Ner if repeats.len() == 6 => vec![Reduce, Reduce, Reduce, Expand, Reduce, Expand],
-            Layout::Ner => return Err(format!("layout NER has 6 stages, not {}", repeats.len())),
+            Layout::Ner if repeats.len() != 6 => return Err(format!("layout NER has 6 stages, not {}", repeats.len())),
+            Layout::Nern if repeats.len() != 6 => return Err(format!("layout NERN has 6 stages, not {}", repeats.len())),
+            Layout::Ner => vec![Reduce, Reduce, Reduce, Expand, Reduce, Expand],
+            Layout::Nern => vec![Reduce, Reduce, Reduce, Expand, Reduce],
         };
         if repeats.is_empty() || repeats.len() > 100 || repeats.iter().any(|r| *r > 100) {
             return Err("1 to 100 stages of 0 to 100 normal cells each are allowed".into());
@@ -59,6 +64,8 @@ struct Preset {
     stem_stride: u32,
     tail: u32,
     operators: Operators,
+    /// Whether normal cells may be skipped.
+    skip: bool,
 }
 
 impl Default for Preset {
@@ -75,6 +82,7 @@ impl Default for Preset {
             stem_stride: 2,
             tail: 1024,
             operators: Operators::Published("nse-27".into()),
+            skip: true,
         }
     }
 }
@@ -86,7 +94,13 @@ struct Named {
     preset: fn() -> Preset,
 }
 
-static PRESETS: [Named; 4] = [
+/// Inverted bottlenecks of kernels 3, 5 and 7, each with these expansions.
+fn bottlenecks(expansions: [u32; 2]) -> Operators {
+    let of = |kernel: u32| expansions.map(|expansion| format!("mbconv_k{kernel}_t{expansion}"));
+    Operators::Listed([3, 5, 7].into_iter().flat_map(of).collect())
+}
+
+static PRESETS: [Named; 7] = [
     Named {
         name: "nse-19",
         description: "the published latency setting: 224x224x3, 1000 classes, layout NR, 21 cells, 19 operators",
@@ -121,6 +135,42 @@ static PRESETS: [Named; 4] = [
         description: "the published second space: nse-27 with 72 operators, grouped 1x1 convolutions among them",
         preset: || Preset { operators: Operators::Published("nse-72".into()), ..Preset::default() },
     },
+    Named {
+        name: "spos",
+        description: "a chain as in SPOS and ABS, without its fixed first block: 224x224x3, 1000 classes, 21 cells, 6 operators",
+        preset: || Preset {
+            repeats: vec![0, 3, 3, 3, 3, 3],
+            channels: vec![24, 32, 56, 112, 128, 256, 432],
+            tail: 1728,
+            operators: bottlenecks([3, 6]),
+            ..Preset::default()
+        },
+    },
+    Named {
+        name: "fairnas",
+        description:
+            "a chain as in FairNAS, without its fixed first block: 224x224x3, 1000 classes, 19 cells, none skipped, 6 operators",
+        preset: || Preset {
+            repeats: vec![0, 1, 3, 3, 3, 3],
+            tail: 1280,
+            operators: bottlenecks([3, 6]),
+            skip: false,
+            ..Preset::default()
+        },
+    },
+    Named {
+        name: "neas",
+        description:
+            "a chain as in NEAS, without its fixed first block: 224x224x3, 1000 classes, layout NERN, 20 cells, 6 operators",
+        preset: || Preset {
+            layout: Layout::Nern,
+            repeats: vec![0, 3, 3, 3, 3, 3],
+            channels: vec![16, 24, 40, 80, 112, 160],
+            tail: 960,
+            operators: bottlenecks([4, 6]),
+            ..Preset::default()
+        },
+    },
 ];
 
 /// Name and one-line description of every preset.
@@ -137,7 +187,7 @@ fn preset(name: &str) -> Result<Preset> {
 
 impl Space {
     /// A named space. `overrides` is a JSON object with any of `input`, `classes`, `layout`, `repeats`, `channels`, `scale`,
-    /// `divisor`, `stem_stride`, `tail`, `operators`; of stacked cells `input`, `classes`, `skeleton`, `channels`, `cells`, `nodes`,
+    /// `divisor`, `stem_stride`, `tail`, `operators`, `skip`; of stacked cells `input`, `classes`, `skeleton`, `channels`, `cells`, `nodes`,
     /// `operators`, `shared`; `{}` changes nothing.
     pub fn preset(name: &str, overrides: &str) -> Result<Space> {
         stack::preset(name, overrides).unwrap_or_else(|| Self::preset_with(name, &[], overrides))
@@ -192,7 +242,8 @@ impl Preset {
             .into_iter()
             .map(|kind| {
                 let channels = if kind == CellKind::Normal { None } else { widths.next() };
-                CellDocument { kind, channels, operators: None }
+                let skip = (kind == CellKind::Normal && !self.skip).then_some(false);
+                CellDocument { kind, channels, operators: None, skip }
             })
             .collect();
         Ok(SpaceDocument {

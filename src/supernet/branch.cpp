@@ -79,6 +79,15 @@ struct Cut {
     Parts parts(int64_t outputs, int64_t most) const { return Parts(outputs / step, least, most, numbers); }
 };
 
+// The weight of a dense convolution for one of both ways, of which `columns` are the results.
+at::Tensor pack(const Level &l, decltype(Level::pack_forward) way, const float *weight, const Dense &shape, int64_t columns) {
+    at::Tensor packed = floats(l.dense_size(shape));
+    float *const to = packed.data_ptr<float>();
+    const int64_t panels = shape.groups * ((columns / shape.groups + l.lanes - 1) / l.lanes);
+    in_parallel(panels, packed.numel(), [&](int64_t first, int64_t last) { way(weight, to, shape, first, last); });
+    return packed;
+}
+
 // A convolution forward, with the moments of what it gives.
 at::Tensor convolve(const Input &in, const at::Tensor &from, const Unit &unit, MomentParts &moments) {
     const Level &l = level();
@@ -103,8 +112,7 @@ at::Tensor convolve(const Input &in, const at::Tensor &from, const Unit &unit, M
     }
     const Dense shape = dense(c, from, outs);
     at::Tensor out = map(images, outs, shape.out_height, shape.out_width);
-    const at::Tensor packed = floats(l.dense_size(shape));
-    l.pack_forward(w, packed.data_ptr<float>(), shape);
+    const at::Tensor packed = pack(l, l.pack_forward, w, shape, outs);
     const DenseForward d{shape, in, packed.data_ptr<float>(), out.data_ptr<float>()};
     const Cut cut(shape, images, images < 16 && !shape.across(images));
     const Parts parts = cut.parts(pixels(out), cut.most);
@@ -216,19 +224,32 @@ Found convolve_backward(const Gradient &gradient, const at::Tensor &out, const I
         return found;
     }
     const Dense shape = dense(c, from, outs);
-    const at::Tensor packed = floats(l.dense_size(shape));
-    l.pack_backward(w, packed.data_ptr<float>(), shape);
-    const DenseBackward d{shape, gradient, in, packed.data_ptr<float>(), in_gradient, add && !before, want_weight};
-    // As many parts as pay for adding up their weight gradients.
+    const at::Tensor packed = pack(l, l.pack_backward, w, shape, ins);
     const int64_t wide = l.dense_gradient_width(shape), size = outs * wide, rows = pixels(out);
     const Cut cut(shape, images, false);
-    const Parts parts = cut.parts(rows, want_weight ? std::clamp<int64_t>(rows * 512 / size, 4, cut.most) : cut.most);
-    const Partial partial(want_weight ? parts.count : 0, size);
+    // As many parts as pay for adding up their weight gradients; where not even a few do, these are found output by output.
+    const int64_t worth = rows * 512 / size;
+    const bool apart = want_weight && worth < 4;
+    DenseBackward d{shape, gradient, in, packed.data_ptr<float>(), in_gradient, add && !before, 0, want_weight && !apart ? outs : 0};
+    const Parts parts = cut.parts(rows, d.last > 0 ? std::min(worth, cut.most) : cut.most);
+    const Partial partial(apart ? 1 : want_weight ? parts.count : 0, size);
     if (before) *sums = SumParts(parts.count, ins);
-    parts.each([&](int64_t part, int64_t begin, int64_t end) {
-        l.dense_backward(d, begin * cut.step, end * cut.step, partial.part(part, 0, size), sums_of(part), scratch(l.dense_scratch(shape)));
-    });
+    if (want_input || !apart) {
+        parts.each([&](int64_t part, int64_t begin, int64_t end) {
+            float *const to = d.last > 0 ? partial.part(part, 0, size) : nullptr;
+            l.dense_backward(d, begin * cut.step, end * cut.step, to, sums_of(part), scratch(l.dense_scratch(shape)));
+        });
+    }
     if (!want_weight) return found;
+    if (apart) {
+        d.in_gradient = nullptr;
+        Parts(outs, 16, 16, rows * ins).each([&](int64_t, int64_t begin, int64_t end) {
+            DenseBackward some = d;
+            some.first = begin, some.last = end;
+            float *const to = partial.part(0, begin * wide, (end - begin) * wide);
+            l.dense_backward(some, 0, rows, to, {nullptr, nullptr, nullptr}, scratch(l.dense_scratch(shape)));
+        });
+    }
     in_parallel(outs, size, [&](int64_t begin, int64_t end) {
         const int64_t own = ins / c.groups, taps = shape.taps(), depth = own * taps;
         std::vector<float> sums(depth);

@@ -28,8 +28,9 @@ at::Tensor view(void *values, size_t count, at::ScalarType kind) {
 extern "C" {
 
 struct nse_shim_group {
-    // Behind the group, which uses it.
+    // Behind the group, which uses them.
     c10::intrusive_ptr<c10d::TCPStore> store;
+    c10::intrusive_ptr<c10d::PrefixStore> own;
     c10::intrusive_ptr<c10d::ProcessGroupGloo> group;
 };
 
@@ -53,7 +54,7 @@ char *nse_shim_group_new(const char *address, uint16_t port, bool serves, const 
         auto own = c10::make_intrusive<c10d::PrefixStore>(prefix, store);
         own->setTimeout(timeout);
         auto group = c10::make_intrusive<c10d::ProcessGroupGloo>(own, rank, size, gloo);
-        *out = new nse_shim_group{std::move(store), std::move(group)};
+        *out = new nse_shim_group{std::move(store), std::move(own), std::move(group)};
     });
 }
 
@@ -95,6 +96,15 @@ char *nse_shim_group_gather(nse_shim_group *group, uint8_t *own, size_t count, u
 
 char *nse_shim_group_barrier(nse_shim_group *group) {
     return nse::guarded([&] { group->group->barrier()->wait(); });
+}
+
+// The next number, from 0, of the count of this name.
+char *nse_shim_group_draw(nse_shim_group *group, const char *count, int64_t *number) {
+    return nse::guarded([&] { *number = group->own->add(count, 1) - 1; });
+}
+
+char *nse_shim_group_forget(nse_shim_group *group, const char *count) {
+    return nse::guarded([&] { group->own->deleteKey(count); });
 }
 
 }

@@ -31,13 +31,25 @@ extern "C" {
     fn nse_shim_group_broadcast(group: *mut Raw, bytes: *mut u8, count: usize) -> *mut c_char;
     fn nse_shim_group_gather(group: *mut Raw, own: *mut u8, count: usize, all: *mut u8) -> *mut c_char;
     fn nse_shim_group_barrier(group: *mut Raw) -> *mut c_char;
+    fn nse_shim_group_draw(group: *mut Raw, count: *const c_char, number: *mut i64) -> *mut c_char;
+    fn nse_shim_group_forget(group: *mut Raw, count: *const c_char) -> *mut c_char;
 }
 
 /// As good as no limit.
 const FOREVER: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 
 /// Lives on one thread.
-pub struct C10d(*mut Raw);
+pub struct C10d {
+    raw: *mut Raw,
+    /// Whether this rank tidies the store.
+    first: bool,
+    /// Number of the count that is drawn from.
+    count: u64,
+}
+
+fn count_name(count: u64) -> Result<CString> {
+    CString::new(format!("count/{count}")).map_err(|error| Error::Torch(error.to_string()))
+}
 
 impl C10d {
     /// Waits until all ranks are there. `prefix`: of what they leave in the store.
@@ -78,37 +90,52 @@ impl C10d {
             )
         })
         .map_err(|error| met(error.to_string()))?;
-        Ok(C10d(raw))
+        Ok(C10d { raw, first: at.place.rank == 0, count: 0 })
     }
 }
 
 impl Drop for C10d {
     fn drop(&mut self) {
         // SAFETY: ours, and freed once.
-        unsafe { nse_shim_group_free(self.0) }
+        unsafe { nse_shim_group_free(self.raw) }
     }
 }
 
 // SAFETY (of all): a group that is ours, and as many values as are said.
 impl Transport for C10d {
     fn sum(&mut self, numbers: &mut [i64]) -> Result<()> {
-        outcome(unsafe { nse_shim_group_sum(self.0, numbers.as_mut_ptr(), numbers.len()) })
+        outcome(unsafe { nse_shim_group_sum(self.raw, numbers.as_mut_ptr(), numbers.len()) })
     }
 
     fn max(&mut self, numbers: &mut [f64]) -> Result<()> {
-        outcome(unsafe { nse_shim_group_max(self.0, numbers.as_mut_ptr(), numbers.len()) })
+        outcome(unsafe { nse_shim_group_max(self.raw, numbers.as_mut_ptr(), numbers.len()) })
     }
 
     fn broadcast(&mut self, bytes: &mut [u8]) -> Result<()> {
-        outcome(unsafe { nse_shim_group_broadcast(self.0, bytes.as_mut_ptr(), bytes.len()) })
+        outcome(unsafe { nse_shim_group_broadcast(self.raw, bytes.as_mut_ptr(), bytes.len()) })
     }
 
     fn gather(&mut self, own: &[u8], all: &mut [u8]) -> Result<()> {
         // gloo only reads what it is given.
-        outcome(unsafe { nse_shim_group_gather(self.0, own.as_ptr().cast_mut(), own.len(), all.as_mut_ptr()) })
+        outcome(unsafe { nse_shim_group_gather(self.raw, own.as_ptr().cast_mut(), own.len(), all.as_mut_ptr()) })
     }
 
     fn barrier(&mut self) -> Result<()> {
-        outcome(unsafe { nse_shim_group_barrier(self.0) })
+        outcome(unsafe { nse_shim_group_barrier(self.raw) })
+    }
+
+    fn draw(&mut self, anew: bool) -> Result<Option<u64>> {
+        let mut number = 0;
+        if anew {
+            if self.first && self.count > 0 {
+                // Nobody draws from it any more.
+                let old = count_name(self.count)?;
+                outcome(unsafe { nse_shim_group_forget(self.raw, old.as_ptr()) })?;
+            }
+            self.count += 1;
+        }
+        let name = count_name(self.count)?;
+        outcome(unsafe { nse_shim_group_draw(self.raw, name.as_ptr(), &mut number) })?;
+        Ok(Some(number as u64))
     }
 }

@@ -73,7 +73,12 @@ pub fn estimate(search: &Search, work: &Workload, control: &dyn Control) -> Resu
     let batch = sample(search, work.batch, work.device)?;
     let at = At { seed: search.options().seed, round: 0, step: 0 };
     let weight_step = timed(control, work.device, |i| {
-        learner::step(&network, &batch, &search.options().train, at, &search.example(i)?.open, 0.0).map(|_| ())
+        let (example, train) = (search.example(i)?, &search.options().train);
+        match example.ensemble {
+            Some(e) => learner::step_along(&network, &batch, train, at, e.cells(), e.paths(), 0.0),
+            None => learner::step(&network, &batch, train, at, &example.open, 0.0),
+        }
+        .map(|_| ())
     })?;
     let architecture_step = match search.scorer_options().get().learns() {
         true => timed(control, work.device, |i| {
@@ -86,7 +91,11 @@ pub fn estimate(search: &Search, work: &Workload, control: &dyn Control) -> Resu
         let _no_grad = no_grad_guard();
         let mut calibration = Calibration::default();
         calibration.begin_pass();
-        network.forward(&batch.0, &search.example(i)?.candidate, &Norm::Calibrate(&calibration)).map(|_| ())
+        let (example, norm) = (search.example(i)?, Norm::Calibrate(&calibration));
+        match example.ensemble {
+            Some(e) => network.logits(&batch.0, e.cells(), e.paths(), &norm).map(|_| ()),
+            None => network.forward(&batch.0, &example.candidate, &norm).map(|_| ()),
+        }
     })?;
     let [weight_step, architecture_step] = [weight_step, architecture_step].map(|part| part * work.parts as f64);
     let candidate = work.images_per_candidate.map(|images| forward * images as f64 / work.batch as f64);
@@ -97,7 +106,10 @@ pub fn estimate(search: &Search, work: &Workload, control: &dyn Control) -> Resu
         Some(training + candidates.div_ceil(work.ranks) as f64 * candidate?)
     };
     let (steps, _, candidates) = search.work(completed, work.steps_per_epoch.unwrap_or(0));
-    let memory = memory(space, &active, work.batch, work.pass, work.images, work.device == Device::Cpu, work.sums());
+    // At most: what paths share is there once.
+    let paths = search.options().strategy.get().paths() as u64;
+    let memory =
+        memory(space, &active, work.batch * paths, work.pass * paths, work.images, work.device == Device::Cpu, work.sums());
     let remembers = search.scorer_options().get().compares();
     Ok(Estimate {
         device: device::name(work.device),

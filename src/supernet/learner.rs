@@ -1,14 +1,16 @@
 //! Weight steps: batches of a dataset, a forward and backward pass, and an optimizer step on the parameters that took part.
 
 use super::cores;
-use super::network::Network;
+use super::network::{mean, Network};
 use super::norm::Norm;
 use super::shards;
 use super::shim::{self, Sgd};
+use crate::arch::Paths;
 use crate::data::{Changes, Dataset, Normalisation, Order};
 use crate::dist::Crew;
 use crate::error::{Error, Result};
 use crate::search::{At, Purpose, StepOutcome, Stream, TrainOptions};
+use std::collections::BTreeSet;
 use std::ops::Range;
 use tch::{Device, Reduction, Tensor};
 
@@ -43,6 +45,38 @@ pub fn cross_entropy(logits: &Tensor, labels: &Tensor, smoothing: f64) -> Result
     Ok(logits.f_cross_entropy_loss::<Tensor>(labels, None, Reduction::Mean, -100, smoothing)?)
 }
 
+/// What a part's loss is of the batch's.
+pub fn weighted(loss: Tensor, weight: Option<f64>) -> Result<Tensor> {
+    match weight {
+        // A tensor and not a number: tch panics when it drops a number after libtorch has failed.
+        Some(weight) => {
+            Ok(loss.f_mul(&Tensor::f_from_slice(&[weight as f32])?.f_view::<&[i64]>(&[])?.f_to_device(loss.device())?)?)
+        }
+        None => Ok(loss),
+    }
+}
+
+/// Loss and logits of a pass. Of an ensemble the loss is the sum of those of its paths, and the logits
+/// are their mean (as in the published code of NEAS).
+pub fn pass(
+    network: &Network,
+    (images, labels): &Batch,
+    open: &[Vec<u16>],
+    paths: Paths,
+    norm: &Norm,
+    smoothing: f64,
+) -> Result<(Tensor, Tensor)> {
+    let logits = network.logits(images, open, paths, norm)?;
+    Ok((summed(&logits, |logits| cross_entropy(logits, labels, smoothing))?, mean(&logits)?))
+}
+
+/// Over the paths.
+pub fn summed(logits: &[Tensor], loss: impl Fn(&Tensor) -> Result<Tensor>) -> Result<Tensor> {
+    let mut losses = logits.iter().map(loss);
+    let first = losses.next().unwrap_or_else(|| Err(Error::Torch("no logits".into())))?;
+    losses.try_fold(first, |sum, more| Ok(sum.f_add(&more?)?))
+}
+
 pub fn correct(logits: &Tensor, labels: &Tensor) -> Result<u64> {
     Ok(logits.f_argmax(1, false)?.f_eq_tensor(labels)?.f_sum(None)?.f_int64_value(&[])? as u64)
 }
@@ -66,11 +100,24 @@ impl Learner {
 
     /// One step with the given operators open, by all of the crew. When the loss or a gradient is not finite, no weight changes.
     pub fn step(&mut self, crew: &Crew, network: &Network, at: At, open: &[Vec<u16>], lr: f64) -> Result<StepOutcome> {
+        self.step_along(crew, network, at, open, Paths::single(open.len()), lr)
+    }
+
+    /// The same along the paths of an ensemble.
+    pub fn step_along(
+        &mut self,
+        crew: &Crew,
+        network: &Network,
+        at: At,
+        open: &[Vec<u16>],
+        paths: Paths,
+        lr: f64,
+    ) -> Result<StepOutcome> {
         let positions = self.order.batch(at.round, at.step);
         let stream = || Stream::new(at.seed, Purpose::Augment, at.round, at.step);
         if crew.whole() {
             let batch = self.loader.load(positions, Some((self.options.augment.into(), stream())))?;
-            return step(network, &batch, &self.options, at, open, lr);
+            return step_along(network, &batch, &self.options, at, open, paths, lr);
         }
         let load = |part: Range<usize>| {
             let mut stream = stream();
@@ -78,31 +125,44 @@ impl Learner {
             changes.skip(self.loader.dataset.shape(), part.start, &mut stream);
             self.loader.load(&positions[part], Some((changes, stream)))
         };
-        shards::step(crew, positions.len(), load, network, &self.options, at, open, lr)
+        shards::step(crew, positions.len(), load, network, &self.options, at, open, paths, lr)
     }
 }
 
-/// One optimizer step on a batch. When the loss or a gradient is not finite, no weight changes.
-pub fn step(
+/// One optimizer step on a batch with the given operators open. When the loss or a gradient is not finite, no weight changes.
+pub fn step(network: &Network, batch: &Batch, options: &TrainOptions, at: At, open: &[Vec<u16>], lr: f64) -> Result<StepOutcome> {
+    step_along(network, batch, options, at, open, Paths::single(open.len()), lr)
+}
+
+/// The same along the paths of an ensemble, of a supernet.
+pub fn step_along(
     network: &Network,
-    (images, labels): &Batch,
+    batch: &Batch,
     options: &TrainOptions,
     at: At,
     open: &[Vec<u16>],
+    paths: Paths,
     lr: f64,
 ) -> Result<StepOutcome> {
-    let _cores = cores::take(images.device());
-    let logits = network.forward(images, open, &Norm::Batch)?;
-    let loss = cross_entropy(&logits, labels, options.label_smoothing)?;
+    let _cores = cores::take(batch.0.device());
+    let (loss, logits) = pass(network, batch, open, paths, &Norm::Batch, options.label_smoothing)?;
     let value = loss.f_double_value(&[])?;
     if !value.is_finite() {
         return Err(diverged(at, value));
     }
-    let (parameters, _) = network.parameters(open);
+    let open = by_cell(open, paths);
+    let (parameters, _) = network.parameters(&open);
     let values: Vec<_> = parameters.iter().map(|p| &p.value).collect();
     let gradients = gradients(&loss, &values)?;
-    descend(network, &gradients, options, at, open, lr)?;
-    Ok(StepOutcome { loss: value, correct: correct(&logits, labels)?, images: labels.size()[0] as u64 })
+    descend(network, &gradients, options, at, &open, lr)?;
+    Ok(StepOutcome { loss: value, correct: correct(&logits, &batch.1)?, images: batch.1.size()[0] as u64 })
+}
+
+/// Operators of every cell that some path has open, ascending.
+pub fn by_cell(open: &[Vec<u16>], paths: Paths) -> Vec<Vec<u16>> {
+    let mut cells = vec![BTreeSet::new(); paths.cells()];
+    open.iter().enumerate().for_each(|(place, operators)| cells[paths.cell(place)].extend(operators));
+    cells.into_iter().map(|operators| operators.into_iter().collect()).collect()
 }
 
 /// Of a loss; zeros for what it does not depend on, as weights behind an input that no edge of a cell reads.

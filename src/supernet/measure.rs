@@ -7,7 +7,7 @@ use super::measure_options::MeasureOptions;
 use super::network::Network;
 use super::norm::{Calibration, Norm, Reader};
 use super::unit::{Init, Linear, Unit};
-use crate::arch::{Activation, Architecture};
+use crate::arch::{Activation, Architecture, Variant};
 use crate::cost::{latency_keys, LatencyKey, LatencyKind, LatencyTable};
 use crate::error::{Error, Result};
 use crate::search::{Control, Event, EventKind, Meter};
@@ -137,7 +137,7 @@ pub fn measure_network(
     let shape = [i64::from(options.batch), channels.into(), height.into(), width.into()];
     let images = Tensor::f_ones(shape.as_slice(), (Kind::Float, device))?;
     let open = architecture.cells().to_vec();
-    let network = Network::new(space, &open, 0, 0, device)?;
+    let network = Network::of(space, architecture, Variant::default(), 0, 0, device)?;
     let mut calibration = Calibration::default();
     calibration.begin_pass();
     // One image of one pixel has no variance of its own: any statistics do, but there must be as many as there are norms.

@@ -1,6 +1,7 @@
 //! The weights: the only folder that names `tch` (libtorch). Serves a search through `search::Trainer`, and trains, evaluates
 //! and exports stand-alone models. Device-generic: the same code runs on CPU and CUDA.
 
+mod backward;
 mod c10d;
 mod cores;
 mod device;
@@ -19,6 +20,7 @@ pub mod network;
 pub mod norm;
 pub mod optimizer;
 mod options;
+mod outgoing;
 pub mod paths;
 mod pushed;
 mod remembered;
@@ -33,6 +35,7 @@ mod trainer;
 mod training;
 pub mod unit;
 mod weights;
+mod whole_norm;
 
 pub use c10d::C10d;
 pub use cores::rest;

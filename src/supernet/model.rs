@@ -72,7 +72,7 @@ impl Model {
         // The weights are used to it.
         let normalisation = init.map_or_else(|| Normalisation::of(train), |init| init.card.normalisation.clone());
         let cores = cores::take(device);
-        let network = Network::varied(space.clone(), architecture.cells(), variant, options.seed, 0, device)?;
+        let network = Network::of(space.clone(), architecture, variant, options.seed, 0, device)?;
         if let Some(init) = init {
             begin(&network, architecture, init)?;
         }
@@ -110,7 +110,7 @@ impl Model {
         let Card { space, architecture, variant, normalisation } = graph.card.clone();
         variant.fits(&space)?;
         let _cores = cores::take(device);
-        let network = Network::varied(space, architecture.cells(), variant, 0, 0, device)?;
+        let network = Network::of(space, &architecture, variant, 0, 0, device)?;
         names::load(&network, architecture.cells(), &graph.weights, |_| false)?;
         let statistics = names::statistics(&network, architecture.cells(), &graph.weights)?;
         Ok(Model { network, architecture, statistics, normalisation, device, history: Vec::new() })
@@ -175,7 +175,7 @@ fn variant(wanted: Variant, init: Option<&Graph>) -> Result<Variant> {
 fn begin(network: &Network, architecture: &Architecture, init: &Graph) -> Result<()> {
     let wrong = |reason: String| Error::Argument { name: "init", reason };
     let classes = (network.space().classes(), init.card.space.classes());
-    let fresh = |name: &str| classes.0 != classes.1 && name.starts_with("classifier.");
+    let fresh = |name: &str| classes.0 != classes.1 && name.rsplit('.').nth(1) == Some("classifier");
     names::load(network, architecture.cells(), &init.weights, fresh).map_err(|error| match error {
         Error::Argument { reason, .. } => wrong(format!("a model of another architecture: {reason}")),
         other => other,

@@ -1,12 +1,13 @@
 //! A network's weights and statistics under the names that exported models have (see [`crate::export::Graph`]), and back.
 
-use super::network::{Chain, Network};
+use super::network::Network;
 use super::norm::Statistics;
 use super::step::Weight;
 use super::store;
 use super::unit::{Linear, Unit};
 use crate::error::Result;
 use crate::search::Arrays;
+use std::ops::Range;
 use tch::{no_grad_guard, Tensor};
 
 /// Parameters by name, and the names of the batch-norms in the order of a forward pass.
@@ -22,24 +23,31 @@ impl<'a> Names<'a> {
         for (_, weight) in network.stacked_weights(open) {
             names.weight(weight);
         }
+        let paths = network.paths();
         if let Ok(chain) = network.chain() {
-            names.chain(network, chain, open);
+            names.unit("stem", &chain.stem);
+            names.places(network, open, 0..paths.split());
         }
-        names.linear("classifier", network.classifier());
+        for (path, (tail, classifier)) in network.heads().enumerate() {
+            names.places(network, open, paths.own(path));
+            if let Some(tail) = tail {
+                names.unit(&paths.head(path, "tail"), tail);
+            }
+            names.linear(&paths.head(path, "classifier"), classifier);
+        }
         names
     }
 
-    fn chain(&mut self, network: &'a Network, chain: &'a Chain, open: &[Vec<u16>]) {
-        self.unit("stem", &chain.stem);
-        for (cell, operators) in open.iter().enumerate() {
-            for operator in operators {
-                let label = network.space().cells()[cell].operators[usize::from(*operator)];
-                for unit in network.units(cell, *operator) {
-                    self.unit(&format!("cell{cell}.{label}.{}", unit.shape.name), unit);
+    /// Of a chain.
+    fn places(&mut self, network: &'a Network, open: &[Vec<u16>], places: Range<usize>) {
+        for place in places.filter(|place| network.chain().is_ok() && *place < open.len()) {
+            for operator in &open[place] {
+                let label = network.shape(place).operators[usize::from(*operator)];
+                for unit in network.units(place, *operator) {
+                    self.unit(&format!("{}.{label}.{}", network.paths().label(place), unit.shape.name), unit);
                 }
             }
         }
-        self.unit("tail", &chain.tail);
     }
 
     fn weight(&mut self, weight: Weight<'a>) {

@@ -1,23 +1,27 @@
 //! A network with branches: stem, cells of weight-sharing operators, tail; or stacked cells. With one architecture's operators it is a
-//! stand-alone model, with all active operators a supernet; the forward pass is the same.
+//! stand-alone model, with all active operators a supernet; the forward pass is the same. A stand-alone ensemble has weights for every
+//! place of its architecture, and a tail and a classifier for every path; in a supernet all paths go through the same weights.
 
 use super::fused::{self, Branch};
 use super::norm::Norm;
 use super::stacked::{Dropping, Owner, Stacked};
 use super::step::Weight;
 use super::unit::{Init, Linear, Parameter, Unit};
-use crate::arch::Variant;
+use crate::arch::{Architecture, Paths, Variant};
 use crate::error::{Error, Result};
-use crate::space::{Body as Plan, CellKind, Chain as Ends, Space, Stack};
+use crate::space::{Body as Plan, Cell, CellKind, Chain as Ends, Space, Stack};
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 use tch::{no_grad_guard, Device, Tensor};
 
 pub struct Network {
     space: Arc<Space>,
     variant: Variant,
+    paths: Paths,
     body: Body,
-    classifier: Linear,
+    /// Of every path.
+    classifiers: Vec<Linear>,
 }
 
 enum Body {
@@ -27,10 +31,15 @@ enum Body {
 
 pub struct Chain {
     pub stem: Unit,
-    /// Per cell, the chain of units of every operator that has weights.
-    cells: Vec<BTreeMap<u16, Vec<Unit>>>,
+    /// Per place, the chain of units of every operator that has weights.
+    places: Vec<BTreeMap<u16, Vec<Unit>>>,
+    /// Of the first path, and of the others.
     pub tail: Unit,
+    others: Vec<Unit>,
 }
+
+/// What computes a place: which one, the cell of the network that has its weights, and what it is given.
+pub type Work<'a> = &'a mut dyn FnMut(usize, usize, &Tensor) -> Result<Tensor>;
 
 /// Memory that is kept for the next step is of no more use.
 impl Drop for Network {
@@ -39,7 +48,7 @@ impl Drop for Network {
     }
 }
 
-/// Stream index of the parts that are not a branch; branches use cell << 16 | operator, below 2^26.
+/// Stream index of the parts that are not a branch, of later paths two further each; branches use place << 16 | operator, below 2^30.
 const STEM: u64 = 1 << 32;
 const TAIL: u64 = STEM + 1;
 const CLASSIFIER: u64 = STEM + 2;
@@ -60,31 +69,71 @@ impl Network {
         round: u64,
         device: Device,
     ) -> Result<Self> {
+        let paths = Paths::single(space.cells().len());
+        Self::made(space, operators, paths, variant, seed, round, device)
+    }
+
+    /// A stand-alone network: of an ensemble, with weights for every path.
+    pub fn of(
+        space: Arc<Space>,
+        architecture: &Architecture,
+        variant: Variant,
+        seed: u64,
+        round: u64,
+        device: Device,
+    ) -> Result<Self> {
+        Self::made(space, architecture.cells(), architecture.paths(), variant, seed, round, device)
+    }
+
+    fn made(
+        space: Arc<Space>,
+        operators: &[Vec<u16>],
+        paths: Paths,
+        variant: Variant,
+        seed: u64,
+        round: u64,
+        device: Device,
+    ) -> Result<Self> {
         let init = |part| Init::new(seed, round, part, device);
         let body = match space.body() {
-            Plan::Chain(chain) => Body::Chain(Box::new(Chain::new(&space, chain, operators, variant, &init)?)),
+            Plan::Chain(chain) => Body::Chain(Box::new(Chain::new(&space, chain, operators, paths, variant, &init)?)),
             Plan::Stack(stack) => Body::Stacked(Stacked::new(&space, stack, operators, variant.activation, &init)?),
         };
-        let classifier = Linear::uniform(space.pooled().channels, space.classes(), &mut init(CLASSIFIER))?;
-        Ok(Network { space, variant, body, classifier })
+        let classifier =
+            |path| Linear::uniform(space.pooled().channels, space.classes(), &mut init(CLASSIFIER + 2 * path as u64));
+        let classifiers = (0..paths.count()).map(classifier).collect::<Result<_>>()?;
+        Ok(Network { space, variant, paths, body, classifiers })
     }
 
-    /// Logits, [images, classes], with the given operators of every cell open.
+    /// Logits, [images, classes], with the given operators of every place open; of an ensemble the mean over its paths.
     pub fn forward(&self, images: &Tensor, open: &[Vec<u16>], norm: &Norm) -> Result<Tensor> {
-        if let Some((stack, stacked)) = self.stacked() {
-            return self.classify(&stacked.features(stack, images, open, norm, None)?);
-        }
-        let mut x = self.stem(images, norm)?;
-        for (cell, operators) in open.iter().enumerate() {
-            x = self.cell(cell, &x, operators, norm)?;
-        }
-        self.head(&x, norm)
+        mean(&self.logits(images, open, self.paths, norm)?)
     }
 
-    /// The same of stacked cells, with what `drop` makes of the outputs of their operators.
+    /// Logits of every path. A supernet computes any `paths` with its weights.
+    pub fn logits(&self, images: &Tensor, open: &[Vec<u16>], paths: Paths, norm: &Norm) -> Result<Vec<Tensor>> {
+        if let Some((stack, stacked)) = self.stacked() {
+            return Ok(vec![self.classify(0, &stacked.features(stack, images, open, norm, None)?)?]);
+        }
+        self.along(images, paths, norm, &mut |place, cell, x| self.cell(cell, x, &open[place], norm))
+    }
+
+    /// The same of a chain, where `work` computes the places.
+    pub fn along(&self, images: &Tensor, paths: Paths, norm: &Norm, work: Work) -> Result<Vec<Tensor>> {
+        let own = self.paths.is_ensemble();
+        let mut through = |x: Tensor, places: Range<usize>| {
+            places.into_iter().try_fold(x, |x, place| work(place, if own { place } else { paths.cell(place) }, &x))
+        };
+        let shared = through(self.stem(images, norm)?, 0..paths.split())?;
+        let shared = divided(shared, paths.count())?;
+        let path = |path| self.head_of(if own { path } else { 0 }, &through(shared.shallow_clone(), paths.own(path))?, norm);
+        (0..paths.count()).map(path).collect()
+    }
+
+    /// The logits of stacked cells, with what `drop` makes of the outputs of their operators.
     pub fn forward_dropping(&self, images: &Tensor, open: &[Vec<u16>], norm: &Norm, drop: Dropping) -> Result<Tensor> {
         match self.stacked() {
-            Some((stack, stacked)) => self.classify(&stacked.features(stack, images, open, norm, Some(drop))?),
+            Some((stack, stacked)) => self.classify(0, &stacked.features(stack, images, open, norm, Some(drop))?),
             None => self.forward(images, open, norm),
         }
     }
@@ -92,7 +141,7 @@ impl Network {
     pub fn stem(&self, images: &Tensor, norm: &Norm) -> Result<Tensor> {
         let stem = &self.chain()?.stem;
         let units = std::slice::from_ref(stem);
-        if fused::fits(images, units.iter()) {
+        if !norm.of_all_ranks() && fused::fits(images, units.iter()) {
             let branch = Branch { units, selected: true, unselected: false };
             return Ok(fused::cell(images, &[branch], false, norm, false)?.0);
         }
@@ -101,7 +150,7 @@ impl Network {
 
     /// One cell with the given operators open.
     pub fn cell(&self, cell: usize, x: &Tensor, open: &[u16], norm: &Norm) -> Result<Tensor> {
-        if self.fits(cell, x, open) {
+        if !norm.of_all_ranks() && self.fits(cell, x, open) {
             let branch = |o: &u16| Branch { units: self.units(cell, *o), selected: true, unselected: false };
             let branches: Vec<_> = open.iter().map(branch).collect();
             return Ok(fused::cell(x, &branches, self.shortcut(cell), norm, false)?.0);
@@ -126,30 +175,30 @@ impl Network {
 
     /// One cell along two paths, each a list of operators with whether the selected one and the unselected one has it: the outputs
     /// of the selected one, with gradient, and of the other, without. A branch that both have is computed once.
-    pub fn two_paths(&self, cell: usize, x: &Tensor, paths: &[(u16, bool, bool)]) -> Result<(Tensor, Tensor)> {
+    pub fn two_paths(&self, cell: usize, x: &Tensor, paths: &[(u16, bool, bool)], norm: &Norm) -> Result<(Tensor, Tensor)> {
         let paths: Vec<_> = paths.iter().filter(|(_, s, u)| *s || *u).collect();
         let operators: Vec<_> = paths.iter().map(|(operator, ..)| *operator).collect();
-        if self.fits(cell, x, &operators) {
+        if !norm.of_all_ranks() && self.fits(cell, x, &operators) {
             let branch = |(o, selected, unselected): &&(u16, bool, bool)| Branch {
                 units: self.units(cell, *o),
                 selected: *selected,
                 unselected: *unselected,
             };
             let branches: Vec<_> = paths.iter().map(branch).collect();
-            let (y, other) = fused::cell(x, &branches, self.shortcut(cell), &Norm::Batch, true)?;
+            let (y, other) = fused::cell(x, &branches, self.shortcut(cell), norm, true)?;
             return Ok((y, other.unwrap_or_else(|| x.detach())));
         }
         let (mut selected, mut unselected) = (Vec::new(), Vec::new());
         for (operator, s, u) in paths {
             if *s {
-                let y = self.branch(cell, *operator, x, &Norm::Batch)?;
+                let y = self.branch(cell, *operator, x, norm)?;
                 if *u {
                     unselected.push(y.f_detach()?);
                 }
                 selected.push(y);
             } else if *u {
                 let _no_grad = no_grad_guard();
-                unselected.push(self.branch(cell, *operator, x, &Norm::Batch)?);
+                unselected.push(self.branch(cell, *operator, x, norm)?);
             }
         }
         let y = self.merge(cell, x, &selected.iter().collect::<Vec<_>>())?;
@@ -160,7 +209,7 @@ impl Network {
 
     /// One operator of one cell.
     pub fn branch(&self, cell: usize, operator: u16, x: &Tensor, norm: &Norm) -> Result<Tensor> {
-        if self.fits(cell, x, &[operator]) {
+        if !norm.of_all_ranks() && self.fits(cell, x, &[operator]) {
             let branch = Branch { units: self.units(cell, operator), selected: true, unselected: false };
             return Ok(fused::cell(x, &[branch], false, norm, false)?.0);
         }
@@ -172,7 +221,7 @@ impl Network {
     }
 
     fn shortcut(&self, cell: usize) -> bool {
-        self.space.cells()[cell].kind == CellKind::Normal
+        self.shape(cell).kind == CellKind::Normal
     }
 
     /// Normal cell: (sum of branches + input) / (branches + 1), the input itself without branches. Else the mean of the branches.
@@ -192,24 +241,29 @@ impl Network {
         Ok(sum.f_div(&Tensor::f_from_slice(&[count as f32])?.f_view::<&[i64]>(&[])?)?)
     }
 
-    /// Tail convolution, average pooling, classifier.
+    /// Tail convolution, average pooling, classifier of the first path.
     pub fn head(&self, x: &Tensor, norm: &Norm) -> Result<Tensor> {
-        self.classify(&self.chain()?.tail.forward(x, norm)?)
+        self.head_of(0, x, norm)
     }
 
-    fn classify(&self, features: &Tensor) -> Result<Tensor> {
+    fn head_of(&self, path: usize, x: &Tensor, norm: &Norm) -> Result<Tensor> {
+        let tail = self.chain()?.tails().nth(path).ok_or_else(|| Error::Torch(format!("no path {path}")))?;
+        self.classify(path, &tail.forward(x, norm)?)
+    }
+
+    fn classify(&self, path: usize, features: &Tensor) -> Result<Tensor> {
         let pooled = features.f_mean_dim([2i64, 3].as_slice(), false, None)?;
-        self.classifier.forward(&pooled)
+        self.classifiers[path].forward(&pooled)
     }
 
-    /// The parameters that a pass with these operators uses: those with weight decay first. Returns also how many those are.
-    pub fn parameters(&self, open: &[Vec<u16>]) -> (Vec<&Parameter>, usize) {
+    /// The parameters that a pass with these operators uses, in its order.
+    pub fn passed(&self, open: &[Vec<u16>]) -> Vec<&Parameter> {
         let mut all: Vec<&Parameter> = match &self.body {
             Body::Chain(chain) => {
-                let Chain { stem, cells, tail } = &**chain;
+                let Chain { stem, places, .. } = &**chain;
                 let branches =
-                    open.iter().enumerate().flat_map(|(cell, operators)| operators.iter().map(move |o| &cells[cell][o]));
-                let units = std::iter::once(stem).chain(branches.flatten()).chain([tail]);
+                    open.iter().enumerate().flat_map(|(place, operators)| operators.iter().map(move |o| &places[place][o]));
+                let units = std::iter::once(stem).chain(branches.flatten()).chain(chain.tails());
                 units.flat_map(|unit| unit.parameters()).collect()
             }
             Body::Stacked(_) => {
@@ -217,8 +271,13 @@ impl Network {
                 weights.flat_map(|(_, weight)| weight.parameters()).collect()
             }
         };
-        all.extend(self.classifier.parameters());
-        let (mut decayed, plain): (Vec<_>, Vec<_>) = all.into_iter().partition(|p| p.decay);
+        all.extend(self.classifiers.iter().flat_map(Linear::parameters));
+        all
+    }
+
+    /// The same, those with weight decay first, and how many those are.
+    pub fn parameters(&self, open: &[Vec<u16>]) -> (Vec<&Parameter>, usize) {
+        let (mut decayed, plain): (Vec<_>, Vec<_>) = self.passed(open).into_iter().partition(|p| p.decay);
         let count = decayed.len();
         decayed.extend(plain);
         (decayed, count)
@@ -232,11 +291,20 @@ impl Network {
         self.variant
     }
 
+    pub fn paths(&self) -> Paths {
+        self.paths
+    }
+
+    /// The cell of the space that a place is.
+    pub fn shape(&self, place: usize) -> &Cell {
+        &self.space.cells()[self.paths.cell(place)]
+    }
+
     /// Forgets all operators but these, whose weights stay as they are.
     pub fn keep(&mut self, operators: &[Vec<u16>]) {
         match &mut self.body {
             Body::Chain(chain) => {
-                chain.cells.iter_mut().zip(operators).for_each(|(cell, operators)| cell.retain(|o, _| operators.contains(o)));
+                chain.places.iter_mut().zip(operators).for_each(|(cell, operators)| cell.retain(|o, _| operators.contains(o)));
             }
             Body::Stacked(stacked) => stacked.keep(operators),
         }
@@ -245,7 +313,7 @@ impl Network {
     /// The operators of every cell that have weights.
     pub fn operators(&self) -> Vec<Vec<u16>> {
         match &self.body {
-            Body::Chain(chain) => chain.cells.iter().map(|cell| cell.keys().copied().collect()).collect(),
+            Body::Chain(chain) => chain.places.iter().map(|cell| cell.keys().copied().collect()).collect(),
             Body::Stacked(stacked) => stacked.operators(),
         }
     }
@@ -253,7 +321,7 @@ impl Network {
     /// Whether an operator of a cell has weights.
     pub fn has(&self, cell: usize, operator: u16) -> bool {
         match &self.body {
-            Body::Chain(chain) => chain.cells[cell].contains_key(&operator),
+            Body::Chain(chain) => chain.places[cell].contains_key(&operator),
             Body::Stacked(stacked) => stacked.operators()[cell].contains(&operator),
         }
     }
@@ -261,7 +329,7 @@ impl Network {
     /// The units of one operator of a chain's cell, first to last.
     pub fn units(&self, cell: usize, operator: u16) -> &[Unit] {
         match &self.body {
-            Body::Chain(chain) => &chain.cells[cell][&operator],
+            Body::Chain(chain) => &chain.places[cell][&operator],
             Body::Stacked(_) => &[],
         }
     }
@@ -274,8 +342,16 @@ impl Network {
         }
     }
 
+    /// Tail, where this is a chain, and classifier of every path.
+    pub fn heads(&self) -> impl Iterator<Item = (Option<&Unit>, &Linear)> {
+        let chain = self.chain().ok();
+        let tail = move |path| chain.and_then(|chain| chain.tails().nth(path));
+        self.classifiers.iter().enumerate().map(move |(path, classifier)| (tail(path), classifier))
+    }
+
+    /// Of the first path.
     pub fn classifier(&self) -> &Linear {
-        &self.classifier
+        &self.classifiers[0]
     }
 
     fn stacked(&self) -> Option<(&Stack, &Stacked)> {
@@ -294,11 +370,18 @@ impl Network {
 }
 
 impl Chain {
-    fn new(space: &Space, ends: &Ends, operators: &[Vec<u16>], variant: Variant, init: &dyn Fn(u64) -> Init) -> Result<Self> {
+    fn new(
+        space: &Space,
+        ends: &Ends,
+        operators: &[Vec<u16>],
+        paths: Paths,
+        variant: Variant,
+        init: &dyn Fn(u64) -> Init,
+    ) -> Result<Self> {
         let unit = |convolution, init: &mut Init| Unit::new(convolution, variant.activation, init);
-        let branch = |cell: usize, operator: u16| -> Result<Vec<Unit>> {
-            let shape = &space.cells()[cell];
-            let mut init = init((cell as u64) << 16 | u64::from(operator));
+        let branch = |place: usize, operator: u16| -> Result<Vec<Unit>> {
+            let shape = &space.cells()[paths.cell(place)];
+            let mut init = init((place as u64) << 16 | u64::from(operator));
             let chain = shape.operators[usize::from(operator)].convolutions(shape.input.channels, shape.channels, shape.stride());
             let excited = variant.excited(&chain);
             let mut units = chain.into_iter().map(|convolution| unit(convolution, &mut init)).collect::<Result<Vec<_>>>()?;
@@ -307,9 +390,39 @@ impl Chain {
             }
             Ok(units)
         };
-        let cells = (operators.iter().enumerate())
-            .map(|(cell, operators)| operators.iter().map(|o| Ok((*o, branch(cell, *o)?))).collect())
+        let places = (operators.iter().enumerate())
+            .map(|(place, operators)| operators.iter().map(|o| Ok((*o, branch(place, *o)?))).collect())
             .collect::<Result<_>>()?;
-        Ok(Chain { stem: unit(ends.stem.clone(), &mut init(STEM))?, cells, tail: unit(ends.tail.clone(), &mut init(TAIL))? })
+        let tail = |path| unit(ends.tail.clone(), &mut init(TAIL + 2 * path as u64));
+        let others = (1..paths.count()).map(tail).collect::<Result<_>>()?;
+        Ok(Chain { stem: unit(ends.stem.clone(), &mut init(STEM))?, places, tail: tail(0)?, others })
     }
+
+    /// Of every path.
+    fn tails(&self) -> impl Iterator<Item = &Unit> {
+        std::iter::once(&self.tail).chain(&self.others)
+    }
+}
+
+/// The same numbers; the gradient that comes back, a sum over so many paths, becomes their mean (GradDivHeads of the published code of
+/// NEAS).
+fn divided(x: Tensor, paths: usize) -> Result<Tensor> {
+    if paths == 1 || !x.requires_grad() {
+        return Ok(x);
+    }
+    // Between x and x it is x, exactly, and the part of the second has the gradient.
+    let part =
+        Tensor::f_from_slice(&[1.0 / paths as f32])?.f_view::<&[i64]>(&[])?.f_to_device(x.device())?.f_to_kind(x.kind())?;
+    Ok(x.f_detach()?.f_lerp_tensor(&x, &part)?)
+}
+
+/// Of the logits of several paths.
+pub fn mean(logits: &[Tensor]) -> Result<Tensor> {
+    let Some((first, others)) = logits.split_first() else { return Err(Error::Torch("no logits".into())) };
+    if others.is_empty() {
+        return Ok(first.shallow_clone());
+    }
+    let sum = others.iter().try_fold(first.shallow_clone(), |sum, more| sum.f_add(more))?;
+    // A tensor and not a number: tch panics when it drops a number after libtorch has failed.
+    Ok(sum.f_div(&Tensor::f_from_slice(&[logits.len() as f32])?.f_view::<&[i64]>(&[])?)?)
 }

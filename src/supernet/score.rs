@@ -4,13 +4,13 @@
 
 use super::cores;
 use super::learner::{correct, cross_entropy, Loader};
-use super::network::Network;
+use super::network::{mean, Network};
 use super::norm::{Calibration, Norm, Reader, Statistics};
 use crate::arch::Architecture;
 use crate::error::{Error, Result};
-use crate::search::Control;
+use crate::search::{Control, Difference, Judged};
 use std::collections::BTreeMap;
-use tch::{no_grad_guard, Tensor};
+use tch::{no_grad_guard, Device, Kind, Tensor};
 
 /// Re-calibrates batch-norm for a path on all images of `loader`, `batch` at a time.
 pub fn calibrate(
@@ -68,6 +68,20 @@ pub fn score(
     batch: usize,
     control: &dyn Control,
 ) -> Result<Vec<f64>> {
+    let judged = judge(network, candidates, None, calibration, images, batch, control)?;
+    Ok(judged.into_iter().map(|judged| judged.accuracy).collect())
+}
+
+/// The same, and how different the paths of ensembles are. An ensemble is scored as the mean of the logits of its members.
+pub fn judge(
+    network: &Network,
+    candidates: &[Architecture],
+    difference: Option<Difference>,
+    calibration: &mut Loader,
+    images: &mut Loader,
+    batch: usize,
+    control: &dyn Control,
+) -> Result<Vec<Judged>> {
     if candidates.is_empty() {
         return Ok(Vec::new());
     }
@@ -75,40 +89,60 @@ pub fn score(
         // Stacked cells have no beginnings in common.
         let alone = |candidate: &Architecture| {
             let statistics = calibrate(network, candidate.cells(), calibration, batch, control)?;
-            evaluate(network, candidate.cells(), &statistics, images, batch, control).map(|(_, accuracy)| accuracy)
+            let (_, accuracy) = evaluate(network, candidate.cells(), &statistics, images, batch, control)?;
+            Ok(Judged { accuracy, diversity: 0.0 })
         };
         return candidates.iter().map(alone).collect();
     }
     let _no_grad = no_grad_guard();
     let (mut stem, mut root) = (Norms::default(), Node::default());
-    for (index, candidate) in candidates.iter().enumerate() {
-        root.add(candidate.cells(), index);
+    let members: Vec<Vec<Architecture>> = candidates.iter().map(Architecture::members).collect();
+    for (index, member) in members.iter().flatten().enumerate() {
+        root.add(member.cells(), index);
     }
     for positions in passes(calibration.dataset.len(), batch) {
         let (images, _) = calibration.load(&positions, None)?;
         stem.begin_pass();
         root.begin_pass();
-        let pass = Pass { network, control, labels: None };
+        let pass = Pass { network, control, evaluates: false };
         let x = pass.compute(&images, || network.stem(&images, &stem.norm(&pass)))?;
         root.visit(&pass, 0, &x, &mut [])?;
     }
     stem.fix();
     root.fix();
-    let mut right = vec![0; candidates.len()];
+    let mut sums = vec![(0, 0.0); candidates.len()];
     for positions in passes(images.dataset.len(), batch) {
         let (images, labels) = images.load(&positions, None)?;
-        let pass = Pass { network, control, labels: Some(&labels) };
+        let pass = Pass { network, control, evaluates: true };
         let x = pass.compute(&images, || network.stem(&images, &stem.norm(&pass)))?;
-        root.visit(&pass, 0, &x, &mut right)?;
+        let mut logits: Vec<_> = members.iter().flatten().map(|_| None).collect();
+        root.visit(&pass, 0, &x, &mut logits)?;
+        let mut logits = logits.into_iter().flatten();
+        for (members, (right, different)) in members.iter().zip(&mut sums) {
+            let logits: Vec<Tensor> = logits.by_ref().take(members.len()).collect();
+            *right += correct(&mean(&logits)?, &labels)?;
+            if let Some(difference) = difference.filter(|_| members.len() > 1) {
+                let outputs = logits.iter().map(probabilities).collect::<Result<Vec<_>>>()?;
+                *different += difference.among(&outputs, network.space().classes() as usize) * positions.len() as f64;
+            }
+        }
     }
-    Ok(right.into_iter().map(|right| right as f64 / images.dataset.len() as f64).collect())
+    let count = images.dataset.len() as f64;
+    let judged = |(right, different): (u64, f64)| Judged { accuracy: right as f64 / count, diversity: different / count };
+    Ok(sums.into_iter().map(judged).collect())
 }
 
-/// One batch going through the tree of candidates; with labels to evaluate, without to calibrate.
+/// Softmax of logits, image by image.
+fn probabilities(logits: &Tensor) -> Result<Vec<f64>> {
+    let softmax = logits.f_softmax(1, Kind::Double)?.f_to_device(Device::Cpu)?.f_reshape([-1i64])?;
+    Ok(Vec::<f64>::try_from(softmax)?)
+}
+
+/// One batch going through the tree of candidates, to evaluate or to calibrate.
 struct Pass<'a> {
     network: &'a Network,
     control: &'a dyn Control,
-    labels: Option<&'a Tensor>,
+    evaluates: bool,
 }
 
 impl Pass<'_> {
@@ -136,9 +170,9 @@ impl Norms {
     }
 
     fn norm(&self, pass: &Pass) -> Norm<'_> {
-        match pass.labels {
-            None => Norm::Calibrate(&self.calibration),
-            Some(_) => Norm::Fixed(Reader::new(&self.statistics)),
+        match pass.evaluates {
+            false => Norm::Calibrate(&self.calibration),
+            true => Norm::Fixed(Reader::new(&self.statistics)),
         }
     }
 }
@@ -183,34 +217,33 @@ impl Node {
         self.children.iter_mut().for_each(Node::fix);
     }
 
-    /// What follows `x`, the output of this node; `right` counts for every candidate.
-    fn visit(&self, pass: &Pass, cell: usize, x: &Tensor, right: &mut [u64]) -> Result<()> {
+    /// What follows `x`, the output of this node: the logits of every candidate.
+    fn visit(&self, pass: &Pass, cell: usize, x: &Tensor, outputs: &mut [Option<Tensor>]) -> Result<()> {
         let (network, norm) = (pass.network, self.norms.norm(pass));
         if let [child] = &self.children[..] {
             let y = pass.compute(x, || network.cell(cell, x, &child.open, &norm))?;
-            child.visit(pass, cell + 1, &y, right)?;
+            child.visit(pass, cell + 1, &y, outputs)?;
         } else {
             // Every branch once, however many children have it.
             let branch = |operator: &u16| Ok((*operator, pass.compute(x, || network.branch(cell, *operator, x, &norm))?));
             let branches: BTreeMap<_, _> = self.operators.iter().map(branch).collect::<Result<_>>()?;
             for child in &self.children {
                 let y = pass.compute(x, || network.join(cell, x, &child.open, &branches))?;
-                child.visit(pass, cell + 1, &y, right)?;
+                child.visit(pass, cell + 1, &y, outputs)?;
             }
         }
         // Once for every candidate and batch.
         if self.ends.iter().any(|_| pass.control.cancelled()) {
             return Err(Error::Cancelled);
         }
-        match pass.labels {
+        match pass.evaluates {
             _ if self.ends.is_empty() => {}
             // A tail without batch-norm has nothing to learn.
-            None if network.chain().is_ok_and(|chain| chain.tail.norm.is_none()) => {}
-            None => drop(pass.compute(x, || network.head(x, &self.tail.norm(pass)))?),
-            Some(labels) => {
+            false if network.chain().is_ok_and(|chain| chain.tail.norm.is_none()) => {}
+            false => drop(pass.compute(x, || network.head(x, &self.tail.norm(pass)))?),
+            true => {
                 let logits = pass.compute(x, || network.head(x, &self.tail.norm(pass)))?;
-                let found = correct(&logits, labels)?;
-                self.ends.iter().for_each(|index| right[*index] += found);
+                self.ends.iter().for_each(|index| outputs[*index] = Some(logits.shallow_clone()));
             }
         }
         Ok(())

@@ -1,38 +1,53 @@
 //! A step whose batch is computed in parts, some here and some by other ranks. Every part has batch-norm statistics of its own, as in
 //! data-parallel training everywhere; and sums are exact, so that the weights depend on the parts and not on who computed them.
 //!
-//! Floating-point sums depend on their order, and a network of ranks has its own. So gradients are added as whole numbers: a
-//! common factor, a power of two, makes the greatest one near 2^62, and what is lost below 1 is 2^-60 of it, where a 32-bit float
-//! loses 2^-24 of itself.
+//! Gradients are added in buckets, those of the last layers first, on a thread beside this one: while the backward pass of the last part
+//! is on its way to the first layers.
 
+use super::backward::backward;
 use super::cores;
-use super::learner::{correct, cross_entropy, descend, diverged, gradients, Batch};
+use super::learner::{by_cell, correct, descend, diverged, pass, weighted, Batch};
 use super::network::Network;
 use super::norm::Norm;
+use super::outgoing::Outgoing;
 use super::paths;
-use crate::data::reserve;
-use crate::dist::Crew;
+use super::whole_norm::Whole;
+use crate::arch::Paths;
+use crate::dist::exact::{Added, Buckets, Own};
+use crate::dist::{Crew, Together};
 use crate::error::{Error, Result};
 use crate::search::{At, PathGradient, StepOutcome, TrainOptions, TwoPaths};
 use std::ops::Range;
-use tch::{no_grad_guard, Device, Kind, Tensor};
+use std::panic::resume_unwind;
+use std::sync::mpsc::{channel, Sender};
+use std::thread;
+use tch::{no_grad_guard, Tensor};
 
-/// Which images of a batch are a part's.
-fn images(part: usize, shards: usize, batch: usize) -> Range<usize> {
-    part * batch / shards..(part + 1) * batch / shards
+/// How a batch is cut into parts, each with batch-norm statistics of its own; or into what each rank has of it, with statistics of all.
+struct Cut {
+    parts: Vec<Range<usize>>,
+    /// Which of them are this rank's.
+    own: Range<usize>,
+    batch: f64,
 }
 
-/// What one part says of a step.
-struct Part {
-    loss: f64,
-    correct: u64,
-    /// All gradients, one behind the other, as if the part were the whole batch.
-    gradient: Tensor,
-    /// Images of the part / images of the batch.
-    weight: f64,
+impl Cut {
+    fn new(crew: &Crew, batch: usize) -> Self {
+        let images = |shards: Range<usize>| shards.start * batch / crew.shards()..shards.end * batch / crew.shards();
+        let (parts, own) = match crew.normalises_together() {
+            false => ((0..crew.shards()).map(|shard| images(shard..shard + 1)).collect(), crew.part(crew.shards())),
+            true => ((0..crew.size()).map(|rank| images(crew.part_of(rank, crew.shards()))).collect(), crew.own()),
+        };
+        Cut { parts, own, batch: batch as f64 }
+    }
+
+    /// Of a part, in the batch.
+    fn weight(&self, part: usize) -> f64 {
+        self.parts[part].len() as f64 / self.batch
+    }
 }
 
-/// One optimizer step on a batch of `batch` images, of which `load` gives some.
+/// One optimizer step along some paths on a batch of `batch` images, of which `load` gives some.
 #[allow(clippy::too_many_arguments)]
 pub fn step(
     crew: &Crew,
@@ -42,101 +57,102 @@ pub fn step(
     options: &TrainOptions,
     at: At,
     open: &[Vec<u16>],
+    paths: Paths,
     lr: f64,
 ) -> Result<StepOutcome> {
-    let shards = crew.shards();
-    let mut own = Vec::new();
-    let computed = crew.part(shards).try_for_each(|index| {
-        let of = images(index, shards, batch);
-        let weight = of.len() as f64 / batch as f64;
-        own.push((index, part(network, &load(of)?, weight, options, open)?));
-        Ok(())
-    });
-    // The greatest share of a gradient, and loss and hits of every part.
-    let said = computed.and_then(|()| {
-        let mut said = Vec::new();
-        for (index, part) in &own {
-            said.extend([(0, largest(part)?), (1 + 2 * index, part.loss), (2 + 2 * index, part.correct as f64)]);
-        }
-        Ok(said)
-    });
-    let (parameters, _) = network.parameters(open);
-    let shapes: Vec<Vec<i64>> = parameters.iter().map(|p| p.value.size()).collect();
-    let count = shapes.iter().map(|shape| shape.iter().product::<i64>() as usize).sum::<usize>();
-    let device = parameters.first().map_or(Device::Cpu, |p| p.value.device());
-    let mut numbers = Vec::new();
-    let said = said.and_then(|said| {
-        numbers = reserve("gradients", count)?;
-        numbers.resize(count, 0i64);
-        Ok(said)
-    });
-    let all = crew.share(said, 1 + 2 * shards)?;
-    let parts = all[1..].chunks_exact(2).enumerate();
+    let used = by_cell(open, paths);
+    let cut = Cut::new(crew, batch);
+    // In the order in which a backward pass has them.
+    let leaves: Vec<&Tensor> = network.passed(&used).into_iter().rev().map(|parameter| &parameter.value).collect();
+    let buckets = Buckets::new(leaves.iter().map(|leaf| leaf.numel()).collect(), crew.bucket(), 2 * cut.parts.len());
+    let compute = |to| {
+        let mut outgoing = Outgoing::new(&buckets, to);
+        let computed = match crew.normalises_together() {
+            false => cut.own.clone().try_for_each(|index| {
+                outgoing.begin(cut.weight(index), index + 1 == cut.own.end)?;
+                let batch = load(cut.parts[index].clone())?;
+                part(network, &batch, options.label_smoothing, (open, paths), &leaves, &Norm::Batch, None, index, &mut outgoing)
+            }),
+            true => {
+                let (whole, index) = (Whole::new(Together::new(crew)), cut.own.start);
+                let computed = outgoing.begin(1.0, true).and_then(|()| load(cut.parts[index].clone())).and_then(|batch| {
+                    let (norm, weight) = (Norm::Whole(&whole), Some(cut.weight(index)));
+                    part(network, &batch, options.label_smoothing, (open, paths), &leaves, &norm, weight, index, &mut outgoing)
+                });
+                whole.end(computed)
+            }
+        };
+        outgoing.end(computed);
+    };
+    let added = beside(crew, &buckets, compute)?;
     let mut outcome = StepOutcome { loss: 0.0, correct: 0, images: batch as u64 };
-    for (index, part) in parts {
-        outcome.loss += part[0] * images(index, shards, batch).len() as f64 / batch as f64;
+    for (index, part) in added.notes.chunks_exact(2).enumerate() {
+        outcome.loss += part[0] * cut.weight(index);
         outcome.correct += part[1] as u64;
     }
-    if !(all[0].is_finite() && outcome.loss.is_finite()) {
-        return Err(diverged(at, outcome.loss));
-    }
+    let Some(sums) = added.sums.filter(|_| outcome.loss.is_finite()) else { return Err(diverged(at, outcome.loss)) };
     let _no_grad = no_grad_guard();
-    let factor = factor(all[0], shards);
-    // From here on the others wait for these sums, whatever happens.
-    let added = added(&own, count, factor, device, &mut numbers);
-    drop(own);
-    let sums = crew.sum(numbers);
-    added?;
-    let sum = Tensor::f_from_slice(&sums?)?.f_to_device(device)?.f_to_kind(Kind::Double)?;
-    let sum = sum.f_mul_scalar(1.0 / factor)?.f_to_kind(Kind::Float)?;
-    let mut from = 0;
-    let gradients = shapes.iter().map(|shape| {
-        let length = shape.iter().product();
-        let gradient = sum.f_narrow(0, from, length)?.f_view(shape.as_slice())?;
-        from += length;
-        Ok(gradient)
-    });
-    descend(network, &gradients.collect::<Result<Vec<_>>>()?, options, at, open, lr)?;
+    let mut gradients = Vec::with_capacity(leaves.len());
+    for (sum, tensors) in sums.iter().zip(buckets.tensors()) {
+        let Some(first) = leaves.get(tensors.start) else { continue };
+        let (sum, mut from) = (Tensor::f_from_slice(sum)?.f_to_device(first.device())?, 0);
+        for leaf in &leaves[tensors.clone()] {
+            let length = leaf.numel() as i64;
+            gradients.push(sum.f_narrow(0, from, length)?.f_view(leaf.size().as_slice())?);
+            from += length;
+        }
+    }
+    gradients.reverse();
+    // In the order of the optimizer: weights with decay first.
+    let decays = network.passed(&used).into_iter().map(|parameter| parameter.decay);
+    let (mut decayed, plain): (Vec<_>, Vec<_>) = gradients.into_iter().zip(decays).partition(|(_, decays)| *decays);
+    decayed.extend(plain);
+    let gradients: Vec<_> = decayed.into_iter().map(|(gradient, _)| gradient).collect();
+    descend(network, &gradients, options, at, &used, lr)?;
     Ok(outcome)
 }
 
-fn part(network: &Network, (images, labels): &Batch, weight: f64, options: &TrainOptions, open: &[Vec<u16>]) -> Result<Part> {
-    let _cores = cores::take(images.device());
-    let logits = network.forward(images, open, &Norm::Batch)?;
-    let loss = cross_entropy(&logits, labels, options.label_smoothing)?;
-    let (parameters, _) = network.parameters(open);
-    let values: Vec<_> = parameters.iter().map(|p| &p.value).collect();
-    let gradients = gradients(&loss, &values)?;
-    let _no_grad = no_grad_guard();
-    let flat: Vec<_> = gradients.iter().map(|g| Ok(g.f_reshape([-1i64].as_slice())?)).collect::<Result<_>>()?;
-    let (loss, correct) = (loss.f_double_value(&[])?, correct(&logits, labels)?);
-    Ok(Part { loss, correct, gradient: Tensor::f_cat(&flat, 0)?, weight })
-}
-
-/// The greatest absolute value that the part adds to a gradient; not finite when one of its gradients is not.
-fn largest(part: &Part) -> Result<f64> {
-    let _no_grad = no_grad_guard();
-    Ok(part.gradient.f_abs()?.f_max()?.f_double_value(&[])? * part.weight)
-}
-
-/// The power of two by which `shards` numbers of at most `largest` can be multiplied so that their sum stays below 2^62.
-fn factor(largest: f64, shards: usize) -> f64 {
-    if largest == 0.0 {
-        return 1.0;
+/// Runs `compute`, and adds up what it sends: beside it, or after it where there are no other ranks, or where it needs them itself.
+fn beside(crew: &Crew, buckets: &Buckets, compute: impl FnOnce(Sender<Result<Own>>)) -> Result<Added> {
+    let (to, from) = channel();
+    if crew.size() == 1 || crew.normalises_together() {
+        compute(to);
+        return buckets.add(crew, from.into_iter());
     }
-    // `largest` is below 2^exponent.
-    let exponent = (largest.to_bits() >> 52 & 0x7ff) as i32 - 1022;
-    let spare = shards.next_power_of_two().trailing_zeros() as i32;
-    2f64.powi(61 - exponent - spare)
+    thread::scope(|scope| {
+        let adding = thread::Builder::new().name("nse-sums".into());
+        match adding.spawn_scoped(scope, || buckets.add(crew, from.into_iter())) {
+            Ok(adding) => {
+                compute(to);
+                adding.join().unwrap_or_else(|panic| resume_unwind(panic))
+            }
+            // The others are to hear of it.
+            Err(error) => {
+                let refused = Error::OutOfMemory(format!("no thread can be begun: {error}"));
+                buckets.add(crew, std::iter::once(Err(refused)))
+            }
+        }
+    })
 }
 
-/// The gradients of this rank's parts, added as whole numbers, to `numbers`.
-fn added(own: &[(usize, Part)], count: usize, factor: f64, device: Device, numbers: &mut [i64]) -> Result<()> {
-    let whole = own.iter().try_fold(Tensor::f_zeros([count as i64], (Kind::Int64, device))?, |sum, (_, part)| {
-        let share = part.gradient.f_to_kind(Kind::Double)?.f_mul_scalar(part.weight * factor)?.f_round()?;
-        Ok::<_, Error>(sum.f_add(&share.f_to_kind(Kind::Int64)?)?)
-    })?;
-    Ok(whole.f_to_device(Device::Cpu)?.f_copy_data(numbers, count)?)
+#[allow(clippy::too_many_arguments)]
+fn part(
+    network: &Network,
+    batch: &Batch,
+    smoothing: f64,
+    (open, paths): (&[Vec<u16>], Paths),
+    leaves: &[&Tensor],
+    norm: &Norm,
+    weight: Option<f64>,
+    index: usize,
+    outgoing: &mut Outgoing,
+) -> Result<()> {
+    let _cores = cores::take(batch.0.device());
+    let (loss, logits) = pass(network, batch, open, paths, norm, smoothing)?;
+    outgoing.note(2 * index, loss.f_double_value(&[])?);
+    outgoing.note(2 * index + 1, correct(&logits, &batch.1)? as f64);
+    drop(logits);
+    backward(&weighted(loss, weight)?, leaves, &mut |leaf, gradient| outgoing.take(leaf, &gradient))
 }
 
 /// Loss and path gradients on a batch of `batch` images, of which `load` gives some.
@@ -149,25 +165,27 @@ pub fn architecture_step(
     active: &[Vec<u16>],
     paths: &[Option<TwoPaths>],
 ) -> Result<(f64, Vec<PathGradient>)> {
-    let shards = crew.shards();
+    let cut = Cut::new(crew, batch);
     let row = 1 + 2 * active.len();
-    let said = crew.part(shards).try_fold(Vec::new(), |mut said, index| {
-        let of = images(index, shards, batch);
-        let weight = of.len() as f64 / batch as f64;
-        let first = index * row;
-        match paths::step(network, &load(of)?, at, active, paths) {
-            Ok((loss, gradients)) => {
-                let products = gradients.iter().flat_map(|g| [g.selected, g.unselected]);
-                let numbers = std::iter::once(loss).chain(products);
-                said.extend(numbers.enumerate().map(|(place, number)| (first + place, number * weight)));
-            }
-            // All ranks are to hear of it as what it is.
-            Err(Error::Diverged { loss, .. }) => said.extend((0..row).map(|place| (first + place, loss))),
-            Err(error) => return Err(error),
+    let numbers = |(loss, gradients): (f64, Vec<PathGradient>)| {
+        let products = gradients.into_iter().flat_map(|g| [g.selected, g.unselected]);
+        std::iter::once(loss).chain(products).collect::<Vec<_>>()
+    };
+    let said = match crew.normalises_together() {
+        false => cut.own.clone().try_fold(Vec::new(), |mut said, index| {
+            let batch = load(cut.parts[index].clone())?;
+            let found = numbers(paths::part(network, &batch, active, paths, &Norm::Batch, None)?);
+            said.extend(found.into_iter().enumerate().map(|(place, number)| (index * row + place, number * cut.weight(index))));
+            Ok(said)
+        }),
+        true => {
+            let (whole, index) = (Whole::new(Together::new(crew)), cut.own.start);
+            let found = load(cut.parts[index].clone())
+                .and_then(|batch| paths::part(network, &batch, active, paths, &Norm::Whole(&whole), Some(cut.weight(index))));
+            whole.end(found).map(|found| (index * row..).zip(numbers(found)).collect())
         }
-        Ok(said)
-    });
-    let all = crew.share(said, shards * row)?;
+    };
+    let all = crew.share(said, cut.parts.len() * row)?;
     let sum = |place: usize| all.iter().skip(place).step_by(row).sum::<f64>();
     let loss = sum(0);
     if !loss.is_finite() {

@@ -2,6 +2,7 @@
 
 use super::network::Network;
 use super::unit::{Parameter, Unit};
+use crate::arch::Architecture;
 use crate::data::reserve;
 use crate::error::{Error, Result};
 use crate::search::{Array, Arrays};
@@ -35,6 +36,28 @@ pub fn overwrite_values(network: &Network, operators: &[Vec<u16>], arrays: &Arra
     named(network, operators).into_iter().try_for_each(|(name, parameter)| overwrite(&parameter.value, &name, arrays))
 }
 
+/// Gives a stand-alone network of `architecture` the weights of a supernet: all paths of an ensemble the same.
+pub fn take_over(network: &Network, architecture: &Architecture, supernet: &Network) -> Result<()> {
+    let _no_grad = no_grad_guard();
+    let mut pairs: Vec<(&Parameter, &Parameter)> = Vec::new();
+    let stacked = network.stacked_weights(architecture.cells()).into_iter().zip(supernet.stacked_weights(architecture.cells()));
+    pairs.extend(stacked.flat_map(|((_, to), (_, from))| to.parameters().into_iter().zip(from.parameters())));
+    if let (Ok(to), Ok(from)) = (network.chain(), supernet.chain()) {
+        pairs.extend(to.stem.parameters().zip(from.stem.parameters()));
+        for (place, (cell, operators)) in architecture.by_cell().enumerate() {
+            for operator in operators {
+                let units = network.units(place, *operator).iter().zip(supernet.units(cell, *operator));
+                pairs.extend(units.flat_map(|(to, from)| to.parameters().zip(from.parameters())));
+            }
+        }
+    }
+    for (to, from) in network.heads().flat_map(|head| supernet.heads().map(move |from| (head, from))) {
+        pairs.extend(to.0.into_iter().zip(from.0).flat_map(|(to, from)| to.parameters().zip(from.parameters())));
+        pairs.extend(to.1.parameters().zip(from.1.parameters()));
+    }
+    pairs.into_iter().try_for_each(|(to, from)| to.value.shallow_clone().f_copy_(&from.value).map(|_| ()).map_err(Error::from))
+}
+
 /// When there are as many arrays as the network has, and each of those is there, none is left over.
 pub fn no_more_than(count: usize, have: usize) -> Result<()> {
     match have == count {
@@ -50,7 +73,7 @@ pub fn name(part: &str, number: usize) -> String {
 
 /// Of a unit of an operator.
 pub fn part(network: &Network, cell: usize, operator: u16, unit: &Unit) -> String {
-    format!("cells.{cell}.{}.{}", network.space().cells()[cell].operators[usize::from(operator)], unit.shape.name)
+    format!("cells.{cell}.{}.{}", network.shape(cell).operators[usize::from(operator)], unit.shape.name)
 }
 
 /// Every parameter of stem, tail, classifier and the given operators, by a stable name.
@@ -60,9 +83,12 @@ pub fn named<'a>(network: &'a Network, operators: &[Vec<u16>]) -> Vec<(String, &
         stacked.map(|(_, weight)| (weight.name().to_owned(), weight.parameters())).collect();
     if let Ok(chain) = network.chain() {
         parts.push(("stem".into(), chain.stem.parameters().collect()));
-        parts.push(("tail".into(), chain.tail.parameters().collect()));
     }
-    parts.push(("classifier".into(), network.classifier().parameters().collect()));
+    for (path, (tail, classifier)) in network.heads().enumerate() {
+        let name = |part| network.paths().head(path, part);
+        parts.extend(tail.map(|tail| (name("tail"), tail.parameters().collect())));
+        parts.push((name("classifier"), classifier.parameters().collect()));
+    }
     for (cell, operators) in operators.iter().enumerate() {
         for operator in operators {
             let units = network.units(cell, *operator).iter();

@@ -7,13 +7,13 @@ use super::model::Model;
 use super::network::Network;
 use super::weights::Weights;
 use super::{paths, score, shards, store};
-use crate::arch::Architecture;
+use crate::arch::{Architecture, Variant};
 use crate::data::{Dataset, Normalisation, Order};
 use crate::dist::Crew;
 use crate::error::{Error, Result};
 use crate::search::{
-    Arrays, At, Collective, Comparison, Control, Ended, PathGradient, Purpose, ScoreOptions, Search, SearchOptions, Solo,
-    StepOutcome, Stream, Trainer, TwoPaths, GROUP,
+    Arrays, At, BatchNorm, Collective, Comparison, Control, Difference, Ended, Judged, PathGradient, Purpose, ScoreOptions,
+    Search, SearchOptions, Solo, StepOutcome, Stream, Trainer, TwoPaths, GROUP,
 };
 use crate::space::Space;
 use once_cell::unsync::OnceCell;
@@ -69,7 +69,7 @@ impl SupernetTrainer {
             normalisation,
             batch,
             interval: options.fitness.interval,
-            crew: Crew::new(Arc::new(Solo), options.shards),
+            crew: Crew::new(Arc::new(Solo), options.shards).with_whole_norms(options.batch_norm == BatchNorm::Batch),
             score: options.score.clone(),
             data: OnceCell::new(),
         })
@@ -77,7 +77,12 @@ impl SupernetTrainer {
 
     /// From now on it is one of several ranks, which all must have the same images.
     pub fn join(&mut self, comm: Arc<dyn Collective>) -> Result<()> {
-        self.crew = Crew::new(comm, self.crew.shards());
+        let (shards, size) = (self.crew.shards(), comm.size());
+        self.crew = Crew::new(comm, shards).with_whole_norms(self.crew.normalises_together());
+        if self.crew.normalises_together() && size > shards {
+            let reason = format!("{shards} parts for {size} ranks: with batch_norm \"batch\" each needs one");
+            return Err(Error::Argument { name: "shards", reason });
+        }
         self.crew.same("the images", &self.data())
     }
 
@@ -85,10 +90,11 @@ impl SupernetTrainer {
     pub fn estimate(&self, search: &Search, control: &dyn Control) -> Result<Estimate> {
         let (calibration, images) = self.images_per_candidate();
         let bytes = |dataset: &Dataset| dataset.len() as u64 * dataset.shape().numbers();
+        let pieces = if self.crew.normalises_together() { self.crew.size() } else { self.crew.shards() };
         let work = Workload {
             device: self.weights.device,
-            batch: self.batch.min(self.train.len()).div_ceil(self.crew.shards()) as u64,
-            parts: self.crew.shards().div_ceil(self.crew.size()) as u64,
+            batch: self.batch.min(self.train.len()).div_ceil(pieces) as u64,
+            parts: pieces.div_ceil(self.crew.size()) as u64,
             ranks: self.crew.size() as u64,
             pass: self.score.batch.min(calibration.max(images)) as u64,
             steps_per_epoch: Some(self.steps_per_epoch()),
@@ -100,10 +106,10 @@ impl SupernetTrainer {
 
     /// The network of an architecture with the weights of the supernet. Its batch-norm statistics are as for scoring.
     pub fn model(&self, architecture: &Architecture, control: &dyn Control) -> Result<Model> {
-        let weights = self.weights.of(architecture.cells())?;
+        let supernet = self.weights.of(architecture)?;
         let (space, device, open) = (&self.weights.space, self.weights.device, architecture.cells());
-        let network = Network::new(space.clone(), open, 0, 0, device)?;
-        store::overwrite_values(&network, open, &weights)?;
+        let network = Network::of(space.clone(), architecture, Variant::default(), 0, 0, device)?;
+        store::take_over(&network, architecture, supernet)?;
         let mut stream = Stream::new(0, Purpose::Calibration, 0, 0);
         let chosen = self.train.choose(self.score.calibration, &mut stream)?;
         let mut calibration = Loader::new(chosen, self.normalisation.clone(), device);
@@ -113,13 +119,20 @@ impl SupernetTrainer {
     }
 
     /// Without what other ranks do.
-    fn own_scores(&self, seed: u64, round: u64, candidates: &[Architecture], control: &dyn Control) -> Result<Vec<f64>> {
+    fn own_scores(
+        &self,
+        seed: u64,
+        round: u64,
+        candidates: &[Architecture],
+        difference: Option<Difference>,
+        control: &dyn Control,
+    ) -> Result<Vec<Judged>> {
         let mut stream = Stream::new(seed, Purpose::Calibration, round, 0);
         let calibration = self.train.choose(self.score.calibration, &mut stream)?;
         let images = self.held_out.dataset.choose(self.score.images.unwrap_or(usize::MAX), &mut stream)?;
         let loader = |dataset| Loader::new(dataset, self.normalisation.clone(), self.weights.device);
         let (mut calibration, mut images) = (loader(calibration), loader(images));
-        score::score(self.weights.network()?, candidates, &mut calibration, &mut images, self.score.batch, control)
+        score::judge(self.weights.network()?, candidates, difference, &mut calibration, &mut images, self.score.batch, control)
     }
 
     /// For statistics, and for accuracy.
@@ -154,7 +167,11 @@ impl Trainer for SupernetTrainer {
     }
 
     fn group(&self) -> usize {
-        GROUP * self.crew.size()
+        match self.crew.size() {
+            1 => GROUP,
+            // Twice as many, for each is scored in ever smaller pieces.
+            size => 2 * GROUP * size,
+        }
     }
 
     fn alone(&self) -> bool {
@@ -178,6 +195,10 @@ impl Trainer for SupernetTrainer {
 
     fn weight_step(&mut self, at: At, open: &[Vec<u16>], lr: f64) -> Result<StepOutcome> {
         self.learner.step(&self.crew, self.weights.network()?, at, open, lr)
+    }
+
+    fn ensemble_step(&mut self, at: At, ensemble: &Architecture, lr: f64) -> Result<StepOutcome> {
+        self.learner.step_along(&self.crew, self.weights.network()?, at, ensemble.cells(), ensemble.paths(), lr)
     }
 
     fn architecture_step(&mut self, at: At, active: &[Vec<u16>], paths: &[Option<TwoPaths>]) -> Result<(f64, Vec<PathGradient>)> {
@@ -216,8 +237,24 @@ impl Trainer for SupernetTrainer {
     }
 
     fn score(&mut self, seed: u64, round: u64, candidates: &[Architecture], control: &dyn Control) -> Result<Vec<f64>> {
-        let own = self.crew.part(candidates.len());
-        let scores = self.own_scores(seed, round, &candidates[own.clone()], control);
-        self.crew.share(scores.map(|scores| own.zip(scores).collect()), candidates.len())
+        Ok(self.judge(seed, round, candidates, None, control)?.into_iter().map(|judged| judged.accuracy).collect())
+    }
+
+    fn judge(
+        &mut self,
+        seed: u64,
+        round: u64,
+        candidates: &[Architecture],
+        difference: Option<Difference>,
+        control: &dyn Control,
+    ) -> Result<Vec<Judged>> {
+        let mut known = Vec::new();
+        let judged = self.crew.divide(candidates.len(), |own| {
+            let judged = self.own_scores(seed, round, &candidates[own.clone()], difference, control)?;
+            known.extend(own.zip(judged).flat_map(|(at, j)| [(2 * at, j.accuracy), (2 * at + 1, j.diversity)]));
+            Ok(())
+        });
+        let all = self.crew.share(judged.map(|()| known), 2 * candidates.len())?;
+        Ok(all.chunks_exact(2).map(|pair| Judged { accuracy: pair[0], diversity: pair[1] }).collect())
     }
 }

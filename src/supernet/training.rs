@@ -2,8 +2,8 @@
 //! by the step, so that one that was killed and goes on from its checkpoint ends with the same bits.
 
 use super::cores;
-use super::learner::{correct, cross_entropy, gradients, Batch, Loader};
-use super::network::Network;
+use super::learner::{correct, cross_entropy, gradients, summed, Batch, Loader};
+use super::network::{mean, Network};
 use super::norm::Norm;
 use super::optimizer::Optimizer;
 use super::options::{Epoch, Evaluation, ModelOptions, Precision, Recipe};
@@ -110,8 +110,9 @@ impl Training<'_> {
             let _low = (recipe.precision == Precision::BFloat16).then(|| BFloat16::on(mixed.images.device())).transpose()?;
             forward(self.network, self.open, &mixed.images, drops)?
         };
-        let logits = logits.f_to_kind(Kind::Float)?;
-        let loss = mixed.loss(&logits, recipe.label_smoothing)?;
+        let logits: Vec<_> = logits.iter().map(|logits| Ok(logits.f_to_kind(Kind::Float)?)).collect::<Result<_>>()?;
+        let loss = summed(&logits, |logits| mixed.loss(logits, recipe.label_smoothing))?;
+        let logits = mean(&logits)?;
         let value = loss.f_double_value(&[])?;
         let diverged = |loss: f64| Error::Diverged { loss, round: 1, step: step + 1 };
         if !value.is_finite() {
@@ -286,25 +287,24 @@ impl Drops {
     }
 }
 
-/// Logits, with branches left out.
-fn forward(network: &Network, open: &[Vec<u16>], images: &Tensor, mut drops: Drops) -> Result<Tensor> {
+/// Logits of every path, with branches left out.
+fn forward(network: &Network, open: &[Vec<u16>], images: &Tensor, mut drops: Drops) -> Result<Vec<Tensor>> {
+    let paths = network.paths();
     if drops.most == 0.0 {
-        return network.forward(images, open, &Norm::Batch);
+        return network.logits(images, open, paths, &Norm::Batch);
     }
     if network.space().stack().is_some() {
         let mut drop = |depth, y: Tensor| Ok(y.f_mul(&drops.factors(depth, &y)?)?);
-        return network.forward_dropping(images, open, &Norm::Batch, &mut drop);
+        return Ok(vec![network.forward_dropping(images, open, &Norm::Batch, &mut drop)?]);
     }
-    let mut x = network.stem(images, &Norm::Batch)?;
-    for (cell, operators) in open.iter().enumerate() {
-        let depth = (cell + 1) as f64 / open.len() as f64;
-        let drops_here = network.space().cells()[cell].kind == CellKind::Normal;
-        let mut branches = Vec::with_capacity(operators.len());
-        for operator in operators {
-            let y = network.branch(cell, *operator, &x, &Norm::Batch)?;
+    network.along(images, paths, &Norm::Batch, &mut |place, at, x| {
+        let depth = (paths.cell(place) + 1) as f64 / paths.cells() as f64;
+        let drops_here = network.shape(at).kind == CellKind::Normal;
+        let mut branches = Vec::with_capacity(open[place].len());
+        for operator in &open[place] {
+            let y = network.branch(at, *operator, x, &Norm::Batch)?;
             branches.push(if drops_here { y.f_mul(&drops.factors(depth, &y)?)? } else { y });
         }
-        x = network.merge(cell, &x, &branches.iter().collect::<Vec<_>>())?;
-    }
-    network.head(&x, &Norm::Batch)
+        network.merge(at, x, &branches.iter().collect::<Vec<_>>())
+    })
 }

@@ -4,6 +4,7 @@ use super::cores;
 use super::network::Network;
 use super::remembered::Remembered;
 use super::store;
+use crate::arch::Architecture;
 use crate::error::{Error, Result};
 use crate::search::{Arrays, Comparison};
 use crate::space::Space;
@@ -36,17 +37,17 @@ impl Weights {
         Ok(())
     }
 
-    /// Weights and momenta of some operators, when all of them are there.
-    pub fn of(&self, operators: &[Vec<u16>]) -> Result<Arrays> {
+    /// The supernet, when it has all operators of `architecture`.
+    pub fn of(&self, architecture: &Architecture) -> Result<&Network> {
         let network =
             self.network.as_ref().ok_or_else(|| Error::NotFound("the search has no weights: no round was begun".into()))?;
-        for (cell, operators) in operators.iter().enumerate() {
+        for (cell, operators) in architecture.by_cell() {
             if let Some(operator) = operators.iter().find(|operator| !network.has(cell, **operator)) {
                 let name = self.space.cells()[cell].operators[usize::from(*operator)];
                 return Err(Error::NotFound(format!("{name} of cell {cell} is not active: the search has no weights of it")));
             }
         }
-        store::save(network, operators)
+        Ok(network)
     }
 
     /// Goes on with these operators.

@@ -1,8 +1,10 @@
 //! Ranks: who does what, and a self-test that sees every way in which a transport can be wrong.
 
+use crate::threads::{on_ranks, on_ranks_with};
 use nse::dist::{selftest, Crew};
 use nse::search::{Collective, Ended, Solo};
 use nse::{Error, Result};
+use std::ops::Range;
 use std::sync::Arc;
 
 /// Claims to be one of so many, and is alone.
@@ -48,6 +50,39 @@ fn every_piece_is_somebody_s_once_and_nobody_has_many_more() {
             assert!(sizes().max().unwrap() - sizes().min().unwrap() <= 1, "{parts:?}");
         }
     }
+}
+
+#[test]
+fn of_a_count_every_piece_is_drawn_once_and_the_last_ones_are_small() {
+    for size in 1..5 {
+        for count in [0, 1, 7, 32] {
+            let taken = on_ranks(size, |comm| {
+                let crew = Crew::new(comm, 1);
+                let mut taken = Vec::new();
+                // Twice: a count is not that of the time before.
+                for time in 0..2 {
+                    let take = |piece: Range<usize>| Ok(taken.push((time, piece)));
+                    crew.divide(count, take).unwrap();
+                    crew.agree(Ok(())).unwrap();
+                }
+                taken
+            });
+            let mut taken = taken.concat();
+            taken.sort_by_key(|(time, piece)| (*time, piece.start));
+            for half in taken.chunks(taken.len().div_ceil(2).max(1)) {
+                assert_eq!(half.iter().flat_map(|(_, piece)| piece.clone()).collect::<Vec<_>>(), (0..count).collect::<Vec<_>>());
+                let last = half.last().unwrap().1.len();
+                assert_eq!(last, if size == 1 { count } else { count.min(1) });
+            }
+        }
+    }
+    // Without a count, or when it fails: each has its part, or nobody anything.
+    let parts = on_ranks_with(false, 3, |comm| {
+        let mut own = Vec::new();
+        Crew::new(comm, 1).divide(7, |part| Ok(own.push(part))).unwrap();
+        own
+    });
+    assert_eq!(parts.concat(), [0..2, 2..4, 4..7]);
 }
 
 #[test]

@@ -2,12 +2,15 @@
 
 #[path = "../../benches/evidence/tables.rs"]
 mod tables;
+#[path = "../../benches/evidence/tau.rs"]
+mod tau;
 
 use nse::cost::CostTable;
 use nse::space::Space;
 use std::collections::BTreeSet;
 use std::path::Path;
-use tables::{left, losses, noise, ranking, read, read_choices, read_scores, tau, Choice, Judged, Wanted, ALL_LEFT, SUPERNETS};
+use tables::{left, losses, noise, ranking, read, read_choices, read_scores, Choice, Judged, Wanted, ALL_LEFT, SUPERNETS};
+use tau::tau;
 
 fn file(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);

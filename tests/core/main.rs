@@ -1,4 +1,4 @@
-//! The pure core, without torch: one file per subject. `support` and `synthetic` are what several of them share.
+//! The pure core, without torch: one file per subject. `support`, `synthetic` and `threads` are what several of them share.
 
 mod angle;
 mod arch;
@@ -18,9 +18,11 @@ mod cost;
 mod crew;
 mod distinct;
 mod engine;
+mod ensemble;
 mod environment;
 mod events;
 mod evidence;
+mod exact;
 mod export;
 mod fitness;
 mod front_under;
@@ -34,6 +36,7 @@ mod log;
 mod measure_options;
 mod memory;
 mod model_options;
+mod neas;
 mod operators;
 mod options;
 mod pareto;
@@ -56,6 +59,7 @@ mod strided;
 mod support;
 mod synthetic;
 mod tensorboard;
+mod threads;
 mod told;
 mod told_learning;
 mod told_resume;

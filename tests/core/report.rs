@@ -170,6 +170,29 @@ fn results_that_are_told_are_there_at_once() {
 }
 
 #[test]
+fn an_ensemble_is_shown_path_by_path() {
+    let space = small_space();
+    let rest = json!({
+        "branches": "single", "train": { "epochs": 0.3 }, "candidates": { "count": 8 }, "scorer": { "diversity": { "samples": 2 } },
+        "strategy": { "neas": { "split": [1, 1], "shrink": { "until": 60 }, "evolution": { "population": 4, "parents": 2 } } }
+    });
+    let mut search = Search::new(space.clone(), options(4, window(&space, 0.0, 1.0), rest)).unwrap();
+    run(&mut search, &mut Synthetic::new(&space, 4), &Silent);
+    let page = text(&search, Format::Html);
+    assert!(page.contains("\npath 1:\ncell") && page.contains("\npath 2:\ncell"), "the hint of a member");
+    let report: Value = serde_json::from_str(&text(&search, Format::Json)).unwrap();
+    let member = &report["front"][0];
+    assert_eq!((member["cells"].as_array().unwrap().len(), member["paths"].as_array().unwrap().len()), (1, 2));
+    let diagram = draw_architecture(&space, &search.front()[0].architecture);
+    assert_well_formed(&diagram);
+    for part in [">path 1<", ">path 2<", ">from cell 0<", ">shared by all paths<", ">of 2 outputs<"] {
+        assert!(diagram.contains(part), "{part} is not in {diagram}");
+    }
+    assert_eq!(diagram.matches(">tail<").count(), 2);
+    assert!(!draw_architecture(&space, &search.front()[0].architecture.member(0)).contains(">path"));
+}
+
+#[test]
 fn names_stay_names() {
     let mut document: Value = serde_json::from_str(&small_space().to_json()).unwrap();
     let hostile = "</title><script>alert(1)</script><img src=x onerror=alert(2)>\"'&\u{7}\u{202e}";

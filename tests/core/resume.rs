@@ -84,6 +84,23 @@ impl Trainer for Faulty<'_> {
 
     stored_by!(inner);
 
+    fn ensemble_step(&mut self, at: At, ensemble: &Architecture, lr: f64) -> Result<StepOutcome> {
+        self.faults.fail(Some(at))?;
+        self.inner.ensemble_step(at, ensemble, lr)
+    }
+
+    fn judge(
+        &mut self,
+        seed: u64,
+        round: u64,
+        candidates: &[Architecture],
+        difference: Option<Difference>,
+        control: &dyn Control,
+    ) -> Result<Vec<Judged>> {
+        self.faults.fail(None)?;
+        self.inner.judge(seed, round, candidates, difference, control)
+    }
+
     fn score(&mut self, seed: u64, round: u64, candidates: &[Architecture], control: &dyn Control) -> Result<Vec<f64>> {
         self.faults.fail(None)?;
         self.inner.score(seed, round, candidates, control)
@@ -181,6 +198,24 @@ fn stopped_while_it_shrinks() {
             assert_eq!(stopped.errors.len(), 1, "the error came out");
             assert_same(&stopped, &undisturbed, &format!("{scorer} stopped at {place}"));
         }
+    }
+}
+
+/// Ensembles: a space that shrinks by their accuracy and diversity, and an evolution of three generations.
+#[test]
+fn stopped_while_ensembles_evolve() {
+    let space = small_space();
+    let rest = json!({
+        "branches": "single", "scorer": { "diversity": { "samples": 2 } }, "train": { "epochs": 0.3 }, "candidates": { "count": 24 },
+        "strategy": { "neas": { "shrink": { "drop": { "worst": 8 }, "until": 60 }, "evolution": { "population": 8, "parents": 4 } } }
+    });
+    let undisturbed = finished_with(&space, rest.clone(), &|_| false);
+    assert!(undisturbed.errors.is_empty() && undisturbed.history.len() >= 2 && !undisturbed.front.is_empty());
+    assert!(undisturbed.front.iter().all(|s| s.architecture.paths().count() == 2));
+    for place in 0..undisturbed.calls {
+        let stopped = finished_with(&space, rest.clone(), &|call| call == place);
+        assert_eq!(stopped.errors.len(), 1, "the error came out");
+        assert_same(&stopped, &undisturbed, &format!("stopped at {place}"));
     }
 }
 

@@ -80,12 +80,79 @@ fn nse_27_small_is_for_small_grey_images() {
     assert!(space.cells().iter().all(|c| c.operators == operators_27()));
 }
 
+/// Cells, strides and widths as published, and the counts of networks with one branch open.
+#[test]
+fn chains_of_other_methods_have_as_many_networks_as_published() {
+    let single = |space: &Space| nse::cost::describe(space, None).unwrap().single_branch;
+    let (spos, fairnas, neas) = (preset("spos", json!({})), preset("fairnas", json!({})), preset("neas", json!({})));
+    assert_eq!((spos.cells().len(), single(&spos)), (21, "221502229807900608".into()));
+    assert_eq!((fairnas.cells().len(), single(&fairnas)), (19, "609359740010496".into()));
+    assert_eq!((neas.cells().len(), single(&neas)), (20, "36917038301316768".into()));
+    assert_eq!(widths(&neas), [16, 24, 40, 80, 112, 160]);
+    let stages: Vec<_> = neas.cells().iter().map(|cell| (cell.channels, cell.stride(), cell.may_be_skipped())).collect();
+    assert_eq!(stages.iter().filter(|(_, stride, _)| *stride == 2).count(), 4);
+    for (i, (channels, stride, skipped)) in stages.into_iter().enumerate() {
+        assert_eq!(channels, [24, 40, 80, 112, 160][i / 4]);
+        assert_eq!((stride, skipped), if i % 4 > 0 { (1, true) } else { ([2, 2, 2, 1, 2][i / 4], false) });
+    }
+    let names: Vec<_> = neas.cells()[0].operators.iter().map(ToString::to_string).collect();
+    assert_eq!(names, ["mbconv_k3_t4", "mbconv_k3_t6", "mbconv_k5_t4", "mbconv_k5_t6", "mbconv_k7_t4", "mbconv_k7_t6"]);
+    // That nothing is skipped survives the JSON form, and is held to.
+    assert_eq!(Space::from_json(&fairnas.to_json()).unwrap(), fairnas);
+    let skipping = nse::arch::Architecture::new(&fairnas, (0..19).map(|i| if i == 1 { Vec::new() } else { vec![0] }).collect());
+    assert_eq!(config(skipping).1, "/cells/1");
+    assert!(preset("fairnas", json!({ "skip": true })).cells()[1].may_be_skipped());
+    let mut document: Value = serde_json::from_str(&fairnas.to_json()).unwrap();
+    document["cells"][0]["skip"] = true.into();
+    let (_, pointer, reason) = config(Space::from_json(&document.to_string()));
+    assert_eq!((pointer.as_str(), reason.as_str()), ("/cells/0/skip", "a reduce cell cannot be skipped"));
+}
+
+/// 25 and 29 numbers where 20 and 16 of the 20 cells are shared.
+#[test]
+fn ensembles_are_read_as_published_code_writes_them() {
+    let space = preset("neas", json!({}));
+    let read = |numbers: &[i64]| nse::arch::Architecture::from_json(&space, &json!({ "tuple": numbers }).to_string());
+    // The published medium one.
+    let published = [16, 2, 0, 3, 2, 0, 2, 5, 0, -1, 3, 0, 2, 0, 0, 3, 5, 4, 0, 5, 0, 5, 4, 0, 3, 5, 2, 5, 0];
+    let medium = read(&published).unwrap();
+    let paths = medium.paths();
+    assert_eq!((published.len(), paths.count(), paths.split(), paths.cells(), paths.places()), (29, 2, 16, 20, 24));
+    let indices: Vec<i64> = medium.cells().iter().map(|open| open.first().map_or(-1, |o| i64::from(*o))).collect();
+    // The second path comes first in canonical order.
+    assert_eq!(indices, [3, 2, 0, 2, 5, 0, -1, 3, 0, 2, 0, 0, 3, 5, 4, 0, 3, 5, 2, 5, 5, 0, 5, 4]);
+    let all: Vec<i64> = [20, 2].into_iter().chain([0; 23]).collect();
+    assert_eq!((all.len(), read(&all).unwrap().paths().split()), (25, 20));
+    let changed = |at: usize, value: i64| {
+        let mut numbers = published.to_vec();
+        numbers[at] = value;
+        let (_, pointer, reason) = config(read(&numbers));
+        format!("{pointer}: {reason}")
+    };
+    for (at, value, said) in [
+        (0, 21, "/tuple/0: 21 shared cells, the space \"neas\" has 20"),
+        (0, -1, "/tuple/0: -1 shared cells"),
+        (0, 15, "/tuple: 29 numbers, 2 paths that share 15 of 20 cells have 30"),
+        (1, 1, "/tuple/1: 1 paths, an ensemble has 2 to 16"),
+        (2, 3, "/tuple/2: 3 where a block is fixed"),
+        (23, 1, "/tuple/23: 1 where a block is fixed"),
+        (4, -2, "/tuple/4: -2 is no index"),
+        (4, 6, "/cells/1: operator 6 of 6"),
+        (3, -1, "/cells/0: a reduce cell needs at least one operator"),
+    ] {
+        assert!(changed(at, value).starts_with(said), "{}", changed(at, value));
+    }
+    assert_eq!(config(read(&[16])).1, "/tuple");
+    let both = json!({ "tuple": published, "cells": [] });
+    assert_eq!(config(nse::arch::Architecture::from_json(&space, &both.to_string())).1, "/tuple");
+}
+
 #[test]
 fn every_preset_is_listed_and_others_are_refused() {
     let names: Vec<_> = presets().map(|(name, _)| name).collect();
     let stacked =
         ["darts-cifar", "darts-imagenet", "darts-shared", "nas-bench-201", "pnas-cifar", "pnas-mobile", "pnas-imagenet"];
-    assert_eq!(names, [&["nse-19", "nse-27", "nse-27-small", "nse-72"][..], &stacked].concat());
+    assert_eq!(names, [&["nse-19", "nse-27", "nse-27-small", "nse-72", "spos", "fairnas", "neas"][..], &stacked].concat());
     for (name, line) in presets() {
         assert_eq!(preset(name, json!({})).name(), name);
         assert!(!line.is_empty());

@@ -69,6 +69,8 @@ pub struct Synthetic {
     /// Operators opened by every weight step, and the paths of every architecture step.
     pub opened: Vec<Vec<Vec<u16>>>,
     pub learnt: Vec<(At, Vec<Option<TwoPaths>>)>,
+    /// Those along whose paths a weight step went.
+    pub ensembles: Vec<Architecture>,
     /// What was scored in each round, in order.
     pub scored: Vec<Vec<Architecture>>,
     /// Active operators with which a round went on.
@@ -92,6 +94,7 @@ impl Synthetic {
             begun: Vec::new(),
             opened: Vec::new(),
             learnt: Vec::new(),
+            ensembles: Vec::new(),
             scored: Vec::new(),
             kept: Vec::new(),
             remembered: None,
@@ -106,6 +109,24 @@ impl Synthetic {
     pub fn accuracy(&self, cells: &[Vec<u16>]) -> f64 {
         let all: f64 = self.utility.iter().flatten().map(|u| u.abs()).sum();
         0.5 + cells.iter().enumerate().map(|(cell, open)| self.value(cell, open)).sum::<f64>() / (2.0 * all)
+    }
+
+    /// In how many of its cells two paths of an ensemble differ, as a part of all, on the mean.
+    pub fn diversity(architecture: &Architecture) -> f64 {
+        let members = architecture.members();
+        let pairs: Vec<_> = (0..members.len()).flat_map(|i| (0..i).map(move |j| (i, j))).collect();
+        let differ = |(i, j): &(usize, usize)| {
+            let cells = members[*i].cells().iter().zip(members[*j].cells());
+            cells.filter(|(a, b)| a != b).count() as f64 / members[*i].cells().len() as f64
+        };
+        pairs.iter().map(differ).sum::<f64>() / pairs.len().max(1) as f64
+    }
+
+    /// Of an ensemble: the mean of its members, and more when they differ.
+    pub fn accuracy_of(&self, architecture: &Architecture) -> f64 {
+        let members = architecture.members();
+        let mean = members.iter().map(|member| self.accuracy(member.cells())).sum::<f64>() / members.len() as f64;
+        (mean + 0.1 * Self::diversity(architecture)).min(1.0)
     }
 }
 
@@ -138,6 +159,18 @@ impl Trainer for Synthetic {
         self.opened.push(open.to_vec());
         let accuracy = self.accuracy(open);
         Ok(StepOutcome { loss: 1.0 - accuracy, correct: (accuracy * 1000.0) as u64, images: 1000 })
+    }
+
+    fn ensemble_step(&mut self, at: At, ensemble: &Architecture, lr: f64) -> Result<StepOutcome> {
+        assert!(ensemble.paths().is_ensemble());
+        let members = ensemble.members();
+        self.ensembles.push(ensemble.clone());
+        let outcome = self.weight_step(at, members[0].cells(), lr)?;
+        for member in &members[1..] {
+            self.next = Some((at.round, at.step));
+            self.weight_step(at, member.cells(), lr)?;
+        }
+        Ok(outcome)
     }
 
     fn architecture_step(&mut self, at: At, active: &[Vec<u16>], paths: &[Option<TwoPaths>]) -> Result<(f64, Vec<PathGradient>)> {
@@ -203,7 +236,7 @@ impl Trainer for Synthetic {
             [round, round.wrapping_sub(1)].contains(&(next.values[0] as u64)),
             "of this round, or of the one it goes on from"
         );
-        self.next = Some((round, next.values[1] as u64));
+        self.next = Some((next.values[0] as u64, next.values[1] as u64));
         self.remembered = (next.values[2] >= 0.0).then_some((next.values[2] as u64, next.values[3] as u64));
         self.active = active.to_vec();
         self.scored.resize(round as usize + 1, Vec::new());
@@ -220,7 +253,20 @@ impl Trainer for Synthetic {
         }
         assert!(!candidates.is_empty());
         self.scored[round as usize].extend(candidates.iter().cloned());
-        Ok(candidates.iter().map(|a| self.accuracy(a.cells()) - self.drift * round as f64).collect())
+        Ok(candidates.iter().map(|a| self.accuracy_of(a) - self.drift * round as f64).collect())
+    }
+
+    fn judge(
+        &mut self,
+        seed: u64,
+        round: u64,
+        candidates: &[Architecture],
+        difference: Option<Difference>,
+        control: &dyn Control,
+    ) -> Result<Vec<Judged>> {
+        let accuracies = self.score(seed, round, candidates, control)?.into_iter();
+        let diversity = |a: &Architecture| difference.map_or(0.0, |_| Self::diversity(a));
+        Ok(accuracies.zip(candidates).map(|(accuracy, a)| Judged { accuracy, diversity: diversity(a) }).collect())
     }
 }
 

@@ -14,9 +14,10 @@ root=$(cd "$(dirname "$0")/../.." && pwd)
 work="$OUT/dist"
 rm -rf "$work" && mkdir -p "$work"
 ${CC:-cc} -std=gnu11 -O1 -g -Wall -Wextra -Werror -I"$root/include" -I"$root/tests/host" "$root/tests/dist/rank.c" -o "$work/rank" \
-    -L"$NSE_LIB" -lnse -Wl,-rpath,"$NSE_LIB"
+    -L"$NSE_LIB" -lnse -Wl,-rpath,"$NSE_LIB" -Wl,--export-dynamic-symbol=writev
 export OMP_NUM_THREADS=1
 unset RANK WORLD_SIZE MASTER_ADDR MASTER_PORT LOCAL_RANK
+other=
 die() { echo "tests/dist: $*" >&2; exit 1; }
 # A port that nobody has, as far as one can tell.
 port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
@@ -50,9 +51,19 @@ for size in 1 2 4; do
     same "found$size" $size
 done
 
-# Killed in the middle of a step: the others say so, before the time limit. Then with more ranks, and with fewer.
+# Statistics over all ranks: the same on each, and not those of parts. One that is killed ends the other.
+export RANK_BATCH_NORM=batch
+launch 2 "$work/whole" "$work/whole.ckpt"
+[ "$(codes 2)" = '0 0 ' ] && cmp "$work/whole.0" "$work/whole.1" || die "batch_norm over 2 ranks: exit codes $(codes 2): $(cat "$work"/stderr.*)"
+! cmp -s "$work/alone.0" "$work/whole.0" || die "batch_norm changes nothing"
+RANK_TIMEOUT_MS=60000 launch 2 "$work/killed" "$work/killed.ckpt" 1 8
+[ "$(codes 2)" = '10 137 ' ] || die "rank 1 killed among statistics: exit codes $(codes 2)"
+rm "$work/killed.ckpt"
+unset RANK_BATCH_NORM
+
+# Killed in the middle of a step, and in the middle of a sum: the others say so, before the time limit. Then with more ranks, and with fewer.
 for victim in 0 1; do
-    RANK_TIMEOUT_MS=60000 launch 2 "$work/killed" "$work/killed.ckpt" $victim 8
+    RANK_TIMEOUT_MS=60000 launch 2 "$work/killed" "$work/killed.ckpt" $victim 8 $([ $victim = 0 ] && echo cut || echo kill)
     [ "$(codes 2)" = "$([ $victim = 0 ] && echo '137 10 ' || echo '10 137 ')" ] || die "rank $victim killed: exit codes $(codes 2)"
     grep -q "NSE_ERR_COLLECTIVE" "$work/stderr.$((1 - victim))" || die "a rank that is left says $(cat "$work/stderr.$((1 - victim))")"
     [ -e "$work/killed.ckpt" ] || die "there is no checkpoint"
@@ -61,6 +72,23 @@ for victim in 0 1; do
     same "again$size" $size
     rm "$work/killed.ckpt"
 done
+
+# Killed, and stopped for good, with gradients half on their way: no rank but itself sees what it is at, and the time limit is the end of waiting.
+RANK_TIMEOUT_MS=60000 launch 3 "$work/killed" "$work/killed.ckpt" 1 9 cut
+[ "$(codes 3)" = '10 137 10 ' ] || die "rank 1 of 3 killed in a sum: exit codes $(codes 3): $(cat "$work"/stderr.*)"
+rm "$work/killed.ckpt"
+free=$(port)
+for rank in 0 1; do
+    RANK=$rank WORLD_SIZE=2 MASTER_ADDR=127.0.0.1 MASTER_PORT=$free RANK_TIMEOUT_MS=4000 \
+        "$work/rank" "$work/hangs" "$work/hangs.ckpt" 1 8 hang 2>"$work/stderr.$rank" &
+    last=$other
+    other=$!
+done
+code=0
+wait $last || code=$?
+[ -e "$work/hangs.pid" ] && kill -9 "$(cat "$work/hangs.pid")" || die "rank 1 did not come to a sum: $(cat "$work"/stderr.*)"
+[ $code = 10 ] && grep -q "not all ranks came within 40" "$work/stderr.0" || die "rank 1 hangs in a sum: $code, $(cat "$work/stderr.0")"
+wait
 
 # A rank that never comes.
 code=0

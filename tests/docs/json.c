@@ -28,6 +28,15 @@ static int latency(const char *text) {
     return nse_latency_parse(text, &out, &error);
 }
 
+/* NULL: not an object. */
+static const char *beside_an_objective(const char *text) {
+    static char all[65536];
+    const char *body = strchr(text, '{');
+    if (body == NULL) return NULL;
+    snprintf(all, sizeof all, "{\"objective\": {\"low\": 2000000, \"high\": 3000000}, %s", body + 1);
+    return all;
+}
+
 static int search_with(const char *options, nse_latency *table) {
     nse_search *out = NULL;
     nse_search_desc desc = NSE_SEARCH_DESC_INIT;
@@ -38,16 +47,38 @@ static int search_with(const char *options, nse_latency *table) {
     return status < 0 ? status : nse_search_create(&desc, &out, &error);
 }
 
+/* Some options, beside an objective, of a search that has images. */
+static int trained(const char *text) {
+    enum { COUNT = 64, SIDE = 28 };
+    static uint8_t pixels[COUNT * SIDE * SIDE];
+    static uint32_t labels[COUNT];
+    nse_images images = NSE_IMAGES_INIT;
+    nse_search_desc desc = NSE_SEARCH_DESC_INIT;
+    nse_search *out = NULL;
+    images.channels = 1, images.height = images.width = SIDE, images.count = COUNT, images.classes = 10;
+    images.pixels = pixels, images.labels = labels;
+    for (int i = 0; i < COUNT; ++i) labels[i] = i % 10;
+    nse_status status = nse_space_preset("nse-27-small", NULL, (nse_space **)&desc.space, &error);
+    if (status == NSE_OK) status = nse_dataset_from_memory(&images, (nse_dataset **)&desc.train, &error);
+    desc.options_json = beside_an_objective(text);
+    if (desc.options_json == NULL) return -1;
+    return status < 0 ? status : nse_search_create(&desc, &out, &error);
+}
+
+static int architecture(const char *text) {
+    nse_space *space = NULL;
+    nse_arch *out = NULL;
+    nse_status status = nse_space_preset("nse-27-small", NULL, &space, &error);
+    return status < 0 ? status : nse_arch_from_json(space, text, &out, &error);
+}
+
 /* All options of a search. */
 static int search(const char *text) { return search_with(text, NULL); }
 
 /* Some options, beside an objective. */
 static int options(const char *text) {
-    static char all[65536];
-    const char *body = strchr(text, '{');
-    if (body == NULL) return -1;
-    snprintf(all, sizeof all, "{\"objective\": {\"low\": 2000000, \"high\": 3000000}, %s", body + 1);
-    return search_with(all, NULL);
+    const char *all = beside_an_objective(text);
+    return all == NULL ? -1 : search_with(all, NULL);
 }
 
 int main(int argc, char **argv) {
@@ -55,7 +86,8 @@ int main(int argc, char **argv) {
         const char *name;
         int (*check)(const char *text);
     } kinds[] = {{"space", space},     {"overrides", overrides}, {"dataset", dataset},
-                 {"latency", latency}, {"search", search},       {"options", options}};
+                 {"latency", latency}, {"search", search},       {"options", options},
+                 {"trained", trained}, {"architecture", architecture}};
     static char text[65536];
     FILE *file = argc == 3 ? fopen(argv[2], "rb") : NULL;
     if (file == NULL || fread(text, 1, sizeof text - 1, file) == 0) return 2;

@@ -2,6 +2,7 @@
 
 mod cells;
 mod cells_search;
+mod ensemble;
 mod export;
 mod foreign;
 mod forward;
@@ -21,6 +22,8 @@ mod score;
 mod shrink;
 mod store;
 mod support;
+#[path = "../core/threads.rs"]
+mod threads;
 mod training;
 mod training_kill;
 mod two_path;

@@ -2,6 +2,7 @@
 //! in Python's PyTorch.
 
 use crate::cells;
+use crate::ensemble::ensemble;
 use crate::export::export;
 use crate::model::architecture;
 use crate::support::{all_operators, normal, small, stripes, values};
@@ -40,6 +41,7 @@ fn models() -> Vec<Model> {
         .map(|excited| Model::train(space.clone(), &all, &images, &options(excited), &Silent, &|_| ()).unwrap())
         .into();
     models.extend([train(&skipping, false), train(&architecture(), true)]);
+    models.extend([false, true].map(|excited| train(&ensemble(), excited)));
     // Sizes that are odd, edges and whole nodes that are empty, edges that lead to nothing.
     models.extend(cells::models(&images));
     models

@@ -1,102 +1,25 @@
 //! A search in parts: every number of ranks, here threads, ends with the same bits, and what one rank cannot do stops all.
 
 use crate::support::{small, stripes};
+use crate::threads::{on_ranks, on_ranks_with};
 use nse::arch::Architecture;
 use nse::data::{Normalisation, Order};
-use nse::dist::{selftest, Crew};
+use nse::dist::{selftest, Crew, Environment, Place, Together, Transport};
 use nse::search::{
     json_lines, Arrays, At, Collective, Control, Event, Observer, Purpose, Search, SearchOptions, Silent, Solo, Status, Stream,
-    TrainOptions, Trainer,
+    TrainOptions, Trainer, TwoPaths,
 };
+use nse::space::Space;
 use nse::supernet::learner::{step, Learner, Loader};
 use nse::supernet::network::Network;
-use nse::supernet::{store, PushTrainer, SupernetTrainer};
+use nse::supernet::{store, C10d, PushTrainer, SupernetTrainer};
 use nse::{Error, Result};
 use serde_json::json;
 use std::cell::Cell;
-use std::sync::{Arc, Barrier, Mutex};
+use std::net::TcpListener;
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
 use tch::Device;
-
-/// One rank of a group of threads.
-struct Thread {
-    rank: usize,
-    group: Arc<Group>,
-}
-
-struct Group {
-    said: Mutex<Vec<Vec<u8>>>,
-    barrier: Barrier,
-}
-
-impl Thread {
-    fn group(size: usize) -> Vec<Arc<dyn Collective>> {
-        let group = Arc::new(Group { said: Mutex::new(vec![Vec::new(); size]), barrier: Barrier::new(size) });
-        (0..size).map(|rank| Arc::new(Thread { rank, group: group.clone() }) as Arc<dyn Collective>).collect()
-    }
-
-    fn fold<const N: usize, T>(&self, own: Vec<T>, to: fn(T) -> [u8; N], from: fn([u8; N]) -> T, fold: fn(T, T) -> T) -> Vec<T> {
-        let all = self.gather(own.into_iter().flat_map(to).collect()).unwrap();
-        let numbers = |bytes: &Vec<u8>| bytes.chunks_exact(N).map(|n| from(n.try_into().unwrap())).collect::<Vec<T>>();
-        let both = |a: Vec<T>, b: Vec<T>| a.into_iter().zip(b).map(|(a, b)| fold(a, b)).collect();
-        // Last rank first: no result may depend on the order.
-        all.iter().rev().map(numbers).reduce(both).unwrap()
-    }
-}
-
-impl Collective for Thread {
-    fn rank(&self) -> usize {
-        self.rank
-    }
-
-    fn size(&self) -> usize {
-        self.group.said.lock().unwrap().len()
-    }
-
-    fn sum(&self, numbers: Vec<i64>) -> Result<Vec<i64>> {
-        Ok(self.fold(numbers, i64::to_ne_bytes, i64::from_ne_bytes, |a, b| a.checked_add(b).expect("no sum overflows")))
-    }
-
-    fn max(&self, numbers: Vec<f64>) -> Result<Vec<f64>> {
-        assert!(numbers.iter().all(|n| !n.is_nan()), "a maximum has no NaN");
-        Ok(self.fold(numbers, f64::to_ne_bytes, f64::from_ne_bytes, f64::max))
-    }
-
-    fn broadcast(&self, bytes: Vec<u8>) -> Result<Vec<u8>> {
-        Ok(self.gather(bytes)?.swap_remove(0))
-    }
-
-    fn gather(&self, bytes: Vec<u8>) -> Result<Vec<Vec<u8>>> {
-        self.group.said.lock().unwrap()[self.rank] = bytes;
-        self.group.barrier.wait();
-        let all = self.group.said.lock().unwrap().clone();
-        self.group.barrier.wait();
-        Ok(all)
-    }
-
-    fn barrier(&self) -> Result<()> {
-        self.group.barrier.wait();
-        Ok(())
-    }
-}
-
-/// The others would wait for a rank that panics, and for ever.
-struct Loud;
-
-impl Drop for Loud {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            std::process::abort();
-        }
-    }
-}
-
-/// Runs `body` on every rank, and returns what they make of it.
-fn on_ranks<R: Send>(size: usize, body: impl Fn(Arc<dyn Collective>) -> R + Sync) -> Vec<R> {
-    std::thread::scope(|scope| {
-        let running: Vec<_> = Thread::group(size).into_iter().map(|comm| scope.spawn(|| (Loud, body(comm)).1)).collect();
-        running.into_iter().map(|thread| thread.join().unwrap()).collect()
-    })
-}
 
 fn options(shards: usize) -> SearchOptions {
     let text = format!(
@@ -163,9 +86,9 @@ fn run_of(options: &SearchOptions, comm: Arc<dyn Collective>, patience: &[u32]) 
 fn any_number_of_ranks_ends_with_the_same_bits() {
     let (alone, _) = run(4, Arc::new(Solo), &[]);
     assert!(alone.0.len() == 2 && !alone.2.is_empty());
-    for size in [2, 3, 4, 6] {
-        for (end, _) in on_ranks(size, |comm| run(4, comm, &[])) {
-            assert!(end == alone, "{size} ranks");
+    for (size, counts) in [(2, true), (3, false), (3, true), (4, false), (6, true)] {
+        for (end, _) in on_ranks_with(counts, size, |comm| run(4, comm, &[])) {
+            assert!(end == alone, "{size} ranks, {counts}");
         }
     }
     assert_ne!(run(2, Arc::new(Solo), &[]).0 .0, alone.0, "parts have statistics of their own");
@@ -187,7 +110,8 @@ fn one_part_on_two_ranks_is_the_undivided_search() {
 #[test]
 fn a_cancel_on_one_rank_stops_all_and_changes_nothing() {
     let (alone, _) = run(4, Arc::new(Solo), &[]);
-    let ends = on_ranks(3, |comm| run(4, comm, &[0, 23, 37]));
+    // Without a count: who is asked how often is the same every time.
+    let ends = on_ranks_with(false, 3, |comm| run(4, comm, &[0, 23, 37]));
     assert!(ends[0].1 > 2 && ends.iter().all(|(_, cancels)| *cancels == ends[0].1), "all hear of every cancel");
     assert!(ends.iter().all(|(end, _)| *end == alone));
 }
@@ -195,15 +119,21 @@ fn a_cancel_on_one_rank_stops_all_and_changes_nothing() {
 /// Scores that every rank computes by itself, and scores from accuracies that the ranks divide.
 #[test]
 fn a_space_that_shrinks_is_the_same_on_all_ranks() {
-    for scorer in [json!({ "angle": { "samples": 30 } }), json!({ "accuracy": { "samples": 4 } })] {
+    let shrink = json!({ "shrink": { "drop": { "per_cell": 1 }, "until": 30, "refresh": 2 } });
+    let neas = json!({ "neas": { "shrink": shrink["shrink"], "evolution": { "population": 4, "parents": 2 } } });
+    for (strategy, scorer) in [
+        (&shrink, json!({ "angle": { "samples": 30 } })),
+        (&shrink, json!({ "accuracy": { "samples": 4 } })),
+        (&neas, json!({ "diversity": { "samples": 2 } })),
+    ] {
         let mut document = serde_json::to_value(options(4)).unwrap();
-        document["strategy"] = json!({ "shrink": { "drop": { "per_cell": 1 }, "until": 30, "refresh": 2 } });
+        document["strategy"] = strategy.clone();
         document["scorer"] = scorer.clone();
         let options = SearchOptions::from_json(&document.to_string()).unwrap();
         let (alone, _) = run_of(&options, Arc::new(Solo), &[]);
         assert!(alone.0.len() == 2, "{} rounds", alone.0.len());
         for (size, patience) in [(2, vec![]), (3, vec![0, 23, 37])] {
-            for (end, cancels) in on_ranks(size, |comm| run_of(&options, comm, &patience)) {
+            for (end, cancels) in on_ranks_with(patience.is_empty(), size, |comm| run_of(&options, comm, &patience)) {
                 assert!(end == alone, "{size} ranks by {scorer}");
                 assert_eq!(cancels > 0, !patience.is_empty());
             }
@@ -253,6 +183,123 @@ fn the_gradient_is_the_mean_over_the_parts() {
     assert!(moved > 1e-2, "the step moves: {moved}");
 }
 
+/// Where buckets end, and whether they are added while the backward pass goes on, is for speed alone: two parts of which a rank has both, or
+/// one; a tensor a bucket, some, all.
+#[test]
+fn buckets_and_what_goes_on_beside_them_do_not_show() {
+    let (space, data) = (small(), stripes(30, 1));
+    let open: Vec<Vec<u16>> = vec![vec![0, 1], vec![2], vec![1, 3]];
+    let recipe = TrainOptions { batch: 30, ..TrainOptions::default() };
+    let trained = |crew: Crew| {
+        let network = Network::new(space.clone(), &open, 5, 0, Device::Cpu).unwrap();
+        let mut learner = Learner::new(Loader::new(data.clone(), Normalisation::of(&data), Device::Cpu), recipe.clone(), 5);
+        let steps = (0..3).map(|step| learner.step(&crew, &network, At { seed: 5, round: 0, step }, &open, 0.5).unwrap());
+        (steps.collect::<Vec<_>>(), store::save(&network, &open).unwrap())
+    };
+    let alone = trained(Crew::new(Arc::new(Solo), 2));
+    for bucket in [1, 300, 2000] {
+        assert!(trained(Crew::new(Arc::new(Solo), 2).with_buckets(bucket)) == alone, "one rank, {bucket}");
+        for size in [2, 3] {
+            for end in on_ranks(size, |comm| trained(Crew::new(comm, 2).with_buckets(bucket))) {
+                assert!(end == alone, "{size} ranks, {bucket}");
+            }
+        }
+    }
+}
+
+/// How far apart they may be after every step. From the first on a ReLU may have its input on the other side of zero, by rounding.
+const APART: [f64; 4] = [1e-5, 2e-2, 2e-2, 2e-2];
+const STACKED: &str = r#"{"input": {"channels": 1, "height": 12, "width": 12}, "classes": 3, "channels": 4, "cells": 2}"#;
+
+/// Steps and path gradients of ranks that normalise together, in a chain and in stacked cells: one rank has the whole batch in one piece.
+#[test]
+fn batch_norm_over_all_ranks_is_that_of_one() {
+    let mut document = serde_json::to_value(options(4)).unwrap();
+    document["batch_norm"] = json!("batch");
+    let options = SearchOptions::from_json(&document.to_string()).unwrap();
+    let stacked = Arc::new(Space::preset("nas-bench-201", STACKED).unwrap());
+    let chain = vec![vec![0, 1], vec![0, 1], vec![2]];
+    let edges: Vec<Vec<u16>> = stacked.cells().iter().map(|cell| (0..cell.operators.len() as u16).collect()).collect();
+    for (space, active) in [(small(), chain), (stacked, edges)] {
+        let paths: Vec<_> = active
+            .iter()
+            .map(|cell| {
+                let gates = |first| (0..cell.len()).map(|i| (i % 2 == 0) == first).collect();
+                space.stack().is_none().then(|| TwoPaths { selected: gates(true), unselected: gates(false), ps: 0.5 })
+            })
+            .collect();
+        let trained = |comm: Arc<dyn Collective>| {
+            let mut trainer = SupernetTrainer::new(space.clone(), &stripes(150, 1), None, &options).unwrap();
+            trainer.join(comm).unwrap();
+            trainer.begin_round(2, 0, &active).unwrap();
+            // After every step what was said of it, and the weights.
+            let steps = (0..4).map(|step| {
+                let at = At { seed: 2, round: 0, step };
+                let outcome = trainer.weight_step(at, &active, 0.05).unwrap();
+                let mut said = vec![outcome.loss, outcome.images as f64];
+                if space.stack().is_none() {
+                    let (loss, gradients) = trainer.architecture_step(at, &active, &paths).unwrap();
+                    said.push(loss);
+                    said.extend(gradients.iter().flat_map(|g| [g.selected, g.unselected]));
+                }
+                (said, trainer.save(&active).unwrap())
+            });
+            steps.collect::<Vec<_>>()
+        };
+        let alone = trained(Arc::new(Solo));
+        for size in [2, 3, 4] {
+            let ends = on_ranks(size, trained);
+            assert!(ends.iter().all(|end| *end == ends[0]), "{size} ranks: the same bits on each");
+            for (step, ((said, weights), (other, moved))) in alone.iter().zip(&ends[0]).enumerate() {
+                let far = |(a, b): (f64, f64)| (a - b).abs();
+                let numbers = said.iter().copied().zip(other.iter().copied()).map(far).fold(0.0, f64::max);
+                let both = weights.iter().flat_map(|(name, array)| array.values.iter().zip(&moved[name].values));
+                let values = both.map(|(a, b)| far((f64::from(*a), f64::from(*b)))).fold(0.0, f64::max);
+                assert!(numbers <= APART[step] && values <= APART[step], "{size} ranks, step {step}: {numbers} {values}");
+            }
+        }
+    }
+}
+
+/// What fails on one rank in the middle of a step in which ranks wait for each other at every layer.
+#[test]
+fn a_rank_that_fails_while_all_normalise_is_named_to_the_others() {
+    let said = on_ranks(3, |comm| {
+        let crew = Crew::new(comm, 3);
+        let together = Together::new(&crew);
+        let numbers: Vec<f64> = (0..1200).map(|i| (crew.own().start * 10_000 + i) as f64).collect();
+        let heard = together.gather(&numbers).unwrap();
+        assert!(heard.len() == 3 && heard[2].len() == 1200 && heard[2][1199] == 21_199.0 && heard[0][0] == 0.0);
+        let own = match crew.own().start {
+            1 => Err(Error::Busy("disk")),
+            2 => together.gather(&numbers).map(|_| ()),
+            _ => Ok(()),
+        };
+        together.end(own).unwrap_err().to_string()
+    });
+    let elsewhere = |rank| format!("rank {rank} of 3: a step: rank 1 could not do its part; it has the error");
+    assert_eq!(said, [elsewhere(0), "disk is busy with another call".into(), elsewhere(2)]);
+    // And one that has more to say than the others.
+    let said = on_ranks(2, |comm| {
+        let crew = Crew::new(comm, 2);
+        let together = Together::new(&crew);
+        let own = if crew.own().start == 0 { together.gather(&[1.0]).map(|_| ()) } else { Ok(()) };
+        together.end(own).unwrap_err().to_string()
+    });
+    assert_eq!(said[0], "rank 0 of 2: a step: rank 1 is at another place of it");
+    assert_eq!(said[1], "rank 1 of 2: a step: rank 0 is at another place of it");
+}
+
+#[test]
+fn ranks_without_a_part_cannot_normalise_together() {
+    let mut document = serde_json::to_value(options(2)).unwrap();
+    document["batch_norm"] = json!("batch");
+    let options = SearchOptions::from_json(&document.to_string()).unwrap();
+    let said = on_ranks(3, |comm| trainer_of(&options, comm).err().map(|error| error.to_string()));
+    let expected = "shards: 2 parts for 3 ranks: with batch_norm \"batch\" each needs one";
+    assert!(said.iter().all(|said| said.as_deref() == Some(expected)), "{said:?}");
+}
+
 #[test]
 fn a_loss_that_is_not_finite_is_one_on_all_ranks_and_keeps_the_weights() {
     let active = vec![vec![0, 1], vec![0, 1], vec![2]];
@@ -296,6 +343,82 @@ fn a_rank_that_fails_is_named_to_the_others() {
     assert_eq!(said[1], "libtorch: no round has begun");
 }
 
+/// Rank 0 does not go on with its first candidates before rank 1 comes to the end of all that it can get.
+#[test]
+fn who_is_done_takes_what_others_have_not_begun() {
+    struct Watched(Arc<dyn Collective>, Arc<(Mutex<[bool; 2]>, Condvar)>, Cell<u32>);
+    /// Says when rank 1 has no candidates any more.
+    struct Last(Arc<dyn Collective>, Arc<(Mutex<[bool; 2]>, Condvar)>);
+    impl Collective for Last {
+        fn rank(&self) -> usize {
+            self.0.rank()
+        }
+        fn size(&self) -> usize {
+            self.0.size()
+        }
+        fn sum(&self, numbers: Vec<i64>) -> Result<Vec<i64>> {
+            self.0.sum(numbers)
+        }
+        fn max(&self, numbers: Vec<f64>) -> Result<Vec<f64>> {
+            if self.rank() == 1 {
+                self.1 .0.lock().unwrap()[1] = true;
+                self.1 .1.notify_all();
+            }
+            self.0.max(numbers)
+        }
+        fn broadcast(&self, bytes: Vec<u8>) -> Result<Vec<u8>> {
+            self.0.broadcast(bytes)
+        }
+        fn gather(&self, bytes: Vec<u8>) -> Result<Vec<Vec<u8>>> {
+            self.0.gather(bytes)
+        }
+        fn barrier(&self) -> Result<()> {
+            self.0.barrier()
+        }
+        fn draw(&self, anew: bool) -> Result<Option<u64>> {
+            self.0.draw(anew)
+        }
+    }
+    impl Watched {
+        fn tell(&self, what: usize) {
+            self.1 .0.lock().unwrap()[what] = true;
+            self.1 .1.notify_all();
+        }
+
+        fn until(&self, what: usize) {
+            drop(self.1 .1.wait_while(self.1 .0.lock().unwrap(), |known| !known[what]).unwrap());
+        }
+    }
+    impl Control for Watched {
+        fn cancelled(&self) -> bool {
+            self.2.set(self.2.get() + 1);
+            if self.0.rank() == 0 {
+                self.tell(0);
+                self.until(1);
+            } else {
+                self.until(0);
+            }
+            false
+        }
+    }
+    let (space, state) = (small(), Arc::new((Mutex::new([false; 2]), Condvar::new())));
+    let candidates: Vec<_> = (0..20).map(|i| vec![vec![0], vec![i % 2], vec![i / 2 % 3]]).collect();
+    let candidates: Vec<_> = candidates.into_iter().map(|cells| Architecture::new(&space, cells).unwrap()).collect();
+    let active = vec![vec![0], vec![0, 1], vec![0, 1, 2]];
+    let ends = on_ranks(2, |comm| {
+        let mut trainer = trainer(2, Arc::new(Last(comm.clone(), state.clone()))).unwrap();
+        trainer.begin_round(2, 0, &active).unwrap();
+        let watched = Watched(comm, state.clone(), Cell::new(0));
+        let scores = trainer.score(2, 0, &candidates, &watched).unwrap();
+        (scores, watched.2.get())
+    });
+    let mut alone = trainer(2, Arc::new(Solo)).unwrap();
+    alone.begin_round(2, 0, &active).unwrap();
+    let scores = alone.score(2, 0, &candidates, &Silent).unwrap();
+    assert!(ends.iter().all(|(found, _)| *found == scores));
+    assert!(ends[1].1 > 2 * ends[0].1, "{} questions on rank 0, {} on rank 1", ends[0].1, ends[1].1);
+}
+
 #[test]
 fn other_images_on_one_rank_are_refused_on_all() {
     let said = on_ranks(2, |comm| {
@@ -305,6 +428,32 @@ fn other_images_on_one_rank_are_refused_on_all() {
     });
     let expected = |rank: usize| Some(format!("rank {rank} of 2: the images: rank 1 has another than rank 0"));
     assert_eq!(said, [expected(0), expected(1)]);
+}
+
+/// Two ranks of c10d that draw at once: every number once, and another count begins anew.
+#[test]
+fn a_count_in_the_store_gives_every_number_once() {
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let drawn: Vec<Vec<Vec<u64>>> = std::thread::scope(|scope| {
+        let draw = |rank| {
+            let place = Place { rank, size: 2, local_rank: rank };
+            let at = Environment { place, address: "127.0.0.1".into(), port, served: false, attempt: 0 };
+            let mut group = C10d::join(&at, "drawn", Some(Duration::from_secs(60))).unwrap();
+            let turns = (0..3).map(|_| {
+                let numbers = (0..50).map(|i| group.draw(i == 0).unwrap().unwrap()).collect();
+                group.barrier().unwrap();
+                numbers
+            });
+            turns.collect()
+        };
+        let running: Vec<_> = (0..2).map(|rank| scope.spawn(move || draw(rank))).collect();
+        running.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    for turn in 0..3 {
+        let mut numbers = [&drawn[0][turn][..], &drawn[1][turn][..]].concat();
+        numbers.sort_unstable();
+        assert_eq!(numbers, (0..100).collect::<Vec<u64>>());
+    }
 }
 
 #[test]

@@ -21,7 +21,10 @@ registry! {
     angle => Angle,
     magnitude => Magnitude,
     accuracy => Accuracy,
+    diversity => Diversity,
 }
+
+pub use diversity::Difference;
 
 impl Default for ScorerOptions {
     fn default() -> Self {
@@ -38,6 +41,8 @@ pub struct Evidence<'a> {
     pub comparison: Option<Comparison>,
     /// The architectures that were evaluated, with their accuracies.
     pub evaluated: Vec<(&'a Architecture, f64)>,
+    /// How different the paths of each are, where that is asked.
+    pub diversities: Vec<f64>,
     pub stream: Stream,
     pub control: &'a dyn Control,
 }
@@ -55,6 +60,11 @@ pub trait Scorer {
 
     /// Architectures for each operator that are evaluated after a round's training, for which images are needed; None: not any.
     fn evaluates(&self) -> Option<usize> {
+        None
+    }
+
+    /// How the paths of the ensembles that are evaluated are told apart; None: not at all. Only where a search is of ensembles.
+    fn differs(&self) -> Option<Difference> {
         None
     }
 

@@ -4,6 +4,7 @@
 //! A new one is a file of this folder with the trait in it, and a line in the list below.
 
 pub use self::grow::Select;
+use super::breeding::Plan;
 use super::registry::registry;
 use super::scorer::{ScorerOptions, Scores};
 use std::collections::BTreeSet;
@@ -14,6 +15,7 @@ registry! {
     evolve => Evolve,
     shrink => Shrink,
     grow => Grow,
+    neas => Neas,
 }
 
 impl Default for StrategyOptions {
@@ -46,6 +48,16 @@ pub trait Strategy {
 
     /// Whether every round ends with candidates and a front, and not only the last.
     fn always_searches(&self) -> bool;
+
+    /// The ensembles that are trained, scored and found, instead of single networks.
+    fn ensembles(&self) -> Option<Plan> {
+        None
+    }
+
+    /// Paths of what is searched.
+    fn paths(&self) -> usize {
+        self.ensembles().map_or(1, |plan| plan.paths)
+    }
 
     /// What the space becomes, at the end of a round.
     fn change(&self, now: &Standing) -> Change;

@@ -18,14 +18,14 @@ int64_t dense_size(const Dense &d) {
     return most(padded(outs) * ins, padded(ins) * outs) * d.taps() * d.groups + LANES;
 }
 
-void pack_forward(const float *weight, float *packed, const Dense &d) {
+void pack_forward(const float *weight, float *packed, const Dense &d, int64_t first, int64_t last) {
     const int64_t ins = d.in / d.groups, outs = d.out / d.groups, taps = d.taps();
-    pack(weight, packed, d.groups, outs * ins * taps, outs, ins * taps, taps, ins, taps);
+    pack(weight, packed, first, last, outs * ins * taps, outs, ins * taps, taps, ins, taps);
 }
 
-void pack_backward(const float *weight, float *packed, const Dense &d) {
+void pack_backward(const float *weight, float *packed, const Dense &d, int64_t first, int64_t last) {
     const int64_t ins = d.in / d.groups, outs = d.out / d.groups, taps = d.taps();
-    pack(weight, packed, d.groups, outs * ins * taps, ins, taps, taps, outs, ins * taps);
+    pack(weight, packed, first, last, outs * ins * taps, ins, taps, taps, outs, ins * taps);
 }
 
 void dense_forward(const DenseForward &d, int64_t from, int64_t to, Moments m, float *scratch) {
@@ -62,12 +62,12 @@ void dense_backward(const DenseBackward &d, int64_t from, int64_t to, float *wei
     for (int64_t begin = from; begin < to; begin += tall) {
         const int64_t end = least(to, begin + tall), rows = end - begin;
         gather(d.out, s.out, begin, end, upper, ldo);
-        if (d.weight_gradient) {
+        if (d.first < d.last) {
             gather(d.in, s.in, begin, end, lower, ldi);
             const Stretch all{0, 0, rows};
-            for (int64_t g = 0; g < s.groups; ++g) {
-                multiply({upper + g * outs, 1, ldo, lower + g * ins, ldi, LANES, &all, 1, weight + g * outs * width, width, width, true}, outs, LANES);
-            }
+            in_groups(d, [&](int64_t g, int64_t first, int64_t last) __attribute__((always_inline)) {
+                multiply({upper + first, 1, ldo, lower + g * ins, ldi, LANES, &all, 1, weight + first * width, width, width, true}, last - first, LANES);
+            });
         }
         if (!d.in_gradient) continue;
         const Stretch all{0, 0, outs};

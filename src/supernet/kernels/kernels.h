@@ -68,7 +68,7 @@ struct DenseBackward {
     const float *weight;  // as pack_backward leaves it
     float *in_gradient;   // null: not wanted
     bool add;             // to what is there
-    bool weight_gradient;
+    int64_t first, last;  // channels of the output whose weights' gradients are wanted
 };
 
 struct DepthwiseForward {
@@ -93,10 +93,11 @@ struct Level {
     const char *name;
     int64_t lanes;
 
-    // Floats that a packed weight takes, either way, and packing: [out][in / groups][taps] values, or [channels][taps].
+    // Floats that a packed weight takes, either way, and packing: [out][in / groups][taps] values, or [channels][taps]. Panels [first, last): each
+    // group has one for every vector of its outputs, backward of its inputs.
     int64_t (*dense_size)(const Dense &);
-    void (*pack_forward)(const float *weight, float *packed, const Dense &);
-    void (*pack_backward)(const float *weight, float *packed, const Dense &);
+    void (*pack_forward)(const float *weight, float *packed, const Dense &, int64_t first, int64_t last);
+    void (*pack_backward)(const float *weight, float *packed, const Dense &, int64_t first, int64_t last);
     void (*pack_taps)(const float *weight, float *packed, int64_t channels, int64_t taps);
 
     // Outputs [from, to), counted over columns, rows and images; unless it is pointwise whole rows forward, and whole images backward.

@@ -115,20 +115,25 @@ INLINE int64_t distance(int64_t channels) {
     return whole % 256 == 0 ? whole + LANES : whole;
 }
 
-// [group][vector of to][tap][from][LANES] from a weight of [group][...] in which neighbours among to and from are so far apart, and taps are neighbours.
-INLINE void pack(const float *weight, float *packed, int64_t groups, int64_t group, int64_t to, int64_t to_step, int64_t taps, int64_t from, int64_t from_step) {
-    for (int64_t g = 0; g < groups; ++g, weight += group) {
-        for (int64_t t = 0; t < to; t += LANES) {
-            const float *const column = weight + t * to_step;
-            const int64_t count = least(LANES, to - t);
+// Panels [first, last) of [group][vector of to][tap][from][LANES] from a weight of [group][...] in which neighbours among to and from are so far apart,
+// and taps are neighbours.
+INLINE void pack(const float *weight, float *packed, int64_t first, int64_t last, int64_t group, int64_t to, int64_t to_step, int64_t taps, int64_t from, int64_t from_step) {
+    const int64_t vectors = blocks(to, LANES);
+    for (int64_t panel = first; panel < last; ++panel) {
+        const int64_t t = panel % vectors * LANES, count = least(LANES, to - t);
+        const float *const columns = weight + panel / vectors * group + t * to_step;
+        float *const out = packed + panel * taps * from * LANES;
+        // A few at a time, so that what is read for one tap is still near for the next.
+        for (int64_t few = 0; few < from; few += LANES) {
             for (int64_t tap = 0; tap < taps; ++tap) {
-                for (int64_t f = 0; f < from; ++f, packed += LANES) {
-                    const float *const at = column + f * from_step + tap;
+                for (int64_t f = few; f < least(from, few + LANES); ++f) {
+                    const float *const at = columns + f * from_step + tap;
+                    float *const vector = out + (tap * from + f) * LANES;
                     if (count == LANES) {
 #pragma GCC unroll 16
-                        for (int i = 0; i < LANES; ++i) packed[i] = at[i * to_step];
+                        for (int i = 0; i < LANES; ++i) vector[i] = at[i * to_step];
                     } else {
-                        for (int64_t i = 0; i < LANES; ++i) packed[i] = i < count ? at[i * to_step] : 0.0f;
+                        for (int64_t i = 0; i < LANES; ++i) vector[i] = i < count ? at[i * to_step] : 0.0f;
                     }
                 }
             }

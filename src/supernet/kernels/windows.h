@@ -257,10 +257,17 @@ INLINE void window_forward(const DenseForward &d, int64_t from, int64_t to, Mome
     });
 }
 
-// The weight gradient of one group and tap: sums over images, rows, and as many columns as the tap has inside.
-INLINE void window_weight(const Dense &s, const Strip &strip, const Sheet &upper, const Sheet &lower, int64_t group, int64_t ky, int64_t kx, float *weight, int64_t width, Stretch *stretches) {
+// Calls body(group, first, last) for the outputs of each group whose weights' gradients are wanted.
+template <typename F>
+INLINE void in_groups(const DenseBackward &d, F &&body) {
+    const int64_t outs = d.shape.out / d.shape.groups;
+    for (int64_t g = d.first / outs; g * outs < d.last; ++g) body(g, most(d.first, g * outs), least(d.last, (g + 1) * outs));
+}
+
+// Weight gradients of a group's outputs [from, to) at one tap: sums over images, rows, and as many columns as the tap has inside.
+INLINE void window_weight(const Dense &s, const Strip &strip, const Sheet &upper, const Sheet &lower, int64_t group, int64_t from, int64_t to, int64_t ky, int64_t kx, float *weight, int64_t width, Stretch *stretches) {
     const Axis y = axis(s, 0, false), x = axis(s, 1, false);
-    const int64_t ins = s.in / s.groups, outs = s.out / s.groups;
+    const int64_t ins = s.in / s.groups;
     int64_t first = 0, last = s.out_width, count = 0, at_y, at_x;
     while (first < last && !x.sees(first, 1, kx, at_x)) ++first;
     while (first < last && !x.sees(last - 1, 1, kx, at_x)) --last;
@@ -271,8 +278,8 @@ INLINE void window_weight(const Dense &s, const Strip &strip, const Sheet &upper
             if (y.sees(out, 1, ky, at_y)) stretches[count++] = {n * upper.image() + upper.at(out, first), n * lower.image() + lower.at(at_y, at_x), last - first};
         }
     }
-    float *const to = weight + group * outs * width + (ky * s.kernel[1] + kx) * ins;
-    multiply({upper.values + group * outs, 1, upper.ld, lower.values + group * ins, s.stride[1] * lower.ld, LANES, stretches, count, to, width, ins, true}, outs, LANES);
+    float *const out = weight + from * width + (ky * s.kernel[1] + kx) * ins;
+    multiply({upper.values + from, 1, upper.ld, lower.values + group * ins, s.stride[1] * lower.ld, LANES, stretches, count, out, width, ins, true}, to - from, LANES);
 }
 
 // Whole images.
@@ -285,12 +292,13 @@ INLINE void window_backward(const DenseBackward &d, int64_t from, int64_t to, fl
         const bool across = s.across(strip.images);
         const Sheet upper = strip.seeing(s, scratch, across ? 0 : x.edge());
         fill(upper, d.out, strip.image, strip.images, s.out_height, s.out);
-        if (d.weight_gradient) {
+        if (d.first < d.last) {
             const Sheet lower = strip.seen(s, scratch + strip.images * upper.image(), 0);
             fill(lower, d.in, strip.image, strip.images, s.height, s.in);
-            for (int64_t tap = 0; tap < s.groups * s.taps(); ++tap) {
-                const int64_t ky = tap / s.groups / s.kernel[1], kx = tap / s.groups % s.kernel[1];
-                window_weight(s, strip, upper, lower, tap % s.groups, ky, kx, weight, width, stretches);
+            for (int64_t tap = 0; tap < s.taps(); ++tap) {
+                in_groups(d, [&](int64_t g, int64_t first, int64_t last) __attribute__((always_inline)) {
+                    window_weight(s, strip, upper, lower, g, first, last, tap / s.kernel[1], tap % s.kernel[1], weight, width, stretches);
+                });
             }
         }
         if (!d.in_gradient) return;

@@ -25,7 +25,8 @@ class Arch : public detail::Handle<nse_arch, nse_arch_free> {
     /// Takes over a C handle.
     explicit Arch(nse_arch *owned) noexcept : Handle(owned) {}
 
-    /// Reads {"cells": [[operator names of cell 0], ...]}; of stacked cells also {"genotype": text of published code}. NSE_ERR_CONFIG.
+    /// Reads {"cells": [[operator names of cell 0], ...]}, of an ensemble with "paths"; of stacked cells also {"genotype": text of published
+    /// code}. NSE_ERR_CONFIG.
     [[nodiscard]] static Outcome<Arch> from_json(const Space &space, std::string_view json) {
         return detail::make<Arch>(nse_arch_from_json, space.get(), detail::Text("json", json));
     }
