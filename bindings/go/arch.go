@@ -123,6 +123,8 @@ type ArchDescription struct {
 	Genotype string `json:"genotype"`
 	// Topology is what is left of stacked cells without what does nothing: equal ones are equal networks.
 	Topology string `json:"topology"`
+	// Canonical is the least way to write a cell of blocks: equal ones are the same cell. Empty for others.
+	Canonical string `json:"canonical"`
 	// Paths of an ensemble, and how many cells they share; 0 of a single network.
 	Paths int `json:"paths"`
 	Split int `json:"split"`

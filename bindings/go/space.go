@@ -75,7 +75,7 @@ type SpaceDescription struct {
 	Log10Architectures float64 `json:"log10_architectures"`
 	// SingleBranch is how many have one operator in every cell, or none where that is allowed: exact, in digits.
 	SingleBranch string `json:"single_branch"`
-	// Genotypes is how many a text of DARTS can say; empty but for its cells.
+	// Genotypes is how many a text of DARTS can say, of blocks whichever side is which; empty but for such cells.
 	Genotypes string `json:"genotypes"`
 	// MACs of an architecture: multiply-accumulates of one image.
 	MACs Range `json:"macs"`

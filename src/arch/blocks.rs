@@ -5,6 +5,7 @@
 
 use super::{Architecture, Paths};
 use crate::space::{Space, Stack};
+use std::borrow::Cow;
 
 /// What the sides of a block are: node times operators plus operator, as indices of [`crate::space::Cell::operators`] are.
 pub type Block = [u16; 2];
@@ -127,6 +128,14 @@ impl Blocks {
 }
 
 impl Architecture {
+    /// The space that it is of: this one, or the one with as many blocks as it has.
+    pub fn space_in<'a>(&self, space: &'a Space) -> Cow<'a, Space> {
+        match self.paths.cells() == space.cells().len() {
+            true => Cow::Borrowed(space),
+            false => Cow::Owned(space.of_nodes(self.paths.cells() as u32 / 2)),
+        }
+    }
+
     /// The least way to write the same cell of blocks. None where there are no blocks, or a side has not one operator.
     pub fn canonical(&self, space: &Space) -> Option<Self> {
         Some(Blocks::of(space, self)?.canonical().architecture())

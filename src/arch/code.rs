@@ -25,6 +25,7 @@ const EACH: u32 = 3;
 impl Architecture {
     /// At most 63 characters for 22 cells of up to three of 27 operators, or up to two of 72.
     pub fn code(&self, space: &Space) -> String {
+        let space = &*self.space_in(space);
         let (mut intervals, paths) = (Vec::new(), self.paths);
         if paths.is_ensemble() {
             intervals.push(Interval::of(&even(ENSEMBLE.count()), paths.count() - ENSEMBLE.start()));

@@ -148,6 +148,7 @@ impl Checkpoint {
             return Err(wrong("made with other images than those that are given".into()));
         }
         if let Some((round, active)) = self.search.under_way() {
+            trainer.enter(self.search.trained_space())?;
             let restored = trainer.restore(self.search.options().seed, round, &active, &self.weights);
             restored.map_err(|error| match error {
                 Error::Argument { reason, .. } => wrong(format!("the weights: {reason}")),

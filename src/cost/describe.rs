@@ -107,8 +107,8 @@ pub fn describe_architecture(space: &Space, architecture: &Architecture, variant
     if space.stack().is_some() {
         described["genotype"] = json!(architecture.genotype(space));
         described["topology"] = json!(architecture.topology(space));
-        if let Some(canonical) = architecture.canonical(space) {
-            described["canonical"] = json!(canonical.genotype(space));
+        if space.stack().is_some_and(|stack| stack.plan().skeleton.blocks()) {
+            described["canonical"] = json!(architecture.canonical(space).and_then(|canonical| canonical.genotype(space)));
         }
     }
     if paths.is_ensemble() {

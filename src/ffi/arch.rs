@@ -121,7 +121,9 @@ pub extern "C" fn nse_arch_space(arch: *const nse_arch, out: *mut *mut nse_space
 /// of the average pooling; of stacked cells that of their published code, which adds the biases of the classifier), params, and for every
 /// cell kind, channels, height and width of its output, operators, macs and params. Of stacked cells these are edges, "edge" says from
 /// where to where, costs are those in all cells, sizes those in the first; and there are genotype (null where the text of DARTS cannot say
-/// it) and topology (what is left without empty edges and identities, see docs/cells.md; null where it is too long). Of an ensemble there
+/// it) and topology (what is left without empty edges and identities, see docs/cells.md; null where it is too long); of blocks canonical too
+/// (the least text of the same cell; null where a side has not one operator).
+/// Of an ensemble there
 /// are paths, split (how many cells are shared), members (macs and params of each path's network alone) and saved (by how much the
 /// ensemble is cheaper than these), and cells behind the split say which path and cell they are.
 ///

@@ -132,7 +132,7 @@ pub extern "C" fn nse_model_load_memory(
 /// the same space; all its operators must be active, as those of the front are. `out`: [out] to free with nse_model_free.
 ///
 /// NSE_ERR_INVALID_ARGUMENT: the search is pushed or told, or the architecture is of another space. NSE_ERR_NOT_FOUND: there are no
-/// weights, or not of every operator. NSE_ERR_BUSY: a step runs. NSE_ERR_CANCELLED: by nse_search_cancel. NSE_ERR_TORCH.
+/// weights, or not of every operator, or cells grow: those of one are forgotten when the next one is trained. NSE_ERR_BUSY: a step runs. NSE_ERR_CANCELLED: by nse_search_cancel. NSE_ERR_TORCH.
 /// NSE_ERR_UNSUPPORTED: a build without libtorch. Since 0.1.
 #[no_mangle]
 pub extern "C" fn nse_model_from_search(
@@ -147,6 +147,9 @@ pub extern "C" fn nse_model_from_search(
         if *arch.space != *search.space {
             let reason = format!("of the space {:?}, which is not that of the search", arch.space.name());
             return Err(Error::Argument { name: "arch", reason });
+        }
+        if search.options.strategy.get().grows().is_some() {
+            return Err(Error::NotFound("the search trains one cell after the other and keeps no weights of them".into()));
         }
         let job = {
             let arch = arch.clone();

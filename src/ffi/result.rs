@@ -17,7 +17,9 @@ use crate::search::{json_lines, pareto, FrontMember, Scored};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
+use std::borrow::Cow;
 use std::ffi::c_char;
+use std::sync::Arc;
 
 /// Which cost a front is asked for under.
 #[derive(Deserialize, JsonSchema)]
@@ -28,7 +30,12 @@ struct Under {
 
 impl SearchHandle {
     fn arch(&self, scored: &Scored) -> Result<*mut nse_arch> {
-        handle::insert(ArchHandle { space: self.space.clone(), architecture: scored.architecture.clone() })
+        let architecture = scored.architecture.clone();
+        let space = match architecture.space_in(&self.space) {
+            Cow::Borrowed(_) => self.space.clone(),
+            Cow::Owned(smaller) => Arc::new(smaller),
+        };
+        handle::insert(ArchHandle { space, architecture })
     }
 
     /// Row-major cells x most operators; `missing` where a cell has fewer.

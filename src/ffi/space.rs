@@ -61,7 +61,7 @@ pub extern "C" fn nse_space_to_json(space: *const nse_space, out: *mut nse_buffe
 
 /// What a space holds and costs, as JSON: name, cells (of stacked ones: edges), operators, most_operators_per_cell,
 /// log10_architectures (subsets counted), single_branch (how many have one operator in every cell, or none where that is allowed:
-/// exact, as a string), genotypes (a string: how many have two operators for every node, from two nodes; of DARTS's cells only), and {least, middle, greatest} of macs (multiply-accumulates of one image), params (trainable numbers) and, with a
+/// exact, as a string), genotypes (a string: how many have two operators for every node, from two nodes; of DARTS's cells and of blocks only), and {least, middle, greatest} of macs (multiply-accumulates of one image), params (trainable numbers) and, with a
 /// table, latency (in its unit) over all architectures. Half of them cost no more than the middle, which is exact in small spaces and
 /// else to a few thousandths of the range.
 ///

@@ -94,10 +94,14 @@ pub extern "C" fn nse_search_ask(
         if !(1..=MOST).contains(&count) {
             return Err(Error::Argument { name: "count", reason: format!("{count} is not in 1 to {MOST}") });
         }
-        let (architectures, asked) = search.told(false, |search| search.ask(count))?;
+        let (architectures, asked) = search.told(false, |search| {
+            let (architectures, asked) = search.ask(count)?;
+            let own = |architecture: Architecture| ArchHandle { space: search.space_of(&architecture).clone(), architecture };
+            Ok((architectures.into_iter().map(own).collect::<Vec<_>>(), asked))
+        })?;
         structs::put(given, architectures.len());
         for (i, architecture) in architectures.into_iter().enumerate() {
-            structs::put(place(i), handle::insert(ArchHandle { space: search.space.clone(), architecture })?);
+            structs::put(place(i), handle::insert(architecture)?);
         }
         Ok(match asked {
             Asked::Given => NSE_OK,
@@ -128,8 +132,11 @@ pub extern "C" fn nse_search_tell(
         let search = handle::get::<SearchHandle>("search", search)?;
         let result = structs::read("result", result)?;
         let outcome = result.outcome()?;
-        let architecture = Architecture::from_code(&search.space, text::required("result.code", result.code)?)?;
-        let (became, done) = search.told(true, |search| Ok((search.tell(&architecture, outcome)?, search.done())))?;
+        let code = text::required("result.code", result.code)?;
+        let (became, done) = search.told(true, |search| {
+            let architecture = search.read_code(code)?;
+            Ok((search.tell(&architecture, outcome)?, search.done()))
+        })?;
         let became = match became {
             Effect::Counted => NSE_TOLD_COUNTED,
             Effect::Repeated => NSE_TOLD_REPEATED,
@@ -151,8 +158,8 @@ pub extern "C" fn nse_search_tell(
 pub extern "C" fn nse_search_forget(search: *const nse_search, code: *const c_char, err: *mut *mut nse_error) -> nse_status {
     boundary::guard(err, || {
         let search = handle::get::<SearchHandle>("search", search)?;
-        let architecture = Architecture::from_code(&search.space, text::required("code", code)?)?;
-        search.told(false, |search| search.forget(&architecture))?;
+        let code = text::required("code", code)?;
+        search.told(false, |search| search.forget(&search.read_code(code)?))?;
         Ok(NSE_OK)
     })
 }

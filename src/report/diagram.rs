@@ -43,6 +43,7 @@ struct Band {
 
 /// `alone`: with its style, and paper below.
 pub fn diagram(space: &Space, architecture: &Architecture, alone: bool) -> Markup {
+    let space = &*architecture.space_in(space);
     let costs = CostTable::new(space);
     let total = costs.architecture(architecture);
     let bands = bands(space, architecture, &costs);

@@ -6,6 +6,7 @@
 use super::engine::{Phase, Search};
 use super::evolve::used;
 use super::fitness::Adam;
+use super::history::RoundRecord;
 use super::ledger::{Entry, Outcome};
 use super::pareto::{self, Scored};
 use super::random::{Purpose, Stream};
@@ -142,6 +143,13 @@ impl Search {
             Phase::Ask { told, .. } if current => told.push(architecture.clone()),
             _ => return Ok(if round.is_some() { Effect::Late } else { Effect::Unasked }),
         }
+        if self.grows().is_some() {
+            let handed_out = self.ledger().is_none_or(|ledger| ledger.first.is_empty());
+            if handed_out && !self.outstanding() {
+                self.close_round()?;
+            }
+            return Ok(Effect::Counted);
+        }
         if !outcome.failed {
             self.learn_told();
         }
@@ -155,8 +163,11 @@ impl Search {
     /// An architecture that was asked will not be told; it may be asked again. Nothing changes when it was told, or never asked.
     pub fn forget(&mut self, architecture: &Architecture) -> Result<()> {
         self.must_be_told()?;
+        let grows = self.grows().is_some();
         if self.run.told.as_mut().is_some_and(|ledger| ledger.forget(architecture)) {
-            if let Phase::Ask { exhausted, .. } = &mut self.run.phase {
+            if let Some(ledger) = self.run.told.as_mut().filter(|_| grows) {
+                ledger.first.push(architecture.clone());
+            } else if let Phase::Ask { exhausted, .. } = &mut self.run.phase {
                 *exhausted = false;
             }
         }
@@ -198,11 +209,11 @@ impl Search {
     /// None when there is no result, it failed, or it lies outside the window by its cost.
     fn scored_by(&self, architecture: &Architecture, entry: &Entry) -> Option<Scored> {
         let outcome = entry.outcome.filter(|outcome| !outcome.failed)?;
-        let computed = || self.prices.architecture(architecture);
+        let computed = || self.price_of(architecture);
         let price = outcome.cost.map_or_else(computed, |cost| self.prices.metric.price(cost));
         self.options.objective.window().contains(price).then(|| Scored {
             architecture: architecture.clone(),
-            cost: self.costs.architecture(architecture),
+            cost: self.cost_of(architecture),
             price,
             accuracy: outcome.accuracy,
             found: entry.round.map_or(0, |round| round + 1),
@@ -222,6 +233,19 @@ impl Search {
             _ => &[],
         };
         told.iter().filter_map(|architecture| Some((architecture, self.ledger()?.get(architecture)?)))
+    }
+
+    /// Of a round with these results.
+    pub(super) fn told_record(&self, scored: &[Scored]) -> RoundRecord {
+        let mut record = self.record(scored, &[]);
+        let mean = scored.iter().map(|s| s.accuracy).sum::<f64>() / scored.len().max(1) as f64;
+        (record.loss, record.accuracy) = (1.0 - mean, mean);
+        record
+    }
+
+    /// Results of the round under way that are inside the window.
+    pub(super) fn told_scored_this_round(&self) -> Vec<Scored> {
+        self.told_this_round().filter_map(|(architecture, entry)| self.scored_by(architecture, entry)).collect()
     }
 
     /// An Adam step whenever another group of results is complete.
@@ -248,12 +272,13 @@ impl Search {
 
     /// Filter, retain, refill.
     fn close_round(&mut self) -> Result<()> {
+        if self.grows().is_some() {
+            return self.told_growth();
+        }
         let results: Vec<_> = self.told_this_round().map(|(architecture, entry)| (architecture.clone(), *entry)).collect();
         let scored: Vec<_> = results.iter().filter_map(|(architecture, entry)| self.scored_by(architecture, entry)).collect();
         let retained = self.retained(&scored)?;
-        let mut record = self.record(&scored, &[]);
-        let mean = scored.iter().map(|s| s.accuracy).sum::<f64>() / scored.len().max(1) as f64;
-        (record.loss, record.accuracy) = (1.0 - mean, mean);
+        let record = self.told_record(&scored);
         let change = self.run.evolution.evolved(retained.clone());
         self.close(record, &change, Some(retained));
         Ok(())

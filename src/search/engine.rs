@@ -5,6 +5,7 @@
 
 use super::evolve::{used, Evolution};
 use super::fitness::Adam;
+use super::growing::{Growth, Level, FAILED};
 use super::history::{FrontMember, RoundRecord, Seconds};
 use super::ledger::Ledger;
 use super::meter::Meter;
@@ -79,6 +80,8 @@ pub struct Search {
     pub(super) options: SearchOptions,
     pub(super) costs: CostTable,
     pub(super) prices: Prices,
+    /// Where cells grow, of each number of blocks.
+    pub(super) levels: Vec<Level>,
     /// The one that is chosen.
     pub(super) scorer: ScorerOptions,
     pub(super) run: Run,
@@ -119,6 +122,9 @@ pub(super) struct Run {
     /// Of the round under way, once they are known; not of operators that learn theirs.
     #[serde(default)]
     pub scores: Option<Scores>,
+    /// Where cells grow.
+    #[serde(default)]
+    pub growth: Option<Growth>,
 }
 
 impl Run {
@@ -135,7 +141,8 @@ impl Run {
         };
         // FNV-1a, of numbers.
         let mixed = |hash: u64, number: u64| (hash ^ number).wrapping_mul(0x100_0000_01b3);
-        [self.round, phase, within].into_iter().fold(0xcbf2_9ce4_8422_2325, mixed) >> 12
+        let cell = self.growth.as_ref().map(|growth| growth.done() as u64);
+        [self.round, phase, within].into_iter().chain(cell).fold(0xcbf2_9ce4_8422_2325, mixed) >> 12
     }
 }
 
@@ -200,7 +207,8 @@ impl Search {
     }
 
     fn begin(&mut self, trainer: &mut dyn Trainer) -> Result<bool> {
-        let (seed, round, active) = (self.options.seed, self.run.round, self.run.evolution.active());
+        let (seed, round, active) = (self.options.seed, self.turn(), self.weighted());
+        trainer.enter(self.trained_space())?;
         match self.run.kept {
             true => trainer.keep(&active)?,
             false => trainer.begin_round(seed, round, &active)?,
@@ -209,24 +217,36 @@ impl Search {
             trainer.remember()?;
         }
         (self.run.kept, self.run.refresh) = (false, false);
-        self.run.steps = self.work(self.run.round, trainer.steps_per_epoch()).0;
+        self.run.steps = self.steps_of(self.run.round, trainer.steps_per_epoch());
         self.run.epoch_began = 0;
-        self.run.seconds = Seconds::default();
-        self.run.meter.restart();
         self.run.phase = Phase::Train { step: 0, weights: false };
-        notes::round_begun(self);
+        self.run.meter.restart();
+        // A round whose cells grow begins with the first of them.
+        if self.grown().is_none_or(|(done, _)| done == 0) {
+            self.run.seconds = Seconds::default();
+            notes::round_begun(self);
+        }
         Ok(false)
     }
 
     /// The weight half of a step, or its architecture half where one is due.
     fn train(&mut self, step: u64, weights: bool, trainer: &mut dyn Trainer, observer: &dyn Observer) -> Result<bool> {
-        let at = At { seed: self.options.seed, round: self.run.round, step };
+        let at = At { seed: self.options.seed, round: self.turn(), step };
         if !weights {
             let mut stream = Stream::new(at.seed, Purpose::WeightGates, at.round, step);
             let lr = self.options.train.schedule(self.run.steps).at(step);
-            let outcome = match self.ensembles() {
-                Some(ensembles) => trainer.ensemble_step(at, &ensembles.any(None, &mut stream)?, lr)?,
-                None => trainer.weight_step(at, &self.run.evolution.draw_half(&mut stream), lr)?,
+            let trained = match self.ensembles() {
+                Some(ensembles) => trainer.ensemble_step(at, &ensembles.any(None, &mut stream)?, lr),
+                // A cell by itself is trained whole.
+                None if self.grows().is_some() => trainer.weight_step(at, &self.weighted(), lr),
+                None => trainer.weight_step(at, &self.run.evolution.draw_half(&mut stream), lr),
+            };
+            let outcome = match trained {
+                // A cell that cannot be trained is a bad one, and no reason to stop.
+                Err(Error::Diverged { .. }) if self.grows().is_some() => {
+                    return self.cell_scored(FAILED, trainer, observer).map(|()| true);
+                }
+                outcome => outcome?,
             };
             self.run.meter.trained(outcome.loss, outcome.correct, outcome.images);
             notes::trained(self, step, outcome.loss);
@@ -240,7 +260,8 @@ impl Search {
         // With pushed batches it is the host who ends a round's training.
         let last = step + 1 == self.run.steps && self.drive() == Drive::Steps;
         self.run.phase = if last { self.trained() } else { Phase::Train { step: step + 1, weights: false } };
-        observer.event(&self.event(EventKind::Train, step + 1, self.run.steps, trainer), self);
+        let (done, all) = self.grown().unwrap_or((0, 1));
+        observer.event(&self.event(EventKind::Train, done * self.run.steps + step + 1, all * self.run.steps, trainer), self);
         Ok(true)
     }
 
@@ -316,6 +337,9 @@ impl Search {
         let (done, all) = (accuracies.len(), candidates.len());
         let group = &candidates[done..all.min(done + trainer.group().max(1))];
         if group.is_empty() {
+            if let (Some(_), Some(accuracy)) = (&self.run.growth, accuracies.first().copied()) {
+                return self.cell_scored(accuracy, trainer, observer).map(|()| true);
+            }
             if self.breed()? {
                 return Ok(false);
             }
@@ -324,12 +348,14 @@ impl Search {
             observer.event(&self.event(EventKind::Finish, 1, 1, trainer), self);
             return Ok(true);
         }
-        let scores = judge(trainer, self.options.seed, self.run.round, group, None, observer)?;
+        let round = self.run.growth.as_ref().map_or(self.run.round, Growth::turn);
+        let scores = judge(trainer, self.options.seed, round, group, None, observer)?;
         accuracies.extend(scores.iter().map(|judged| judged.accuracy));
         let done = accuracies.len() as u64;
         self.run.meter.scored(scores.len() as u64);
         self.run.seconds.score += started.elapsed().as_secs_f64();
-        observer.event(&self.event(EventKind::Score, done, self.planned(all) as u64, trainer), self);
+        let (done, all) = self.grown().map_or((done, self.planned(all) as u64), |(cells, all)| (cells + done, all));
+        observer.event(&self.event(EventKind::Score, done, all, trainer), self);
         Ok(true)
     }
 
@@ -365,6 +391,8 @@ impl Search {
         let preserve = self.options.fitness.preserve && self.strategy().drops_in_training();
         let changes = self.run.evolution.advance(change, used, preserve);
         for (cell, (retained, refilled)) in changes.iter().enumerate() {
+            // Where cells grow there is nothing that stays or goes.
+            let retained = if self.grows().is_some() { &[][..] } else { retained };
             record.retained.push(self.names(cell, retained));
             record.refilled.push(self.names(cell, refilled));
         }
@@ -380,7 +408,7 @@ impl Search {
         }
         self.run.phase = match self.run.told {
             _ if self.run.round == self.run.rounds => Phase::Done,
-            Some(_) => Phase::Ask { asked: 0, exhausted: false, told: Vec::new() },
+            Some(_) => Phase::Ask { asked: 0, exhausted: self.grows().is_some(), told: Vec::new() },
             None => Phase::Begin,
         };
     }

@@ -34,7 +34,20 @@ pub struct RoundRecord {
     pub candidates: Vec<Point>,
     pub extras: Vec<Point>,
     pub front: Vec<FrontMember>,
+    /// Of a search whose cells grow.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub foretold: Option<Foretold>,
     pub seconds: Seconds,
+}
+
+/// Spearman's rank correlation between predictions for the cells of a round and their accuracies; None where there are none, or all
+/// are equal.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Foretold {
+    /// Of predictions made from smaller cells.
+    pub before: Option<f64>,
+    /// Of predictions made from these cells too, by which the next ones were chosen.
+    pub after: Option<f64>,
 }
 
 /// Wall clock; the only fields of a record that differ between two runs with the same seed.

@@ -55,6 +55,12 @@ impl Ledger {
         self.entries.iter()
     }
 
+    /// Of all that were told and did not fail.
+    pub fn accuracies(&self) -> impl Iterator<Item = (Architecture, f64)> + '_ {
+        let outcomes = self.iter().filter_map(|(architecture, entry)| Some((architecture, entry.outcome?)));
+        outcomes.filter(|(_, outcome)| !outcome.failed).map(|(architecture, outcome)| (architecture.clone(), outcome.accuracy))
+    }
+
     /// Asked or told.
     pub fn known(&self) -> HashSet<Architecture> {
         self.entries.keys().cloned().collect()

@@ -5,6 +5,7 @@
 
 mod affordable;
 mod asking;
+mod beam;
 mod breeding;
 mod budget;
 pub mod children;
@@ -16,6 +17,7 @@ mod ensembles;
 mod evolve;
 pub mod fitness;
 pub mod gates;
+mod growing;
 mod handover;
 mod history;
 mod ledger;
@@ -25,6 +27,7 @@ mod objective;
 mod observe;
 mod options;
 pub mod pareto;
+pub mod predictor;
 mod preset;
 mod push;
 mod random;
@@ -47,7 +50,7 @@ pub use collective::{Collective, Solo};
 pub use elsewhere::Elsewhere;
 pub use engine::{Search, Status, GROUP};
 pub use fitness::TwoPaths;
-pub use history::{json_lines, ChoiceScore, FrontMember, OperatorFitness, Point, RoundRecord};
+pub use history::{json_lines, ChoiceScore, Foretold, FrontMember, OperatorFitness, Point, RoundRecord};
 pub use ledger::Outcome;
 pub use meter::Meter;
 pub use objective::Objective;
@@ -57,6 +60,7 @@ pub use options::{
     TensorboardOptions, TooFew, TrainOptions,
 };
 pub use pareto::Scored;
+pub use predictor::PredictorOptions;
 pub use preset::{OptionsPreset, PRESETS};
 pub use push::{BatchTrainer, Given, LastStep, Place, PushedOptions, Wanted};
 pub use random::{Purpose, Stream};

@@ -9,7 +9,7 @@ use super::schedule::Schedule;
 use super::scorer::ScorerOptions;
 use super::start::Drive;
 use super::strategy::StrategyOptions;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::json;
 use crate::space::Space;
 use schemars::JsonSchema;
@@ -40,8 +40,8 @@ pub struct SearchOptions {
     /// How many operators of a cell may be open at a time.
     #[serde(default)]
     pub branches: Branches,
-    /// How the space changes between rounds, and of what the search is: "evolve" (NSE), "shrink" (ABS), or "neas" (ensembles whose paths
-    /// share their first cells), or an object with that name as its only key and options below it.
+    /// How the space changes between rounds, and of what the search is: "evolve" (NSE), "shrink" (ABS), "neas" (ensembles whose paths share
+    /// their first cells) or "grow" (PNAS: cells of blocks), or an object with that name as its only key and options below it.
     #[serde(default)]
     pub strategy: StrategyOptions,
     /// What gives operators their scores: "fitness", "angle", "magnitude", "accuracy" or "diversity", or an object as above. Default:
@@ -337,6 +337,24 @@ impl SearchOptions {
     pub(super) fn serves(&self, drive: Drive, space: &Space) -> Result<()> {
         let (strategy, scorer) = (self.strategy.name(), self.scorer());
         let wrong = |pointer: &str, reason: String| Err(json::out_of_range(DOCUMENT, pointer, reason));
+        if self.strategy.get().grows().is_some() {
+            if space.stack().is_none_or(|stack| !stack.plan().skeleton.blocks()) {
+                return Err(Error::UnsupportedSpace {
+                    what: "a search that grows cells block by block",
+                    space: space.name().into(),
+                });
+            }
+            return match (drive, &self.scorer) {
+                (Drive::Pushed, _) => wrong(
+                    "/strategy",
+                    format!(
+                        "{strategy} trains one cell after the other, and a search that is pushed its batches trains all at once"
+                    ),
+                ),
+                (_, Some(scorer)) => wrong("/scorer", format!("{}: where cells grow no operators are scored", scorer.name())),
+                _ => Ok(()),
+            };
+        }
         let plan = self.strategy.get().ensembles();
         if let Some(Plan { split: Some([low, high]), .. }) = plan {
             let cells = space.cells().len();

@@ -5,6 +5,9 @@ use crate::cost::{Cost, CostTable, LatencyTable, Metric, Prices};
 use crate::error::Result;
 use crate::space::Space;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+use std::collections::btree_map::Entry;
+use std::collections::BTreeMap;
 
 /// A scored architecture.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -63,7 +66,19 @@ pub fn front_under(
     latency: Option<&LatencyTable>,
 ) -> Result<Vec<Scored>> {
     let prices = Prices::of(space, &CostTable::new(space), metric, latency)?;
-    scored.iter_mut().for_each(|s| s.price = prices.architecture(&s.architecture));
+    // Cells that grow are of several spaces.
+    let mut smaller: BTreeMap<usize, Prices> = BTreeMap::new();
+    for s in &mut scored {
+        if let Cow::Owned(space) = s.architecture.space_in(space) {
+            let known = match smaller.entry(s.architecture.cells().len()) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(free) => free.insert(Prices::of(&space, &CostTable::new(&space), metric, latency)?),
+            };
+            s.price = known.architecture(&s.architecture);
+        } else {
+            s.price = prices.architecture(&s.architecture);
+        }
+    }
     Ok(front(scored))
 }
 

@@ -40,6 +40,8 @@ pub enum Purpose {
     Children = 15,
     /// A generation of ensembles; index = how many candidates of the round were before.
     Breeding = 16,
+    /// What a net that foretells results begins with and learns from, and in which order; index = member.
+    Predictor = 17,
 }
 
 pub struct Stream(ChaCha8Rng);

@@ -2,6 +2,7 @@
 
 use super::engine::{Phase, Run, Search};
 use super::evolve::{Beginning, Evolution};
+use super::growing::Level;
 use super::handover::Target;
 use super::history::Seconds;
 use super::ledger::Ledger;
@@ -11,6 +12,7 @@ use super::options::SearchOptions;
 use super::push::Pass;
 use super::random::{Purpose, Stream};
 use super::sample::Window;
+use super::Branches;
 use crate::arch::Architecture;
 use crate::cost::{CostTable, LatencyTable, Prices};
 use crate::error::{Error, Result};
@@ -71,10 +73,15 @@ impl Search {
             }
         };
         options.serves(start.drive, &space)?;
+        let grows = options.strategy.get().grows().is_some();
+        if grows && before.is_some() {
+            let reason = "cells grow from nothing, not from another search or from architectures".into();
+            return Err(Error::Argument { name: "start", reason });
+        }
         let beginning = Beginning {
             size: options.strategy.get().begins(options.active),
             seed: options.seed,
-            branches: options.branches,
+            branches: if grows { Branches::Single } else { options.branches },
             preserve: options.fitness.preserve,
             front: before.as_ref().map(|before| before.used.as_slice()),
             left: before.as_ref().map_or(&[], |before| &before.left),
@@ -89,7 +96,7 @@ impl Search {
         let run = Run {
             rounds: 1,
             round: 0,
-            phase: if told { Phase::Ask { asked: 0, exhausted: false, told: Vec::new() } } else { Phase::Begin },
+            phase: if told { Phase::Ask { asked: 0, exhausted: grows, told: Vec::new() } } else { Phase::Begin },
             evolution,
             dropped: vec![Vec::new(); space.cells().len()],
             scored: front.clone(),
@@ -104,15 +111,20 @@ impl Search {
             kept: false,
             refresh: false,
             scores: None,
+            growth: None,
         };
         let scorer = options.scorer();
-        let mut search = Search { space, latency: start.latency, options, costs, prices, scorer, run, pass: Pass::default() };
-        let all = || search.standing(|now| search.strategy().rounds(now));
-        search.run.rounds = search.options.rounds.unwrap_or_else(all).clamp(1, MOST_ROUNDS);
+        let levels = if grows { Level::all(&space, options.objective.cost, start.latency.as_deref())? } else { Vec::new() };
+        let mut search =
+            Search { space, latency: start.latency, options, costs, prices, levels, scorer, run, pass: Pass::default() };
+        let all = search.standing(|now| search.strategy().rounds(now));
+        let most = if grows { all } else { MOST_ROUNDS };
+        search.run.rounds = search.options.rounds.unwrap_or(all).clamp(1, most);
         let mut probe = Stream::new(search.options.seed, Purpose::Probe, 0, 1);
         // What the first active subset does not have, it will not have after its training.
         match search.ensembles() {
             Some(ensembles) => drop(search.first_generation(&ensembles, &mut probe)?),
+            None if grows => search.sprout()?,
             None if told => {}
             None => drop(search.candidates(&mut probe)?),
         }

@@ -1,6 +1,7 @@
 //! What a search was, as a value, and reading it back: every index is held against the space, so that a file that lies cannot make a search panic.
 
 use super::engine::{Phase, Run, Search};
+use super::growing::Level;
 use super::notes;
 use super::options::SearchOptions;
 use super::push::Pass;
@@ -17,9 +18,11 @@ impl Search {
         options.check()?;
         let costs = CostTable::new(&space);
         let prices = Prices::of(&space, &costs, options.objective.cost, latency.as_deref())?;
-        let run = Run::read(state, &space, options.strategy.get().paths())?;
+        let grows = options.strategy.get().grows().is_some();
+        let levels = if grows { Level::all(&space, options.objective.cost, latency.as_deref())? } else { Vec::new() };
+        let run = Run::read(state, &space, options.strategy.get().paths(), &levels)?;
         let scorer = options.scorer();
-        let search = Search { space, latency, options, costs, prices, scorer, run, pass: Pass::default() };
+        let search = Search { space, latency, options, costs, prices, levels, scorer, run, pass: Pass::default() };
         search.options.serves(search.drive(), &search.space)?;
         notes::ready(&search, "restored");
         Ok(search)
@@ -35,7 +38,7 @@ impl Search {
     pub fn under_way(&self) -> Option<(u64, Vec<Vec<u16>>)> {
         match self.run.phase {
             Phase::Train { .. } | Phase::Weigh { .. } | Phase::Sample | Phase::Score { .. } => {
-                Some((self.run.round, self.active()))
+                Some((self.turn(), self.weighted()))
             }
             Phase::Begin if self.run.kept => Some((self.run.round, self.active())),
             Phase::Begin | Phase::Ask { .. } | Phase::Done => None,
@@ -45,10 +48,10 @@ impl Search {
 
 impl Run {
     /// `paths`: of the architectures that are searched.
-    pub(super) fn read(state: Value, space: &Space, paths: usize) -> Result<Self> {
+    pub(super) fn read(state: Value, space: &Space, paths: usize, levels: &[Level]) -> Result<Self> {
         let wrong = |reason: String| Error::Config { document: "search state", pointer: String::new(), reason };
         let mut run: Run = serde_json::from_value(state).map_err(|e| wrong(e.to_string()))?;
-        run.fits(space, paths).map_err(|reason| wrong(format!("of another space: {reason}")))?;
+        run.fits(space, paths, levels).map_err(|reason| wrong(format!("of another space: {reason}")))?;
         if run.scored.is_empty() && run.told.is_none() {
             // Older states have nothing but the front.
             run.scored = run.front.clone();
@@ -56,7 +59,7 @@ impl Run {
         Ok(run)
     }
 
-    fn fits(&self, space: &Space, paths: usize) -> std::result::Result<(), String> {
+    fn fits(&self, space: &Space, paths: usize, levels: &[Level]) -> std::result::Result<(), String> {
         self.evolution.fits(space)?;
         if self.dropped.len() != space.cells().len() {
             return Err(format!("{} cells with dropped operators", self.dropped.len()));
@@ -109,10 +112,18 @@ impl Run {
         if matches!(self.phase, Phase::Train { step, .. } if step >= self.steps && self.epochs_ended.is_none()) {
             return Err(format!("a step beyond the {} of a round", self.steps));
         }
-        let same = |a: &&Architecture| a.paths().count() == paths && a.again(space).is_ok_and(|again| again == **a);
+        let same = |a: &Architecture| {
+            let space = levels.get((a.cells().len() / 2).wrapping_sub(1)).map_or(space, |level| &*level.space);
+            a.paths().count() == paths && a.again(space).is_ok_and(|again| again == *a)
+        };
+        if self.growth.is_some() == levels.is_empty() {
+            return Err("cells that grow, in a search whose cells do not, or the other way round".into());
+        }
         match architectures.iter().position(|a| !same(a)) {
             Some(i) => Err(format!("architecture {i}")),
-            None => Ok(()),
+            None => {
+                self.growth.as_ref().map_or(Ok(()), |growth| growth.fits((!done).then_some(self.round + 1), &self.phase, same))
+            }
         }
     }
 }

@@ -32,6 +32,8 @@ pub struct Example {
 impl Search {
     pub(super) fn event(&self, kind: EventKind, step: u64, steps: u64, trainer: &dyn Trainer) -> Event {
         let (per_round, searches) = (self.candidates_of(self.searches()), self.strategy().always_searches());
+        // Of a round of cells that are trained one by one.
+        let (trained, trainings) = self.grown().unwrap_or((0, 1));
         let per_epoch = trainer.steps_per_epoch().max(1);
         let epochs = match self.drive() == Drive::Pushed {
             true => self.training(self.run.round).whole_epochs(),
@@ -40,11 +42,12 @@ impl Search {
         let (train_left, score_left, epoch, accuracy) = match &self.run.phase {
             Phase::Train { step, .. } => {
                 let epoch = self.run.epochs_ended.unwrap_or(step / per_epoch) + 1;
-                (self.run.steps.saturating_sub(*step), per_round, epoch, self.run.meter.accuracy())
+                (self.run.steps.saturating_sub(*step), per_round - trained, epoch, self.run.meter.accuracy())
             }
             Phase::Score { candidates, main, accuracies } => {
                 let best = accuracies.iter().take(*main).copied().fold(0.0, f64::max);
-                (0, (self.planned(candidates.len()) - accuracies.len()) as u64, epochs, best)
+                let others = trainings - 1 - trained.min(trainings - 1);
+                (0, (self.planned(candidates.len()) - accuracies.len()) as u64 + others, epochs, best)
             }
             Phase::Weigh { children, accuracies, .. } => {
                 let left = children.iter().map(Vec::len).sum::<usize>() - accuracies.len();
@@ -57,11 +60,13 @@ impl Search {
         };
         let under_way = u64::from(kind != EventKind::Finish);
         let rounds_after = self.run.rounds - self.run.round - under_way;
+        let others = if under_way == 1 { (trainings - trained).saturating_sub(1) * self.run.steps } else { 0 };
         let [now, later] = [0, 1].map(|after| self.strategy().epochs(self.run.round + after, 1.0));
-        let steps_after = (rounds_after * self.run.steps) as f64 * later / now;
+        let cells_after = self.cells_of(self.run.round + 1);
+        let steps_after = (rounds_after * self.run.steps * cells_after.unwrap_or(1) + others) as f64 * later / now;
+        let of_round = |searches| cells_after.unwrap_or_else(|| self.candidates_of(searches));
         // With the last one, of those that only the last one has.
-        let candidates_after =
-            rounds_after.saturating_sub(1) * self.candidates_of(searches) + rounds_after.min(1) * self.candidates_of(true);
+        let candidates_after = rounds_after.saturating_sub(1) * of_round(searches) + rounds_after.min(1) * of_round(true);
         Event {
             kind,
             round: self.run.round + under_way,
@@ -89,7 +94,8 @@ impl Search {
     /// What is known of the round before its front is.
     pub(super) fn record(&self, main: &[Scored], extras: &[Scored]) -> RoundRecord {
         let cells = 0..self.space.cells().len();
-        let active = self.run.evolution.active();
+        // Where cells grow no operator is fit or unfit.
+        let active = if self.grows().is_some() { vec![Vec::new(); cells.len()] } else { self.run.evolution.active() };
         let fitness = |cell: usize| {
             let names = self.names(cell, &active[cell]).into_iter();
             names
@@ -114,6 +120,7 @@ impl Search {
             candidates: main.iter().map(|s| Point::new(metric, s)).collect(),
             extras: extras.iter().map(|s| Point::new(metric, s)).collect(),
             front: Vec::new(),
+            foretold: None,
             seconds: self.run.seconds,
         }
     }
@@ -131,6 +138,10 @@ impl Search {
 
     /// What a step and a candidate may look like at the moment, drawn apart from all draws that count.
     pub fn example(&self, index: u64) -> Result<Example> {
+        if self.grows().is_some() {
+            let all = self.at_once();
+            return Ok(Example { active: all.clone(), open: all.clone(), paths: Vec::new(), candidate: all, ensemble: None });
+        }
         let stream = |part: u64| Stream::new(self.options.seed, Purpose::Probe, self.run.round, 2 + 3 * index + part);
         let evolution = &self.run.evolution;
         let open = evolution.draw_half(&mut stream(0));
@@ -149,6 +160,9 @@ impl Search {
 
     /// Architectures that are evaluated in a round, with or without candidates: about, where operators are scored by some.
     fn candidates_of(&self, searches: bool) -> u64 {
+        if let Some((_, cells)) = self.grown() {
+            return cells;
+        }
         // Those that evolve need no guard at the edge of the window, and no scores of operators.
         let (evolves, options) = (self.strategy().paths() > 1, &self.options.candidates);
         let candidates = if searches { options.count + if evolves { 0 } else { options.extras } } else { 0 };
@@ -157,13 +171,21 @@ impl Search {
         (candidates + evaluated.map_or(0, |each| each * choices())) as u64
     }
 
-    /// Optimizer steps, architecture steps and candidates of round `round` (from 0) with so many steps per epoch.
-    pub fn work(&self, round: u64, steps_per_epoch: u64) -> (u64, u64, u64) {
+    /// Of a round's training, or of one of those that it has.
+    pub(super) fn steps_of(&self, round: u64, steps_per_epoch: u64) -> u64 {
         let train = self.training(round);
-        let steps = match self.drive() == Drive::Pushed {
+        match self.drive() == Drive::Pushed {
             true => train.whole_epochs() * steps_per_epoch,
             false => train.steps(steps_per_epoch),
-        };
+        }
+    }
+
+    /// Optimizer steps, architecture steps and candidates of round `round` (from 0) with so many steps per epoch.
+    pub fn work(&self, round: u64, steps_per_epoch: u64) -> (u64, u64, u64) {
+        let steps = self.steps_of(round, steps_per_epoch);
+        if let Some(cells) = self.cells_of(round) {
+            return (steps * cells, 0, cells);
+        }
         let searches = self.strategy().always_searches() || round + 1 == self.run.rounds;
         let interval = self.scorer().learns().then_some(self.options.fitness.interval);
         (steps, interval.map_or(0, |interval| steps / interval), self.candidates_of(searches))

@@ -6,8 +6,10 @@ use super::observe::Control;
 use super::scorer::Difference;
 use crate::arch::Architecture;
 use crate::error::{Error, Result};
+use crate::space::Space;
 use std::collections::BTreeMap;
 use std::ops::Add;
+use std::sync::Arc;
 
 /// Where in a run something happens; names the random streams and the batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -147,6 +149,11 @@ pub trait Trainer {
 
     /// About how many optimizer steps take as long as scoring one candidate; only for the estimate of the time left.
     fn steps_per_candidate(&self) -> f64;
+
+    /// The next round is of this space. Another one than the search's only where cells grow.
+    fn enter(&mut self, _space: &Arc<Space>) -> Result<()> {
+        Ok(())
+    }
 
     /// Fresh weights for the active operators of every cell; the weights of the round before are forgotten.
     fn begin_round(&mut self, seed: u64, round: u64, active: &[Vec<u16>]) -> Result<()>;

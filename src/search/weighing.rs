@@ -29,6 +29,9 @@ impl Search {
 
     /// What comes when the weights of a round are trained.
     pub(super) fn trained(&self) -> Phase {
+        if let Some(phase) = self.cell_trained() {
+            return phase;
+        }
         // Candidates that evolve are not drawn by scores.
         match self.searches() && (self.scorer().learns() || self.strategy().paths() > 1) {
             true => Phase::Sample,

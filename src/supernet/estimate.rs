@@ -68,7 +68,7 @@ const PATIENCE: f64 = 2.0;
 
 pub fn estimate(search: &Search, work: &Workload, control: &dyn Control) -> Result<Estimate> {
     let space = search.space();
-    let active = search.active();
+    let active = search.at_once();
     let network = Network::new(space.clone(), &active, search.options().seed, 0, work.device)?;
     let batch = sample(search, work.batch, work.device)?;
     let at = At { seed: search.options().seed, round: 0, step: 0 };

@@ -182,6 +182,13 @@ impl Trainer for SupernetTrainer {
         self.crew.ended(place, ended)
     }
 
+    fn enter(&mut self, space: &Arc<Space>) -> Result<()> {
+        if !Arc::ptr_eq(&self.weights.space, space) {
+            self.weights = Weights::none(space.clone(), self.weights.device);
+        }
+        Ok(())
+    }
+
     fn begin_round(&mut self, seed: u64, round: u64, active: &[Vec<u16>]) -> Result<()> {
         self.weights.begin_round(seed, round, active)
     }

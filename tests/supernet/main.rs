@@ -7,6 +7,7 @@ mod export;
 mod foreign;
 mod forward;
 mod gradient;
+mod grow;
 mod kill;
 mod measure;
 mod model;

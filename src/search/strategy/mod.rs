@@ -3,6 +3,7 @@
 //!
 //! A new one is a file of this folder with the trait in it, and a line in the list below.
 
+pub use self::grow::Select;
 use super::breeding::Plan;
 use super::registry::registry;
 use super::scorer::{ScorerOptions, Scores};
@@ -13,6 +14,7 @@ registry! {
     StrategyOptions of Strategy, such as "the name of a strategy or {name: its options}":
     evolve => Evolve,
     shrink => Shrink,
+    grow => Grow,
     neas => Neas,
 }
 
@@ -59,6 +61,11 @@ pub trait Strategy {
 
     /// What the space becomes, at the end of a round.
     fn change(&self, now: &Standing) -> Change;
+
+    /// How cells grow, where every one is evaluated by itself; None: by a supernet, or elsewhere as it is drawn.
+    fn grows(&self) -> Option<&Grow> {
+        None
+    }
 }
 
 /// One thing that a cell can do: an operator on a branch, or, None, nothing at all.

@@ -174,6 +174,17 @@ impl Space {
         Ok(Space { name: name.clone(), input, classes: *classes, cells, body: Body::Stack(stack) })
     }
 
+    /// The same with so many nodes in a cell, where cells are stacked.
+    pub fn of_nodes(&self, nodes: u32) -> Space {
+        let smaller = self.stack().map(|stack| {
+            let mut document = self.stack_document(stack);
+            document.stack.nodes = nodes;
+            Self::from_stack(&document)
+        });
+        // What is right with some nodes is with fewer.
+        smaller.and_then(Result::ok).unwrap_or_else(|| self.clone())
+    }
+
     pub(in crate::space) fn stack_document(&self, stack: &Stack) -> StackSpaceDocument {
         let Plan { skeleton, channels, cells, nodes, operators, stem, shared } = stack.plan;
         let none = self.cells.first().filter(|cell| cell.may_be_empty).map(|_| NONE.to_owned());
