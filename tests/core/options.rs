@@ -215,7 +215,7 @@ fn the_schema_knows_every_key_with_its_default() {
         }
     });
     assert_eq!(required, ["/checkpoint/path", "/objective", "/objective/high", "/objective/low", "/tensorboard/path"]);
-    assert_eq!(seen.len(), 59, "{seen:?}");
+    assert_eq!(seen.len(), 58, "{seen:?}");
 }
 
 #[test]
