@@ -9,7 +9,8 @@ fn main() {
 #[cfg(feature = "torch")]
 fn torch() {
     use std::path::PathBuf;
-    let sources = ["shim", "backward", "cell", "branch", "pool", "level", "c10d"].map(|name| format!("src/supernet/{name}.cpp"));
+    let sources = ["shim", "backward", "cell", "branch", "pool", "level", "whole_norm", "c10d"]
+        .map(|name| format!("src/supernet/{name}.cpp"));
     let headers =
         ["cell.h", "branch.h", "guard.h", "parts.h", "pool.h", "gloo", "kernels"].map(|name| format!("src/supernet/{name}"));
     for source in sources.iter().chain(&headers) {

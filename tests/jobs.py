@@ -6,12 +6,14 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
 
 PROGRAM, DATA = sys.argv[1:]
-SECONDS = 300
+# Only so that what hangs comes to an end.
+SECONDS = 3600
 
 
 def run(log, seen=lambda pid, code: None, more=()):
@@ -71,18 +73,36 @@ code, out, said = run("cursed.log", lambda pid, code: pid if code == codes[3] el
 cursed = [line["code"] for line in lines("cursed.log") if line.get("failed")]
 assert code == 0 and cursed == [codes[3]] and said.count("is lost: ") == 3, (code, out, said)
 
-# A worker that hangs is as good as dead.
-hung = []
-
-
+# A worker that hangs is as good as dead. Where the machine is so slow that others take longer than the limit too, it was none.
 def hang(pid, code):
     if not hung:
         hung.append(pid)
         os.kill(pid, signal.SIGSTOP)
 
 
-code, out, said = run("hung.log", hang, ("-limit", "8s"))
+for limit in ("8s", "80s", "800s"):
+    hung = []
+    code, out, said = run(f"hung{limit}.log", hang, ("-limit", limit))
+    if said.count("is lost: ") == 1:
+        break
 assert code == 0 and out == undisturbed and f"worker {hung[0]} is lost: " in said, (code, out, said)
+
+# An error ends all, also what hangs: one worker stops, and when the other is killed there is no program any more to start a new one from.
+def ruin(pid, code):
+    stopped.append(pid)
+    if len(stopped) == 1:
+        os.kill(pid, signal.SIGSTOP)
+        return None
+    os.unlink("doomed")
+    return pid
+
+
+whole, stopped = PROGRAM, []
+shutil.copy(PROGRAM, "doomed")
+PROGRAM = "./doomed"
+code, out, said = run("doomed.log", ruin)
+assert code == 1 and "doomed" in said and len(stopped) == 2, (code, out, said)
+PROGRAM = whole
 
 # Without images no worker starts.
 DATA = "/nowhere"

@@ -58,19 +58,22 @@ def text(values, unit=1e3):
 
 def network():
     """Seconds of a sum by bytes, and what a straight line through them says: a + b * bytes."""
-    sums, maxima = {}, {}
+    sums, maxima, converted = {}, {}, {}
     for _ in range(TURNS):
         for line in launch(2, [NETWORK, 9, *COUNTS]):
             sums.setdefault(line["bytes"], []).extend(line["sum"])
             maxima.setdefault(line["bytes"], []).extend(line["max"])
-    print("\nbetween two ranks of this machine: bytes, ms of a sum, ms of a maximum")
+            converted.setdefault(line["bytes"], []).extend(line["convert"])
+    print("\nbetween two ranks of this machine: bytes, ms of a sum, ms of a maximum, ms of conversions")
     for size, values in sums.items():
-        print(f"  {size:>10}  {text(spread(values))}  {text(spread(maxima[size]))}")
+        print(f"  {size:>10}  {text(spread(values))}  {text(spread(maxima[size]))}  {text(spread(converted[size]))}")
     medians = {size: statistics.median(values) for size, values in sums.items()}
     least, greatest = min(medians), max(medians)
     return {
         "sum": {size: spread(values) for size, values in sums.items()},
         "max": {size: spread(values) for size, values in maxima.items()},
+        "convert": {size: spread(values) for size, values in converted.items()},
+        "convert_per_byte": statistics.median(converted[greatest]) / greatest,
         "latency": medians[least],
         "per_byte": (medians[greatest] - medians[least]) / (greatest - least),
     }
@@ -107,7 +110,7 @@ def main():
     OUT.mkdir(parents=True, exist_ok=True)
     load = os.getloadavg()
     report = {"load": load, "turns": TURNS, "network": network(), "settings": {name: steps(name) for name in SETTINGS}}
-    print(f"\na sum: {report['network']['latency'] * 1e6:.0f} us and {report['network']['per_byte'] * 1e9:.2f} ns a byte; load when it began {load[0]:.1f}")
+    print(f"\na sum: {report['network']['latency'] * 1e6:.0f} us and {report['network']['per_byte'] * 1e9:.2f} ns a byte, conversions {report['network']['convert_per_byte'] * 1e9:.2f} ns; load when it began {load[0]:.1f}")
     (OUT / "scale.json").write_text(json.dumps(report, indent=1))
 
 

@@ -13,6 +13,7 @@ pub struct Crew {
     shards: usize,
     /// Gradients that are added at a time, at least.
     bucket: usize,
+    whole_norms: bool,
     /// Some rank failed where others did not, or they are at different places: what they hold may differ.
     apart: bool,
 }
@@ -28,6 +29,8 @@ const STOPS: f64 = 1.0;
 const UNSAVED: f64 = 2.0;
 const CANCELLED: f64 = 3.0;
 const FAILED: f64 = 4.0;
+/// What it says with the last of several messages.
+const LAST: f64 = -1.0;
 
 fn said(error: &Error) -> f64 {
     match error {
@@ -54,7 +57,7 @@ impl Crew {
 
     pub fn new(comm: Arc<dyn Collective>, shards: usize) -> Self {
         let bucket = BUCKET.max(comm.size() * BUCKET_FOR_A_RANK);
-        Crew { comm, shards, bucket, apart: false }
+        Crew { comm, shards, bucket, whole_norms: false, apart: false }
     }
 
     /// The same with so many gradients at a time, which is for speed alone.
@@ -66,8 +69,23 @@ impl Crew {
         self.bucket
     }
 
+    /// The same with batch-norm statistics over all of a batch, whoever has which of its parts.
+    pub fn with_whole_norms(self, whole_norms: bool) -> Self {
+        Crew { whole_norms, ..self }
+    }
+
+    /// Whether the ranks are to have the batch-norm statistics of all of a batch, and each computes what it has of it in one piece.
+    pub fn normalises_together(&self) -> bool {
+        self.whole_norms
+    }
+
     pub fn size(&self) -> usize {
         self.comm.size()
+    }
+
+    /// The number of this rank, as the one piece of work that it has of as many as there are ranks.
+    pub fn own(&self) -> Range<usize> {
+        self.comm.rank()..self.comm.rank() + 1
     }
 
     /// Whether this is the rank that writes what only one can write.
@@ -81,13 +99,16 @@ impl Crew {
 
     /// Whether there is nothing to share and nothing to divide.
     pub fn whole(&self) -> bool {
-        self.shards == 1 && self.size() == 1
+        (self.shards == 1 || self.whole_norms) && self.size() == 1
     }
 
     /// Which of `count` pieces of work are this rank's: as many as the others', or one more or less.
     pub fn part(&self, count: usize) -> Range<usize> {
-        let (rank, size) = (self.comm.rank(), self.size());
-        rank * count / size..(rank + 1) * count / size
+        self.part_of(self.comm.rank(), count)
+    }
+
+    pub fn part_of(&self, rank: usize, count: usize) -> Range<usize> {
+        rank * count / self.size()..(rank + 1) * count / self.size()
     }
 
     /// Runs `work` on pieces of `count` pieces of work that together are all of it on all ranks. Where the ranks share a count, whoever is done
@@ -145,6 +166,30 @@ impl Crew {
         self.share(said, 0)?;
         // There is none only after an error.
         own.ok_or(Error::Cancelled)
+    }
+
+    /// What every rank says at this place, of `width` numbers or less. `own`: whether it is the last that it says, or what failed; then there
+    /// is an error on all ranks, as of [`Crew::share`].
+    pub fn tell(&self, own: Result<bool>, numbers: &[f64], width: usize) -> Result<Vec<Vec<f64>>> {
+        let says = own.as_ref().map_or_else(said, |last| if *last { LAST } else { DONE });
+        let filled = numbers.iter().copied().chain(std::iter::repeat(0.0)).take(width);
+        let message = std::iter::once(says).chain(filled).flat_map(f64::to_ne_bytes).collect();
+        let heard = self.comm.gather(message);
+        own?;
+        let heard = heard?;
+        let number = |bytes: &[u8]| bytes.try_into().map_or(f64::NAN, f64::from_ne_bytes);
+        let mut said = Vec::with_capacity(heard.len());
+        let all = heard.iter().map(|message| {
+            let mut numbers = message.chunks(8).map(number);
+            said.push(numbers.next().unwrap_or(FAILED));
+            numbers.collect()
+        });
+        let all = all.collect();
+        self.verdict(&said)?;
+        match said.iter().position(|other| *other != says) {
+            None => Ok(all),
+            Some(other) => Err(self.error("a step", format!("rank {other} is at another place of it"))),
+        }
     }
 
     /// See [`crate::search::Trainer::agree`].

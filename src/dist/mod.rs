@@ -6,6 +6,7 @@ mod environment;
 pub mod exact;
 mod route;
 mod selftest;
+mod together;
 mod transport;
 
 pub use alone::Alone;
@@ -13,4 +14,5 @@ pub use crew::Crew;
 pub use environment::{Environment, Place};
 pub use route::route;
 pub use selftest::selftest;
+pub use together::Together;
 pub use transport::Transport;

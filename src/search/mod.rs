@@ -53,8 +53,8 @@ pub use meter::Meter;
 pub use objective::Objective;
 pub use observe::{Control, Event, EventKind, Observer, Silent};
 pub use options::{
-    Augment, Branches, CandidateOptions, CheckpointOptions, FitnessOptions, ScoreOptions, SearchOptions, TensorboardOptions,
-    TooFew, TrainOptions,
+    Augment, BatchNorm, Branches, CandidateOptions, CheckpointOptions, FitnessOptions, ScoreOptions, SearchOptions,
+    TensorboardOptions, TooFew, TrainOptions,
 };
 pub use pareto::Scored;
 pub use preset::{OptionsPreset, PRESETS};

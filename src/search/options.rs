@@ -61,6 +61,9 @@ pub struct SearchOptions {
     #[serde(default = "defaults::shards")]
     #[schemars(range(min = 1, max = 4096))]
     pub shards: usize,
+    /// Over what a batch-norm takes its statistics while the shared weights are trained.
+    #[serde(default)]
+    pub batch_norm: BatchNorm,
     /// How many architectures are sampled.
     #[serde(default)]
     pub candidates: CandidateOptions,
@@ -101,6 +104,18 @@ pub enum Branches {
     Multi,
     /// One, or none where a cell may be skipped.
     Single,
+}
+
+/// Over what a batch-norm takes its statistics.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum BatchNorm {
+    /// One part of a batch, of `shards` many.
+    #[default]
+    Part,
+    /// All of a batch. Each process computes what it has of it in one piece, and sums go between them in every batch-norm: the result
+    /// depends neither on `shards` nor on the number of processes, but for rounding.
+    Batch,
 }
 
 /// Training of the shared weights: SGD with Nesterov momentum, linear warm-up and a cosine to zero in every round.

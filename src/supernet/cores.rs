@@ -32,8 +32,8 @@ static ROOM: Lazy<usize> = Lazy::new(|| 2 * std::thread::available_parallelism()
 thread_local! {
     /// The pool of this thread, if it ever computed. Given back when it ends, for then OpenMP's threads do.
     static POOL: Pool = const { Pool(Cell::new(None)) };
-    /// Whether this thread holds cores: a pass inside a pass takes none.
-    static HOLDS: Cell<bool> = const { Cell::new(false) };
+    /// The room that this thread has: a pass inside a pass takes none.
+    static HOLDS: Cell<usize> = const { Cell::new(0) };
 }
 
 /// How many threads it has.
@@ -65,7 +65,7 @@ pub fn take_all(device: Device) -> Cores {
 
 fn enter(device: Device, room: impl FnOnce(usize) -> usize) -> Cores {
     // A GPU has its own queue, and the thread that feeds it computes little.
-    if device != Device::Cpu || HOLDS.get() {
+    if device != Device::Cpu || HOLDS.get() > 0 {
         return Cores(0);
     }
     let threads = usize::try_from(tch::get_num_threads()).unwrap_or(1).clamp(1, *ROOM);
@@ -84,7 +84,7 @@ fn enter(device: Device, room: impl FnOnce(usize) -> usize) -> Cores {
     drop(queue);
     // The next one may fit too.
     MOVED.notify_all();
-    HOLDS.set(true);
+    HOLDS.set(wanted);
     Cores(wanted)
 }
 
@@ -93,7 +93,7 @@ impl Drop for Cores {
         if self.0 == 0 {
             return;
         }
-        HOLDS.set(false);
+        HOLDS.set(0);
         // Before the next one is let in, which will want a pool of its own. Pools that rest are kept while there is room.
         let others = {
             let queue = queue();
@@ -105,6 +105,20 @@ impl Drop for Cores {
         queue().busy -= self.0;
         MOVED.notify_all();
     }
+}
+
+/// Lets others compute while this thread waits, in the middle of a piece of work, for what they may have to compute first. `wait` must not
+/// panic.
+pub fn lend<T>(wait: impl FnOnce() -> T) -> T {
+    let room = HOLDS.get();
+    if room == 0 {
+        return wait();
+    }
+    drop(Cores(room));
+    let found = wait();
+    // Whoever took it gives it back.
+    std::mem::forget(enter(Device::Cpu, |_| room));
+    found
 }
 
 /// After a piece of work that the host asked for: who knows when the next one comes. Where there is nobody else, the pool can stay.

@@ -80,7 +80,8 @@ pub fn fits<'a>(x: &Tensor, mut units: impl Iterator<Item = &'a Unit>) -> bool {
 }
 
 /// Mean of the selected branches, and of the input too if there is a `shortcut`; and with `both` that of the unselected ones,
-/// without gradient. What is both is computed once. All must [`fits`]; only `Norm::Batch` has a gradient.
+/// without gradient. What is both is computed once. All must [`fits`], and `norm` not be of all ranks;
+/// only `Norm::Batch` has a gradient.
 pub fn cell(x: &Tensor, branches: &[Branch], shortcut: bool, norm: &Norm, both: bool) -> Result<(Tensor, Option<Tensor>)> {
     let mut statistics = Vec::new();
     for unit in branches.iter().flat_map(|branch| branch.units) {
@@ -119,7 +120,7 @@ pub fn cell(x: &Tensor, branches: &[Branch], shortcut: bool, norm: &Norm, both: 
         })
         .collect();
     let source = match norm {
-        Norm::Batch => 0,
+        Norm::Batch | Norm::Whole(_) => 0,
         Norm::Calibrate(_) => 1,
         Norm::Fixed(_) => 2,
     };

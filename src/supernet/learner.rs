@@ -45,16 +45,28 @@ pub fn cross_entropy(logits: &Tensor, labels: &Tensor, smoothing: f64) -> Result
     Ok(logits.f_cross_entropy_loss::<Tensor>(labels, None, Reduction::Mean, -100, smoothing)?)
 }
 
-/// Loss and logits of a pass in which statistics are the batch's. Of an ensemble the loss is the sum of those of its paths, and the logits
+/// What a part's loss is of the batch's.
+pub fn weighted(loss: Tensor, weight: Option<f64>) -> Result<Tensor> {
+    match weight {
+        // A tensor and not a number: tch panics when it drops a number after libtorch has failed.
+        Some(weight) => {
+            Ok(loss.f_mul(&Tensor::f_from_slice(&[weight as f32])?.f_view::<&[i64]>(&[])?.f_to_device(loss.device())?)?)
+        }
+        None => Ok(loss),
+    }
+}
+
+/// Loss and logits of a pass. Of an ensemble the loss is the sum of those of its paths, and the logits
 /// are their mean (as in the published code of NEAS).
 pub fn pass(
     network: &Network,
     (images, labels): &Batch,
     open: &[Vec<u16>],
     paths: Paths,
+    norm: &Norm,
     smoothing: f64,
 ) -> Result<(Tensor, Tensor)> {
-    let logits = network.logits(images, open, paths, &Norm::Batch)?;
+    let logits = network.logits(images, open, paths, norm)?;
     Ok((summed(&logits, |logits| cross_entropy(logits, labels, smoothing))?, mean(&logits)?))
 }
 
@@ -133,7 +145,7 @@ pub fn step_along(
     lr: f64,
 ) -> Result<StepOutcome> {
     let _cores = cores::take(batch.0.device());
-    let (loss, logits) = pass(network, batch, open, paths, options.label_smoothing)?;
+    let (loss, logits) = pass(network, batch, open, paths, &Norm::Batch, options.label_smoothing)?;
     let value = loss.f_double_value(&[])?;
     if !value.is_finite() {
         return Err(diverged(at, value));

@@ -35,6 +35,7 @@ mod trainer;
 mod training;
 pub mod unit;
 mod weights;
+mod whole_norm;
 
 pub use c10d::C10d;
 pub use cores::rest;

@@ -141,7 +141,7 @@ impl Network {
     pub fn stem(&self, images: &Tensor, norm: &Norm) -> Result<Tensor> {
         let stem = &self.chain()?.stem;
         let units = std::slice::from_ref(stem);
-        if fused::fits(images, units.iter()) {
+        if !norm.of_all_ranks() && fused::fits(images, units.iter()) {
             let branch = Branch { units, selected: true, unselected: false };
             return Ok(fused::cell(images, &[branch], false, norm, false)?.0);
         }
@@ -150,7 +150,7 @@ impl Network {
 
     /// One cell with the given operators open.
     pub fn cell(&self, cell: usize, x: &Tensor, open: &[u16], norm: &Norm) -> Result<Tensor> {
-        if self.fits(cell, x, open) {
+        if !norm.of_all_ranks() && self.fits(cell, x, open) {
             let branch = |o: &u16| Branch { units: self.units(cell, *o), selected: true, unselected: false };
             let branches: Vec<_> = open.iter().map(branch).collect();
             return Ok(fused::cell(x, &branches, self.shortcut(cell), norm, false)?.0);
@@ -175,30 +175,30 @@ impl Network {
 
     /// One cell along two paths, each a list of operators with whether the selected one and the unselected one has it: the outputs
     /// of the selected one, with gradient, and of the other, without. A branch that both have is computed once.
-    pub fn two_paths(&self, cell: usize, x: &Tensor, paths: &[(u16, bool, bool)]) -> Result<(Tensor, Tensor)> {
+    pub fn two_paths(&self, cell: usize, x: &Tensor, paths: &[(u16, bool, bool)], norm: &Norm) -> Result<(Tensor, Tensor)> {
         let paths: Vec<_> = paths.iter().filter(|(_, s, u)| *s || *u).collect();
         let operators: Vec<_> = paths.iter().map(|(operator, ..)| *operator).collect();
-        if self.fits(cell, x, &operators) {
+        if !norm.of_all_ranks() && self.fits(cell, x, &operators) {
             let branch = |(o, selected, unselected): &&(u16, bool, bool)| Branch {
                 units: self.units(cell, *o),
                 selected: *selected,
                 unselected: *unselected,
             };
             let branches: Vec<_> = paths.iter().map(branch).collect();
-            let (y, other) = fused::cell(x, &branches, self.shortcut(cell), &Norm::Batch, true)?;
+            let (y, other) = fused::cell(x, &branches, self.shortcut(cell), norm, true)?;
             return Ok((y, other.unwrap_or_else(|| x.detach())));
         }
         let (mut selected, mut unselected) = (Vec::new(), Vec::new());
         for (operator, s, u) in paths {
             if *s {
-                let y = self.branch(cell, *operator, x, &Norm::Batch)?;
+                let y = self.branch(cell, *operator, x, norm)?;
                 if *u {
                     unselected.push(y.f_detach()?);
                 }
                 selected.push(y);
             } else if *u {
                 let _no_grad = no_grad_guard();
-                unselected.push(self.branch(cell, *operator, x, &Norm::Batch)?);
+                unselected.push(self.branch(cell, *operator, x, norm)?);
             }
         }
         let y = self.merge(cell, x, &selected.iter().collect::<Vec<_>>())?;
@@ -209,7 +209,7 @@ impl Network {
 
     /// One operator of one cell.
     pub fn branch(&self, cell: usize, operator: u16, x: &Tensor, norm: &Norm) -> Result<Tensor> {
-        if self.fits(cell, x, &[operator]) {
+        if !norm.of_all_ranks() && self.fits(cell, x, &[operator]) {
             let branch = Branch { units: self.units(cell, operator), selected: true, unselected: false };
             return Ok(fused::cell(x, &[branch], false, norm, false)?.0);
         }

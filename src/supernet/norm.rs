@@ -1,5 +1,6 @@
 //! Batch normalisation whose statistics belong to a path, not to a layer: in a supernet every combination of branches has its own.
 
+use super::whole_norm::Whole;
 use crate::error::Result;
 use std::cell::RefCell;
 use tch::Tensor;
@@ -14,7 +15,9 @@ pub type Statistics = Vec<(Tensor, Tensor)>;
 pub enum Norm<'a> {
     /// Normalise by the batch's own statistics.
     Batch,
-    /// The same, and fold them into the average of the passes so far.
+    /// The same, of which every rank has a part.
+    Whole(&'a Whole<'a>),
+    /// As by `Batch`, and fold them into the average of the passes so far.
     Calibrate(&'a Calibration),
     /// Normalise by given statistics, which are read in order.
     Fixed(Reader<'a>),
@@ -67,7 +70,7 @@ impl Norm<'_> {
     pub fn statistics(&self, scale: &Tensor) -> Result<Option<(Tensor, Tensor)>> {
         let shared = |(mean, var): &(Tensor, Tensor)| (mean.shallow_clone(), var.shallow_clone());
         Ok(match self {
-            Norm::Batch => None,
+            Norm::Batch | Norm::Whole(_) => None,
             Norm::Calibrate(calibration) => {
                 let (statistics, next) = &mut *calibration.state.borrow_mut();
                 if *next == statistics.len() {
@@ -84,12 +87,20 @@ impl Norm<'_> {
     pub fn weight(&self) -> f64 {
         match self {
             Norm::Calibrate(calibration) => 1.0 / calibration.passes,
-            Norm::Batch | Norm::Fixed(_) => 0.0,
+            Norm::Batch | Norm::Whole(_) | Norm::Fixed(_) => 0.0,
         }
+    }
+
+    /// Whether a batch-norm needs other ranks.
+    pub fn of_all_ranks(&self) -> bool {
+        matches!(self, Norm::Whole(_))
     }
 
     /// Batch-norm with learnt scale and shift.
     pub fn apply(&self, x: &Tensor, scale: &Tensor, shift: &Tensor) -> Result<Tensor> {
+        if let Norm::Whole(whole) = self {
+            return whole.apply(x, scale, shift);
+        }
         let statistics = self.statistics(scale)?;
         let (mean, var) = statistics.as_ref().map(|(mean, var)| (mean, var)).unzip();
         let training = !matches!(self, Norm::Fixed(_));

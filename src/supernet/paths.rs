@@ -1,7 +1,7 @@
 //! The architecture step: the loss along one path of every cell, and how it would change with another.
 
 use super::cores;
-use super::learner::{cross_entropy, diverged, Batch};
+use super::learner::{cross_entropy, diverged, weighted, Batch};
 use super::network::Network;
 use super::norm::Norm;
 use crate::error::Result;
@@ -13,28 +13,41 @@ use tch::{no_grad_guard, Kind, Tensor};
 /// dLoss/dps = <dLoss/dy, y_selected> and dLoss/dpu = <dLoss/dy, y_unselected>. No gradient of a weight is computed.
 pub fn step(
     network: &Network,
-    (images, labels): &Batch,
+    batch: &Batch,
     at: At,
     active: &[Vec<u16>],
     paths: &[Option<TwoPaths>],
 ) -> Result<(f64, Vec<PathGradient>)> {
+    let outcome = part(network, batch, active, paths, &Norm::Batch, None)?;
+    match outcome.0.is_finite() {
+        true => Ok(outcome),
+        false => Err(diverged(at, outcome.0)),
+    }
+}
+
+/// The same of a part of a batch, which has this weight in the loss: all of it without one. The loss may be no number.
+pub fn part(
+    network: &Network,
+    (images, labels): &Batch,
+    active: &[Vec<u16>],
+    paths: &[Option<TwoPaths>],
+    norm: &Norm,
+    weight: Option<f64>,
+) -> Result<(f64, Vec<PathGradient>)> {
     let _cores = cores::take(images.device());
-    let mut x = network.stem(images, &Norm::Batch)?;
+    let mut x = network.stem(images, norm)?;
     let (mut selected, mut unselected) = (Vec::new(), Vec::new());
     for (cell, paths) in paths.iter().enumerate() {
         let is_open = |gates: Option<&Vec<bool>>, i: usize| gates.is_none_or(|gates| gates[i]);
         let (s, u) = (paths.as_ref().map(|p| &p.selected), paths.as_ref().map(|p| &p.unselected));
         let open: Vec<_> = active[cell].iter().enumerate().map(|(i, o)| (*o, is_open(s, i), is_open(u, i))).collect();
-        let (y, other) = network.two_paths(cell, &x, &open)?;
+        let (y, other) = network.two_paths(cell, &x, &open, norm)?;
         unselected.push(other);
         selected.push(y.shallow_clone());
         x = y;
     }
-    let loss = cross_entropy(&network.head(&x, &Norm::Batch)?, labels, 0.0)?;
+    let loss = weighted(cross_entropy(&network.head(&x, norm)?, labels, 0.0)?, weight)?;
     let value = loss.f_double_value(&[])?;
-    if !value.is_finite() {
-        return Err(diverged(at, value));
-    }
     let gradients = Tensor::f_run_backward(&[&loss], &selected, false, false)?;
     let _no_grad = no_grad_guard();
     let mut products = Vec::with_capacity(2 * gradients.len());

@@ -6,13 +6,15 @@
 
 use super::backward::backward;
 use super::cores;
-use super::learner::{by_cell, correct, descend, diverged, pass, Batch};
+use super::learner::{by_cell, correct, descend, diverged, pass, weighted, Batch};
 use super::network::Network;
+use super::norm::Norm;
 use super::outgoing::Outgoing;
 use super::paths;
+use super::whole_norm::Whole;
 use crate::arch::Paths;
 use crate::dist::exact::{Added, Buckets, Own};
-use crate::dist::Crew;
+use crate::dist::{Crew, Together};
 use crate::error::{Error, Result};
 use crate::search::{At, PathGradient, StepOutcome, TrainOptions, TwoPaths};
 use std::ops::Range;
@@ -21,9 +23,28 @@ use std::sync::mpsc::{channel, Sender};
 use std::thread;
 use tch::{no_grad_guard, Tensor};
 
-/// Which images of a batch are a part's.
-fn images(part: usize, shards: usize, batch: usize) -> Range<usize> {
-    part * batch / shards..(part + 1) * batch / shards
+/// How a batch is cut into parts, each with batch-norm statistics of its own; or into what each rank has of it, with statistics of all.
+struct Cut {
+    parts: Vec<Range<usize>>,
+    /// Which of them are this rank's.
+    own: Range<usize>,
+    batch: f64,
+}
+
+impl Cut {
+    fn new(crew: &Crew, batch: usize) -> Self {
+        let images = |shards: Range<usize>| shards.start * batch / crew.shards()..shards.end * batch / crew.shards();
+        let (parts, own) = match crew.normalises_together() {
+            false => ((0..crew.shards()).map(|shard| images(shard..shard + 1)).collect(), crew.part(crew.shards())),
+            true => ((0..crew.size()).map(|rank| images(crew.part_of(rank, crew.shards()))).collect(), crew.own()),
+        };
+        Cut { parts, own, batch: batch as f64 }
+    }
+
+    /// Of a part, in the batch.
+    fn weight(&self, part: usize) -> f64 {
+        self.parts[part].len() as f64 / self.batch
+    }
 }
 
 /// One optimizer step along some paths on a batch of `batch` images, of which `load` gives some.
@@ -40,24 +61,33 @@ pub fn step(
     lr: f64,
 ) -> Result<StepOutcome> {
     let used = by_cell(open, paths);
-    let shards = crew.shards();
+    let cut = Cut::new(crew, batch);
     // In the order in which a backward pass has them.
     let leaves: Vec<&Tensor> = network.passed(&used).into_iter().rev().map(|parameter| &parameter.value).collect();
-    let buckets = Buckets::new(leaves.iter().map(|leaf| leaf.numel()).collect(), crew.bucket(), 2 * shards);
-    let own = crew.part(shards);
+    let buckets = Buckets::new(leaves.iter().map(|leaf| leaf.numel()).collect(), crew.bucket(), 2 * cut.parts.len());
     let compute = |to| {
         let mut outgoing = Outgoing::new(&buckets, to);
-        let computed = own.clone().try_for_each(|index| {
-            let of = images(index, shards, batch);
-            outgoing.begin(of.len() as f64 / batch as f64, index + 1 == own.end)?;
-            part(network, &load(of)?, options.label_smoothing, (open, paths), &leaves, index, &mut outgoing)
-        });
+        let computed = match crew.normalises_together() {
+            false => cut.own.clone().try_for_each(|index| {
+                outgoing.begin(cut.weight(index), index + 1 == cut.own.end)?;
+                let batch = load(cut.parts[index].clone())?;
+                part(network, &batch, options.label_smoothing, (open, paths), &leaves, &Norm::Batch, None, index, &mut outgoing)
+            }),
+            true => {
+                let (whole, index) = (Whole::new(Together::new(crew)), cut.own.start);
+                let computed = outgoing.begin(1.0, true).and_then(|()| load(cut.parts[index].clone())).and_then(|batch| {
+                    let (norm, weight) = (Norm::Whole(&whole), Some(cut.weight(index)));
+                    part(network, &batch, options.label_smoothing, (open, paths), &leaves, &norm, weight, index, &mut outgoing)
+                });
+                whole.end(computed)
+            }
+        };
         outgoing.end(computed);
     };
     let added = beside(crew, &buckets, compute)?;
     let mut outcome = StepOutcome { loss: 0.0, correct: 0, images: batch as u64 };
     for (index, part) in added.notes.chunks_exact(2).enumerate() {
-        outcome.loss += part[0] * images(index, shards, batch).len() as f64 / batch as f64;
+        outcome.loss += part[0] * cut.weight(index);
         outcome.correct += part[1] as u64;
     }
     let Some(sums) = added.sums.filter(|_| outcome.loss.is_finite()) else { return Err(diverged(at, outcome.loss)) };
@@ -82,10 +112,10 @@ pub fn step(
     Ok(outcome)
 }
 
-/// Runs `compute`, and adds up what it sends: with other ranks beside it, else after it.
+/// Runs `compute`, and adds up what it sends: beside it, or after it where there are no other ranks, or where it needs them itself.
 fn beside(crew: &Crew, buckets: &Buckets, compute: impl FnOnce(Sender<Result<Own>>)) -> Result<Added> {
     let (to, from) = channel();
-    if crew.size() == 1 {
+    if crew.size() == 1 || crew.normalises_together() {
         compute(to);
         return buckets.add(crew, from.into_iter());
     }
@@ -105,21 +135,24 @@ fn beside(crew: &Crew, buckets: &Buckets, compute: impl FnOnce(Sender<Result<Own
     })
 }
 
+#[allow(clippy::too_many_arguments)]
 fn part(
     network: &Network,
     batch: &Batch,
     smoothing: f64,
     (open, paths): (&[Vec<u16>], Paths),
     leaves: &[&Tensor],
+    norm: &Norm,
+    weight: Option<f64>,
     index: usize,
     outgoing: &mut Outgoing,
 ) -> Result<()> {
     let _cores = cores::take(batch.0.device());
-    let (loss, logits) = pass(network, batch, open, paths, smoothing)?;
+    let (loss, logits) = pass(network, batch, open, paths, norm, smoothing)?;
     outgoing.note(2 * index, loss.f_double_value(&[])?);
     outgoing.note(2 * index + 1, correct(&logits, &batch.1)? as f64);
     drop(logits);
-    backward(&loss, leaves, &mut |leaf, gradient| outgoing.take(leaf, &gradient))
+    backward(&weighted(loss, weight)?, leaves, &mut |leaf, gradient| outgoing.take(leaf, &gradient))
 }
 
 /// Loss and path gradients on a batch of `batch` images, of which `load` gives some.
@@ -132,25 +165,27 @@ pub fn architecture_step(
     active: &[Vec<u16>],
     paths: &[Option<TwoPaths>],
 ) -> Result<(f64, Vec<PathGradient>)> {
-    let shards = crew.shards();
+    let cut = Cut::new(crew, batch);
     let row = 1 + 2 * active.len();
-    let said = crew.part(shards).try_fold(Vec::new(), |mut said, index| {
-        let of = images(index, shards, batch);
-        let weight = of.len() as f64 / batch as f64;
-        let first = index * row;
-        match paths::step(network, &load(of)?, at, active, paths) {
-            Ok((loss, gradients)) => {
-                let products = gradients.iter().flat_map(|g| [g.selected, g.unselected]);
-                let numbers = std::iter::once(loss).chain(products);
-                said.extend(numbers.enumerate().map(|(place, number)| (first + place, number * weight)));
-            }
-            // All ranks are to hear of it as what it is.
-            Err(Error::Diverged { loss, .. }) => said.extend((0..row).map(|place| (first + place, loss))),
-            Err(error) => return Err(error),
+    let numbers = |(loss, gradients): (f64, Vec<PathGradient>)| {
+        let products = gradients.into_iter().flat_map(|g| [g.selected, g.unselected]);
+        std::iter::once(loss).chain(products).collect::<Vec<_>>()
+    };
+    let said = match crew.normalises_together() {
+        false => cut.own.clone().try_fold(Vec::new(), |mut said, index| {
+            let batch = load(cut.parts[index].clone())?;
+            let found = numbers(paths::part(network, &batch, active, paths, &Norm::Batch, None)?);
+            said.extend(found.into_iter().enumerate().map(|(place, number)| (index * row + place, number * cut.weight(index))));
+            Ok(said)
+        }),
+        true => {
+            let (whole, index) = (Whole::new(Together::new(crew)), cut.own.start);
+            let found = load(cut.parts[index].clone())
+                .and_then(|batch| paths::part(network, &batch, active, paths, &Norm::Whole(&whole), Some(cut.weight(index))));
+            whole.end(found).map(|found| (index * row..).zip(numbers(found)).collect())
         }
-        Ok(said)
-    });
-    let all = crew.share(said, shards * row)?;
+    };
+    let all = crew.share(said, cut.parts.len() * row)?;
     let sum = |place: usize| all.iter().skip(place).step_by(row).sum::<f64>();
     let loss = sum(0);
     if !loss.is_finite() {

@@ -12,8 +12,8 @@ use crate::data::{Dataset, Normalisation, Order};
 use crate::dist::Crew;
 use crate::error::{Error, Result};
 use crate::search::{
-    Arrays, At, Collective, Comparison, Control, Difference, Ended, Judged, PathGradient, Purpose, ScoreOptions, Search,
-    SearchOptions, Solo, StepOutcome, Stream, Trainer, TwoPaths, GROUP,
+    Arrays, At, BatchNorm, Collective, Comparison, Control, Difference, Ended, Judged, PathGradient, Purpose, ScoreOptions,
+    Search, SearchOptions, Solo, StepOutcome, Stream, Trainer, TwoPaths, GROUP,
 };
 use crate::space::Space;
 use once_cell::unsync::OnceCell;
@@ -69,7 +69,7 @@ impl SupernetTrainer {
             normalisation,
             batch,
             interval: options.fitness.interval,
-            crew: Crew::new(Arc::new(Solo), options.shards),
+            crew: Crew::new(Arc::new(Solo), options.shards).with_whole_norms(options.batch_norm == BatchNorm::Batch),
             score: options.score.clone(),
             data: OnceCell::new(),
         })
@@ -77,7 +77,12 @@ impl SupernetTrainer {
 
     /// From now on it is one of several ranks, which all must have the same images.
     pub fn join(&mut self, comm: Arc<dyn Collective>) -> Result<()> {
-        self.crew = Crew::new(comm, self.crew.shards());
+        let (shards, size) = (self.crew.shards(), comm.size());
+        self.crew = Crew::new(comm, shards).with_whole_norms(self.crew.normalises_together());
+        if self.crew.normalises_together() && size > shards {
+            let reason = format!("{shards} parts for {size} ranks: with batch_norm \"batch\" each needs one");
+            return Err(Error::Argument { name: "shards", reason });
+        }
         self.crew.same("the images", &self.data())
     }
 
@@ -85,10 +90,11 @@ impl SupernetTrainer {
     pub fn estimate(&self, search: &Search, control: &dyn Control) -> Result<Estimate> {
         let (calibration, images) = self.images_per_candidate();
         let bytes = |dataset: &Dataset| dataset.len() as u64 * dataset.shape().numbers();
+        let pieces = if self.crew.normalises_together() { self.crew.size() } else { self.crew.shards() };
         let work = Workload {
             device: self.weights.device,
-            batch: self.batch.min(self.train.len()).div_ceil(self.crew.shards()) as u64,
-            parts: self.crew.shards().div_ceil(self.crew.size()) as u64,
+            batch: self.batch.min(self.train.len()).div_ceil(pieces) as u64,
+            parts: pieces.div_ceil(self.crew.size()) as u64,
             ranks: self.crew.size() as u64,
             pass: self.score.batch.min(calibration.max(images)) as u64,
             steps_per_epoch: Some(self.steps_per_epoch()),

@@ -5,6 +5,7 @@
 #include "support.h"
 
 #include "group.h"
+#include <math.h>
 #include <unistd.h>
 
 #define SHARED_JSON(rest)                                                                                                        \
@@ -137,6 +138,41 @@ static void any_number_of_ranks_ends_alike(void **state) {
         all(parts, sizes[i], &g, live);
         for (int r = 0; r < sizes[i]; ++r) same(&parts[r]), free(parts[r].history);
     }
+}
+
+/* Statistics over all ranks: what one finds that has the whole batch, but for rounding; and a function that fails among the messages of a step. */
+static void batch_norm_over_all_ranks_is_that_of_one(void **state) {
+    (void)state;
+    group g;
+    part parts[MOST_RANKS], one;
+    const char *options = SHARED_JSON(", \"batch_norm\": \"batch\"");
+    memset(&one, 0, sizeof one), one.options = options;
+    live(&one);
+    assert_int_equal(one.ended, NSE_DONE);
+    fill(parts, 2, options);
+    all(parts, 2, &g, live);
+    assert_int_equal(parts[0].ended, NSE_DONE);
+    assert_string_equal(parts[0].history, parts[1].history);
+    assert_memory_equal(parts[0].scores, parts[1].scores, sizeof one.scores);
+    double apart = 0, other = 0;
+    for (size_t i = 0; i < sizeof one.scores / sizeof *one.scores; ++i) {
+        apart = fmax(apart, fabs(parts[0].scores[i] - one.scores[i]));
+        other = fmax(other, fabs(alone()->scores[i] - one.scores[i]));
+    }
+    if (apart > 1e-3 || other < 1e-3) fail_msg("scores are %g from those of one rank, and %g from those of parts", apart, other);
+    free(one.history), free(parts[0].history), free(parts[1].history);
+
+    fill(parts, 2, options);
+    pthread_t threads[2];
+    group_init(&g, 2);
+    g.fails_at = 150;
+    for (int r = 0; r < 2; ++r) parts[r].group = &g, parts[r].rank = r;
+    for (int r = 0; r < 2; ++r) pthread_create(&threads[r], NULL, live, &parts[r]);
+    pthread_join(threads[1], NULL);
+    group_break(&g);
+    pthread_join(threads[0], NULL);
+    for (int r = 0; r < 2; ++r) assert_int_equal(parts[r].ended, NSE_ERR_COLLECTIVE), assert_true(parts[r].failure), free(parts[r].history);
+    expect_freed(&g, 2);
 }
 
 static void one_that_cancels_stops_all(void **state) {
@@ -330,6 +366,7 @@ static void arguments_are_looked_at_and_given_back(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(any_number_of_ranks_ends_alike),
+        cmocka_unit_test(batch_norm_over_all_ranks_is_that_of_one),
         cmocka_unit_test(one_that_cancels_stops_all),
         cmocka_unit_test(what_fails_on_one_ends_all_and_a_checkpoint_goes_on),
         cmocka_unit_test(what_one_is_given_wrongly_makes_none),

@@ -62,7 +62,7 @@ int main(int argc, char **argv) {
     if (argc < 3) return 2;
     nse_error *error = NULL;
     nse_comm *comm = NULL;
-    const char *limit = getenv("RANK_TIMEOUT_MS");
+    const char *limit = getenv("RANK_TIMEOUT_MS"), *batch_norm = getenv("RANK_BATCH_NORM");
     nse_status status = nse_comm_launched(limit != NULL ? (uint32_t)strtoul(limit, NULL, 10) : 30000, &comm, &error);
     if (status < 0) return fail("nse_comm_launched", status, error);
     nse_buffer info = NSE_BUFFER_INIT;
@@ -77,8 +77,8 @@ int main(int argc, char **argv) {
     snprintf(options, sizeof options,
              "{\"seed\": 2, \"rounds\": 2, \"active\": 3, \"objective\": {\"low\": 30000, \"high\": 90000}, \"shards\": 4, \"threads\": 1,"
              " \"train\": {\"epochs\": 2, \"batch\": 16}, \"candidates\": {\"count\": 6, \"extras\": 2},"
-             " \"score\": {\"calibration\": 32, \"batch\": 64}, \"held_out\": 0.25, \"checkpoint\": {\"path\": \"%s\", \"steps\": 5}}",
-             argv[2]);
+             " \"score\": {\"calibration\": 32, \"batch\": 64}, \"held_out\": 0.25, \"batch_norm\": \"%s\", \"checkpoint\": {\"path\": \"%s\", \"steps\": 5}}",
+             batch_norm != NULL ? batch_norm : "part", argv[2]);
     nse_search_desc desc = NSE_SEARCH_DESC_INIT;
     nse_events told = NSE_EVENTS_INIT;
     nse_space *space = host_space();

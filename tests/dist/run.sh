@@ -51,6 +51,16 @@ for size in 1 2 4; do
     same "found$size" $size
 done
 
+# Statistics over all ranks: the same on each, and not those of parts. One that is killed ends the other.
+export RANK_BATCH_NORM=batch
+launch 2 "$work/whole" "$work/whole.ckpt"
+[ "$(codes 2)" = '0 0 ' ] && cmp "$work/whole.0" "$work/whole.1" || die "batch_norm over 2 ranks: exit codes $(codes 2): $(cat "$work"/stderr.*)"
+! cmp -s "$work/alone.0" "$work/whole.0" || die "batch_norm changes nothing"
+RANK_TIMEOUT_MS=60000 launch 2 "$work/killed" "$work/killed.ckpt" 1 8
+[ "$(codes 2)" = '10 137 ' ] || die "rank 1 killed among statistics: exit codes $(codes 2)"
+rm "$work/killed.ckpt"
+unset RANK_BATCH_NORM
+
 # Killed in the middle of a step, and in the middle of a sum: the others say so, before the time limit. Then with more ranks, and with fewer.
 for victim in 0 1; do
     RANK_TIMEOUT_MS=60000 launch 2 "$work/killed" "$work/killed.ckpt" $victim 8 $([ $victim = 0 ] && echo cut || echo kill)

@@ -13,16 +13,17 @@ rest, which a comment in front of the fence names:
     blocks.py ROOT LIBRARY OUT [PAGE...]
 """
 
-import gzip
 import os
 import pathlib
 import re
 import shutil
-import struct
 import subprocess
 import sys
 import time
 from dataclasses import dataclass, field
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+import idx  # noqa: E402
 
 ROOT, LIBRARY, OUT = (pathlib.Path(path).resolve() for path in sys.argv[1:4])
 HERE = ROOT / "tests" / "docs"
@@ -85,11 +86,7 @@ def run(command, folder, **more):
 def images(folder):
     """Fashion-MNIST's files by name, with 32 training images and 16 test images of ten learnable classes."""
     for name, count in (("train", 32), ("t10k", 16)):
-        labels = bytes(i % 10 for i in range(count))
-        pixels = bytes(25 * label if (row + column) % (label + 2) else 255 for label in labels for row in range(28) for column in range(28))
-        for kind, head, body in (("images-idx3", struct.pack(">4I", 0x803, count, 28, 28), pixels), ("labels-idx1", struct.pack(">2I", 0x801, count), labels)):
-            with gzip.open(folder / f"{name}-{kind}-ubyte.gz", "wb") as file:
-                file.write(head + body)
+        idx.write(folder, name, 28, (i % 10 for i in range(count)), lambda label, row, column: 25 * label if (row + column) % (label + 2) else 255)
 
 
 def sandbox(block, page_files):

@@ -14,7 +14,7 @@ GO=${GO:-go}
 mkdir -p "$OUT"
 OUT=$(cd "$OUT" && pwd)
 
-export CGO_ENABLED=1 PKG_CONFIG_PATH="$NSE_LIB/pkgconfig"
+export NSE_LIB CGO_ENABLED=1 PKG_CONFIG_PATH="$NSE_LIB/pkgconfig"
 export GOTOOLCHAIN=local GOFLAGS=-mod=readonly GOWORK=off
 # The tests build the program themselves.
 PATH="$(dirname "$("$GO" env GOROOT)/bin/go"):$PATH"

@@ -88,7 +88,7 @@ fn what_is_shared_gets_the_mean_of_the_gradients_and_the_paths_their_own() {
     let (network, plain, twins) = twins();
     let batch = (normal(&[6, 1, 12, 12], 3), Tensor::from_slice(&[0i64, 1, 2, 0, 1, 2]));
     let gradients = |network: &Network, architecture: &Architecture| {
-        let (loss, logits) = learner::pass(network, &batch, architecture.cells(), architecture.paths(), 0.1).unwrap();
+        let (loss, logits) = learner::pass(network, &batch, architecture.cells(), architecture.paths(), &Rule::Batch, 0.1).unwrap();
         let named = store::named(network, architecture.cells());
         let tensors: Vec<&Tensor> = named.iter().map(|(_, p)| &p.value).collect();
         let found = learner::gradients(&loss, &tensors).unwrap();

@@ -4,18 +4,21 @@ use crate::support::{small, stripes};
 use crate::threads::{on_ranks, on_ranks_with};
 use nse::arch::Architecture;
 use nse::data::{Normalisation, Order};
-use nse::dist::{selftest, Crew};
+use nse::dist::{selftest, Crew, Environment, Place, Together, Transport};
 use nse::search::{
     json_lines, Arrays, At, Collective, Control, Event, Observer, Purpose, Search, SearchOptions, Silent, Solo, Status, Stream,
-    TrainOptions, Trainer,
+    TrainOptions, Trainer, TwoPaths,
 };
+use nse::space::Space;
 use nse::supernet::learner::{step, Learner, Loader};
 use nse::supernet::network::Network;
-use nse::supernet::{store, PushTrainer, SupernetTrainer};
+use nse::supernet::{store, C10d, PushTrainer, SupernetTrainer};
 use nse::{Error, Result};
 use serde_json::json;
 use std::cell::Cell;
+use std::net::TcpListener;
 use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
 use tch::Device;
 
 fn options(shards: usize) -> SearchOptions {
@@ -206,6 +209,100 @@ fn buckets_and_what_goes_on_beside_them_do_not_show() {
     }
 }
 
+/// How far apart they may be after every step. From the first on a ReLU may have its input on the other side of zero, by rounding.
+const APART: [f64; 4] = [1e-5, 2e-2, 2e-2, 2e-2];
+const STACKED: &str = r#"{"input": {"channels": 1, "height": 12, "width": 12}, "classes": 3, "channels": 4, "cells": 2}"#;
+
+/// Steps and path gradients of ranks that normalise together, in a chain and in stacked cells: one rank has the whole batch in one piece.
+#[test]
+fn batch_norm_over_all_ranks_is_that_of_one() {
+    let mut document = serde_json::to_value(options(6)).unwrap();
+    document["batch_norm"] = json!("batch");
+    let options = SearchOptions::from_json(&document.to_string()).unwrap();
+    let stacked = Arc::new(Space::preset("nas-bench-201", STACKED).unwrap());
+    let chain = vec![vec![0, 1], vec![0, 1], vec![2]];
+    let edges: Vec<Vec<u16>> = stacked.cells().iter().map(|cell| (0..cell.operators.len() as u16).collect()).collect();
+    for (space, active) in [(small(), chain), (stacked, edges)] {
+        let paths: Vec<_> = active
+            .iter()
+            .map(|cell| {
+                let gates = |first| (0..cell.len()).map(|i| (i % 2 == 0) == first).collect();
+                space.stack().is_none().then(|| TwoPaths { selected: gates(true), unselected: gates(false), ps: 0.5 })
+            })
+            .collect();
+        let trained = |comm: Arc<dyn Collective>| {
+            let mut trainer = SupernetTrainer::new(space.clone(), &stripes(150, 1), None, &options).unwrap();
+            trainer.join(comm).unwrap();
+            trainer.begin_round(2, 0, &active).unwrap();
+            // After every step what was said of it, and the weights.
+            let steps = (0..4).map(|step| {
+                let at = At { seed: 2, round: 0, step };
+                let outcome = trainer.weight_step(at, &active, 0.05).unwrap();
+                let mut said = vec![outcome.loss, outcome.images as f64];
+                if space.stack().is_none() {
+                    let (loss, gradients) = trainer.architecture_step(at, &active, &paths).unwrap();
+                    said.push(loss);
+                    said.extend(gradients.iter().flat_map(|g| [g.selected, g.unselected]));
+                }
+                (said, trainer.save(&active).unwrap())
+            });
+            steps.collect::<Vec<_>>()
+        };
+        let alone = trained(Arc::new(Solo));
+        // Six are more than compute at once on two cores.
+        for size in [2, 3, 4, 6] {
+            let ends = on_ranks(size, trained);
+            assert!(ends.iter().all(|end| *end == ends[0]), "{size} ranks: the same bits on each");
+            for (step, ((said, weights), (other, moved))) in alone.iter().zip(&ends[0]).enumerate() {
+                let far = |(a, b): (f64, f64)| (a - b).abs();
+                let numbers = said.iter().copied().zip(other.iter().copied()).map(far).fold(0.0, f64::max);
+                let both = weights.iter().flat_map(|(name, array)| array.values.iter().zip(&moved[name].values));
+                let values = both.map(|(a, b)| far((f64::from(*a), f64::from(*b)))).fold(0.0, f64::max);
+                assert!(numbers <= APART[step] && values <= APART[step], "{size} ranks, step {step}: {numbers} {values}");
+            }
+        }
+    }
+}
+
+/// What fails on one rank in the middle of a step in which ranks wait for each other at every layer.
+#[test]
+fn a_rank_that_fails_while_all_normalise_is_named_to_the_others() {
+    let said = on_ranks(3, |comm| {
+        let crew = Crew::new(comm, 3);
+        let together = Together::new(&crew);
+        let numbers: Vec<f64> = (0..1200).map(|i| (crew.own().start * 10_000 + i) as f64).collect();
+        let heard = together.gather(&numbers).unwrap();
+        assert!(heard.len() == 3 && heard[2].len() == 1200 && heard[2][1199] == 21_199.0 && heard[0][0] == 0.0);
+        let own = match crew.own().start {
+            1 => Err(Error::Busy("disk")),
+            2 => together.gather(&numbers).map(|_| ()),
+            _ => Ok(()),
+        };
+        together.end(own).unwrap_err().to_string()
+    });
+    let elsewhere = |rank| format!("rank {rank} of 3: a step: rank 1 could not do its part; it has the error");
+    assert_eq!(said, [elsewhere(0), "disk is busy with another call".into(), elsewhere(2)]);
+    // And one that has more to say than the others.
+    let said = on_ranks(2, |comm| {
+        let crew = Crew::new(comm, 2);
+        let together = Together::new(&crew);
+        let own = if crew.own().start == 0 { together.gather(&[1.0]).map(|_| ()) } else { Ok(()) };
+        together.end(own).unwrap_err().to_string()
+    });
+    assert_eq!(said[0], "rank 0 of 2: a step: rank 1 is at another place of it");
+    assert_eq!(said[1], "rank 1 of 2: a step: rank 0 is at another place of it");
+}
+
+#[test]
+fn ranks_without_a_part_cannot_normalise_together() {
+    let mut document = serde_json::to_value(options(2)).unwrap();
+    document["batch_norm"] = json!("batch");
+    let options = SearchOptions::from_json(&document.to_string()).unwrap();
+    let said = on_ranks(3, |comm| trainer_of(&options, comm).err().map(|error| error.to_string()));
+    let expected = "shards: 2 parts for 3 ranks: with batch_norm \"batch\" each needs one";
+    assert!(said.iter().all(|said| said.as_deref() == Some(expected)), "{said:?}");
+}
+
 #[test]
 fn a_loss_that_is_not_finite_is_one_on_all_ranks_and_keeps_the_weights() {
     let active = vec![vec![0, 1], vec![0, 1], vec![2]];
@@ -334,6 +431,32 @@ fn other_images_on_one_rank_are_refused_on_all() {
     });
     let expected = |rank: usize| Some(format!("rank {rank} of 2: the images: rank 1 has another than rank 0"));
     assert_eq!(said, [expected(0), expected(1)]);
+}
+
+/// Two ranks of c10d that draw at once: every number once, and another count begins anew.
+#[test]
+fn a_count_in_the_store_gives_every_number_once() {
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let drawn: Vec<Vec<Vec<u64>>> = std::thread::scope(|scope| {
+        let draw = |rank| {
+            let place = Place { rank, size: 2, local_rank: rank };
+            let at = Environment { place, address: "127.0.0.1".into(), port, served: false, attempt: 0 };
+            let mut group = C10d::join(&at, "drawn", Some(Duration::from_secs(60))).unwrap();
+            let turns = (0..3).map(|_| {
+                let numbers = (0..50).map(|i| group.draw(i == 0).unwrap().unwrap()).collect();
+                group.barrier().unwrap();
+                numbers
+            });
+            turns.collect()
+        };
+        let running: Vec<_> = (0..2).map(|rank| scope.spawn(move || draw(rank))).collect();
+        running.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    for turn in 0..3 {
+        let mut numbers = [&drawn[0][turn][..], &drawn[1][turn][..]].concat();
+        numbers.sort_unstable();
+        assert_eq!(numbers, (0..100).collect::<Vec<u64>>());
+    }
 }
 
 #[test]

@@ -5,6 +5,7 @@ package katib
 
 import (
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"encoding/binary"
 	"encoding/json"
@@ -164,7 +165,8 @@ func (m manifest) command(t *testing.T, assignments []*api.ParameterAssignment, 
 var collected = regexp.MustCompile(`([\w|-]+)\s*=\s*([+-]?\d*(\.\d+)?([Ee][+-]?\d+)?)`)
 
 func TestExperiments(t *testing.T) {
-	nse, err := filepath.Abs("../../../target/release/nse")
+	// Where `make build` leaves it: beside the library.
+	nse, err := filepath.Abs(filepath.Join(cmp.Or(os.Getenv("NSE_LIB"), "../../../target/release"), "nse"))
 	if _, missing := os.Stat(nse); err != nil || missing != nil {
 		t.Fatal("the program nse is not built: ", missing)
 	}

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 
 	api "github.com/kubeflow/katib/pkg/apis/manager/v1beta1"
 	nse "github.com/nse-project/nse/bindings/go"
@@ -34,6 +35,8 @@ type replay struct {
 	space  *nse.Space
 	search *nse.Search
 	done   []event
+	// script that was followed last. What was done after it are draws for a reply that Katib did not get, or not yet.
+	script []event
 	// drawn here, by number.
 	drawn map[int]string
 	// foreign codes are those of trials that were not drawn here; strangers are those of trials without a number, from the beginning.
@@ -142,10 +145,10 @@ func (k *known) foreign() (map[string]bool, error) {
 	return found, nil
 }
 
-// begins says whether what was done is the beginning of a script.
-func (r *replay) begins(script []event) bool {
-	if len(r.done) > len(script) {
-		return false
+// begins says whether what was done is the beginning of a script, or of `count` draws after it.
+func (r *replay) begins(script []event, running bool, count int) bool {
+	if drawn := len(r.done) - len(script); drawn > 0 {
+		return drawn <= count && r.patient == running && slices.Equal(r.script, script)
 	}
 	for i, done := range r.done {
 		wanted := script[i]
@@ -160,7 +163,7 @@ func (r *replay) begins(script []event) bool {
 
 // follow does the rest of a script. When ctx ends, what was done stays done.
 func (r *replay) follow(ctx context.Context, script []event) error {
-	r.visible, r.patient = map[string]bool{}, false
+	r.visible, r.patient, r.script = map[string]bool{}, false, script
 	for _, e := range script {
 		r.visible[e.code] = true
 	}
@@ -281,6 +284,11 @@ func (r *replay) again(number int) (string, error) {
 func (r *replay) suggest(ctx context.Context, k *known, count int) (given []string, err error) {
 	r.patient = k.running
 	for number := k.next; number < k.next+count; number++ {
+		if at := len(r.script) + number - k.next; at < len(r.done) { // by the request before
+			given = append(given, r.done[at].code)
+			r.visible[r.done[at].code] = true
+			continue
+		}
 		if ctx.Err() != nil {
 			return nil, status.Errorf(codes.Unavailable, "drew %d of %d suggestions; there was no time for more", len(given), count)
 		}

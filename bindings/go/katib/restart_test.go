@@ -148,34 +148,62 @@ func TestCrowd(t *testing.T) {
 	group.Wait()
 }
 
-// With less time than it takes to read all trials, each request goes on where the one before ended.
+// hurried is a context that ends when it was asked so often whether it has.
+type hurried struct {
+	context.Context
+	left int
+}
+
+func (h *hurried) Err() error {
+	if h.left--; h.left < 0 {
+		return context.DeadlineExceeded
+	}
+	return nil
+}
+
+// With less time than it takes to read all trials and to draw new ones, each request goes on where the one before ended: none of what it did is
+// done again, also when the time ends among the draws, or when a reply is lost.
 func TestDeadline(t *testing.T) {
 	patient, _ := serve(t)
 	c := newCluster(t, 2, experiment(set("options", `{"objective": {"low": 12000, "high": 100000}, "active": 5, "rounds": 9, "candidates": {"count": 50}}`)))
-	for c.suggestions < 200 {
+	for c.suggestions < 60 {
 		for _, trial := range c.running() {
 			c.succeed(trial)
 		}
 		c.create(c.get(patient, c.request(20)), 20)
 	}
-	request := c.request(5)
+	const wanted, steps = 11, 7
+	request := c.request(wanted)
 	expected := c.get(patient, request)
-	hurried, _ := serve(t)
-	late := 0
-	for limit := 5 * time.Millisecond; ; limit += time.Millisecond {
-		ctx, cancel := context.WithTimeout(t.Context(), limit)
-		reply, err := hurried.GetSuggestions(ctx, request)
-		cancel()
+	// All that was asked and told, and what is to be drawn.
+	events := 60 + 40 + wanted
+	service := NewService()
+	defer service.Close()
+	get := func(steps int) (*api.GetSuggestionsReply, error) {
+		settings, err := configOf(request.GetExperiment())
+		if err != nil {
+			t.Fatal(err)
+		}
+		known, err := settings.look(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		settings.roundsOf(request.GetExperiment(), known)
+		return service.suggest(&hurried{t.Context(), steps}, settings, known, request.GetExperiment().GetName(), wanted)
+	}
+	for late := 0; ; late++ {
+		reply, err := get(steps)
 		if err == nil {
-			if !proto.Equal(expected, reply) {
-				t.Fatalf("%v, and in a hurry %v", expected, reply)
+			if late != (events-1)/steps || !proto.Equal(expected, reply) {
+				t.Fatalf("after %d requests that came to no end %v, and not %v after %d", late, reply, expected, (events-1)/steps)
 			}
 			break
 		}
-		if code := status.Code(err); code != codes.Unavailable && code != codes.DeadlineExceeded {
-			t.Fatal(err)
+		if status.Code(err) != codes.Unavailable || len(service.last.done) != (late+1)*steps {
+			t.Fatalf("request %d: %v, after %d of %d", late, err, len(service.last.done), events)
 		}
-		late++
 	}
-	t.Log(late, "requests ran out of time")
+	if reply, err := get(0); err != nil || !proto.Equal(expected, reply) {
+		t.Fatalf("asked again, without time for anything: %v, %v", reply, err)
+	}
 }

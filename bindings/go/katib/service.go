@@ -122,7 +122,7 @@ func (s *Service) suggest(ctx context.Context, c *config, k *known, name string,
 	if err != nil {
 		return nil, err
 	}
-	if s.last == nil || s.name != name || s.last.config.key() != c.key() || !maps.Equal(s.last.strangers, strangers) || !s.last.begins(script) {
+	if s.last == nil || s.name != name || s.last.config.key() != c.key() || !maps.Equal(s.last.strangers, strangers) || !s.last.begins(script, k.running, count) {
 		s.forget()
 		if s.last, err = c.replay(strangers); err != nil {
 			return nil, err

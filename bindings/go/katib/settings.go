@@ -278,7 +278,7 @@ func (c *config) roundsOf(experiment *api.Experiment, k *known) {
 // key tells configs apart.
 func (c *config) key() string {
 	// Nothing in it cannot be encoded: it came from JSON, or is a finite number.
-	key, _ := json.Marshal([]any{c.space, c.overrides, c.options, c.latency, c.metric, c.minimize, c.scale, c.costMetric})
+	key, _ := json.Marshal([]any{c.space, c.overrides, c.layers, c.options, c.latency, c.metric, c.minimize, c.scale, c.costMetric})
 	return string(key)
 }
 

@@ -9,6 +9,7 @@ import (
 
 	api "github.com/kubeflow/katib/pkg/apis/manager/v1beta1"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 )
 
 func parameters(list ...*api.ParameterSpec) func(*api.ExperimentSpec) {
@@ -161,6 +162,23 @@ func TestAccepted(t *testing.T) {
 				t.Fatal(reply, err)
 			}
 		})
+	}
+}
+
+// Another number of cells is refused also where the search of the right one is in memory.
+func TestLayersAfterOthers(t *testing.T) {
+	client, _ := serve(t)
+	for _, one := range []struct {
+		layers   int32
+		expected codes.Code
+	}{{7, codes.OK}, {8, codes.InvalidArgument}} {
+		e := experiment(without("space"), set("options", `{"objective": {"low": 2e6, "high": 3e6}}`), nas("nse-27-small", &api.GraphConfig{
+			NumLayers: one.layers,
+		}))
+		_, err := client.GetSuggestions(t.Context(), &api.GetSuggestionsRequest{Experiment: e, CurrentRequestNumber: 1, TotalRequestNumber: 1})
+		if status.Code(err) != one.expected {
+			t.Fatalf("%d layers: %v", one.layers, err)
+		}
 	}
 }
 

@@ -99,7 +99,7 @@ func (c *crew) train(ctx context.Context, code string) outcome {
 		var result outcome
 		if err == nil {
 			fmt.Fprintf(os.Stderr, "worker %d trains %s\n", w.process.Process.Pid, code)
-			result, err = w.work(code, c.limit)
+			result, err = w.work(ctx, code, c.limit)
 		}
 		if err == nil {
 			c.idle <- w
@@ -119,10 +119,12 @@ func (c *crew) train(ctx context.Context, code string) outcome {
 	}
 }
 
-// work has one architecture trained. An error is the end of the worker.
-func (w *worker) work(code string, limit time.Duration) (result outcome, err error) {
-	late := time.AfterFunc(limit, func() { w.process.Process.Kill() })
-	defer late.Stop()
+// work has one architecture trained. An error is the end of the worker, and so is that of ctx.
+func (w *worker) work(ctx context.Context, code string, limit time.Duration) (result outcome, err error) {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	stop := context.AfterFunc(ctx, func() { w.process.Process.Kill() })
+	defer stop()
 	var line []byte
 	if _, err = fmt.Fprintln(w.codes, code); err == nil {
 		line, err = w.results.ReadBytes('\n')

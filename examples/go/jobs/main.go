@@ -47,8 +47,8 @@ func search(ctx context.Context, workers int, train func(ctx context.Context, co
 		return err
 	}
 	defer search.Close()
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
 
 	var queue []waiting
 	for {
@@ -68,7 +68,13 @@ func search(ctx context.Context, workers int, train func(ctx context.Context, co
 			}
 			next := waiting{code, make(chan outcome, 1)}
 			queue = append(queue, next)
-			go func() { next.result <- train(ctx, next.code) }()
+			go func() {
+				result := train(ctx, next.code)
+				if result.err != nil { // what the others do is of no use any more
+					cancel(result.err)
+				}
+				next.result <- result
+			}()
 		}
 		if len(queue) == 0 {
 			break
@@ -77,7 +83,7 @@ func search(ctx context.Context, workers int, train func(ctx context.Context, co
 		queue = queue[1:]
 		result := <-first.result
 		if result.err != nil {
-			return result.err
+			return context.Cause(ctx)
 		}
 		if _, err := search.Tell(nse.Result{Code: first.code, Accuracy: result.Accuracy, Failed: result.Failed}); err != nil {
 			return err
