@@ -624,7 +624,7 @@ NSE_API nse_status nse_space_to_json(const nse_space *space, nse_buffer *out, ns
 /**
  * What a space holds and costs, as JSON: name, cells (of stacked ones: edges), operators, most_operators_per_cell,
  * log10_architectures (subsets counted), single_branch (how many have one operator in every cell, or none where that is allowed:
- * exact, as a string), genotypes (a string: how many have two operators for every node, from two nodes; of DARTS's cells only), and {least, middle, greatest} of macs (multiply-accumulates of one image), params (trainable numbers) and, with a
+ * exact, as a string), genotypes (a string: how many have two operators for every node, from two nodes; of DARTS's cells and of blocks only), and {least, middle, greatest} of macs (multiply-accumulates of one image), params (trainable numbers) and, with a
  * table, latency (in its unit) over all architectures. Half of them cost no more than the middle, which is exact in small spaces and
  * else to a few thousandths of the range.
  *
@@ -923,7 +923,9 @@ NSE_API nse_status nse_arch_space(const nse_arch *arch, nse_space **out, nse_err
  * of the average pooling; of stacked cells that of their published code, which adds the biases of the classifier), params, and for every
  * cell kind, channels, height and width of its output, operators, macs and params. Of stacked cells these are edges, "edge" says from
  * where to where, costs are those in all cells, sizes those in the first; and there are genotype (null where the text of DARTS cannot say
- * it) and topology (what is left without empty edges and identities, see docs/cells.md; null where it is too long). Of an ensemble there
+ * it) and topology (what is left without empty edges and identities, see docs/cells.md; null where it is too long); of blocks canonical too
+ * (the least text of the same cell; null where a side has not one operator).
+ * Of an ensemble there
  * are paths, split (how many cells are shared), members (macs and params of each path's network alone) and saved (by how much the
  * ensemble is cheaper than these), and cells behind the split say which path and cell they are.
  *
@@ -2078,7 +2080,7 @@ NSE_API nse_status nse_model_load_memory(const uint8_t *data, size_t len, const 
  * the same space; all its operators must be active, as those of the front are. `out`: [out] to free with nse_model_free.
  *
  * NSE_ERR_INVALID_ARGUMENT: the search is pushed or told, or the architecture is of another space. NSE_ERR_NOT_FOUND: there are no
- * weights, or not of every operator. NSE_ERR_BUSY: a step runs. NSE_ERR_CANCELLED: by nse_search_cancel. NSE_ERR_TORCH.
+ * weights, or not of every operator, or cells grow: those of one are forgotten when the next one is trained. NSE_ERR_BUSY: a step runs. NSE_ERR_CANCELLED: by nse_search_cancel. NSE_ERR_TORCH.
  * NSE_ERR_UNSUPPORTED: a build without libtorch. Since 0.1.
  */
 NSE_API
