@@ -254,7 +254,9 @@ impl Trainer for SupernetTrainer {
             known.extend(own.zip(judged).flat_map(|(at, j)| [(2 * at, j.accuracy), (2 * at + 1, j.diversity)]));
             Ok(())
         });
-        let all = self.crew.share(judged.map(|()| known), 2 * candidates.len())?;
+        // Also on a rank that the others have left nothing to do.
+        let judged = judged.and(self.weights.network().map(|_| known));
+        let all = self.crew.share(judged, 2 * candidates.len())?;
         Ok(all.chunks_exact(2).map(|pair| Judged { accuracy: pair[0], diversity: pair[1] }).collect())
     }
 }
