@@ -10,21 +10,21 @@ use super::history::{FrontMember, RoundRecord, Seconds};
 use super::ledger::Ledger;
 use super::meter::Meter;
 use super::notes;
-use super::observe::{Control, EventKind, Observer};
-use super::options::{SearchOptions, TooFew};
+use super::observe::{EventKind, Observer};
+use super::options::SearchOptions;
 use super::pareto::{self, Scored};
 use super::push::Pass;
 use super::random::{Purpose, Stream};
-use super::scorer::{Difference, ScorerOptions, Scores};
+use super::scorer::{ScorerOptions, Scores};
 use super::start::Drive;
 use super::strategy::Change;
-use super::trainer::{At, Ended, Judged, Trainer};
+use super::trainer::{At, Ended, Trainer};
 use crate::arch::Architecture;
 use crate::cost::{CostTable, LatencyTable, Prices};
 use crate::error::{Error, Result};
 use crate::space::Space;
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -289,78 +289,8 @@ impl Search {
         }
     }
 
-    fn sample(&mut self) -> Result<bool> {
-        let options = &self.options.candidates;
-        let mut stream = Stream::new(self.options.seed, Purpose::Candidates, self.run.round, 0);
-        let ensembles = self.ensembles();
-        let mut candidates = match &ensembles {
-            Some(ensembles) => self.first_generation(ensembles, &mut stream)?,
-            None => self.candidates(&mut stream)?,
-        };
-        let main = candidates.len();
-        // Those that begin alike come together: a group of them is computed together that far.
-        candidates.sort_unstable();
-        if let Some(below) = self.options.objective.below(options.extra_width).filter(|_| ensembles.is_none()) {
-            // Nothing below the window is no failure: then its edge needs no guard.
-            if let Ok(sampler) = self.run.evolution.sampler(&self.prices, below) {
-                let extras = sampler.distinct(&self.space, options.extras, &HashSet::new(), &mut stream);
-                candidates.extend(extras.unwrap_or_default());
-                candidates[main..].sort_unstable();
-            }
-        }
-        self.run.phase = Phase::Score { candidates, main, accuracies: Vec::new() };
-        self.run.meter.start();
-        Ok(false)
-    }
-
-    /// The last front and then new architectures inside the window.
-    pub(super) fn candidates(&self, stream: &mut Stream) -> Result<Vec<Architecture>> {
-        let options = &self.options.candidates;
-        // Without `preserve` a member may have lost an operator; it leaves with it.
-        let active = self.run.evolution.active();
-        let whole = |a: &Architecture| a.by_cell().all(|(cell, open)| open.iter().all(|o| active[cell].contains(o)));
-        let mut candidates: Vec<_> = self.run.front.iter().map(|s| s.architecture.clone()).filter(whole).collect();
-        let known: HashSet<_> = candidates.iter().cloned().collect();
-        let sampler = self.run.evolution.sampler(&self.prices, self.options.objective.window())?;
-        let new = sampler.distinct(&self.space, options.count, &known, stream)?;
-        if new.len() < options.count && options.too_few == TooFew::Error {
-            return Err(Error::TooFew { wanted: options.count, found: new.len(), known: known.len() });
-        }
-        candidates.extend(new);
-        Ok(candidates)
-    }
-
-    /// Scores the next candidates; when there are none left, ends the round.
-    fn score(&mut self, trainer: &mut dyn Trainer, observer: &dyn Observer) -> Result<bool> {
-        let started = Instant::now();
-        let Phase::Score { candidates, accuracies, .. } = &mut self.run.phase else { return Ok(false) };
-        let (done, all) = (accuracies.len(), candidates.len());
-        let group = &candidates[done..all.min(done + trainer.group().max(1))];
-        if group.is_empty() {
-            if let (Some(_), Some(accuracy)) = (&self.run.growth, accuracies.first().copied()) {
-                return self.cell_scored(accuracy, trainer, observer).map(|()| true);
-            }
-            if self.breed()? {
-                return Ok(false);
-            }
-            self.finish();
-            notes::round_finished(self);
-            observer.event(&self.event(EventKind::Finish, 1, 1, trainer), self);
-            return Ok(true);
-        }
-        let round = self.run.growth.as_ref().map_or(self.run.round, Growth::turn);
-        let scores = judge(trainer, self.options.seed, round, group, None, observer)?;
-        accuracies.extend(scores.iter().map(|judged| judged.accuracy));
-        let done = accuracies.len() as u64;
-        self.run.meter.scored(scores.len() as u64);
-        self.run.seconds.score += started.elapsed().as_secs_f64();
-        let (done, all) = self.grown().map_or((done, self.planned(all) as u64), |(cells, all)| (cells + done, all));
-        observer.event(&self.event(EventKind::Score, done, all, trainer), self);
-        Ok(true)
-    }
-
     /// Filter, retain, refill.
-    fn finish(&mut self) {
+    pub(super) fn finish(&mut self) {
         let Phase::Score { candidates, main, accuracies } = std::mem::replace(&mut self.run.phase, Phase::Done) else {
             return;
         };
@@ -411,27 +341,5 @@ impl Search {
             Some(_) => Phase::Ask { asked: 0, exhausted: self.grows().is_some(), told: Vec::new() },
             None => Phase::Begin,
         };
-    }
-}
-
-/// What a trainer says of `architectures`, as much and of the kind that it should be.
-pub(super) fn judge(
-    trainer: &mut dyn Trainer,
-    seed: u64,
-    round: u64,
-    architectures: &[Architecture],
-    difference: Option<Difference>,
-    control: &dyn Control,
-) -> Result<Vec<Judged>> {
-    let judged = trainer.judge(seed, round, architectures, difference, control)?;
-    let wrong = |reason: String| Err(Error::Argument { name: "trainer", reason });
-    if judged.len() != architectures.len() {
-        return wrong(format!("{} scores for {} candidates", judged.len(), architectures.len()));
-    }
-    match judged.iter().find(|judged| !((0.0..=1.0).contains(&judged.accuracy) && judged.diversity >= 0.0)) {
-        Some(Judged { accuracy, diversity }) => {
-            wrong(format!("an accuracy of {accuracy} is not in 0 to 1, or a diversity of {diversity} is below 0"))
-        }
-        None => Ok(judged),
     }
 }

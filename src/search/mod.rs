@@ -26,6 +26,7 @@ mod notes;
 mod objective;
 mod observe;
 mod options;
+mod outputs;
 pub mod pareto;
 pub mod predictor;
 mod preset;
@@ -36,6 +37,7 @@ mod registry;
 mod sample;
 mod schedule;
 pub mod scorer;
+mod scoring;
 mod start;
 mod state;
 pub mod strategy;
@@ -56,9 +58,9 @@ pub use meter::Meter;
 pub use objective::Objective;
 pub use observe::{Control, Event, EventKind, Observer, Silent};
 pub use options::{
-    Augment, BatchNorm, Branches, CandidateOptions, CheckpointOptions, FitnessOptions, ScoreOptions, SearchOptions,
-    TensorboardOptions, TooFew, TrainOptions,
+    Augment, BatchNorm, Branches, CandidateOptions, FitnessOptions, ScoreOptions, SearchOptions, TooFew, TrainOptions,
 };
+pub use outputs::{CheckpointOptions, TensorboardOptions};
 pub use pareto::Scored;
 pub use predictor::PredictorOptions;
 pub use preset::{OptionsPreset, PRESETS};

@@ -2,12 +2,13 @@
 //! round ends without candidates the space changes at once.
 
 use super::children::Children;
-use super::engine::{judge, Phase, Search};
+use super::engine::{Phase, Search};
 use super::evolve::used;
 use super::notes;
 use super::observe::{Control, EventKind, Observer, Silent};
 use super::random::{Purpose, Stream};
 use super::scorer::{Evidence, Scorer, ScorerOptions, Scores};
+use super::scoring::judge;
 use super::strategy::{Standing, Strategy};
 use super::trainer::Trainer;
 use super::Branches;

@@ -1,7 +1,8 @@
 //! Weight steps: batches of a dataset, a forward and backward pass, and an optimizer step on the parameters that took part.
 
 use super::cores;
-use super::network::{mean, Network};
+use super::ensemble::mean;
+use super::network::Network;
 use super::norm::Norm;
 use super::shards;
 use super::shim::{self, Sgd};

@@ -3,8 +3,10 @@
 
 mod backward;
 mod c10d;
+mod chain;
 mod cores;
 mod device;
+mod ensemble;
 mod estimate;
 pub mod excitation;
 mod export;

@@ -2,6 +2,8 @@
 //! stand-alone model, with all active operators a supernet; the forward pass is the same. A stand-alone ensemble has weights for every
 //! place of its architecture, and a tail and a classifier for every path; in a supernet all paths go through the same weights.
 
+use super::chain::Chain;
+use super::ensemble::{divided, mean};
 use super::fused::{self, Branch};
 use super::norm::Norm;
 use super::stacked::{Dropping, Owner, Stacked};
@@ -9,7 +11,7 @@ use super::step::Weight;
 use super::unit::{Init, Linear, Parameter, Unit};
 use crate::arch::{Architecture, Paths, Variant};
 use crate::error::{Error, Result};
-use crate::space::{Body as Plan, Cell, CellKind, Chain as Ends, Space, Stack};
+use crate::space::{Body as Plan, Cell, CellKind, Space, Stack};
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
@@ -29,15 +31,6 @@ enum Body {
     Stacked(Stacked),
 }
 
-pub struct Chain {
-    pub stem: Unit,
-    /// Per place, the chain of units of every operator that has weights.
-    places: Vec<BTreeMap<u16, Vec<Unit>>>,
-    /// Of the first path, and of the others.
-    pub tail: Unit,
-    others: Vec<Unit>,
-}
-
 /// What computes a place: which one, the cell of the network that has its weights, and what it is given.
 pub type Work<'a> = &'a mut dyn FnMut(usize, usize, &Tensor) -> Result<Tensor>;
 
@@ -49,8 +42,8 @@ impl Drop for Network {
 }
 
 /// Stream index of the parts that are not a branch, of later paths two further each; branches use place << 16 | operator, below 2^30.
-const STEM: u64 = 1 << 32;
-const TAIL: u64 = STEM + 1;
+pub(super) const STEM: u64 = 1 << 32;
+pub(super) const TAIL: u64 = STEM + 1;
 const CLASSIFIER: u64 = STEM + 2;
 
 impl Network {
@@ -367,62 +360,4 @@ impl Network {
         let chains = stacked.chains(&self.space, stack, open);
         chains.into_iter().flat_map(|(path, owner, chain)| chain.weights(&path).into_iter().map(move |w| (owner, w))).collect()
     }
-}
-
-impl Chain {
-    fn new(
-        space: &Space,
-        ends: &Ends,
-        operators: &[Vec<u16>],
-        paths: Paths,
-        variant: Variant,
-        init: &dyn Fn(u64) -> Init,
-    ) -> Result<Self> {
-        let unit = |convolution, init: &mut Init| Unit::new(convolution, variant.activation, init);
-        let branch = |place: usize, operator: u16| -> Result<Vec<Unit>> {
-            let shape = &space.cells()[paths.cell(place)];
-            let mut init = init((place as u64) << 16 | u64::from(operator));
-            let chain = shape.operators[usize::from(operator)].convolutions(shape.input.channels, shape.channels, shape.stride());
-            let excited = variant.excited(&chain);
-            let mut units = chain.into_iter().map(|convolution| unit(convolution, &mut init)).collect::<Result<Vec<_>>>()?;
-            if let Some(at) = excited {
-                units[at].excite(&mut init)?;
-            }
-            Ok(units)
-        };
-        let places = (operators.iter().enumerate())
-            .map(|(place, operators)| operators.iter().map(|o| Ok((*o, branch(place, *o)?))).collect())
-            .collect::<Result<_>>()?;
-        let tail = |path| unit(ends.tail.clone(), &mut init(TAIL + 2 * path as u64));
-        let others = (1..paths.count()).map(tail).collect::<Result<_>>()?;
-        Ok(Chain { stem: unit(ends.stem.clone(), &mut init(STEM))?, places, tail: tail(0)?, others })
-    }
-
-    /// Of every path.
-    fn tails(&self) -> impl Iterator<Item = &Unit> {
-        std::iter::once(&self.tail).chain(&self.others)
-    }
-}
-
-/// The same numbers; the gradient that comes back, a sum over so many paths, becomes their mean (GradDivHeads of the published code of
-/// NEAS).
-fn divided(x: Tensor, paths: usize) -> Result<Tensor> {
-    if paths == 1 || !x.requires_grad() {
-        return Ok(x);
-    }
-    // Between x and x it is x, exactly, and the part of the second has the gradient.
-    let part =
-        Tensor::f_from_slice(&[1.0 / paths as f32])?.f_view::<&[i64]>(&[])?.f_to_device(x.device())?.f_to_kind(x.kind())?;
-    Ok(x.f_detach()?.f_lerp_tensor(&x, &part)?)
-}
-
-/// Of the logits of several paths.
-pub fn mean(logits: &[Tensor]) -> Result<Tensor> {
-    let Some((first, others)) = logits.split_first() else { return Err(Error::Torch("no logits".into())) };
-    if others.is_empty() {
-        return Ok(first.shallow_clone());
-    }
-    let sum = others.iter().try_fold(first.shallow_clone(), |sum, more| sum.f_add(more))?;
-    // A tensor and not a number: tch panics when it drops a number after libtorch has failed.
-    Ok(sum.f_div(&Tensor::f_from_slice(&[logits.len() as f32])?.f_view::<&[i64]>(&[])?)?)
 }

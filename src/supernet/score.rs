@@ -3,8 +3,9 @@
 //! them put behind the same beginning.
 
 use super::cores;
+use super::ensemble::mean;
 use super::learner::{correct, cross_entropy, Loader};
-use super::network::{mean, Network};
+use super::network::Network;
 use super::norm::{Calibration, Norm, Reader, Statistics};
 use crate::arch::Architecture;
 use crate::error::{Error, Result};

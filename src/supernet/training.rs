@@ -2,8 +2,9 @@
 //! by the step, so that one that was killed and goes on from its checkpoint ends with the same bits.
 
 use super::cores;
+use super::ensemble::mean;
 use super::learner::{correct, cross_entropy, gradients, summed, Batch, Loader};
-use super::network::{mean, Network};
+use super::network::Network;
 use super::norm::Norm;
 use super::optimizer::Optimizer;
 use super::options::{Epoch, Evaluation, ModelOptions, Precision, Recipe};

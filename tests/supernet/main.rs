@@ -20,6 +20,7 @@ mod reload;
 mod run;
 mod score;
 mod shrink;
+mod stealing;
 mod store;
 mod support;
 #[path = "../core/threads.rs"]

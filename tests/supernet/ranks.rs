@@ -4,7 +4,7 @@ use crate::support::{small, stripes};
 use crate::threads::{on_ranks, on_ranks_with};
 use nse::arch::Architecture;
 use nse::data::{Normalisation, Order};
-use nse::dist::{selftest, Crew, Environment, Place, Together, Transport};
+use nse::dist::{selftest, Crew, Together};
 use nse::search::{
     json_lines, Arrays, At, Collective, Control, Event, Observer, Purpose, Search, SearchOptions, Silent, Solo, Status, Stream,
     TrainOptions, Trainer, TwoPaths,
@@ -12,13 +12,11 @@ use nse::search::{
 use nse::space::Space;
 use nse::supernet::learner::{step, Learner, Loader};
 use nse::supernet::network::Network;
-use nse::supernet::{store, C10d, PushTrainer, SupernetTrainer};
+use nse::supernet::{store, PushTrainer, SupernetTrainer};
 use nse::{Error, Result};
 use serde_json::json;
 use std::cell::Cell;
-use std::net::TcpListener;
-use std::sync::{Arc, Condvar, Mutex};
-use std::time::Duration;
+use std::sync::Arc;
 use tch::Device;
 
 fn options(shards: usize) -> SearchOptions {
@@ -30,7 +28,7 @@ fn options(shards: usize) -> SearchOptions {
     SearchOptions::from_json(&text).unwrap()
 }
 
-fn trainer(shards: usize, comm: Arc<dyn Collective>) -> Result<SupernetTrainer> {
+pub fn trainer(shards: usize, comm: Arc<dyn Collective>) -> Result<SupernetTrainer> {
     trainer_of(&options(shards), comm)
 }
 
@@ -346,82 +344,6 @@ fn a_rank_that_fails_is_named_to_the_others() {
     assert_eq!(said[1], "libtorch: no round has begun");
 }
 
-/// Rank 0 does not go on with its first candidates before rank 1 comes to the end of all that it can get.
-#[test]
-fn who_is_done_takes_what_others_have_not_begun() {
-    struct Watched(Arc<dyn Collective>, Arc<(Mutex<[bool; 2]>, Condvar)>, Cell<u32>);
-    /// Says when rank 1 has no candidates any more.
-    struct Last(Arc<dyn Collective>, Arc<(Mutex<[bool; 2]>, Condvar)>);
-    impl Collective for Last {
-        fn rank(&self) -> usize {
-            self.0.rank()
-        }
-        fn size(&self) -> usize {
-            self.0.size()
-        }
-        fn sum(&self, numbers: Vec<i64>) -> Result<Vec<i64>> {
-            self.0.sum(numbers)
-        }
-        fn max(&self, numbers: Vec<f64>) -> Result<Vec<f64>> {
-            if self.rank() == 1 {
-                self.1 .0.lock().unwrap()[1] = true;
-                self.1 .1.notify_all();
-            }
-            self.0.max(numbers)
-        }
-        fn broadcast(&self, bytes: Vec<u8>) -> Result<Vec<u8>> {
-            self.0.broadcast(bytes)
-        }
-        fn gather(&self, bytes: Vec<u8>) -> Result<Vec<Vec<u8>>> {
-            self.0.gather(bytes)
-        }
-        fn barrier(&self) -> Result<()> {
-            self.0.barrier()
-        }
-        fn draw(&self, anew: bool) -> Result<Option<u64>> {
-            self.0.draw(anew)
-        }
-    }
-    impl Watched {
-        fn tell(&self, what: usize) {
-            self.1 .0.lock().unwrap()[what] = true;
-            self.1 .1.notify_all();
-        }
-
-        fn until(&self, what: usize) {
-            drop(self.1 .1.wait_while(self.1 .0.lock().unwrap(), |known| !known[what]).unwrap());
-        }
-    }
-    impl Control for Watched {
-        fn cancelled(&self) -> bool {
-            self.2.set(self.2.get() + 1);
-            if self.0.rank() == 0 {
-                self.tell(0);
-                self.until(1);
-            } else {
-                self.until(0);
-            }
-            false
-        }
-    }
-    let (space, state) = (small(), Arc::new((Mutex::new([false; 2]), Condvar::new())));
-    let candidates: Vec<_> = (0..20).map(|i| vec![vec![0], vec![i % 2], vec![i / 2 % 3]]).collect();
-    let candidates: Vec<_> = candidates.into_iter().map(|cells| Architecture::new(&space, cells).unwrap()).collect();
-    let active = vec![vec![0], vec![0, 1], vec![0, 1, 2]];
-    let ends = on_ranks(2, |comm| {
-        let mut trainer = trainer(2, Arc::new(Last(comm.clone(), state.clone()))).unwrap();
-        trainer.begin_round(2, 0, &active).unwrap();
-        let watched = Watched(comm, state.clone(), Cell::new(0));
-        let scores = trainer.score(2, 0, &candidates, &watched).unwrap();
-        (scores, watched.2.get())
-    });
-    let mut alone = trainer(2, Arc::new(Solo)).unwrap();
-    alone.begin_round(2, 0, &active).unwrap();
-    let scores = alone.score(2, 0, &candidates, &Silent).unwrap();
-    assert!(ends.iter().all(|(found, _)| *found == scores));
-    assert!(ends[1].1 > 2 * ends[0].1, "{} questions on rank 0, {} on rank 1", ends[0].1, ends[1].1);
-}
-
 #[test]
 fn other_images_on_one_rank_are_refused_on_all() {
     let said = on_ranks(2, |comm| {
@@ -431,32 +353,6 @@ fn other_images_on_one_rank_are_refused_on_all() {
     });
     let expected = |rank: usize| Some(format!("rank {rank} of 2: the images: rank 1 has another than rank 0"));
     assert_eq!(said, [expected(0), expected(1)]);
-}
-
-/// Two ranks of c10d that draw at once: every number once, and another count begins anew.
-#[test]
-fn a_count_in_the_store_gives_every_number_once() {
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let drawn: Vec<Vec<Vec<u64>>> = std::thread::scope(|scope| {
-        let draw = |rank| {
-            let place = Place { rank, size: 2, local_rank: rank };
-            let at = Environment { place, address: "127.0.0.1".into(), port, served: false, attempt: 0 };
-            let mut group = C10d::join(&at, "drawn", Some(Duration::from_secs(60))).unwrap();
-            let turns = (0..3).map(|_| {
-                let numbers = (0..50).map(|i| group.draw(i == 0).unwrap().unwrap()).collect();
-                group.barrier().unwrap();
-                numbers
-            });
-            turns.collect()
-        };
-        let running: Vec<_> = (0..2).map(|rank| scope.spawn(move || draw(rank))).collect();
-        running.into_iter().map(|thread| thread.join().unwrap()).collect()
-    });
-    for turn in 0..3 {
-        let mut numbers = [&drawn[0][turn][..], &drawn[1][turn][..]].concat();
-        numbers.sort_unstable();
-        assert_eq!(numbers, (0..100).collect::<Vec<u64>>());
-    }
 }
 
 #[test]
