@@ -81,13 +81,24 @@ static int options(const char *text) {
     return all == NULL ? -1 : search_with(all, NULL);
 }
 
+/* Some options, beside an objective, of a search that grows cells and is told. */
+static int grown(const char *text) {
+    nse_search *out = NULL;
+    nse_search_desc desc = NSE_SEARCH_DESC_INIT;
+    nse_status status = nse_space_preset("pnas-cifar", NULL, (nse_space **)&desc.space, &error);
+    desc.flags = NSE_SEARCH_TOLD;
+    desc.options_json = beside_an_objective(text);
+    if (desc.options_json == NULL) return -1;
+    return status < 0 ? status : nse_search_create(&desc, &out, &error);
+}
+
 int main(int argc, char **argv) {
     static const struct {
         const char *name;
         int (*check)(const char *text);
     } kinds[] = {{"space", space},     {"overrides", overrides}, {"dataset", dataset},
                  {"latency", latency}, {"search", search},       {"options", options},
-                 {"trained", trained}, {"architecture", architecture}};
+                 {"trained", trained}, {"architecture", architecture}, {"grown", grown}};
     static char text[65536];
     FILE *file = argc == 3 ? fopen(argv[2], "rb") : NULL;
     if (file == NULL || fread(text, 1, sizeof text - 1, file) == 0) return 2;

@@ -29,12 +29,14 @@ type Front struct {
 
 // Member of a front.
 type Member struct {
-	Code     string     `json:"code"`
-	Cells    [][]string `json:"cells"`
-	Cost     float64    `json:"cost"`
-	MACs     uint64     `json:"macs"`
-	Params   uint64     `json:"params"`
-	Accuracy float64    `json:"accuracy"`
+	Code  string     `json:"code"`
+	Cells [][]string `json:"cells"`
+	// Paths has, of an ensemble, for every path the cells behind those that all share.
+	Paths    [][][]string `json:"paths,omitempty"`
+	Cost     float64      `json:"cost"`
+	MACs     uint64       `json:"macs"`
+	Params   uint64       `json:"params"`
+	Accuracy float64      `json:"accuracy"`
 	// Found in this round, from 1.
 	Found int `json:"found"`
 }
