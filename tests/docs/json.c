@@ -85,7 +85,7 @@ static int options(const char *text) {
 static int grown(const char *text) {
     nse_search *out = NULL;
     nse_search_desc desc = NSE_SEARCH_DESC_INIT;
-    nse_status status = nse_space_preset("pnas-cifar", NULL, (nse_space **)&desc.space, &error);
+    nse_status status = nse_space_preset("pnas-cifar", "{\"channels\": 4}", (nse_space **)&desc.space, &error);
     desc.flags = NSE_SEARCH_TOLD;
     desc.options_json = beside_an_objective(text);
     if (desc.options_json == NULL) return -1;
