@@ -54,6 +54,9 @@ pub fn choices(architecture: &Architecture) -> impl Iterator<Item = (usize, Choi
     architecture.by_cell().flat_map(of_cell).collect::<BTreeSet<_>>().into_iter()
 }
 
+/// Makes something for a choice of a cell.
+type OfChoice<'a, T> = &'a dyn Fn((usize, Choice), &mut Stream) -> Result<T>;
+
 impl Children<'_> {
     /// Every choice of every cell.
     pub fn all_choices(&self) -> impl Iterator<Item = (usize, Choice)> + '_ {
@@ -89,8 +92,8 @@ impl Children<'_> {
         wanted: usize,
         stream: &mut Stream,
         control: &dyn Control,
-        draw: &dyn Fn((usize, Choice), &mut Stream) -> Result<Architecture>,
-        cheap: &dyn Fn((usize, Choice), &mut Stream) -> Result<Option<Architecture>>,
+        draw: OfChoice<Architecture>,
+        cheap: OfChoice<Option<Architecture>>,
     ) -> Result<Vec<Architecture>> {
         let choices: Vec<_> = self.all_choices().collect();
         let mut counts: BTreeMap<(usize, Choice), usize> = choices.iter().map(|choice| (*choice, 0)).collect();

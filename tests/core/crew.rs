@@ -61,7 +61,10 @@ fn of_a_count_every_piece_is_drawn_once_and_the_last_ones_are_small() {
                 let mut taken = Vec::new();
                 // Twice: a count is not that of the time before.
                 for time in 0..2 {
-                    let take = |piece: Range<usize>| Ok(taken.push((time, piece)));
+                    let take = |piece: Range<usize>| {
+                        taken.push((time, piece));
+                        Ok(())
+                    };
                     crew.divide(count, take).unwrap();
                     crew.agree(Ok(())).unwrap();
                 }
@@ -79,7 +82,11 @@ fn of_a_count_every_piece_is_drawn_once_and_the_last_ones_are_small() {
     // Without a count, or when it fails: each has its part, or nobody anything.
     let parts = on_ranks_with(false, 3, |comm| {
         let mut own = Vec::new();
-        Crew::new(comm, 1).divide(7, |part| Ok(own.push(part))).unwrap();
+        let take = |part| {
+            own.push(part);
+            Ok(())
+        };
+        Crew::new(comm, 1).divide(7, take).unwrap();
         own
     });
     assert_eq!(parts.concat(), [0..2, 2..4, 4..7]);

@@ -101,7 +101,7 @@ fn a_rank_that_fails_on_the_way_is_named_to_the_others() {
                 let victim = comm.rank() == 1;
                 let (crew, buckets) = (Crew::new(comm, SHARDS), Buckets::new(LENGTHS.to_vec(), 1, SHARDS));
                 let whole = own(&crew, &buckets).take(if victim { at } else { usize::MAX });
-                let failure = (victim && !ends).then(|| Err(Error::Busy("disk")));
+                let failure = (victim && !ends).then_some(Err(Error::Busy("disk")));
                 buckets.add(&crew, whole.chain(failure)).unwrap_err().to_string()
             });
             let elsewhere = |rank| format!("rank {rank} of 3: a step: rank 1 could not do its part; it has the error");

@@ -108,8 +108,8 @@ fn a_count_in_the_store_gives_every_number_once() {
         let running: Vec<_> = (0..2).map(|rank| scope.spawn(move || draw(rank))).collect();
         running.into_iter().map(|thread| thread.join().unwrap()).collect()
     });
-    for turn in 0..3 {
-        let mut numbers = [&drawn[0][turn][..], &drawn[1][turn][..]].concat();
+    for (one, other) in drawn[0].iter().zip(&drawn[1]) {
+        let mut numbers = [&one[..], other].concat();
         numbers.sort_unstable();
         assert_eq!(numbers, (0..100).collect::<Vec<u64>>());
     }
