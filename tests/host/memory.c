@@ -108,7 +108,7 @@ int main(void) {
         nse_status result = NSE_OK;
         refused = 0;
         /* A little more each time; libtorch gives back large memory at once, so that what is left over of a failed step is small. */
-        for (size_t room = 1 << 20; result != NSE_DONE; room += 1 << 20) {
+        for (size_t room = 8 << 20; result != NSE_DONE; room += 1 << 20) {
             struct rlimit little = all;
             little.rlim_cur = status("VmSize") + room;
             CHECK(setrlimit(RLIMIT_AS, &little) == 0);
