@@ -68,7 +68,7 @@ at::Tensor merged(const at::Tensor &x, const std::vector<const Output *> &branch
     return out;
 }
 
-struct DepthwiseBackwardNode : Node {
+struct ConvolutionBackward : Node {
     at::Tensor x;
     std::vector<Unit> unit;
 
@@ -146,14 +146,14 @@ at::Tensor join(const at::Tensor &input, const std::vector<at::Tensor> &branches
     return out;
 }
 
-at::Tensor depthwise(const at::Tensor &input, const at::Tensor &weight, int64_t stride, int64_t dilation) {
+at::Tensor convolve(const at::Tensor &input, const at::Tensor &weight, std::array<int64_t, 2> stride, int64_t dilation, int64_t groups) {
     const bool graph = at::GradMode::is_enabled() && (input.requires_grad() || weight.requires_grad());
     const at::NoGradGuard no_grad;
-    const Unit unit{{{weight.size(2), weight.size(3)}, {stride, stride}, dilation, input.size(1), false}, weight, {}, {}, {}, {}};
+    const Unit unit{{{weight.size(2), weight.size(3)}, stride, dilation, groups, false}, weight, {}, {}, {}, {}};
     const at::Tensor x = input.contiguous(at::MemoryFormat::ChannelsLast);
     at::Tensor y = convolution(x, unit);
     if (graph) {
-        const auto node = c10::make_intrusive<DepthwiseBackwardNode>();
+        const auto node = c10::make_intrusive<ConvolutionBackward>();
         node->x = x.detach();
         node->unit.push_back(unit);
         node->set_next_edges(torch::autograd::collect_next_edges(input, weight));

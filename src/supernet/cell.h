@@ -26,7 +26,7 @@ std::pair<at::Tensor, at::Tensor> run(const at::Tensor &x, Cell cell, bool both)
 // Mean of branches that were run alone, and of the input with `shortcut`: the same bits as of a cell with these branches. Without gradient.
 at::Tensor join(const at::Tensor &x, const std::vector<at::Tensor> &branches, bool shortcut);
 
-// Depthwise convolution alone, with "same" padding. weight: [channels, 1, kernel, kernel].
-at::Tensor depthwise(const at::Tensor &x, const at::Tensor &weight, int64_t stride, int64_t dilation);
+// One convolution alone, with autograd, and with "same" padding. weight: [out, in / groups, height, width].
+at::Tensor convolve(const at::Tensor &x, const at::Tensor &weight, std::array<int64_t, 2> stride, int64_t dilation, int64_t groups);
 
 }  // namespace nse

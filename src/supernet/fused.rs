@@ -1,5 +1,5 @@
-//! Whole cells in our own kernels: 32-bit floats on CPU, units with batch-norm whose activation, if any, is ReLU. Everything else goes unit by unit
-//! through libtorch.
+//! Our own kernels, for 32-bit floats on CPU: whole cells, of units with batch-norm whose activation, if any, is ReLU; and convolutions alone, where
+//! the rest of a unit goes through libtorch.
 
 use super::norm::Norm;
 use super::shim::outcome;
@@ -51,6 +51,14 @@ extern "C" {
         shortcut: bool,
         out: *mut *mut C_tensor,
     ) -> *mut c_char;
+    fn nse_shim_convolve(
+        x: *const C_tensor,
+        weight: *const C_tensor,
+        stride: *const i64,
+        dilation: i64,
+        groups: i64,
+        out: *mut *mut C_tensor,
+    ) -> *mut c_char;
     fn nse_shim_low() -> bool;
     fn nse_shim_level(name: *const c_char) -> bool;
     fn nse_shim_level_name() -> *const c_char;
@@ -65,18 +73,42 @@ pub struct Branch<'a> {
 }
 
 /// Whether our kernels can read this.
-pub fn floats(tensor: &Tensor) -> bool {
+fn floats(tensor: &Tensor) -> bool {
     tensor.device() == Device::Cpu && tensor.f_kind().is_ok_and(|kind| kind == Kind::Float) && tensor.dim() == 4
 }
 
-/// Whether all of this is what our kernels are for.
+/// Whether our kernels are for convolutions of this, as far as these are: not where they are to be in bfloat16.
+fn reads(x: &Tensor) -> bool {
+    // SAFETY: takes nothing.
+    floats(x) && !unsafe { nse_shim_low() }
+}
+
+/// Whether our kernels have this convolution.
+fn has(unit: &Unit) -> bool {
+    !unit.shape.inside && floats(&unit.weight.value)
+}
+
+/// Whether all of this is what a [`cell`] is for.
 pub fn fits<'a>(x: &Tensor, mut units: impl Iterator<Item = &'a Unit>) -> bool {
     let own = |unit: &Unit| {
         let relu = unit.activation().is_none_or(|activation| activation == Activation::Relu);
-        relu && unit.norm.is_some() && unit.excitation.is_none() && floats(&unit.weight.value)
+        relu && unit.norm.is_some() && unit.excitation.is_none() && has(unit)
     };
-    // SAFETY: takes nothing.
-    floats(x) && units.all(own) && !unsafe { nse_shim_low() }
+    reads(x) && units.all(own)
+}
+
+/// The convolution of a unit alone, with gradient. None: our kernels are not for it.
+pub fn convolve(x: &Tensor, unit: &Unit) -> Result<Option<Tensor>> {
+    if !reads(x) || !has(unit) {
+        return Ok(None);
+    }
+    let (c, weight, mut out) = (&unit.shape, &unit.weight.value, std::ptr::null_mut());
+    let (stride, dilation, groups) = (c.stride.map(i64::from), c.dilation.into(), c.groups.into());
+    // SAFETY: tensors and two numbers that outlive the call; on success `out` is a new tensor that is ours.
+    unsafe {
+        outcome(nse_shim_convolve(x.as_ptr(), weight.as_ptr(), stride.as_ptr(), dilation, groups, &mut out))?;
+        Ok(Some(Tensor::from_ptr(out)))
+    }
 }
 
 /// Mean of the selected branches, and of the input too if there is a `shortcut`; and with `both` that of the unselected ones,

@@ -153,9 +153,9 @@ char *nse_shim_bfloat16(int cuda, int on) {
     });
 }
 
-// Depthwise convolution with autograd; *out is a new tensor.
-char *nse_shim_depthwise(const at::Tensor *x, const at::Tensor *weight, int64_t stride, int64_t dilation, at::Tensor **out) {
-    return guarded([&] { *out = new at::Tensor(nse::depthwise(*x, *weight, stride, dilation)); });
+// nse::convolve; `stride` is two numbers, and *out a new tensor.
+char *nse_shim_convolve(const at::Tensor *x, const at::Tensor *weight, const int64_t *stride, int64_t dilation, int64_t groups, at::Tensor **out) {
+    return guarded([&] { *out = new at::Tensor(nse::convolve(*x, *weight, {stride[0], stride[1]}, dilation, groups)); });
 }
 
 // nse::run; *other is NULL where `other` is not wanted (NULL).

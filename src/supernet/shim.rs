@@ -36,13 +36,6 @@ extern "C" {
     fn nse_shim_average(averages: *const *const C_tensor, values: *const *const C_tensor, count: usize, part: f64)
         -> *mut c_char;
     fn nse_shim_bfloat16(cuda: c_int, on: c_int) -> *mut c_char;
-    fn nse_shim_depthwise(
-        x: *const C_tensor,
-        weight: *const C_tensor,
-        stride: i64,
-        dilation: i64,
-        out: *mut *mut C_tensor,
-    ) -> *mut c_char;
     fn nse_shim_torchscript(
         names: *const *const c_char,
         tensors: *const *const C_tensor,
@@ -169,14 +162,6 @@ impl Drop for BFloat16 {
         // SAFETY: as above. It only sets flags: there is nothing that could fail.
         let _ = outcome(unsafe { nse_shim_bfloat16(self.0.into(), 0) });
     }
-}
-
-/// Depthwise convolution of 32-bit floats on CPU, with autograd. `weight`: [channels, 1, kernel, kernel].
-pub fn depthwise(x: &Tensor, weight: &Tensor, stride: u32, dilation: u32) -> Result<Tensor> {
-    let mut out = std::ptr::null_mut();
-    // SAFETY: two tensors that outlive the call; on success `out` is a new tensor that is ours.
-    outcome(unsafe { nse_shim_depthwise(x.as_ptr(), weight.as_ptr(), stride.into(), dilation.into(), &mut out) })?;
-    Ok(unsafe { Tensor::from_ptr(out) })
 }
 
 /// A tensor of an exported module, by its dotted name.

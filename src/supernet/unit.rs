@@ -3,7 +3,6 @@
 use super::excitation::Excitation;
 use super::fused;
 use super::norm::Norm;
-use super::shim;
 use crate::arch::Activation;
 use crate::data::reserve;
 use crate::error::Result;
@@ -113,11 +112,10 @@ impl Unit {
 
     /// The convolution alone.
     pub fn convolve(&self, x: &Tensor) -> Result<Tensor> {
-        let c = &self.shape;
-        let depthwise = c.groups == c.cin && c.cin == c.cout && c.kernel[0] == c.kernel[1] && c.stride[0] == c.stride[1];
-        if depthwise && fused::floats(x) && fused::floats(&self.weight.value) {
-            return shim::depthwise(x, &self.weight.value, c.stride[0], c.dilation);
+        if let Some(y) = fused::convolve(x, self)? {
+            return Ok(y);
         }
+        let c = &self.shape;
         let [stride, padding] = [c.stride, c.padding()].map(|pair| pair.map(i64::from));
         let dilation = [i64::from(c.dilation); 2];
         Ok(x.f_conv2d::<Tensor>(&self.weight.value, None, stride, padding, dilation, i64::from(c.groups))?)

@@ -1,9 +1,9 @@
 //! Our kernels, at every instruction level that this processor has, against libtorch in 64-bit floats. A program of its own: the level is one for
 //! the whole process, and other tests want results that do not change by a bit.
 
+mod alone;
 mod cells;
 mod dense;
-mod depthwise;
 #[path = "../supernet/support.rs"]
 #[allow(dead_code)]
 mod support;
