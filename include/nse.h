@@ -592,7 +592,7 @@ NSE_API nse_status nse_set_log_level(int32_t level);
  *
  * `name`: [in] a name of nse_space_presets. `overrides_json`: [in] a JSON object that changes some of input {channels,
  * height, width}, classes, layout, repeats, channels, scale, divisor, stem_stride, tail, operators, skip; of stacked cells (docs/cells.md)
- * some of input, classes, skeleton, channels, cells, nodes, operators, shared; NULL or "{}" changes nothing.
+ * some of input, classes, skeleton, channels, cells, nodes, operators, shared, stem; NULL or "{}" changes nothing.
  * `out`: [out] to free with nse_space_free.
  *
  * NSE_ERR_INVALID_ARGUMENT: no such preset. NSE_ERR_CONFIG: overrides. Since 0.1.
@@ -923,7 +923,7 @@ NSE_API nse_status nse_arch_space(const nse_arch *arch, nse_space **out, nse_err
  * of the average pooling; of stacked cells that of their published code, which adds the biases of the classifier), params, and for every
  * cell kind, channels, height and width of its output, operators, macs and params. Of stacked cells these are edges, "edge" says from
  * where to where, costs are those in all cells, sizes those in the first; and there are genotype (null where the text of DARTS cannot say
- * it) and topology (what is left without empty edges and identities, see docs/cells.md; null where it is too long); of blocks canonical too
+ * it) and topology (what is left without empty edges and skip_connect, see docs/cells.md; null where it is too long); of blocks canonical too
  * (the least text of the same cell; null where a side has not one operator).
  * Of an ensemble there
  * are paths, split (how many cells are shared), members (macs and params of each path's network alone) and saved (by how much the
@@ -979,12 +979,17 @@ nse_status nse_arch_code(const nse_arch *arch,
 /**
  * The architecture that has this code.
  *
- * `space`: [in] retained; a code of another one is told apart. `code`: [in] from nse_arch_code. `out`: [out] to free with
+ * `space`: [in] retained; a code of another one is told apart. In a space of blocks also a code of a cell with fewer is one: nse_arch_space then gives
+ * the smaller space. `code`: [in] from nse_arch_code. `out`: [out] to free with
  * nse_arch_free.
  *
  * NSE_ERR_INVALID_ARGUMENT: not a code, cut or mistyped, or of another space. Since 0.1.
  */
-NSE_API nse_status nse_arch_from_code(const nse_space *space, const char *code, nse_arch **out, nse_error **err);
+NSE_API
+nse_status nse_arch_from_code(const nse_space *space,
+                              const char *code,
+                              nse_arch **out,
+                              nse_error **err);
 
 /**
  * Cost: `macs`, multiply-accumulates for one image, of convolutions and classifier; `params`, trainable numbers.
@@ -1690,8 +1695,9 @@ typedef struct nse_result {
 /**
  * Hands out architectures to evaluate: inside the cost window, none of them asked or told before, drawn with what was learnt from the
  * results so far. As many as wanted, also more than a round has; a round ends with its candidates.count results (failures
- * count), and its operators are then retained and refilled as after nse_search_step. The same asks and tells in the same order
- * give the same architectures. Waits briefly for another ask or tell of the same search, and never gives NSE_ERR_BUSY.
+ * count), and its operators are then retained and refilled as after nse_search_step. Where cells grow (strategy grow) a round is all of its cells, and the
+ * ask or tell that ends it lets the predictor learn, for seconds. The same asks and tells in the same order
+ * give the same architectures. Waits for another ask or tell of the same search, briefly but for the one that ends a round, and never gives NSE_ERR_BUSY.
  *
  * `count`: 1 to 1048576. `out`: [out] `count` places: the architectures, to free with nse_arch_free, and NULL behind them. `given`: [out] how many; may be
  * NULL.
@@ -1709,14 +1715,14 @@ nse_status nse_search_ask(const nse_search *search,
 
 /**
  * Tells how an architecture did: at any time and in any order, also after the last round. The front is that of all results so far.
- * Waits briefly for another ask or tell of the same search, and never gives NSE_ERR_BUSY.
+ * Waits for another ask or tell of the same search as nse_search_ask does, and never gives NSE_ERR_BUSY.
  *
  * `result`: [in] read during the call only. `effect`: [out] what became of it: NSE_TOLD_COUNTED, NSE_TOLD_REPEATED, NSE_TOLD_LATE or
  * NSE_TOLD_UNASKED; may be NULL.
  *
  * Returns NSE_OK; NSE_DONE: the last round is complete.
  * NSE_ERR_CONFLICT: another result of this architecture is known; nothing changes. NSE_ERR_INVALID_ARGUMENT: not a code of the
- * search's space, an accuracy outside 0 to 1, a cost that is none, or a search that trains. NSE_ERR_IO: the checkpoint could not
+ * search's space (where cells grow, of one with fewer blocks), an accuracy outside 0 to 1, a cost that is none, or a search that trains. NSE_ERR_IO: the checkpoint could not
  * be written; the result is kept all the same, and telling it again is NSE_TOLD_REPEATED. Since 0.1.
  */
 NSE_API

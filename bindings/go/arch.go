@@ -121,7 +121,8 @@ type ArchDescription struct {
 	Cells []CellDescription `json:"cells"`
 	// Genotype is the text of published code, of stacked cells; empty where the text of DARTS cannot say it.
 	Genotype string `json:"genotype"`
-	// Topology is what is left of stacked cells without what does nothing: equal ones are equal networks.
+	// Topology is what is left of stacked cells without empty edges and skip_connect: equal ones are the same up to constants. Empty where it is too
+	// long to write.
 	Topology string `json:"topology"`
 	// Canonical is the least way to write a cell of blocks: equal ones are the same cell. Empty for others.
 	Canonical string `json:"canonical"`

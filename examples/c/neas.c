@@ -3,8 +3,8 @@
  *
  *     neas DATA [FRACTION]
  *
- * DATA is a folder with the four IDX files, FRACTION the part of the training images to use. Against abs one option has changed:
- * "strategy". Costs are those of whole ensembles, what is shared counted once. What is found is an architecture as any other: it has
+ * DATA is a folder with the four IDX files, FRACTION the part of the training images to use. Like abs, with the strategy and
+ * scorer of ensembles. Costs are those of whole ensembles, what is shared counted once. What is found is an architecture as any other: it has
  * costs, JSON and a code, and is trained, evaluated and exported by the same calls. The programs in examples/cpp and examples/go do the
  * same, step by step.
  */

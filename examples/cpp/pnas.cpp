@@ -2,8 +2,8 @@
 //
 //     pnas DATA [FRACTION]
 //
-// DATA is a folder with the four IDX files, FRACTION the part of the training images to use. Against the quickstart one option has
-// changed: "strategy", in place of what evolution is told ("rounds", "active", "candidates"); and the space is one of blocks. The
+// DATA is a folder with the four IDX files, FRACTION the part of the training images to use. Like the search of the quickstart, in a
+// space of blocks, with "strategy" in place of what evolution is told ("rounds", "active", "candidates"). The
 // programs in examples/c and examples/go do the same, step by step.
 #include <nse/nse.hpp>
 

@@ -4,8 +4,10 @@
 //! write a cell, its canonical form is the least, block by block.
 
 use super::{Architecture, Paths};
+use crate::error::Result;
 use crate::space::{Space, Stack};
 use std::borrow::Cow;
+use std::sync::Arc;
 
 /// What the sides of a block are: node times operators plus operator, as indices of [`crate::space::Cell::operators`] are.
 pub type Block = [u16; 2];
@@ -128,6 +130,17 @@ impl Blocks {
 }
 
 impl Architecture {
+    /// The architecture with this code, and the space that it is of: this one, or where cells are of blocks one with fewer.
+    pub fn found(space: &Arc<Space>, code: &str) -> Result<(Arc<Space>, Self)> {
+        let error = match Self::from_code(space, code) {
+            Ok(architecture) => return Ok((space.clone(), architecture)),
+            Err(error) => error,
+        };
+        let plan = space.stack().map(Stack::plan).filter(|plan| plan.skeleton.blocks());
+        let mut smaller = (1..plan.map_or(0, |plan| plan.nodes)).rev().map(|nodes| Arc::new(space.of_nodes(nodes)));
+        smaller.find_map(|space| Self::from_code(&space, code).ok().map(|found| (space, found))).ok_or(error)
+    }
+
     /// The space that it is of: this one, or the one with as many blocks as it has.
     pub fn space_in<'a>(&self, space: &'a Space) -> Cow<'a, Space> {
         match self.paths.cells() == space.cells().len() {

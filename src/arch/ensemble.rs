@@ -127,8 +127,11 @@ impl TryFrom<Form> for Architecture {
             Form::Single(places) => Architecture { paths: Paths::single(places.len()), places },
             Form::Ensemble { cells, paths } => {
                 let (split, own) = (cells.len(), paths.first().map_or(0, Vec::len));
-                if !ENSEMBLE.contains(&paths.len()) || paths.iter().any(|path| path.len() != own) {
+                if !ENSEMBLE.contains(&paths.len()) {
                     return Err(format!("an ensemble of {} paths", paths.len()));
+                }
+                if let Some((k, path)) = paths.iter().enumerate().find(|(_, path)| path.len() != own) {
+                    return Err(format!("path {k} of {} cells, the first has {own}", path.len()));
                 }
                 let parted = Paths::parted(split + own, split, paths.len());
                 Architecture { places: cells.into_iter().chain(paths.into_iter().flatten()).collect(), paths: parted }

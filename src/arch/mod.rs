@@ -147,6 +147,11 @@ impl Architecture {
     pub fn paths(&self) -> Paths {
         self.paths
     }
+
+    /// Whether all its operators are among these of its cells.
+    pub fn within(&self, operators: &[Vec<u16>]) -> bool {
+        self.by_cell().all(|(cell, open)| open.iter().all(|o| operators[cell].contains(o)))
+    }
 }
 
 /// Ascending and without repetitions, held against the cells of `space` from the one numbered `first` on.

@@ -83,11 +83,6 @@ impl Crew {
         self.comm.size()
     }
 
-    /// The number of this rank, as the one piece of work that it has of as many as there are ranks.
-    pub fn own(&self) -> Range<usize> {
-        self.comm.rank()..self.comm.rank() + 1
-    }
-
     /// Whether this is the rank that writes what only one can write.
     pub fn first(&self) -> bool {
         self.comm.rank() == 0
@@ -97,18 +92,23 @@ impl Crew {
         self.shards
     }
 
+    /// In how many pieces a batch is computed: its parts, or one for each rank where they normalise together.
+    pub fn pieces(&self) -> usize {
+        match self.whole_norms {
+            true => self.size(),
+            false => self.shards,
+        }
+    }
+
     /// Whether there is nothing to share and nothing to divide.
     pub fn whole(&self) -> bool {
-        (self.shards == 1 || self.whole_norms) && self.size() == 1
+        self.pieces() == 1 && self.size() == 1
     }
 
     /// Which of `count` pieces of work are this rank's: as many as the others', or one more or less.
     pub fn part(&self, count: usize) -> Range<usize> {
-        self.part_of(self.comm.rank(), count)
-    }
-
-    pub fn part_of(&self, rank: usize, count: usize) -> Range<usize> {
-        rank * count / self.size()..(rank + 1) * count / self.size()
+        let (rank, size) = (self.comm.rank(), self.size());
+        rank * count / size..(rank + 1) * count / size
     }
 
     /// Runs `work` on pieces of `count` pieces of work that together are all of it on all ranks. Where the ranks share a count, whoever is done
@@ -121,7 +121,11 @@ impl Crew {
         let Some(mut number) = self.comm.draw(true)? else { return work(self.part(count)) };
         let pieces = pieces(count, self.size());
         while let Some(piece) = usize::try_from(number).ok().and_then(|number| pieces.get(number)) {
-            work(piece.clone())?;
+            if let Err(error) = work(piece.clone()) {
+                // All of it will be done again: the others need not begin more.
+                while self.comm.draw(false).is_ok_and(|number| number.is_some_and(|number| number < pieces.len() as u64)) {}
+                return Err(error);
+            }
             number = self.comm.draw(false)?.unwrap_or(u64::MAX);
         }
         Ok(())

@@ -155,8 +155,8 @@ fn greatest<'a>(shares: &'a [Share], lengths: &'a [usize]) -> impl Iterator<Item
 
 /// The power of two by which numbers of at most `most` can be multiplied so that the sum of 2^spare of them stays below 2^62.
 fn factor(most: f64, spare: i32) -> f64 {
-    // Also where no rank has a part.
-    if most <= 0.0 {
+    // All of them are zero.
+    if most == 0.0 {
         return 1.0;
     }
     // `most` is below 2^exponent.

@@ -19,7 +19,7 @@ pub trait Transport {
     /// Returns when all ranks are here.
     fn barrier(&mut self) -> Result<()>;
 
-    /// See [`crate::search::Collective::draw`]. The only call that need not be made on all ranks.
+    /// See [`crate::search::Collective::draw`]. With `anew` all ranks make it, as every other call; without, whoever wants a number.
     fn draw(&mut self, _anew: bool) -> Result<Option<u64>> {
         Ok(None)
     }

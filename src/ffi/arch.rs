@@ -121,7 +121,7 @@ pub extern "C" fn nse_arch_space(arch: *const nse_arch, out: *mut *mut nse_space
 /// of the average pooling; of stacked cells that of their published code, which adds the biases of the classifier), params, and for every
 /// cell kind, channels, height and width of its output, operators, macs and params. Of stacked cells these are edges, "edge" says from
 /// where to where, costs are those in all cells, sizes those in the first; and there are genotype (null where the text of DARTS cannot say
-/// it) and topology (what is left without empty edges and identities, see docs/cells.md; null where it is too long); of blocks canonical too
+/// it) and topology (what is left without empty edges and skip_connect, see docs/cells.md; null where it is too long); of blocks canonical too
 /// (the least text of the same cell; null where a side has not one operator).
 /// Of an ensemble there
 /// are paths, split (how many cells are shared), members (macs and params of each path's network alone) and saved (by how much the
@@ -197,7 +197,8 @@ pub extern "C" fn nse_arch_code(arch: *const nse_arch, out: *mut nse_buffer, err
 
 /// The architecture that has this code.
 ///
-/// `space`: [in] retained; a code of another one is told apart. `code`: [in] from nse_arch_code. `out`: [out] to free with
+/// `space`: [in] retained; a code of another one is told apart. In a space of blocks also a code of a cell with fewer is one: nse_arch_space then gives
+/// the smaller space. `code`: [in] from nse_arch_code. `out`: [out] to free with
 /// nse_arch_free.
 ///
 /// NSE_ERR_INVALID_ARGUMENT: not a code, cut or mistyped, or of another space. Since 0.1.
@@ -210,7 +211,7 @@ pub extern "C" fn nse_arch_from_code(
 ) -> nse_status {
     boundary::make(out, err, || {
         let space = handle::get::<Space>("space", space)?;
-        let architecture = Architecture::from_code(&space, text::required("code", code)?)?;
+        let (space, architecture) = Architecture::found(&space, text::required("code", code)?)?;
         Ok(ArchHandle { space, architecture })
     })
 }

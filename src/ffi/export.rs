@@ -144,12 +144,12 @@ pub extern "C" fn nse_model_from_search(
     boundary::make(out, err, || {
         let search = handle::get::<SearchHandle>("search", search)?;
         let arch = handle::get::<ArchHandle>("arch", arch)?;
+        if search.options.strategy.get().grows().is_some() {
+            return Err(Error::NotFound("the search trains one cell after the other and keeps no weights of them".into()));
+        }
         if *arch.space != *search.space {
             let reason = format!("of the space {:?}, which is not that of the search", arch.space.name());
             return Err(Error::Argument { name: "arch", reason });
-        }
-        if search.options.strategy.get().grows().is_some() {
-            return Err(Error::NotFound("the search trains one cell after the other and keeps no weights of them".into()));
         }
         let job = {
             let arch = arch.clone();

@@ -22,7 +22,7 @@ pub struct nse_space {
 ///
 /// `name`: [in] a name of nse_space_presets. `overrides_json`: [in] a JSON object that changes some of input {channels,
 /// height, width}, classes, layout, repeats, channels, scale, divisor, stem_stride, tail, operators, skip; of stacked cells (docs/cells.md)
-/// some of input, classes, skeleton, channels, cells, nodes, operators, shared; NULL or "{}" changes nothing.
+/// some of input, classes, skeleton, channels, cells, nodes, operators, shared, stem; NULL or "{}" changes nothing.
 /// `out`: [out] to free with nse_space_free.
 ///
 /// NSE_ERR_INVALID_ARGUMENT: no such preset. NSE_ERR_CONFIG: overrides. Since 0.1.

@@ -65,8 +65,9 @@ const MOST: usize = 1 << 20;
 
 /// Hands out architectures to evaluate: inside the cost window, none of them asked or told before, drawn with what was learnt from the
 /// results so far. As many as wanted, also more than a round has; a round ends with its candidates.count results (failures
-/// count), and its operators are then retained and refilled as after nse_search_step. The same asks and tells in the same order
-/// give the same architectures. Waits briefly for another ask or tell of the same search, and never gives NSE_ERR_BUSY.
+/// count), and its operators are then retained and refilled as after nse_search_step. Where cells grow (strategy grow) a round is all of its cells, and the
+/// ask or tell that ends it lets the predictor learn, for seconds. The same asks and tells in the same order
+/// give the same architectures. Waits for another ask or tell of the same search, briefly but for the one that ends a round, and never gives NSE_ERR_BUSY.
 ///
 /// `count`: 1 to 1048576. `out`: [out] `count` places: the architectures, to free with nse_arch_free, and NULL behind them. `given`: [out] how many; may be
 /// NULL.
@@ -112,14 +113,14 @@ pub extern "C" fn nse_search_ask(
 }
 
 /// Tells how an architecture did: at any time and in any order, also after the last round. The front is that of all results so far.
-/// Waits briefly for another ask or tell of the same search, and never gives NSE_ERR_BUSY.
+/// Waits for another ask or tell of the same search as nse_search_ask does, and never gives NSE_ERR_BUSY.
 ///
 /// `result`: [in] read during the call only. `effect`: [out] what became of it: NSE_TOLD_COUNTED, NSE_TOLD_REPEATED, NSE_TOLD_LATE or
 /// NSE_TOLD_UNASKED; may be NULL.
 ///
 /// Returns NSE_OK; NSE_DONE: the last round is complete.
 /// NSE_ERR_CONFLICT: another result of this architecture is known; nothing changes. NSE_ERR_INVALID_ARGUMENT: not a code of the
-/// search's space, an accuracy outside 0 to 1, a cost that is none, or a search that trains. NSE_ERR_IO: the checkpoint could not
+/// search's space (where cells grow, of one with fewer blocks), an accuracy outside 0 to 1, a cost that is none, or a search that trains. NSE_ERR_IO: the checkpoint could not
 /// be written; the result is kept all the same, and telling it again is NSE_TOLD_REPEATED. Since 0.1.
 #[no_mangle]
 pub extern "C" fn nse_search_tell(

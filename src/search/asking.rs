@@ -301,9 +301,9 @@ impl Search {
         if self.run.evolution.after(&retained).sampler(&self.prices, window).is_ok() {
             return Ok(retained);
         }
-        let whole = |a: &Architecture| a.by_cell().all(|(cell, open)| open.iter().all(|o| active[cell].contains(o)));
-        let reachable =
-            results.iter().filter(|s| whole(&s.architecture) && window.contains(self.prices.architecture(&s.architecture)));
+        let reachable = results
+            .iter()
+            .filter(|s| s.architecture.within(&active) && window.contains(self.prices.architecture(&s.architecture)));
         let best = reachable.reduce(|best, s| if s.accuracy > best.accuracy { s } else { best }).map(|s| s.architecture.clone());
         let best = match best {
             Some(best) => Some(best),

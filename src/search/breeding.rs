@@ -1,6 +1,7 @@
 //! The evolution by which a search of ensembles finds its candidates (as the published one of SPOS, which the paper of NEAS names for its
 //! last step; what it does with paths and where they part is ours): generation after generation, until enough were scored.
 
+use super::children::TRIES;
 use super::engine::{Phase, Search};
 use super::ensembles::Ensembles;
 use super::options::TooFew;
@@ -45,9 +46,6 @@ impl Default for Breeding {
     }
 }
 
-/// Attempts for each ensemble that is wanted.
-const TRIES: usize = 100;
-
 impl Plan {
     /// How many of so many cells may be shared: what the plan says, else one to all but one.
     pub fn splits(&self, cells: usize) -> RangeInclusive<usize> {
@@ -60,10 +58,10 @@ impl Search {
     /// The last front and the first generation.
     pub(super) fn first_generation(&self, ensembles: &Ensembles, stream: &mut Stream) -> Result<Vec<Architecture>> {
         let active = &ensembles.cells.active;
-        let whole = |a: &Architecture| a.by_cell().all(|(cell, open)| open.iter().all(|o| active[cell].contains(o)));
-        let mut candidates: Vec<_> = self.run.front.iter().map(|s| s.architecture.clone()).filter(whole).collect();
+        let mut candidates: Vec<_> = self.run.front.iter().map(|s| s.architecture.clone()).filter(|a| a.within(active)).collect();
         let known: HashSet<_> = candidates.iter().cloned().collect();
-        let wanted = self.plan_population().min(self.options.candidates.count);
+        let population = self.strategy().ensembles().map_or(0, |plan| plan.breeding.population);
+        let wanted = population.min(self.options.candidates.count);
         let new = ensembles.inside(wanted, &known, stream)?;
         if new.is_empty() && known.is_empty() {
             ensembles.reaches(active, &ensembles.cells.skippable)?;
@@ -73,10 +71,6 @@ impl Search {
         }
         candidates.extend(new);
         Ok(candidates)
-    }
-
-    fn plan_population(&self) -> usize {
-        self.strategy().ensembles().map_or(0, |plan| plan.breeding.population)
     }
 
     /// Adds the next generation to the candidates, all of which are scored. Whether there is one.

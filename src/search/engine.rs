@@ -220,9 +220,10 @@ impl Search {
         self.run.steps = self.steps_of(self.run.round, trainer.steps_per_epoch());
         self.run.epoch_began = 0;
         self.run.phase = Phase::Train { step: 0, weights: false };
-        self.run.meter.restart();
+        self.run.meter.start();
         // A round whose cells grow begins with the first of them.
         if self.grown().is_none_or(|(done, _)| done == 0) {
+            self.run.meter.restart();
             self.run.seconds = Seconds::default();
             notes::round_begun(self);
         }

@@ -121,12 +121,14 @@ impl Ensembles<'_> {
                 break;
             }
             let Ok(sampler) = self.sampler(paths, active, skippable, window) else { continue };
-            let mut tries = count.saturating_mul(TRIES);
+            // As often in a row without a new one.
+            let mut tries = TRIES;
             while found.len() < count && tries > 0 {
                 tries -= 1;
                 let ensemble = Architecture::of_places(self.cells.space, paths, sampler.draw_binned(stream).0)?;
                 if window.contains(self.cells.prices.architecture(&ensemble)) && seen.insert(ensemble.clone()) {
                     found.push(ensemble);
+                    tries = TRIES;
                 }
             }
         }

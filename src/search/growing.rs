@@ -13,19 +13,19 @@ use super::strategy::Grow;
 use super::trainer::Trainer;
 use crate::arch::{Architecture, Blocks};
 use crate::cost::{Cost, CostTable, LatencyTable, Metric, Prices};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::space::Space;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// The accuracy of a cell whose training diverged: it teaches nothing, grows no further and is on no front.
-pub(super) const FAILED: f64 = 0.0;
+pub(super) const FAILED: f64 = -1.0;
 
 /// The space of the cells with so many blocks, and what they cost.
 pub(super) struct Level {
     pub space: Arc<Space>,
     costs: CostTable,
-    prices: Prices,
+    pub(super) prices: Prices,
 }
 
 /// What the round under way evaluates, and what is known from all rounds.
@@ -81,7 +81,12 @@ impl Growth {
         if let Some(cell) = self.cells.iter().find(|cell| !of_round(cell)) {
             return Err(format!("the cell {:?} in round {blocks:?}", cell.cells()));
         }
-        if matches!(phase, Phase::Score { candidates, .. } if candidates.iter().ne(self.under_way())) {
+        let of_cell = match phase {
+            Phase::Score { candidates, .. } => candidates.iter().eq(self.under_way()),
+            Phase::Sample | Phase::Weigh { .. } => false,
+            _ => true,
+        };
+        if !of_cell {
             return Err("another cell is scored than the one that was trained".into());
         }
         let mut all = self.cells.iter().chain(self.results.iter().map(|scored| &scored.architecture));
@@ -137,29 +142,13 @@ impl Search {
     }
 
     /// The round of all cells with one block, but those that are too dear.
-    pub(super) fn sprout(&mut self) -> Result<()> {
-        let (Some(stack), Some(level)) = (self.space.stack(), self.levels.first()) else { return Ok(()) };
+    pub(super) fn sprout(&mut self) {
+        let (Some(stack), Some(level)) = (self.space.stack(), self.levels.first()) else { return };
         let most = self.options.objective.window().high;
         let none = Blocks::none(stack);
         let cells = none.extensions().map(|block| none.with(block).architecture());
-        let cells: Vec<_> = cells.filter(|cell| level.prices.architecture(cell) <= most).collect();
-        if cells.is_empty() {
-            let metric = self.prices.metric;
-            let prices = none.extensions().map(|block| level.prices.architecture(&none.with(block).architecture()));
-            let (least, greatest) = prices.fold((u64::MAX, 0), |(least, most), price| (least.min(price), most.max(price)));
-            let [high, least, greatest] = [most, least, greatest].map(|price| metric.amount(price));
-            return Err(Error::Unreachable {
-                unit: metric.unit(),
-                low: 0.0,
-                high,
-                least,
-                greatest,
-                below: None,
-                above: Some(least),
-            });
-        }
+        let cells = cells.filter(|cell| level.prices.architecture(cell) <= most).collect();
         self.begin_growth(cells, Vec::new());
-        Ok(())
     }
 
     fn begin_growth(&mut self, cells: Vec<Architecture>, foretold: Vec<f64>) {

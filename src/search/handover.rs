@@ -40,7 +40,9 @@ impl Target<'_> {
             return Err(Error::Argument { name: "continued", reason });
         }
         self.same_cells("continued", search.space())?;
-        let members = search.front().iter().map(|s| self.member(search.space(), &s.architecture, s.accuracy));
+        // Of cells that have grown the front has smaller ones too.
+        let whole = |s: &&Scored| s.architecture.paths().cells() == search.space().cells().len();
+        let members = search.front().iter().filter(whole).map(|s| self.member(search.space(), &s.architecture, s.accuracy));
         let left = search.left().iter().enumerate().map(|(i, left)| self.here(search.space(), i, left.iter())).collect();
         Ok(self.handover(members.collect::<Result<_>>()?, left))
     }

@@ -37,7 +37,7 @@ pub(super) struct Entry {
 pub(super) struct Ledger {
     #[serde(with = "pairs")]
     entries: BTreeMap<Architecture, Entry>,
-    /// To be handed out before any is drawn: the front that the search began with.
+    /// To be handed out before any is drawn: the front that the search began with, or the cells of a round that grows.
     pub first: Vec<Architecture>,
 }
 
@@ -71,6 +71,7 @@ impl Ledger {
     }
 
     pub fn told(&mut self, architecture: Architecture, outcome: Outcome) {
+        self.first.retain(|other| *other != architecture);
         self.entries.entry(architecture).or_insert(Entry { round: None, outcome: None }).outcome = Some(outcome);
     }
 

@@ -29,8 +29,9 @@ pub struct SearchOptions {
     /// Names every random stream of the run: the same seed, data and options give the same result.
     #[serde(default)]
     pub seed: u64,
-    /// Number of rounds. Default, as published: (operators - 1) / (active - 1) of the largest cell, rounded down. Operators too
-    /// dear for every architecture in the cost window are not counted, and never active.
+    /// Number of rounds. Default of evolve, as published: (operators - 1) / (active - 1) of the largest cell, rounded down; operators too
+    /// dear for every architecture in the cost window are not counted, and never active. Of grow: the number of blocks; of others, until the
+    /// space is as small as it should be.
     #[serde(default)]
     #[schemars(range(min = 1, max = 10_000))]
     pub rounds: Option<u64>,
@@ -58,7 +59,8 @@ pub struct SearchOptions {
     #[serde(default)]
     pub fitness: FitnessOptions,
     /// Parts in which a batch (train.batch images) is computed, each with batch-norm statistics of its own: the feature maps of one part
-    /// are in memory at a time. The result depends on their number, and not on how many processes share them. Not for pushed batches.
+    /// are in memory at a time. The result depends on their number, and not on how many processes share them (with batch_norm "batch" on their
+    /// number only, and each process computes what it has in one piece). Not for pushed batches.
     #[serde(default = "defaults::shards")]
     #[schemars(range(min = 1, max = 4096))]
     pub shards: usize,
@@ -123,7 +125,7 @@ pub enum BatchNorm {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct TrainOptions {
-    /// Passes over the training images per round. May be a fraction.
+    /// Passes over the training images per round; where cells grow, per cell. May be a fraction.
     #[schemars(range(min = 0.001, max = 100_000.0))]
     pub epochs: f64,
     /// Images per optimizer step.

@@ -5,7 +5,6 @@ use crate::cost::{Cost, CostTable, LatencyTable, Metric, Prices};
 use crate::error::Result;
 use crate::space::Space;
 use serde::{Deserialize, Serialize};
-use std::borrow::Cow;
 use std::collections::btree_map::Entry;
 use std::collections::BTreeMap;
 
@@ -69,15 +68,16 @@ pub fn front_under(
     // Cells that grow are of several spaces.
     let mut smaller: BTreeMap<usize, Prices> = BTreeMap::new();
     for s in &mut scored {
-        if let Cow::Owned(space) = s.architecture.space_in(space) {
-            let known = match smaller.entry(s.architecture.cells().len()) {
-                Entry::Occupied(known) => known.into_mut(),
-                Entry::Vacant(free) => free.insert(Prices::of(&space, &CostTable::new(&space), metric, latency)?),
-            };
-            s.price = known.architecture(&s.architecture);
-        } else {
-            s.price = prices.architecture(&s.architecture);
-        }
+        let cells = s.architecture.paths().cells();
+        let known = match smaller.entry(cells) {
+            _ if cells == space.cells().len() => &prices,
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(free) => {
+                let space = s.architecture.space_in(space);
+                free.insert(Prices::of(&space, &CostTable::new(&space), metric, latency)?)
+            }
+        };
+        s.price = known.architecture(&s.architecture);
     }
     Ok(front(scored))
 }

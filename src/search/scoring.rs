@@ -1,7 +1,6 @@
 //! The candidates of a round: drawn, then scored a group at a time.
 
 use super::engine::{Phase, Search};
-use super::growing::Growth;
 use super::notes;
 use super::observe::{Control, EventKind, Observer};
 use super::options::TooFew;
@@ -43,8 +42,8 @@ impl Search {
         let options = &self.options.candidates;
         // Without `preserve` a member may have lost an operator; it leaves with it.
         let active = self.run.evolution.active();
-        let whole = |a: &Architecture| a.by_cell().all(|(cell, open)| open.iter().all(|o| active[cell].contains(o)));
-        let mut candidates: Vec<_> = self.run.front.iter().map(|s| s.architecture.clone()).filter(whole).collect();
+        let mut candidates: Vec<_> =
+            self.run.front.iter().map(|s| s.architecture.clone()).filter(|a| a.within(&active)).collect();
         let known: HashSet<_> = candidates.iter().cloned().collect();
         let sampler = self.run.evolution.sampler(&self.prices, self.options.objective.window())?;
         let new = sampler.distinct(&self.space, options.count, &known, stream)?;
@@ -57,7 +56,7 @@ impl Search {
 
     /// Scores the next candidates; when there are none left, ends the round.
     pub(super) fn score(&mut self, trainer: &mut dyn Trainer, observer: &dyn Observer) -> Result<bool> {
-        let started = Instant::now();
+        let (started, round) = (Instant::now(), self.turn());
         let Phase::Score { candidates, accuracies, .. } = &mut self.run.phase else { return Ok(false) };
         let (done, all) = (accuracies.len(), candidates.len());
         let group = &candidates[done..all.min(done + trainer.group().max(1))];
@@ -73,7 +72,6 @@ impl Search {
             observer.event(&self.event(EventKind::Finish, 1, 1, trainer), self);
             return Ok(true);
         }
-        let round = self.run.growth.as_ref().map_or(self.run.round, Growth::turn);
         let scores = judge(trainer, self.options.seed, round, group, None, observer)?;
         accuracies.extend(scores.iter().map(|judged| judged.accuracy));
         let done = accuracies.len() as u64;

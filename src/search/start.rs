@@ -62,6 +62,12 @@ impl Search {
         let costs = CostTable::new(&space);
         let prices = Prices::of(&space, &costs, options.objective.cost, start.latency.as_deref())?;
         let window = options.objective.window();
+        options.serves(start.drive, &space)?;
+        let grows = options.strategy.get().grows().is_some();
+        if grows && (start.continued.is_some() || !start.front.is_empty()) {
+            let reason = "cells grow from nothing, not from another search or from architectures".into();
+            return Err(Error::Argument { name: "start", reason });
+        }
         let target = Target { space: &space, costs: &costs, prices: &prices, window, paths: options.strategy.get().paths() };
         let before = match (start.continued, start.front.as_slice()) {
             (None, []) => None,
@@ -72,12 +78,6 @@ impl Search {
                 return Err(Error::Argument { name: "start", reason });
             }
         };
-        options.serves(start.drive, &space)?;
-        let grows = options.strategy.get().grows().is_some();
-        if grows && before.is_some() {
-            let reason = "cells grow from nothing, not from another search or from architectures".into();
-            return Err(Error::Argument { name: "start", reason });
-        }
         let beginning = Beginning {
             size: options.strategy.get().begins(options.active),
             seed: options.seed,
@@ -86,9 +86,19 @@ impl Search {
             front: before.as_ref().map(|before| before.used.as_slice()),
             left: before.as_ref().map_or(&[], |before| &before.left),
         };
-        // The window is one of ensembles, where the search is of them: what their members cost has no lower bound.
-        let low = if options.strategy.get().paths() > 1 { 0 } else { window.low };
-        let evolution = Evolution::new(&space, &prices, &beginning, Window { low, ..window })?;
+        let levels = if grows { Level::all(&space, options.objective.cost, start.latency.as_deref())? } else { Vec::new() };
+        let larger = options.rounds.map_or(usize::MAX, |rounds| rounds as usize).min(levels.len());
+        // The window is one of the largest cells that are evaluated, or of ensembles: what their members cost has no lower bound.
+        let evolution = match levels.get(larger.wrapping_sub(1)) {
+            Some(largest) => {
+                Evolution::new(&largest.space, &largest.prices, &beginning, window)?;
+                Evolution::new(&space, &prices, &beginning, Window { low: 0, high: u64::MAX })?
+            }
+            None => {
+                let low = if options.strategy.get().paths() > 1 { 0 } else { window.low };
+                Evolution::new(&space, &prices, &beginning, Window { low, ..window })?
+            }
+        };
         let (told, pushed) = (start.drive == Drive::Told, start.drive == Drive::Pushed);
         let mut front = before.map_or(Vec::new(), |before| before.front);
         // Accuracies of another kind: they are evaluated anew.
@@ -114,7 +124,6 @@ impl Search {
             growth: None,
         };
         let scorer = options.scorer();
-        let levels = if grows { Level::all(&space, options.objective.cost, start.latency.as_deref())? } else { Vec::new() };
         let mut search =
             Search { space, latency: start.latency, options, costs, prices, levels, scorer, run, pass: Pass::default() };
         let all = search.standing(|now| search.strategy().rounds(now));
@@ -124,7 +133,7 @@ impl Search {
         // What the first active subset does not have, it will not have after its training.
         match search.ensembles() {
             Some(ensembles) => drop(search.first_generation(&ensembles, &mut probe)?),
-            None if grows => search.sprout()?,
+            None if grows => search.sprout(),
             None if told => {}
             None => drop(search.candidates(&mut probe)?),
         }

@@ -96,12 +96,15 @@ impl Search {
         let (done, all) = (accuracies.len(), children.len());
         let group = &children[done..all.min(done + trainer.group().max(1))];
         if !group.is_empty() {
-            let more = judge(trainer, seed, round, group, self.scorer().differs(), observer)?;
+            let differs = self.scorer().differs();
+            let more = judge(trainer, seed, round, group, differs, observer)?;
             let done = (done + more.len()) as u64;
             self.run.meter.scored(more.len() as u64);
             if let Phase::Weigh { accuracies, diversities, .. } = &mut self.run.phase {
                 accuracies.extend(more.iter().map(|judged| judged.accuracy));
-                diversities.extend(more.iter().map(|judged| judged.diversity));
+                if differs.is_some() {
+                    diversities.extend(more.iter().map(|judged| judged.diversity));
+                }
             }
             observer.event(&self.event(EventKind::Score, done, all as u64, trainer), self);
             return Ok(true);

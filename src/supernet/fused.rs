@@ -5,7 +5,7 @@ use super::norm::Norm;
 use super::shim::outcome;
 use super::unit::Unit;
 use crate::arch::Activation;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use std::ffi::{c_char, c_int, CStr};
 use tch::{Device, Kind, Tensor};
 use torch_sys::C_tensor;
@@ -89,12 +89,12 @@ fn has(unit: &Unit) -> bool {
 }
 
 /// Whether all of this is what a [`cell`] is for.
-pub fn fits<'a>(x: &Tensor, mut units: impl Iterator<Item = &'a Unit>) -> bool {
+pub fn fits<'a>(x: &Tensor, mut units: impl Iterator<Item = &'a Unit>, norm: &Norm) -> bool {
     let own = |unit: &Unit| {
         let relu = unit.activation().is_none_or(|activation| activation == Activation::Relu);
         relu && unit.norm.is_some() && unit.excitation.is_none() && has(unit)
     };
-    reads(x) && units.all(own)
+    !norm.of_all_ranks() && reads(x) && units.all(own)
 }
 
 /// The convolution of a unit alone, with gradient. None: our kernels are not for it.
@@ -112,8 +112,7 @@ pub fn convolve(x: &Tensor, unit: &Unit) -> Result<Option<Tensor>> {
 }
 
 /// Mean of the selected branches, and of the input too if there is a `shortcut`; and with `both` that of the unselected ones,
-/// without gradient. What is both is computed once. All must [`fits`], and `norm` not be of all ranks;
-/// only `Norm::Batch` has a gradient.
+/// without gradient. What is both is computed once. All must [`fits`]; only `Norm::Batch` has a gradient.
 pub fn cell(x: &Tensor, branches: &[Branch], shortcut: bool, norm: &Norm, both: bool) -> Result<(Tensor, Option<Tensor>)> {
     let mut statistics = Vec::new();
     for unit in branches.iter().flat_map(|branch| branch.units) {
@@ -152,7 +151,8 @@ pub fn cell(x: &Tensor, branches: &[Branch], shortcut: bool, norm: &Norm, both: 
         })
         .collect();
     let source = match norm {
-        Norm::Batch | Norm::Whole(_) => 0,
+        Norm::Batch => 0,
+        Norm::Whole(_) => return Err(Error::Torch("our kernels normalise a cell by what this rank has of it".into())),
         Norm::Calibrate(_) => 1,
         Norm::Fixed(_) => 2,
     };

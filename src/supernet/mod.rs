@@ -22,7 +22,7 @@ pub mod network;
 pub mod norm;
 pub mod optimizer;
 mod options;
-mod outgoing;
+pub mod outgoing;
 pub mod paths;
 mod pushed;
 mod remembered;

@@ -38,9 +38,9 @@ impl<'a> Names<'a> {
         names
     }
 
-    /// Of a chain.
+    /// Stacked cells have none here.
     fn places(&mut self, network: &'a Network, open: &[Vec<u16>], places: Range<usize>) {
-        for place in places.filter(|place| network.chain().is_ok() && *place < open.len()) {
+        for place in places {
             for operator in &open[place] {
                 let label = network.shape(place).operators[usize::from(*operator)];
                 for unit in network.units(place, *operator) {

@@ -134,7 +134,7 @@ impl Network {
     pub fn stem(&self, images: &Tensor, norm: &Norm) -> Result<Tensor> {
         let stem = &self.chain()?.stem;
         let units = std::slice::from_ref(stem);
-        if !norm.of_all_ranks() && fused::fits(images, units.iter()) {
+        if fused::fits(images, units.iter(), norm) {
             let branch = Branch { units, selected: true, unselected: false };
             return Ok(fused::cell(images, &[branch], false, norm, false)?.0);
         }
@@ -143,7 +143,7 @@ impl Network {
 
     /// One cell with the given operators open.
     pub fn cell(&self, cell: usize, x: &Tensor, open: &[u16], norm: &Norm) -> Result<Tensor> {
-        if !norm.of_all_ranks() && self.fits(cell, x, open) {
+        if self.fits(cell, x, open, norm) {
             let branch = |o: &u16| Branch { units: self.units(cell, *o), selected: true, unselected: false };
             let branches: Vec<_> = open.iter().map(branch).collect();
             return Ok(fused::cell(x, &branches, self.shortcut(cell), norm, false)?.0);
@@ -155,15 +155,15 @@ impl Network {
     /// The same from branches that were computed alone, without gradient: the same bits.
     pub fn join(&self, cell: usize, x: &Tensor, open: &[u16], branches: &BTreeMap<u16, Tensor>) -> Result<Tensor> {
         let joined: Vec<_> = open.iter().map(|operator| &branches[operator]).collect();
-        match joined.is_empty() || !self.fits(cell, x, open) {
+        match joined.is_empty() || !self.fits(cell, x, open, &Norm::Batch) {
             true => self.merge(cell, x, &joined),
             false => fused::join(x, &joined, self.shortcut(cell)),
         }
     }
 
     /// Whether our kernels take a cell with these operators open as a whole.
-    fn fits(&self, cell: usize, x: &Tensor, open: &[u16]) -> bool {
-        fused::fits(x, open.iter().flat_map(|operator| self.units(cell, *operator)))
+    fn fits(&self, cell: usize, x: &Tensor, open: &[u16], norm: &Norm) -> bool {
+        fused::fits(x, open.iter().flat_map(|operator| self.units(cell, *operator)), norm)
     }
 
     /// One cell along two paths, each a list of operators with whether the selected one and the unselected one has it: the outputs
@@ -171,7 +171,7 @@ impl Network {
     pub fn two_paths(&self, cell: usize, x: &Tensor, paths: &[(u16, bool, bool)], norm: &Norm) -> Result<(Tensor, Tensor)> {
         let paths: Vec<_> = paths.iter().filter(|(_, s, u)| *s || *u).collect();
         let operators: Vec<_> = paths.iter().map(|(operator, ..)| *operator).collect();
-        if !norm.of_all_ranks() && self.fits(cell, x, &operators) {
+        if self.fits(cell, x, &operators, norm) {
             let branch = |(o, selected, unselected): &&(u16, bool, bool)| Branch {
                 units: self.units(cell, *o),
                 selected: *selected,
@@ -202,7 +202,7 @@ impl Network {
 
     /// One operator of one cell.
     pub fn branch(&self, cell: usize, operator: u16, x: &Tensor, norm: &Norm) -> Result<Tensor> {
-        if !norm.of_all_ranks() && self.fits(cell, x, &[operator]) {
+        if self.fits(cell, x, &[operator], norm) {
             let branch = Branch { units: self.units(cell, operator), selected: true, unselected: false };
             return Ok(fused::cell(x, &[branch], false, norm, false)?.0);
         }

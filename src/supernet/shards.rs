@@ -1,5 +1,6 @@
 //! A step whose batch is computed in parts, some here and some by other ranks. Every part has batch-norm statistics of its own, as in
-//! data-parallel training everywhere; and sums are exact, so that the weights depend on the parts and not on who computed them.
+//! data-parallel training everywhere; and sums are exact, so that the weights depend on the parts and not on who computed them. Or, where the ranks
+//! normalise together, each has one part and the statistics are those of the whole batch: then rounding depends on how many ranks there are.
 //!
 //! Gradients are added in buckets, those of the last layers first, on a thread beside this one: while the backward pass of the last part
 //! is on its way to the first layers.
@@ -33,12 +34,9 @@ struct Cut {
 
 impl Cut {
     fn new(crew: &Crew, batch: usize) -> Self {
-        let images = |shards: Range<usize>| shards.start * batch / crew.shards()..shards.end * batch / crew.shards();
-        let (parts, own) = match crew.normalises_together() {
-            false => ((0..crew.shards()).map(|shard| images(shard..shard + 1)).collect(), crew.part(crew.shards())),
-            true => ((0..crew.size()).map(|rank| images(crew.part_of(rank, crew.shards()))).collect(), crew.own()),
-        };
-        Cut { parts, own, batch: batch as f64 }
+        let count = crew.pieces();
+        let parts = (0..count).map(|part| part * batch / count..(part + 1) * batch / count).collect();
+        Cut { parts, own: crew.part(count), batch: batch as f64 }
     }
 
     /// Of a part, in the batch.

@@ -79,10 +79,15 @@ impl SupernetTrainer {
     pub fn join(&mut self, comm: Arc<dyn Collective>) -> Result<()> {
         let (shards, size) = (self.crew.shards(), comm.size());
         self.crew = Crew::new(comm, shards).with_whole_norms(self.crew.normalises_together());
-        if self.crew.normalises_together() && size > shards {
-            let reason = format!("{shards} parts for {size} ranks: with batch_norm \"batch\" each needs one");
-            return Err(Error::Argument { name: "shards", reason });
-        }
+        let enough = match self.crew.normalises_together() && size > shards {
+            true => {
+                let reason = format!("{shards} parts for {size} ranks: with batch_norm \"batch\" each needs one");
+                Err(Error::Argument { name: "shards", reason })
+            }
+            false => Ok(()),
+        };
+        // Also where only some of them were told so.
+        self.crew.agree(enough)?;
         self.crew.same("the images", &self.data())
     }
 
@@ -90,7 +95,7 @@ impl SupernetTrainer {
     pub fn estimate(&self, search: &Search, control: &dyn Control) -> Result<Estimate> {
         let (calibration, images) = self.images_per_candidate();
         let bytes = |dataset: &Dataset| dataset.len() as u64 * dataset.shape().numbers();
-        let pieces = if self.crew.normalises_together() { self.crew.size() } else { self.crew.shards() };
+        let pieces = self.crew.pieces();
         let work = Workload {
             device: self.weights.device,
             batch: self.batch.min(self.train.len()).div_ceil(pieces) as u64,

@@ -79,7 +79,7 @@ fn of_a_count_every_piece_is_drawn_once_and_the_last_ones_are_small() {
             }
         }
     }
-    // Without a count, or when it fails: each has its part, or nobody anything.
+    // Without a count each has its part.
     let parts = on_ranks_with(false, 3, |comm| {
         let mut own = Vec::new();
         let take = |part| {

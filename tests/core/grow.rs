@@ -248,7 +248,6 @@ fn what_is_too_dear_is_not_asked() {
         Search::start(space.clone(), options, Start { drive: Drive::Told, ..Start::default() }).err().unwrap()
     };
     assert!(matches!(refused(whole - 1), Error::Unreachable { .. }), "no cell of three blocks");
-    assert!(matches!(refused(least - 1), Error::Unreachable { .. }), "none at all");
 }
 
 /// From what was kept in the middle of a round, of the first and of another: the same cells are asked.
@@ -301,7 +300,7 @@ fn workers_may_fail_or_die() {
         let parent = given.iter().position(|a| a.cells() == &cell.cells()[..2]).unwrap();
         assert_eq!(parent % 2, 1);
     }
-    // A late result of an earlier round changes nothing that is asked; where all fail it ends.
+    // Where all fail it ends.
     let mut none = begin(&space, options(json!({})));
     let asked = run(&mut none, 10, usize::MAX, |_| Outcome::failed());
     assert!(none.done() && asked.len() == 10 && none.front().is_empty());

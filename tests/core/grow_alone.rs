@@ -226,5 +226,8 @@ fn a_state_that_lies_is_refused() {
     assert!(refused(&|state| state["phase"] = other.clone()).contains("another cell is scored"));
     let none = json!({ "Score": { "candidates": [], "main": 0, "accuracies": [] } });
     assert!(refused(&|state| state["phase"] = none.clone()).contains("another cell is scored"));
+    for other in [json!("Sample"), json!({ "Weigh": { "children": null, "accuracies": [] } })] {
+        assert!(refused(&|state| state["phase"] = other.clone()).contains("another cell is scored"), "{other}");
+    }
     assert!(refused(&|state| state["growth"]["before"] = json!(17)).contains("21 results, 17 of them old, of 4 cells"));
 }

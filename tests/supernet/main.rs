@@ -13,6 +13,7 @@ mod measure;
 mod model;
 mod onnx;
 mod optimizer;
+mod outgoing;
 mod pushed;
 mod ranks;
 mod reference;

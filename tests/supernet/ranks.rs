@@ -236,13 +236,15 @@ fn batch_norm_over_all_ranks_is_that_of_one() {
             // After every step what was said of it, and the weights.
             let steps = (0..4).map(|step| {
                 let at = At { seed: 2, round: 0, step };
-                let outcome = trainer.weight_step(at, &active, 0.05).unwrap();
-                let mut said = vec![outcome.loss, outcome.images as f64];
+                let mut said = Vec::new();
+                // First, so that in the first turn all of it is of the same weights.
                 if space.stack().is_none() {
                     let (loss, gradients) = trainer.architecture_step(at, &active, &paths).unwrap();
                     said.push(loss);
                     said.extend(gradients.iter().flat_map(|g| [g.selected, g.unselected]));
                 }
+                let outcome = trainer.weight_step(at, &active, 0.05).unwrap();
+                said.extend([outcome.loss, outcome.images as f64]);
                 (said, trainer.save(&active).unwrap())
             });
             steps.collect::<Vec<_>>()
@@ -269,10 +271,10 @@ fn a_rank_that_fails_while_all_normalise_is_named_to_the_others() {
     let said = on_ranks(3, |comm| {
         let crew = Crew::new(comm, 3);
         let together = Together::new(&crew);
-        let numbers: Vec<f64> = (0..1200).map(|i| (crew.own().start * 10_000 + i) as f64).collect();
+        let numbers: Vec<f64> = (0..1200).map(|i| (crew.part(crew.size()).start * 10_000 + i) as f64).collect();
         let heard = together.gather(&numbers).unwrap();
         assert!(heard.len() == 3 && heard[2].len() == 1200 && heard[2][1199] == 21_199.0 && heard[0][0] == 0.0);
-        let own = match crew.own().start {
+        let own = match crew.part(crew.size()).start {
             1 => Err(Error::Busy("disk")),
             2 => together.gather(&numbers).map(|_| ()),
             _ => Ok(()),
@@ -285,7 +287,7 @@ fn a_rank_that_fails_while_all_normalise_is_named_to_the_others() {
     let said = on_ranks(2, |comm| {
         let crew = Crew::new(comm, 2);
         let together = Together::new(&crew);
-        let own = if crew.own().start == 0 { together.gather(&[1.0]).map(|_| ()) } else { Ok(()) };
+        let own = if crew.part(crew.size()).start == 0 { together.gather(&[1.0]).map(|_| ()) } else { Ok(()) };
         together.end(own).unwrap_err().to_string()
     });
     assert_eq!(said[0], "rank 0 of 2: a step: rank 1 is at another place of it");

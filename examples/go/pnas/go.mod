@@ -1,4 +1,4 @@
-module abs
+module pnas
 
 go 1.24
 

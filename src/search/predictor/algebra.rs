@@ -32,6 +32,23 @@ pub fn dot(a: &[f64], b: &[f64]) -> f64 {
     sums.iter().sum::<f64>() + rest
 }
 
+/// Parts of these sizes, one behind the other.
+pub fn split<const N: usize>(sizes: [usize; N], mut numbers: &[f64]) -> [&[f64]; N] {
+    sizes.map(|size| {
+        let (part, rest) = numbers.split_at(size);
+        numbers = rest;
+        part
+    })
+}
+
+pub fn split_mut<const N: usize>(sizes: [usize; N], mut numbers: &mut [f64]) -> [&mut [f64]; N] {
+    sizes.map(|size| {
+        let (part, rest) = std::mem::take(&mut numbers).split_at_mut(size);
+        numbers = rest;
+        part
+    })
+}
+
 pub fn sigmoid(x: f64) -> f64 {
     1.0 / (1.0 + (-x).exp())
 }

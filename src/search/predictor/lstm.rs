@@ -1,6 +1,6 @@
 //! The net that reads a cell word by word (Hochreiter and Schmidhuber 1997): the state behind the last word says how good the cell is.
 
-use super::algebra::{add_gradients, add_product, add_scaled, dot, sigmoid};
+use super::algebra::{add_gradients, add_product, add_scaled, dot, sigmoid, split, split_mut};
 use super::vocabulary::{Vocabulary, Words};
 use super::{normals, Learning, Net, Predictor};
 use crate::search::random::Stream;
@@ -78,21 +78,11 @@ impl WordNet {
     }
 
     fn parts<'a>(&self, numbers: &'a [f64]) -> [&'a [f64]; 5] {
-        let mut rest = numbers;
-        self.sizes().map(|size| {
-            let (part, behind) = rest.split_at(size);
-            rest = behind;
-            part
-        })
+        split(self.sizes(), numbers)
     }
 
     fn parts_mut<'a>(&self, numbers: &'a mut [f64]) -> [&'a mut [f64]; 5] {
-        let mut rest = numbers;
-        self.sizes().map(|size| {
-            let (part, behind) = std::mem::take(&mut rest).split_at_mut(size);
-            rest = behind;
-            part
-        })
+        split_mut(self.sizes(), numbers)
     }
 
     fn start(&self) -> State {

@@ -1,6 +1,6 @@
 //! The net that does not see the order of blocks: the mean over blocks of the vectors of their four words, then two hidden layers.
 
-use super::algebra::{add_gradients, add_product, dot, sigmoid};
+use super::algebra::{add_gradients, add_product, add_scaled, dot, sigmoid, split, split_mut};
 use super::vocabulary::{Vocabulary, Words};
 use super::{normals, Learning, Net, Predictor};
 use crate::search::random::Stream;
@@ -68,22 +68,12 @@ impl MeanNet {
     }
 
     fn parts<'a>(&self, numbers: &'a [f64]) -> Parts<&'a [f64]> {
-        let mut rest = numbers;
-        let [table, first, first_bias, second, second_bias, last, bias] = self.sizes().map(|size| {
-            let (part, behind) = rest.split_at(size);
-            rest = behind;
-            part
-        });
+        let [table, first, first_bias, second, second_bias, last, bias] = split(self.sizes(), numbers);
         Parts { table, first, first_bias, second, second_bias, last, bias }
     }
 
     fn parts_mut<'a>(&self, numbers: &'a mut [f64]) -> Parts<&'a mut [f64]> {
-        let mut rest = numbers;
-        let [table, first, first_bias, second, second_bias, last, bias] = self.sizes().map(|size| {
-            let (part, behind) = std::mem::take(&mut rest).split_at_mut(size);
-            rest = behind;
-            part
-        });
+        let [table, first, first_bias, second, second_bias, last, bias] = split_mut(self.sizes(), numbers);
         Parts { table, first, first_bias, second, second_bias, last, bias }
     }
 
@@ -156,11 +146,11 @@ impl Net for MeanNet {
         add_gradients(p.last, &two, &[dy], g.last, &mut d_two);
         let open = |d: &mut [f64], y: &[f64]| d.iter_mut().zip(y).filter(|(_, y)| **y <= 0.0).for_each(|(d, _)| *d = 0.0);
         open(&mut d_two, &two);
-        super::algebra::add_scaled(1.0, &d_two, g.second_bias);
+        add_scaled(1.0, &d_two, g.second_bias);
         let mut d_one = vec![0.0; self.hidden];
         add_gradients(p.second, &one, &d_two, g.second, &mut d_one);
         open(&mut d_one, &one);
-        super::algebra::add_scaled(1.0, &d_one, g.first_bias);
+        add_scaled(1.0, &d_one, g.first_bias);
         let mut dx = vec![0.0; x.len()];
         add_gradients(p.first, &x, &d_one, g.first, &mut dx);
         dx.iter_mut().for_each(|dx| *dx /= blocks);
