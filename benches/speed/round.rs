@@ -69,6 +69,7 @@ pub fn rounds(python: &str, folder: &std::path::Path, data: &str) -> Outcome<Val
         let (theirs, losses, scores) = replay(python, folder, &setting, &trainer, [&train, &held_out], &options)?;
         // Behind all that is timed: it sets the threads of the process.
         let other = round(&setting, &train, &held_out, &SearchOptions { threads: Some(1), ..options.clone() })?;
+        tch::set_num_threads(threads as i32);
         turns.0.push((ours, theirs));
         let [first, second] = [trainer.losses[0] - losses[0], trainer.losses[1] - losses[1]];
         let [far, own] = [&losses, &other.losses].map(|losses| distance(&trainer.losses, losses));
