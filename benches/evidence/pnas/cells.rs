@@ -11,7 +11,7 @@ pub const HEADER: &str = "cell,macs,params,seed,accuracy\n";
 /// Of the largest cells.
 pub const BLOCKS: u32 = 3;
 /// Cells of several blocks that are drawn at random.
-pub const SAMPLE: usize = 200;
+pub const SAMPLE: usize = 100;
 /// The seed of the trainings that searches are told of, and of those that cells that were found are trained with again.
 pub const TOLD: u64 = 1;
 pub const AGAIN: [u64; 2] = [2, 3];
@@ -71,11 +71,5 @@ impl Table {
 
     pub fn insert(&mut self, cell: &Blocks, seed: u64, accuracy: f64) {
         self.0.insert((cell.canonical(), seed), accuracy);
-    }
-
-    /// With this many blocks, by `TOLD`.
-    pub fn of(&self, blocks: u32) -> impl Iterator<Item = (&Blocks, f64)> {
-        let of = move |cell: &Blocks| cell.blocks().len() as u32 == blocks;
-        self.0.iter().filter(move |((cell, seed), _)| *seed == TOLD && of(cell)).map(|((cell, _), accuracy)| (cell, *accuracy))
     }
 }

@@ -3,10 +3,11 @@
 mod alone;
 mod cells;
 mod replay;
+mod tables;
 
 use crate::{numbers, Images, Outcome, Paths};
 use alone::Alone;
-use cells::{space, written, AGAIN, TOLD};
+use cells::{drawn, space, written, Table, AGAIN, BLOCKS, TOLD};
 use replay::{replay, SEARCHES, SEEDS};
 use std::fmt::Write;
 use std::sync::Arc;
@@ -14,13 +15,12 @@ use std::sync::Arc;
 const ASKED: &str = "search,seed,evaluation,cell\n";
 const FORETOLD: &str = "predictor,seed,blocks,same,larger\n";
 
-/// Trains the cells that the searches ask for and that are not trained yet; what the searches do is written anew.
+/// Trains the cells that the searches ask for and that are not trained yet; what the searches do is written anew. The tables.
 pub fn measure(images: &Images, paths: &Paths) -> Outcome<String> {
     let space = Arc::new(space()?);
     let mut alone = Alone::new(&space, images, paths)?;
     let (mut asked, mut foretold) = (ASKED.to_string(), FORETOLD.to_string());
-    // The predictors of the first seeds before those of the others: what is there early says most.
-    for (seed, search) in SEEDS.flat_map(|seed| SEARCHES.map(|search| (seed, search))) {
+    for (seed, search) in SEEDS.flat_map(|seed| SEARCHES.map(|(search, _)| (seed, search))) {
         let found = replay(&space, search, seed, &mut |cell| alone.accuracy(cell, TOLD))?;
         for (at, (cell, _)) in found.cells.iter().enumerate() {
             writeln!(asked, "{search},{seed},{},{}", at + 1, written(&space, cell))?;
@@ -28,12 +28,15 @@ pub fn measure(images: &Images, paths: &Paths) -> Outcome<String> {
         for of in &found.foretold {
             writeln!(foretold, "{search},{seed},{},{:.4},{:.4}", of.blocks, of.same, of.larger)?;
         }
-        let best = found.cells.iter().reduce(|best, other| if other.1 > best.1 { other } else { best });
-        for (again, (cell, _)) in AGAIN.into_iter().zip(best.iter().cycle()) {
-            alone.accuracy(cell, again)?;
+        let (best, _) = tables::first_best(&found.cells.iter().map(|(_, accuracy)| *accuracy).collect::<Vec<_>>());
+        for again in AGAIN {
+            alone.accuracy(&found.cells[best].0, again)?;
         }
     }
     paths.write("asked.csv", &asked)?;
     paths.write("foretold.csv", &foretold)?;
-    Ok(String::new())
+    let table = Table::read(&space, &paths.read("cells.csv"))?;
+    let random: Vec<_> = (1..=BLOCKS).map(|blocks| drawn(&space, blocks)).collect();
+    let searches = tables::searches(&table, &random[BLOCKS as usize - 1], &tables::read_asked(&space, &asked)?)?;
+    Ok([tables::cells(&table, &random), searches, tables::ranks(&foretold)?].join("\n"))
 }

@@ -13,8 +13,9 @@ use std::sync::Arc;
 const BEAM: usize = 20;
 /// Evaluations of every search: as many as growing has.
 pub const EVALUATIONS: usize = 21 + (BLOCKS as usize - 1) * BEAM;
-pub const SEARCHES: [&str; 4] = ["mlp", "lstm", "evolve", "random"];
-pub const SEEDS: std::ops::RangeInclusive<u64> = 1..=10;
+pub const SEARCHES: [(&str, &str); 4] =
+    [("mlp", "`grow`, `mlp`"), ("lstm", "`grow`, `lstm`"), ("evolve", "`evolve`"), ("random", "chance")];
+pub const SEEDS: std::ops::RangeInclusive<u64> = 1..=5;
 
 /// How good a cell is.
 pub type Truth<'a> = dyn FnMut(&Blocks) -> Outcome<f64> + 'a;

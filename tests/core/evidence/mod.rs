@@ -6,6 +6,8 @@ mod numbers;
 mod tau;
 
 mod abs;
+mod neas;
+mod pnas;
 
 use std::path::Path;
 
