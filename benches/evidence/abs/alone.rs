@@ -50,8 +50,7 @@ pub fn draw(space: &Space) -> Outcome<Vec<Architecture>> {
 }
 
 fn train(space: &Arc<Space>, architecture: &Architecture, seed: u64, images: &Images) -> Outcome<f64> {
-    let recipe =
-        json!({ "seed": seed, "threads": 1, "train": { "epochs": EPOCHS_ALONE, "batch": BATCH, "lr": LR } });
+    let recipe = json!({ "seed": seed, "threads": 1, "train": { "epochs": EPOCHS_ALONE, "batch": BATCH, "lr": LR } });
     let recipe = ModelOptions::from_json(&recipe.to_string())?;
     let model = Model::train(space.clone(), architecture, &images.train, &recipe, &Silent, &|_| {})?;
     Ok(model.evaluate(&images.test, &Silent)?.accuracy)

@@ -78,7 +78,8 @@ pub fn table(rows: &[Row]) -> String {
         let all: Vec<Found> = SEEDS.filter_map(of_seed).collect();
         let (accuracies, macs): (Vec<f64>, Vec<f64>) = all.iter().map(|found| (found.accuracy, found.macs / 1e3)).unzip();
         let _ = write!(lines, "| {name} | {} | {} | {:.0} |", spread(&accuracies, 2), each(&accuracies), mean(&macs));
-        let (members, macs): (Vec<f64>, Vec<f64>) = all.iter().filter_map(|found| found.best_member).map(|(a, m)| (a, m / 1e3)).unzip();
+        let (members, macs): (Vec<f64>, Vec<f64>) =
+            all.iter().filter_map(|found| found.best_member).map(|(a, m)| (a, m / 1e3)).unzip();
         let _ = match members.is_empty() {
             true => writeln!(lines, " | | |"),
             false => writeln!(lines, " {} | {} | {:.0} |", spread(&members, 2), each(&members), mean(&macs)),

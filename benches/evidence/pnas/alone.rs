@@ -34,8 +34,11 @@ impl<'a> Alone<'a> {
         if let Some(accuracy) = self.table.get(cell, seed) {
             return Ok(accuracy);
         }
-        let (cell, recipe) = (cell.canonical(), json!({ "seed": seed, "threads": 1, "calibration": 500,
-            "train": { "epochs": 2, "batch": 50, "lr": 0.05, "augment": { "pad": 1 } } }));
+        let (cell, recipe) = (
+            cell.canonical(),
+            json!({ "seed": seed, "threads": 1, "calibration": 500,
+            "train": { "epochs": 2, "batch": 50, "lr": 0.05, "augment": { "pad": 1 } } }),
+        );
         let architecture = cell.architecture();
         let space = Arc::new(architecture.space_in(self.space).into_owned());
         let recipe = ModelOptions::from_json(&recipe.to_string())?;

@@ -15,7 +15,7 @@ const BEAM: usize = 20;
 pub const EVALUATIONS: usize = 21 + (BLOCKS as usize - 1) * BEAM;
 pub const SEARCHES: [(&str, &str); 4] =
     [("mlp", "`grow`, `mlp`"), ("lstm", "`grow`, `lstm`"), ("evolve", "`evolve`"), ("random", "chance")];
-pub const SEEDS: std::ops::RangeInclusive<u64> = 1..=5;
+pub const SEEDS: std::ops::RangeInclusive<u64> = 1..=3;
 
 /// How good a cell is.
 pub type Truth<'a> = dyn FnMut(&Blocks) -> Outcome<f64> + 'a;

@@ -80,7 +80,10 @@ pub fn searches(table: &Table, random: &[Blocks], asked: &Asked) -> Outcome<Stri
 
 /// The first of the greatest, and where it is.
 pub fn first_best(accuracies: &[f64]) -> (usize, f64) {
-    accuracies.iter().enumerate().fold((0, f64::MIN), |best, (at, accuracy)| if *accuracy > best.1 { (at, *accuracy) } else { best })
+    accuracies
+        .iter()
+        .enumerate()
+        .fold((0, f64::MIN), |best, (at, accuracy)| if *accuracy > best.1 { (at, *accuracy) } else { best })
 }
 
 /// How well the predictors rank random cells.
@@ -91,7 +94,9 @@ pub fn ranks(foretold: &str) -> Outcome<String> {
         s.push(same.parse()?);
         l.push(larger.parse()?);
     }
-    let mut lines = "| predictor | has seen cells of | rank correlation, cells as large | cells of one block more |\n|---|---|---|---|\n".to_string();
+    let mut lines =
+        "| predictor | has seen cells of | rank correlation, cells as large | cells of one block more |\n|---|---|---|---|\n"
+            .to_string();
     for (predictor, _) in SEARCHES {
         for blocks in 1..BLOCKS {
             if let Some([same, larger]) = of.get(&(predictor.to_string(), blocks)) {

@@ -3,12 +3,14 @@ package katib
 // Experiments whose cells grow: the codes of early trials are of smaller cells than the space has.
 
 import (
+	"context"
 	"encoding/json"
 	"hash/crc32"
 	"testing"
 
 	api "github.com/kubeflow/katib/pkg/apis/manager/v1beta1"
 	nse "github.com/nse-project/nse/bindings/go"
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
@@ -71,7 +73,7 @@ func TestGrows(t *testing.T) {
 			t.Fatalf("after %d trials: %v, %v and then %v, %v", c.suggestions, reply, err, again, errAgain)
 		}
 		if err == nil {
-			blocks = append(blocks, blocksOf(t, c.codeOf(c.create(reply, 1))))
+			blocks = append(blocks, blocksOf(t, codeOfTrial(c.create(reply, 1)[0])))
 			continue
 		}
 		refused(t, err, codes.Unavailable, "is being evaluated")
@@ -96,11 +98,49 @@ func TestGrows(t *testing.T) {
 			t.Fatalf("trial %d has %d blocks, and not %d: %v", i, count, expected, blocks)
 		}
 	}
-	different := 0
-	for range c.codes {
-		different++
+	if len(c.codes) != growingTrials {
+		t.Fatalf("%d different cells, and not %d", len(c.codes), growingTrials)
 	}
-	if different != growingTrials {
-		t.Fatalf("%d different cells, and not %d", different, growingTrials)
+}
+
+// While the last result of a round is waited for, nothing is replayed again; a request that failed among its draws has left nothing behind.
+func TestWaits(t *testing.T) {
+	c := growingCluster(t)
+	service := NewService()
+	defer service.Close()
+	client := inProcess{service}
+	c.create(c.get(client, c.request(9)), 9)
+	// Ten cells have one block: this one gets the last of them and then has to wait.
+	_, err := client.GetSuggestions(t.Context(), c.request(2))
+	refused(t, err, codes.Unavailable, "suggestion 10", "is being evaluated")
+	kept := service.last
+	if kept == nil || len(kept.done) != 10 {
+		t.Fatal("what was drawn is lost")
 	}
+	c.create(c.get(client, c.request(1)), 1)
+	for _, trial := range c.trials[:9] {
+		c.grown(trial)
+		_, err := client.GetSuggestions(t.Context(), c.request(1))
+		refused(t, err, codes.Unavailable, "suggestion 10", "is being evaluated")
+		if service.last != kept {
+			t.Fatal("the search was made again")
+		}
+	}
+	c.grown(c.trials[9])
+	reply := c.get(client, c.request(4))
+	fresh, _ := serve(t)
+	if service.last != kept || !proto.Equal(reply, c.get(fresh, c.request(4))) {
+		t.Fatal("the kept search says something else than a new one, or was not kept")
+	}
+}
+
+// inProcess is a client of a service, without a wire between them.
+type inProcess struct{ service *Service }
+
+func (p inProcess) GetSuggestions(ctx context.Context, request *api.GetSuggestionsRequest, _ ...grpc.CallOption) (*api.GetSuggestionsReply, error) {
+	return p.service.GetSuggestions(ctx, request)
+}
+
+func (p inProcess) ValidateAlgorithmSettings(ctx context.Context, request *api.ValidateAlgorithmSettingsRequest, _ ...grpc.CallOption) (*api.ValidateAlgorithmSettingsReply, error) {
+	return p.service.ValidateAlgorithmSettings(ctx, request)
 }

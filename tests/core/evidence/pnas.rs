@@ -60,10 +60,10 @@ fn every_search_had_as_many_evaluations_and_none_twice() {
 #[test]
 fn the_searches_can_be_made_again() {
     let space = Arc::new(space().unwrap());
-    let (asked, table) =
-        (read_asked(&space, &data("asked.csv")).unwrap(), Table::read(&space, &data("cells.csv")).unwrap());
+    let (asked, table) = (read_asked(&space, &data("asked.csv")).unwrap(), Table::read(&space, &data("cells.csv")).unwrap());
     for (search, _) in SEARCHES {
-        let found = replay(&space, search, 1, &mut |cell| table.get(cell, TOLD).ok_or_else(|| "not in the table".into())).unwrap();
+        let found =
+            replay(&space, search, 1, &mut |cell| table.get(cell, TOLD).ok_or_else(|| "not in the table".into())).unwrap();
         let cells: Vec<_> = found.cells.into_iter().map(|(cell, _)| cell).collect();
         assert_eq!(asked[&(search.to_string(), 1)], cells, "{search}");
         for of in found.foretold {
@@ -76,8 +76,7 @@ fn the_searches_can_be_made_again() {
 #[test]
 fn the_page_has_the_tables_of_these_data() {
     let (space, page) = (space().unwrap(), file("docs/pnas.md"));
-    let (asked, table) =
-        (read_asked(&space, &data("asked.csv")).unwrap(), Table::read(&space, &data("cells.csv")).unwrap());
+    let (asked, table) = (read_asked(&space, &data("asked.csv")).unwrap(), Table::read(&space, &data("cells.csv")).unwrap());
     let random: Vec<_> = (1..=BLOCKS).map(|blocks| drawn(&space, blocks)).collect();
     let searches = tables::searches(&table, &random[BLOCKS as usize - 1], &asked).unwrap();
     for part in [tables::cells(&table, &random), searches, tables::ranks(&data("foretold.csv")).unwrap()] {
