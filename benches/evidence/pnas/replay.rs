@@ -10,7 +10,7 @@ use serde_json::{json, Value};
 use std::sync::Arc;
 
 /// Cells of a round that grows, but the first, which has all 21 of one block.
-const BEAM: usize = 20;
+const BEAM: usize = 12;
 /// Evaluations of every search: as many as growing has.
 pub const EVALUATIONS: usize = 21 + (BLOCKS as usize - 1) * BEAM;
 pub const SEARCHES: [(&str, &str); 4] =
