@@ -140,9 +140,9 @@ reference:
 ablation:
 	@$(torch) OMP_NUM_THREADS=1 $(CARGO) bench --quiet --bench ablation -- "$$(tools/dataset.sh)" target/ablation
 
-# What angles and accuracies of a supernet say of networks trained alone: an hour or so of one core. Goes on where it was stopped.
+# The studies of docs/abs.md, docs/neas.md and docs/pnas.md: up to an hour of one core each, PARTS="neas pnas" does some. Goes on where it was stopped.
 evidence:
-	@$(torch) OMP_NUM_THREADS=1 $(CARGO) bench --quiet --bench evidence -- "$$(tools/dataset.sh)" target/evidence
+	@$(torch) OMP_NUM_THREADS=1 $(CARGO) bench --quiet --bench evidence -- "$$(tools/dataset.sh)" target/evidence $(PARTS)
 
 # The library against the same supernet and round in plain PyTorch, in turns, after equal results: some minutes. PARTS="S M" does some of it,
 # STEPS=25 takes more turns. docs/speed.md says what it shows.

@@ -9,7 +9,7 @@ use super::push::PushedOptions;
 use super::schedule::Schedule;
 use super::scorer::ScorerOptions;
 use super::start::Drive;
-use super::strategy::StrategyOptions;
+use super::strategy::{Evaluator, StrategyOptions};
 use crate::error::{Error, Result};
 use crate::json;
 use crate::space::Space;
@@ -322,7 +322,7 @@ impl SearchOptions {
     pub(super) fn serves(&self, drive: Drive, space: &Space) -> Result<()> {
         let (strategy, scorer) = (self.strategy.name(), self.scorer());
         let wrong = |pointer: &str, reason: String| Err(json::out_of_range(DOCUMENT, pointer, reason));
-        if self.strategy.get().grows().is_some() {
+        if let Some(grow) = self.strategy.get().grows() {
             if space.stack().is_none_or(|stack| !stack.plan().skeleton.blocks()) {
                 return Err(Error::UnsupportedSpace {
                     what: "a search that grows cells block by block",
@@ -336,6 +336,9 @@ impl SearchOptions {
                         "{strategy} trains one cell after the other, and a search that is pushed its batches trains all at once"
                     ),
                 ),
+                (Drive::Told, None) if grow.evaluator == Evaluator::Supernet => {
+                    wrong(&format!("/strategy/{strategy}/evaluator"), "a search that is told its results has no supernet".into())
+                }
                 (_, Some(scorer)) => wrong("/scorer", format!("{}: where cells grow no operators are scored", scorer.name())),
                 _ => Ok(()),
             };

@@ -29,6 +29,7 @@ mod front_under;
 mod gates;
 mod grow;
 mod grow_alone;
+mod grow_shared;
 mod latency;
 mod latency_form;
 mod learning;

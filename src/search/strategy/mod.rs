@@ -3,7 +3,7 @@
 //!
 //! A new one is a file of this folder with the trait in it, and a line in the list below.
 
-pub use self::grow::Select;
+pub use self::grow::{Evaluator, Select};
 use super::breeding::Plan;
 use super::registry::registry;
 use super::scorer::{ScorerOptions, Scores};
