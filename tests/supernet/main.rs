@@ -18,6 +18,7 @@ mod pushed;
 mod ranks;
 mod reference;
 mod reload;
+mod restore;
 mod run;
 mod score;
 mod shrink;
