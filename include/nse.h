@@ -2305,13 +2305,27 @@ nse_status nse_restoration_report(const nse_restoration *restoration,
                                   nse_error **err);
 
 /**
+ * Shape of the restored image: that of the picture, with super-resolution as many times as high and wide.
+ *
+ * `channels`, `height`, `width`: [out] may be NULL.
+ *
+ * Since 0.1.
+ */
+NSE_API
+nse_status nse_restoration_shape(const nse_restoration *restoration,
+                                 uint32_t *channels,
+                                 uint32_t *height,
+                                 uint32_t *width,
+                                 nse_error **err);
+
+/**
  * Restores the image with one network: fits it from fresh weights, and hands out what it makes of the image. Where an image is inpainted, its
  * known pixels are as they were. Blocks, and delivers events on this thread.
  *
  * `code`: [in] a genome, "classic" or "classic-inpaint" (the networks of Deep Image Prior), or NULL: the fittest that is known. `out`:
- * [out] the restored image, as in nse_picture: channels x height x width numbers from 0 to 1, with super-resolution as many times
- * as high and wide. `capacity`: how many fit there. `report`: [out] JSON to free with nse_buffer_free: code, params, macs, fitness, best_step, steps,
- * diverged, psnr and ssim; may be NULL.
+ * [out] the restored image as in nse_picture, of the shape that nse_restoration_shape gives. `capacity`: how many numbers fit there.
+ * `report`: [out] JSON to free with nse_buffer_free: what nse_genome_describe says of the network, and fitness, best_step, steps,
+ * diverged, psnr and ssim (to the reference, or null); may be NULL.
  *
  * NSE_ERR_NOT_FOUND: `code` is NULL, and nothing is known. NSE_ERR_INVALID_ARGUMENT: no genome, or none with a network; the message says
  * why. NSE_ERR_CONFIG: a genome in JSON that is none. NSE_ERR_BUFFER_TOO_SMALL: nothing was fitted. NSE_ERR_DIVERGED: the loss was no

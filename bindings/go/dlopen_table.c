@@ -112,6 +112,7 @@ struct table {
     __typeof__(nse_restoration_tell) *nse_restoration_tell;
     __typeof__(nse_restoration_forget) *nse_restoration_forget;
     __typeof__(nse_restoration_report) *nse_restoration_report;
+    __typeof__(nse_restoration_shape) *nse_restoration_shape;
     __typeof__(nse_restoration_run) *nse_restoration_run;
     __typeof__(nse_restoration_cancel) *nse_restoration_cancel;
     __typeof__(nse_restoration_free) *nse_restoration_free;
@@ -238,6 +239,7 @@ const char *nsego_fill(void *(*find)(void *from, const char *name), void *from) 
     if (!(functions.nse_restoration_tell = (__typeof__(nse_restoration_tell) *)find(from, "nse_restoration_tell"))) return "nse_restoration_tell";
     if (!(functions.nse_restoration_forget = (__typeof__(nse_restoration_forget) *)find(from, "nse_restoration_forget"))) return "nse_restoration_forget";
     if (!(functions.nse_restoration_report = (__typeof__(nse_restoration_report) *)find(from, "nse_restoration_report"))) return "nse_restoration_report";
+    if (!(functions.nse_restoration_shape = (__typeof__(nse_restoration_shape) *)find(from, "nse_restoration_shape"))) return "nse_restoration_shape";
     if (!(functions.nse_restoration_run = (__typeof__(nse_restoration_run) *)find(from, "nse_restoration_run"))) return "nse_restoration_run";
     if (!(functions.nse_restoration_cancel = (__typeof__(nse_restoration_cancel) *)find(from, "nse_restoration_cancel"))) return "nse_restoration_cancel";
     if (!(functions.nse_restoration_free = (__typeof__(nse_restoration_free) *)find(from, "nse_restoration_free"))) return "nse_restoration_free";
@@ -781,6 +783,11 @@ nse_status nse_restoration_forget(const nse_restoration *restoration, const char
 nse_status nse_restoration_report(const nse_restoration *restoration, nse_buffer *out, nse_error **err) {
     struct table *nse = atomic_load(&loaded);
     return nse ? nse->nse_restoration_report(restoration, out, err) : unloaded(err);
+}
+
+nse_status nse_restoration_shape(const nse_restoration *restoration, uint32_t *channels, uint32_t *height, uint32_t *width, nse_error **err) {
+    struct table *nse = atomic_load(&loaded);
+    return nse ? nse->nse_restoration_shape(restoration, channels, height, width, err) : unloaded(err);
 }
 
 nse_status nse_restoration_run(const nse_restoration *restoration, const char *code, float *out, size_t capacity, nse_buffer *report, nse_error **err) {

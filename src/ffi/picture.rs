@@ -1,9 +1,9 @@
 //! Section "picture".
 
+use super::boundary;
 use super::error::nse_error;
 use super::status::{nse_status, NSE_OK};
 use super::structs::{self, Sized32};
-use super::boundary;
 use crate::data::reserve;
 use crate::error::{Error, Result};
 use crate::restore::{self, Picture};

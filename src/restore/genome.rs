@@ -98,7 +98,8 @@ impl Genome {
     pub fn decode(&self) -> Vec<Unit> {
         let number = |bits: &[bool]| bits.iter().fold(0, |number, bit| number << 1 | u32::from(*bit));
         let channels = |bits: &[bool]| 4 << number(bits);
-        let stage = |bits: &[bool]| Stage { residual: bits[0], kernel: 2 * number(&bits[1..4]) + 1, channels: channels(&bits[4..7]) };
+        let stage =
+            |bits: &[bool]| Stage { residual: bits[0], kernel: 2 * number(&bits[1..4]) + 1, channels: channels(&bits[4..7]) };
         let skip = |bits: &[bool]| Skip { open: !bits[0], channels: channels(&bits[1..4]) };
         let unit = |bits: &[bool]| Unit {
             encoder: stage(&bits[..STAGE_BITS]),

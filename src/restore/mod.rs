@@ -27,6 +27,6 @@ pub use plan::{Node, Op, Plan};
 pub use population::{Known, Member, Population, Record};
 pub use problem::Problem;
 pub use quality::{psnr, ssim};
-pub use saved::Saved;
 pub use resample::{downsampling, Matrix};
+pub use saved::Saved;
 pub use search::Restoration;

@@ -6,7 +6,11 @@ pub enum Op {
     /// The noise that the network begins with.
     Input,
     /// With bias. "Same" padding, by zeros, or where it `reflects` by the map mirrored at its edges.
-    Conv { kernel: u32, stride: u32, reflects: bool },
+    Conv {
+        kernel: u32,
+        stride: u32,
+        reflects: bool,
+    },
     /// Batch normalisation by the statistics of the map, with learnt scale and shift.
     Norm,
     /// Leaky ReLU with slope 0.2 below zero.

@@ -4,6 +4,7 @@ use super::options::{Fitness, RestoreOptions, Task, DOCUMENT};
 use super::picture::{Picture, MOST_SIDE};
 use super::quality::{decibels, square};
 use super::resample::{downsampling, Matrix};
+use crate::data::reserve;
 use crate::error::{Error, Result};
 use crate::json;
 use crate::search::{Purpose, Stream};
@@ -34,7 +35,8 @@ impl Problem {
         let factor = if options.task == Task::SuperResolution { options.factor } else { 1 };
         let shape = [given.channels, given.height * factor, given.width * factor];
         if shape[1..].iter().any(|side| *side > MOST_SIDE) {
-            let reason = format!("{factor}: the image would have {} x {} pixels, and a side at most {MOST_SIDE}", shape[1], shape[2]);
+            let reason =
+                format!("{factor}: the image would have {} x {} pixels, and a side at most {MOST_SIDE}", shape[1], shape[2]);
             return Err(json::out_of_range(DOCUMENT, "/factor", reason));
         }
         Picture::count("picture", shape[0], shape[1], shape[2])?;
@@ -57,17 +59,23 @@ impl Problem {
                 by("mask", &mask, [1, given.height, given.width])?;
                 Some(pixels(&mask)?)
             }
-            (Task::Inpaint, None) => return Err(Error::Argument { name: "mask", reason: "NULL, and the task is to inpaint".into() }),
+            (Task::Inpaint, None) => {
+                return Err(Error::Argument { name: "mask", reason: "NULL, and the task is to inpaint".into() })
+            }
             (_, Some(_)) => return Err(Error::Argument { name: "mask", reason: "it is for the task \"inpaint\" alone".into() }),
             (_, None) => None,
         };
-        let mut fitted = known.clone().unwrap_or_else(|| vec![true; given.pixels()]);
+        let mut fitted = reserve("fitted pixels", given.pixels())?;
+        match &known {
+            Some(known) => fitted.extend_from_slice(known),
+            None => fitted.resize(given.pixels(), true),
+        }
         let held_out = match options.fitness {
             Fitness::Blind => hold_out(&options, &mut fitted)?,
             Fitness::Reference => Vec::new(),
         };
         let side = |pixels: u32| downsampling(options.downsampler, pixels as usize, factor as usize);
-        let smaller = (factor > 1).then(|| given.size().map(side));
+        let smaller = if factor > 1 { Some([side(given.height)?, side(given.width)?]) } else { None };
         Ok(Problem { options, given, reference, fitted, held_out, known, smaller })
     }
 
@@ -142,14 +150,19 @@ fn pixels(mask: &Picture) -> Result<Vec<bool>> {
         return wrong(format!("value {at} is {value}: 1 is a known pixel, 0 a missing one"));
     }
     match mask.values.contains(&1.0) {
-        true => Ok(mask.values.iter().map(|value| *value == 1.0).collect()),
+        true => {
+            let mut known = reserve("known pixels", mask.values.len())?;
+            known.extend(mask.values.iter().map(|value| *value == 1.0));
+            Ok(known)
+        }
         false => wrong("no pixel is known".into()),
     }
 }
 
 /// Takes some of the known pixels out of those that are fitted.
 fn hold_out(options: &RestoreOptions, fitted: &mut [bool]) -> Result<Vec<usize>> {
-    let mut known: Vec<usize> = (0..fitted.len()).filter(|at| fitted[*at]).collect();
+    let mut known = reserve("known pixels", fitted.iter().filter(|fitted| **fitted).count())?;
+    known.extend((0..fitted.len()).filter(|at| fitted[*at]));
     if known.len() < 2 {
         let reason = format!("{} known pixels, of which none can be held out (fitness \"blind\")", known.len());
         return Err(Error::Argument { name: "picture", reason });

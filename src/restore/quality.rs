@@ -1,6 +1,7 @@
 //! How near two images are.
 
 use super::picture::Picture;
+use crate::data::reserve;
 use crate::error::{Error, Result};
 
 /// Peak signal-to-noise ratio in decibels, 10 log10(1 / mean squared difference) for a peak of 1; infinite for equal images.
@@ -46,23 +47,25 @@ pub fn ssim(a: &Picture, b: &Picture) -> Result<Option<f64>> {
         return Ok(None);
     }
     let planes = a.values.chunks_exact(a.pixels()).zip(b.values.chunks_exact(b.pixels()));
-    Ok(Some(mean(planes.map(|(a, b)| similarity(a, b, width)))))
+    let each = planes.map(|(a, b)| similarity(a, b, width)).collect::<Result<Vec<_>>>()?;
+    Ok(Some(mean(each.into_iter())))
 }
 
-fn similarity(a: &[f32], b: &[f32], width: usize) -> f64 {
+fn similarity(a: &[f32], b: &[f32], width: usize) -> Result<f64> {
     let weights = window();
     let blur = |value: &dyn Fn(f64, f64) -> f64| {
-        let values: Vec<f64> = a.iter().zip(b).map(|(a, b)| value(f64::from(*a), f64::from(*b))).collect();
+        let mut values = reserve("similarity", a.len())?;
+        values.extend(a.iter().zip(b).map(|(a, b)| value(f64::from(*a), f64::from(*b))));
         blurred(&values, width, &weights)
     };
-    let [ma, mb] = [blur(&|a, _| a), blur(&|_, b| b)];
-    let [aa, bb, ab] = [blur(&|a, _| a * a), blur(&|_, b| b * b), blur(&|a, b| a * b)];
+    let [ma, mb] = [blur(&|a, _| a)?, blur(&|_, b| b)?];
+    let [aa, bb, ab] = [blur(&|a, _| a * a)?, blur(&|_, b| b * b)?, blur(&|a, b| a * b)?];
     let (c1, c2) = (1e-4, 9e-4);
-    mean((0..ma.len()).map(|i| {
+    Ok(mean((0..ma.len()).map(|i| {
         let (x, y) = (ma[i], mb[i]);
         let (vx, vy, cov) = (aa[i] - x * x, bb[i] - y * y, ab[i] - x * y);
         (2.0 * x * y + c1) * (2.0 * cov + c2) / ((x * x + y * y + c1) * (vx + vy + c2))
-    }))
+    })))
 }
 
 fn window() -> [f64; WINDOW] {
@@ -76,12 +79,13 @@ fn window() -> [f64; WINDOW] {
 }
 
 /// Weighted means over all windows that lie inside: along rows, then along columns.
-fn blurred(values: &[f64], width: usize, weights: &[f64; WINDOW]) -> Vec<f64> {
+fn blurred(values: &[f64], width: usize, weights: &[f64; WINDOW]) -> Result<Vec<f64>> {
     let weigh = |at: &dyn Fn(usize) -> f64| weights.iter().enumerate().map(|(i, weight)| weight * at(i)).sum::<f64>();
     let narrow = width + 1 - WINDOW;
-    let rows: Vec<f64> = (values.chunks_exact(width))
-        .flat_map(|row| (0..narrow).map(move |x| (row, x)))
-        .map(|(row, x)| weigh(&|i| row[x + i]))
-        .collect();
-    (0..rows.len() + narrow - WINDOW * narrow).map(|at| weigh(&|i| rows[at + i * narrow])).collect()
+    let mut rows = reserve("similarity", values.len() / width * narrow)?;
+    values.chunks_exact(width).for_each(|row| rows.extend((0..narrow).map(|x| weigh(&|i| row[x + i]))));
+    let places = rows.len() + narrow - WINDOW * narrow;
+    let mut all = reserve("similarity", places)?;
+    all.extend((0..places).map(|at| weigh(&|i| rows[at + i * narrow])));
+    Ok(all)
 }

@@ -11,6 +11,7 @@ use crate::checkpoint::Keeper;
 use crate::error::{Error, Result};
 use crate::search::{Control, Event, EventKind, Status};
 use serde_json::{json, Value};
+use std::cell::Cell;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{channel, RecvTimeoutError, Sender};
@@ -69,7 +70,8 @@ impl Restoration {
         if self.population().done() {
             return Ok(Status::Done);
         }
-        let narrator = Narrator { restoration: self, started: Instant::now(), generation, all, before: all - open.len() };
+        let (before, fitted) = (all - open.len(), Cell::new(0));
+        let narrator = Narrator { restoration: self, started: Instant::now(), generation, all, before, fitted };
         let (next, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
         let (sender, said) = channel::<Said>();
         let workers = self.problem.options.search.parallel.min(open.len());
@@ -146,6 +148,7 @@ impl Restoration {
             }
             population.generations() != before
         };
+        narrator.fitted.set(narrator.fitted.get() + 1);
         tell(&narrator.scored());
         keeper.map_or(Ok(()), |keeper| keeper.keep_with(complete, |path| self.save(path)))
     }
@@ -213,16 +216,18 @@ struct Narrator<'a> {
     /// Networks of the generation, and those that were known when the call began.
     all: usize,
     before: usize,
+    /// Since then.
+    fitted: Cell<usize>,
 }
 
 impl Narrator<'_> {
     fn event(&self, kind: EventKind, step: u64, steps: u64, loss: f64, accuracy: Option<f64>) -> Event {
         let seconds = self.started.elapsed().as_secs_f64();
-        let population = self.restoration.population();
         let (generation, generations) = self.generation;
-        let open = if population.generations().0 == generation { population.open().0.len() } else { 0 };
-        let fitted = (self.all - open).saturating_sub(self.before);
-        let left = open as f64 + (generations - generation - 1) as f64 * self.restoration.problem.options.search.population as f64;
+        let fitted = self.fitted.get();
+        let open = self.all - self.before - fitted;
+        let left =
+            open as f64 + (generations - generation - 1) as f64 * self.restoration.problem.options.search.population as f64;
         Event {
             kind,
             round: generation + 1,

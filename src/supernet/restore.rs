@@ -73,7 +73,8 @@ impl<'a> Fit<'a> {
         let network = Planned::new(plan, seed, repeat, device)?;
         let parameters = network.parameters();
         let zeros = || parameters.iter().map(|p| Ok(p.f_detach()?.f_zeros_like()?)).collect::<Result<Vec<_>>>();
-        let steps = parameters.iter().map(|_| Ok(Tensor::f_from_slice(&[0f32])?.f_view::<&[i64]>(&[])?)).collect::<Result<_>>()?;
+        let steps =
+            parameters.iter().map(|_| Ok(Tensor::f_from_slice(&[0f32])?.f_view::<&[i64]>(&[])?)).collect::<Result<_>>()?;
         let moments = [zeros()?, zeros()?, steps];
         let [_, height, width] = problem.shape();
         let [height, width] = plan.padded([height, width]).map(i64::from);

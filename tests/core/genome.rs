@@ -71,7 +71,10 @@ fn all_zeros_and_all_ones() {
 fn what_is_not_feasible_is_named() {
     let zeros = Network::parse("3-00000000000000000000").unwrap();
     let said = zeros.feasible(32, 3).unwrap_err().to_string();
-    assert!(said.contains("the skip from encoder 3 to decoder 1") && said.contains("16 channels, and the encoder has 4"), "{said}");
+    assert!(
+        said.contains("the skip from encoder 3 to decoder 1") && said.contains("16 channels, and the encoder has 4"),
+        "{said}"
+    );
     let described = zeros.describe(32, [3, 64, 64]);
     assert!(described["infeasible"].as_str().unwrap().contains("decoder 1"));
     assert!(described.get("params").is_none());
@@ -138,9 +141,8 @@ fn the_classical_networks_have_the_published_parameters() {
     // By hand, at 64 x 64: of the first scale 32 x 4 at full size, 32 x 128 x 9 and 128 x 128 x 9 at half, 132 x 128 x 9 and 128 x 128 at
     // full size; of the others 128 x 4, 128 x 128 x 9 twice at half of theirs; and 128 x 3.
     let pixels = |halvings: u32| 4096u64 >> (2 * halvings);
-    let scale = |n: u32, inputs: u64| {
-        pixels(n) * (inputs * 4 + 132 * 128 * 9 + 128 * 128) + pixels(n + 1) * 128 * 9 * (inputs + 128)
-    };
+    let scale =
+        |n: u32, inputs: u64| pixels(n) * (inputs * 4 + 132 * 128 * 9 + 128 * 128) + pixels(n + 1) * 128 * 9 * (inputs + 128);
     let macs = scale(0, 32) + (1..5).map(|n| scale(n, 128)).sum::<u64>() + 4096 * 128 * 3;
     assert_eq!(Network::Classic(4).plan(32, 3).unwrap().macs([64, 64]), macs);
 }

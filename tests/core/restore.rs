@@ -76,7 +76,10 @@ fn the_better_half_has_the_children() {
     let fitter = MadeUp::new();
     run(&search, &fitter);
     let report = search.report();
-    assert_eq!((report["generation"].as_u64(), report["done"].as_bool(), report["networks"].as_u64()), (Some(4), Some(true), Some(32)));
+    assert_eq!(
+        (report["generation"].as_u64(), report["done"].as_bool(), report["networks"].as_u64()),
+        (Some(4), Some(true), Some(32))
+    );
     // No genome is fitted twice.
     assert_eq!(fitter.fits.load(Ordering::SeqCst), 32);
     let history = report["history"].as_array().unwrap();

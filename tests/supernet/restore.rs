@@ -1,9 +1,7 @@
 //! Networks that restore one image: built as their plans count them, and better than the image they are given.
 
 use crate::support::{distance, normal};
-use nse::restore::{
-    psnr, Fitter, Gauge, Genome, Network, Picture, Plan, Problem, RestoreOptions, Restoration, Saved, Watch,
-};
+use nse::restore::{psnr, Fitter, Gauge, Genome, Network, Picture, Plan, Problem, Restoration, RestoreOptions, Saved, Watch};
 use nse::search::{Purpose, Silent, Status, Stream};
 use nse::supernet::planned::Planned;
 use nse::supernet::ImageFitter;
@@ -54,8 +52,11 @@ fn every_feasible_genome_gives_an_image() {
 /// One unit by hand, in libtorch's own functions: 1 x 1 kernels, a shortcut in the encoder, a skip.
 #[test]
 fn a_pass_by_hand() {
-    let network = Network::parse("{\"units\": [{\"encoder\": {\"residual\": true, \"kernel\": 3, \"channels\": 8}, \"decoder\": \
-        {\"residual\": false, \"kernel\": 1, \"channels\": 4}, \"skips\": [{\"open\": true, \"channels\": 16}]}]}").unwrap();
+    let network = Network::parse(
+        "{\"units\": [{\"encoder\": {\"residual\": true, \"kernel\": 3, \"channels\": 8}, \"decoder\": \
+        {\"residual\": false, \"kernel\": 1, \"channels\": 4}, \"skips\": [{\"open\": true, \"channels\": 16}]}]}",
+    )
+    .unwrap();
     let built = Planned::new(&network.plan(8, 1).unwrap(), 3, 0, Device::Cpu).unwrap();
     let all = built.parameters();
     let norm = |x: &Tensor| {
@@ -67,7 +68,8 @@ fn a_pass_by_hand() {
     let weights: Vec<Tensor> = all.iter().filter(|p| p.dim() == 4).map(Tensor::shallow_clone).collect();
     // Scales and shifts are 1 and 0.
     assert_eq!((weights.len(), all.len()), (9, 2 * 9 + 2 * 7));
-    let biases: Vec<Tensor> = (0..all.len()).filter(|i| *i > 0 && all[*i - 1].dim() == 4).map(|i| all[i].shallow_clone()).collect();
+    let biases: Vec<Tensor> =
+        (0..all.len()).filter(|i| *i > 0 && all[*i - 1].dim() == 4).map(|i| all[i].shallow_clone()).collect();
     let conv = |x: &Tensor, at: usize| {
         let around = weights[at].size()[2] / 2;
         x.conv2d(&weights[at], Some(&biases[at]), [1, 1], [around, around], [1, 1], 1)
@@ -102,7 +104,9 @@ fn noisy(clean: &Picture, sigma: f64) -> Picture {
 }
 
 fn options(task: &str, more: &str) -> RestoreOptions {
-    let text = format!(r#"{{"task": "{task}", "seed": 1, "threads": 1, "train": {{"input_channels": 8, "smoothing": 0.9, "iterations": 150}}{more}}}"#);
+    let text = format!(
+        r#"{{"task": "{task}", "seed": 1, "threads": 1, "train": {{"input_channels": 8, "smoothing": 0.9, "iterations": 150}}{more}}}"#
+    );
     RestoreOptions::from_json(&text).unwrap()
 }
 
@@ -151,7 +155,8 @@ fn missing_pixels_are_filled_in() {
     let mut stream = Stream::new(4, Purpose::Noise, 0, 0);
     let mask: Vec<f32> = (0..1024).map(|_| f32::from(u8::from(stream.uniform() < 0.5))).collect();
     let holes: Vec<f32> = clean.values.iter().enumerate().map(|(at, value)| value * mask[at % 1024]).collect();
-    let [given, mask] = [(clean.shape(), holes), ([1, 32, 32], mask)].map(|(shape, values)| Picture::new("", shape, values).unwrap());
+    let [given, mask] =
+        [(clean.shape(), holes), ([1, 32, 32], mask)].map(|(shape, values)| Picture::new("", shape, values).unwrap());
     let problem = Problem::new(options("inpaint", ""), given.clone(), Some(mask.clone()), Some(clean.clone())).unwrap();
     let (image, fit) = restore(problem);
     assert!(fit.psnr.unwrap() > psnr(&given, &clean).unwrap() + 10.0, "{fit:?}");
