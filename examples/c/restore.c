@@ -13,8 +13,8 @@
 
 /* Eight small networks, for a try of seconds. More of everything restores better. */
 static const char *OPTIONS = "{\"task\": \"denoise\", \"seed\": 1, \"threads\": 1,"
-                             " \"train\": {\"iterations\": 200, \"smoothing\": 0.95, \"input_channels\": 8},"
-                             " \"search\": {\"units\": 2, \"population\": 4, \"generations\": 2, \"max_macs\": 20000000}}";
+                             " \"train\": {\"iterations\": 150, \"smoothing\": 0.95, \"input_channels\": 8},"
+                             " \"search\": {\"units\": 2, \"population\": 4, \"generations\": 2, \"max_macs\": 6000000}}";
 
 static nse_error *error;
 

@@ -12,8 +12,8 @@
 #include <string>
 
 static const char *const options = R"({"task": "denoise", "seed": 1, "threads": 1,
-    "train": {"iterations": 200, "smoothing": 0.95, "input_channels": 8},
-    "search": {"units": 2, "population": 4, "generations": 2, "max_macs": 20000000}})";
+    "train": {"iterations": 150, "smoothing": 0.95, "input_channels": 8},
+    "search": {"units": 2, "population": 4, "generations": 2, "max_macs": 6000000}})";
 
 static nse::Picture read(const std::string &path) {
     std::ifstream file(path, std::ios::binary);

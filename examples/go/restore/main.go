@@ -19,8 +19,8 @@ import (
 
 var options = map[string]any{
 	"task": "denoise", "seed": 1, "threads": 1,
-	"train":  map[string]any{"iterations": 200, "smoothing": 0.95, "input_channels": 8},
-	"search": map[string]any{"units": 2, "population": 4, "generations": 2, "max_macs": 20_000_000},
+	"train":  map[string]any{"iterations": 150, "smoothing": 0.95, "input_channels": 8},
+	"search": map[string]any{"units": 2, "population": 4, "generations": 2, "max_macs": 6_000_000},
 }
 
 func main() {
