@@ -12,7 +12,7 @@ PURE  = $(CURDIR)/target/pure/release
 OUT   = $(CURDIR)/target/programs
 LINK  = -Iinclude -L$(LIB) -lnse -Wl,-rpath,$(LIB)
 
-.PHONY: build demo test test-core test-supernet test-abi test-host test-c test-cpp test-go test-examples test-cli test-dist test-katib test-deploy test-docs test-slow ablation evidence header reference lint clean train-demo service test-service test-install install dist bench bench-scale
+.PHONY: build demo test test-core test-supernet test-abi test-host test-c test-cpp test-go test-examples test-cli test-dist test-katib test-deploy test-docs test-slow ablation evidence evidence-restore header reference lint clean train-demo service test-service test-install install dist bench bench-scale
 
 build:
 	@$(torch) $(CARGO) build --release
@@ -143,6 +143,10 @@ ablation:
 # The studies of docs/abs.md, docs/neas.md and docs/pnas.md: up to an hour of one core each, PARTS="neas pnas" does some. Goes on where it was stopped.
 evidence:
 	@$(torch) OMP_NUM_THREADS=1 $(CARGO) bench --quiet --bench evidence -- "$$(tools/dataset.sh)" target/evidence $(PARTS)
+
+# What a search for restoring networks is worth on standard test images, against Deep Image Prior: half an hour or so of one core. Goes on where it was stopped.
+evidence-restore:
+	@$(torch) OMP_NUM_THREADS=1 $(CARGO) bench --quiet --bench restore -- "$$(tools/pictures.sh)" target/evidence-restore
 
 # The library against the same supernet and round in plain PyTorch, in turns, after equal results: some minutes. PARTS="S M" does some of it,
 # STEPS=25 takes more turns. docs/speed.md says what it shows.

@@ -26,8 +26,10 @@ pub mod optimizer;
 mod options;
 pub mod outgoing;
 pub mod paths;
+pub mod planned;
 mod pushed;
 mod remembered;
+mod restore;
 pub mod score;
 mod shards;
 pub mod shim;
@@ -53,6 +55,7 @@ pub use measure_options::MeasureOptions;
 pub use model::{Lesson, Model};
 pub use options::{Epoch, Evaluation, ModelOptions, Optimizer, Precision, Recipe, TrainingCheckpoint};
 pub use pushed::PushTrainer;
+pub use restore::ImageFitter;
 pub use statics::{destroy as destroy_statics, keep as keep_statics};
 pub use trainer::SupernetTrainer;
 

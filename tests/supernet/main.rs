@@ -19,6 +19,7 @@ mod pushed;
 mod ranks;
 mod reference;
 mod reload;
+mod restore;
 mod run;
 mod score;
 mod shrink;
