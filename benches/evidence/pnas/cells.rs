@@ -12,9 +12,8 @@ pub const HEADER: &str = "cell,macs,params,seed,accuracy\n";
 pub const BLOCKS: u32 = 3;
 /// Cells of several blocks that are drawn at random.
 pub const SAMPLE: usize = 100;
-/// The seed of the trainings that searches are told of, and of those that cells that were found are trained with again.
+/// The seed of the trainings that searches are told of.
 pub const TOLD: u64 = 1;
-pub const AGAIN: [u64; 2] = [2, 3];
 
 pub fn space() -> Outcome<Space> {
     Ok(Space::preset("pnas-cifar", include_str!("space.json"))?)

@@ -7,8 +7,8 @@ mod tables;
 
 use crate::{numbers, Images, Outcome, Paths};
 use alone::Alone;
-use cells::{drawn, space, written, Table, AGAIN, BLOCKS, TOLD};
-use replay::{replay, SEARCHES, SEEDS};
+use cells::{drawn, space, written, Table, BLOCKS, TOLD};
+use replay::{replay, seeds, SEARCHES};
 use std::fmt::Write;
 use std::sync::Arc;
 
@@ -20,17 +20,13 @@ pub fn measure(images: &Images, paths: &Paths) -> Outcome<String> {
     let space = Arc::new(space()?);
     let mut alone = Alone::new(&space, images, paths)?;
     let (mut asked, mut foretold) = (ASKED.to_string(), FORETOLD.to_string());
-    for (seed, search) in SEEDS.flat_map(|seed| SEARCHES.map(|(search, _)| (seed, search))) {
+    for (search, seed) in SEARCHES.into_iter().flat_map(|(search, _)| seeds(search).map(move |seed| (search, seed))) {
         let found = replay(&space, search, seed, &mut |cell| alone.accuracy(cell, TOLD))?;
         for (at, (cell, _)) in found.cells.iter().enumerate() {
             writeln!(asked, "{search},{seed},{},{}", at + 1, written(&space, cell))?;
         }
         for of in &found.foretold {
             writeln!(foretold, "{search},{seed},{},{:.4},{:.4}", of.blocks, of.same, of.larger)?;
-        }
-        let (best, _) = tables::first_best(&found.cells.iter().map(|(_, accuracy)| *accuracy).collect::<Vec<_>>());
-        for again in AGAIN {
-            alone.accuracy(&found.cells[best].0, again)?;
         }
     }
     paths.write("asked.csv", &asked)?;

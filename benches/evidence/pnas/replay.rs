@@ -7,6 +7,7 @@ use nse::search::predictor::{correlation, Ensemble};
 use nse::search::{self, Asked, Drive, Purpose, Search, SearchOptions, Silent, Start, Stream};
 use nse::space::Space;
 use serde_json::{json, Value};
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 /// Cells of a round that grows, but the first, which has all 21 of one block.
@@ -15,7 +16,11 @@ const BEAM: usize = 12;
 pub const EVALUATIONS: usize = 21 + (BLOCKS as usize - 1) * BEAM;
 pub const SEARCHES: [(&str, &str); 4] =
     [("mlp", "`grow`, `mlp`"), ("lstm", "`grow`, `lstm`"), ("evolve", "`evolve`"), ("random", "chance")];
-pub const SEEDS: std::ops::RangeInclusive<u64> = 1..=3;
+
+/// Chance needs nothing but the random cells.
+pub fn seeds(search: &str) -> RangeInclusive<u64> {
+    1..=if search == "random" { 20 } else { 1 }
+}
 
 /// How good a cell is.
 pub type Truth<'a> = dyn FnMut(&Blocks) -> Outcome<f64> + 'a;

@@ -1,7 +1,7 @@
 //! The tables of the study. No tensors: tests/core has this file too.
 
-use super::cells::{read, Table, AGAIN, BLOCKS, TOLD};
-use super::numbers::{deviation, mean, rows, spread};
+use super::cells::{read, Table, BLOCKS, TOLD};
+use super::numbers::{rows, spread};
 use super::replay::{EVALUATIONS, SEARCHES};
 use super::Outcome;
 use nse::arch::Blocks;
@@ -41,49 +41,37 @@ pub fn cells(table: &Table, random: &[Vec<Blocks>]) -> String {
 
 /// How many evaluations the searches need, and how good the best is that they find.
 pub fn searches(table: &Table, random: &[Blocks], asked: &Asked) -> Outcome<String> {
-    let accuracy = |cell: &Blocks, seed| table.get(cell, seed).ok_or_else(|| format!("{cell:?} was never trained with {seed}"));
-    let told = |cells: &[Blocks]| cells.iter().map(|cell| accuracy(cell, TOLD)).collect::<Result<Vec<f64>, _>>();
+    let accuracy = |cell: &Blocks| table.get(cell, TOLD).ok_or_else(|| format!("{cell:?} was never trained"));
+    let told = |cells: &[Blocks]| cells.iter().map(accuracy).collect::<Result<Vec<f64>, _>>();
     let mut ranked = told(random)?;
     ranked.sort_by(|a, b| b.total_cmp(a));
     let goals = GOALS.map(|count| ranked[count - 1]);
     let [few, fewer] = GOALS;
     let mut lines = format!(
-        "| search | evaluations until one is among the best {few} of {} random cells | seeds | among the best {fewer} | seeds | best of {EVALUATIONS} (%) \
-         | the same cells, trained anew (%) |\n|---|---|---|---|---|---|---|\n",
+        "| search | searches | evaluations until one is among the best {few} of {} random cells | got there | among the best {fewer} | got there | best of \
+         {EVALUATIONS} (%) |\n|---|---|---|---|---|---|---|\n",
         random.len()
     );
     for (search, name) in SEARCHES {
-        let (mut best, mut again, mut needed) = (Vec::new(), Vec::new(), GOALS.map(|_| Vec::new()));
-        let of_search = asked.iter().filter(|((other, _), _)| other == search);
-        for (_, cells) in of_search {
+        let (mut best, mut needed) = (Vec::new(), GOALS.map(|_| Vec::new()));
+        for (_, cells) in asked.iter().filter(|((other, _), _)| other == search) {
             let told = told(cells)?;
-            let (at, greatest) = first_best(&told);
-            best.push(100.0 * greatest);
-            let anew = AGAIN.iter().map(|seed| accuracy(&cells[at], *seed)).collect::<Result<Vec<f64>, _>>()?;
-            again.push(100.0 * mean(&anew));
+            best.push(100.0 * told.iter().copied().fold(0.0, f64::max));
             for (needed, goal) in needed.iter_mut().zip(goals) {
                 needed.push(told.iter().position(|accuracy| *accuracy >= goal).map(|at| at as f64 + 1.0));
             }
         }
-        let _ = write!(lines, "| {name} |");
+        let _ = write!(lines, "| {name} | {} |", best.len());
         for needed in needed {
             // One that did not get there needs more than it had.
             let at_least: Vec<f64> = needed.iter().map(|needed| needed.unwrap_or(EVALUATIONS as f64)).collect();
-            let (all, there) = (needed.len(), needed.iter().flatten().count());
-            let more = if there < all { "more than " } else { "" };
-            let _ = write!(lines, " {more}{:.0} ± {:.0} | {there} of {all} |", mean(&at_least), deviation(&at_least));
+            let there = needed.iter().flatten().count();
+            let more = if there < needed.len() { "more than " } else { "" };
+            let _ = write!(lines, " {more}{} | {there} |", spread(&at_least, 0));
         }
-        let _ = writeln!(lines, " {} | {} |", spread(&best, 2), spread(&again, 2));
+        let _ = writeln!(lines, " {} |", spread(&best, 2));
     }
     Ok(lines)
-}
-
-/// The first of the greatest, and where it is.
-pub fn first_best(accuracies: &[f64]) -> (usize, f64) {
-    accuracies
-        .iter()
-        .enumerate()
-        .fold((0, f64::MIN), |best, (at, accuracy)| if *accuracy > best.1 { (at, *accuracy) } else { best })
 }
 
 /// How well the predictors rank random cells.

@@ -7,7 +7,6 @@ mod tau;
 
 mod abs;
 mod neas;
-mod pnas;
 
 use std::path::Path;
 
