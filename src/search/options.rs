@@ -67,6 +67,10 @@ pub struct SearchOptions {
     /// Over what a batch-norm takes its statistics while the shared weights are trained.
     #[serde(default)]
     pub batch_norm: BatchNorm,
+    /// Of several processes with CUDA devices: gradients are added by NCCL, if all have it, and never leave the devices. The result is the
+    /// same without.
+    #[serde(default = "defaults::nccl")]
+    pub nccl: bool,
     /// How many architectures are sampled.
     #[serde(default)]
     pub candidates: CandidateOptions,
@@ -228,6 +232,10 @@ mod defaults {
     pub fn active() -> usize {
         5
     }
+    pub fn nccl() -> bool {
+        true
+    }
+
     pub fn shards() -> usize {
         1
     }

@@ -11,6 +11,7 @@ mod grow;
 mod kill;
 mod measure;
 mod model;
+mod nccl;
 mod onnx;
 mod optimizer;
 mod outgoing;
