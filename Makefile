@@ -12,7 +12,7 @@ PURE  = $(CURDIR)/target/pure/release
 OUT   = $(CURDIR)/target/programs
 LINK  = -Iinclude -L$(LIB) -lnse -Wl,-rpath,$(LIB)
 
-.PHONY: build demo test test-core test-supernet test-abi test-host test-c test-cpp test-go test-examples test-cli test-dist test-katib test-deploy test-docs test-slow ablation evidence header reference lint clean train-demo service test-service test-install install dist bench bench-scale
+.PHONY: build demo test test-core test-supernet test-abi test-host test-c test-cpp test-go test-examples test-cli test-dist test-katib test-deploy test-docs test-slow ablation evidence bnas header reference lint clean train-demo service test-service test-install install dist bench bench-scale
 
 build:
 	@$(torch) $(CARGO) build --release
@@ -143,6 +143,10 @@ ablation:
 # What angles and accuracies of a supernet say of networks trained alone: an hour or so of one core. Goes on where it was stopped.
 evidence:
 	@$(torch) OMP_NUM_THREADS=1 $(CARGO) bench --quiet --bench evidence -- "$$(tools/dataset.sh)" target/evidence
+
+# Packed bits against floats, and a binary against a real search: some minutes of one core. PARTS=kernel does the first alone. docs/bnas.md says what it shows.
+bnas:
+	@$(torch) OMP_NUM_THREADS=1 $(CARGO) bench --quiet --bench bnas -- "$$(tools/dataset.sh)" target/bnas "$(or $(PARTS),kernel search)"
 
 # The library against the same supernet and round in plain PyTorch, in turns, after equal results: some minutes. PARTS="S M" does some of it,
 # STEPS=25 takes more turns. docs/speed.md says what it shows.

@@ -42,6 +42,8 @@ pub enum Purpose {
     Breeding = 16,
     /// What a net that foretells results begins with and learns from, and in which order; index = member.
     Predictor = 17,
+    /// Networks by which operators are eliminated; index = which time, the greatest: which of equal operators are in question.
+    Trials = 18,
 }
 
 pub struct Stream(ChaCha8Rng);

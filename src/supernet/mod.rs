@@ -2,6 +2,7 @@
 //! and exports stand-alone models. Device-generic: the same code runs on CPU and CUDA.
 
 mod backward;
+pub mod binary;
 mod c10d;
 mod chain;
 mod cores;
@@ -23,6 +24,7 @@ pub mod norm;
 pub mod optimizer;
 mod options;
 pub mod outgoing;
+pub mod partial;
 pub mod paths;
 mod pushed;
 mod remembered;

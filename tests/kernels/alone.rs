@@ -37,7 +37,7 @@ fn check(images: i64, [height, width]: [i64; 2], shape: Convolution) {
     let double = |tensor: &Tensor| tensor.to_kind(Kind::Double);
     let expected = run(&double(&x), &weight, &double(&upstream), |x| library(&shape, x, &weight));
     at_every_level(|level| {
-        let got = run(&x, &unit.weight.value, &upstream, |x| convolve(x, &unit).unwrap().unwrap());
+        let got = run(&x, &unit.weight.value, &upstream, |x| convolve(x, &unit, &unit.weight.value).unwrap().unwrap());
         for ((expected, got), what) in
             expected.iter().zip(&got).zip(["values", "gradient of the input", "gradient of the weight"])
         {
