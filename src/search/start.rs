@@ -66,8 +66,8 @@ impl Search {
         let grows = options.strategy.get().grows().is_some();
         let eliminates = options.strategy.get().eliminates().is_some();
         if (grows || eliminates) && (start.continued.is_some() || !start.front.is_empty()) {
-            let reason =
-                format!("{} begins with nothing, not with another search or with architectures", options.strategy.name());
+            let what = if grows { "cells grow from nothing" } else { "operators are eliminated from a whole space" };
+            let reason = format!("{what}, not from another search or from architectures");
             return Err(Error::Argument { name: "start", reason });
         }
         let target = Target { space: &space, costs: &costs, prices: &prices, window, paths: options.strategy.get().paths() };

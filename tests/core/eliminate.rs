@@ -203,16 +203,22 @@ fn what_is_found_lies_in_the_window() {
 /// Stopped anywhere, saved and read back, it ends as if it had not been.
 #[test]
 fn a_search_goes_on_where_it_was_stopped() {
-    struct Often(Cell<u32>);
+    /// Asks to stop after every fourth event.
+    #[derive(Default)]
+    struct Often {
+        events: Cell<u32>,
+        stop: Cell<bool>,
+    }
     impl Control for Often {
         fn cancelled(&self) -> bool {
-            self.0.set(self.0.get() + 1);
-            self.0.get() % 5 == 0
+            self.stop.take()
         }
     }
     impl Observer for Often {
         fn event(&self, event: &Event, search: &Search) {
             assert!(event.step <= event.steps && event.round <= search.rounds().1, "{event:?}");
+            self.events.set(self.events.get() + 1);
+            self.stop.set(self.events.get() % 4 == 0);
         }
     }
     let space = darts(json!({ "operators": ["skip_connect", "sep_conv_3x3", "max_pool_3x3", "none"] }));
@@ -221,7 +227,7 @@ fn a_search_goes_on_where_it_was_stopped() {
         let opts = options(5, ALL, with(json!({ "rule": rule })));
         let mut search = Search::new(space.clone(), opts.clone()).unwrap();
         let mut trainer = Synthetic::new(&space, 5);
-        let (mut stops, often) = (0, Often(Cell::new(0)));
+        let (mut stops, often) = (0, Often::default());
         loop {
             match search.step(&mut trainer, &often) {
                 Ok(Status::Done) => break,
@@ -237,7 +243,7 @@ fn a_search_goes_on_where_it_was_stopped() {
                 Err(error) => panic!("{error}"),
             }
         }
-        assert!(stops > 20, "{stops}");
+        assert!(stops > 5, "{stops}");
         assert_eq!(timeless(search.history()), timeless(whole.history()));
         assert_eq!(search.front(), whole.front());
     }
@@ -280,8 +286,8 @@ fn the_host_may_evaluate() {
     let world = Synthetic::new(&space, 3);
     let mut search = told(&space, 3, json!({}));
     let asked = finish(&mut search, &world, 5);
-    // Those of all rounds, and the last.
-    assert_eq!((asked.len(), search.rounds(), search.done()), (58, (8, 8), true));
+    // Those of all rounds, but of the seventh, where the same network comes three times, two fewer; and the last.
+    assert_eq!((asked.len(), search.rounds(), search.done()), (57 - 2 + 1, (8, 8), true));
     let [found] = search.front() else { panic!("{} on the front", search.front().len()) };
     assert_eq!(&found.architecture, asked.last().unwrap());
     assert!(found.architecture.genotype(&space).is_some());
@@ -310,14 +316,14 @@ fn the_host_may_evaluate() {
 /// A network that could not be evaluated is as bad as can be, and a small space, where the same ones come again, ends too.
 #[test]
 fn failures_and_repetitions() {
-    let space = darts(json!({ "operators": ["skip_connect", "max_pool_3x3"], "nodes": 1, "shared": true }));
+    let space = darts(json!({ "operators": ["max_pool_3x3", "skip_connect"], "nodes": 1, "shared": true }));
     let mut search = told(&space, 1, json!({ "times": 9 }));
     let mut asked = 0;
     loop {
         let (given, status) = search.ask(100).unwrap();
         asked += given.len();
         for network in given {
-            let skips = network.cells().iter().filter(|open| open.contains(&0)).count();
+            let skips = network.cells().iter().filter(|open| open.contains(&1)).count();
             let outcome = if skips == 0 { Outcome::failed() } else { Outcome::accuracy(0.3 * skips as f64) };
             search.tell(&network, outcome).unwrap();
         }
