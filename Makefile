@@ -12,7 +12,7 @@ PURE  = $(CURDIR)/target/pure/release
 OUT   = $(CURDIR)/target/programs
 LINK  = -Iinclude -L$(LIB) -lnse -Wl,-rpath,$(LIB)
 
-.PHONY: build demo test test-core test-supernet test-abi test-host test-c test-cpp test-go test-examples test-cli test-dist test-katib test-deploy test-docs test-slow ablation evidence bnas header reference lint clean train-demo service test-service test-install install dist bench bench-scale
+.PHONY: build demo test test-core test-supernet test-abi test-host test-c test-cpp test-go test-examples test-cli test-dist test-katib test-deploy test-docs test-slow ablation evidence bnas evidence-restore header reference lint clean train-demo service test-service test-install install dist bench bench-scale
 
 build:
 	@$(torch) $(CARGO) build --release
@@ -140,9 +140,13 @@ reference:
 ablation:
 	@$(torch) OMP_NUM_THREADS=1 $(CARGO) bench --quiet --bench ablation -- "$$(tools/dataset.sh)" target/ablation
 
-# What angles and accuracies of a supernet say of networks trained alone: an hour or so of one core. Goes on where it was stopped.
+# The studies of docs/abs.md, docs/neas.md and docs/pnas.md: up to an hour of one core each, PARTS="neas pnas" does some. Goes on where it was stopped.
 evidence:
-	@$(torch) OMP_NUM_THREADS=1 $(CARGO) bench --quiet --bench evidence -- "$$(tools/dataset.sh)" target/evidence
+	@$(torch) OMP_NUM_THREADS=1 $(CARGO) bench --quiet --bench evidence -- "$$(tools/dataset.sh)" target/evidence $(PARTS)
+
+# What a search for restoring networks is worth on standard test images, against Deep Image Prior: half an hour or so of one core. Goes on where it was stopped.
+evidence-restore:
+	@$(torch) OMP_NUM_THREADS=1 $(CARGO) bench --quiet --bench restore -- "$$(tools/pictures.sh)" target/evidence-restore
 
 # Packed bits against floats, and a binary against a real search: some minutes of one core. PARTS=kernel does the first alone. docs/bnas.md says what it shows.
 bnas:

@@ -14,6 +14,7 @@
 //! dist       one run in several processes: parts of the work, agreement
 //! checkpoint a search, or a training, and its weights in one file: checksummed, replaced whole or not at all
 //! export     trained networks as a list of layers, and the formats written from it: ONNX, safetensors, TorchScript
+//! restore    one image restored by a network fitted to it alone, and the search for that network
 //! report     a search as a page, JSON, SVG, PNG and a log for TensorBoard; diagrams of architectures
 //! files      opening what a path names, and only regular files
 //! process    which files are mapped into this process: libtorch, OpenMP
@@ -37,6 +38,7 @@ pub mod json;
 pub mod log;
 pub mod process;
 pub mod report;
+pub mod restore;
 pub mod search;
 pub mod space;
 #[cfg_attr(not(feature = "torch"), path = "supernet/absent.rs")]

@@ -4,7 +4,7 @@
 //!
 //! Usage: network TURNS COUNT...
 
-use nse::dist::exact::{Buckets, Own, Share};
+use nse::dist::exact::{Buckets, Host, Own, Share};
 use nse::dist::{Crew, Environment, Transport};
 use nse::supernet::C10d;
 use std::error::Error;
@@ -34,7 +34,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             group.barrier()?;
             let begun = Instant::now();
             // One rank alone: only the conversions are left.
-            buckets.add(&Crew::alone(), std::iter::once(Ok(Own { shares: vec![share], notes: Vec::new() })))?;
+            buckets.add(&Crew::alone(), &Host, std::iter::once(Ok(Own { shares: vec![share], notes: Vec::new() })))?;
             converted.push(begun.elapsed().as_secs_f64());
         }
         if whole.iter().any(|number| *number != i64::from(at.place.size)) {

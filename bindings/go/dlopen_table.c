@@ -101,6 +101,22 @@ struct table {
     __typeof__(nse_model_load) *nse_model_load;
     __typeof__(nse_model_load_memory) *nse_model_load_memory;
     __typeof__(nse_model_from_search) *nse_model_from_search;
+    __typeof__(nse_picture_compare) *nse_picture_compare;
+    __typeof__(nse_restoration_options_schema) *nse_restoration_options_schema;
+    __typeof__(nse_restoration_create) *nse_restoration_create;
+    __typeof__(nse_restoration_load) *nse_restoration_load;
+    __typeof__(nse_restoration_save) *nse_restoration_save;
+    __typeof__(nse_restoration_step) *nse_restoration_step;
+    __typeof__(nse_restoration_step_async) *nse_restoration_step_async;
+    __typeof__(nse_restoration_ask) *nse_restoration_ask;
+    __typeof__(nse_restoration_tell) *nse_restoration_tell;
+    __typeof__(nse_restoration_forget) *nse_restoration_forget;
+    __typeof__(nse_restoration_report) *nse_restoration_report;
+    __typeof__(nse_restoration_shape) *nse_restoration_shape;
+    __typeof__(nse_restoration_run) *nse_restoration_run;
+    __typeof__(nse_restoration_cancel) *nse_restoration_cancel;
+    __typeof__(nse_restoration_free) *nse_restoration_free;
+    __typeof__(nse_genome_describe) *nse_genome_describe;
     __typeof__(nse_op_poll) *nse_op_poll;
     __typeof__(nse_op_cancel) *nse_op_cancel;
     __typeof__(nse_op_take_model) *nse_op_take_model;
@@ -212,6 +228,22 @@ const char *nsego_fill(void *(*find)(void *from, const char *name), void *from) 
     if (!(functions.nse_model_load = (__typeof__(nse_model_load) *)find(from, "nse_model_load"))) return "nse_model_load";
     if (!(functions.nse_model_load_memory = (__typeof__(nse_model_load_memory) *)find(from, "nse_model_load_memory"))) return "nse_model_load_memory";
     if (!(functions.nse_model_from_search = (__typeof__(nse_model_from_search) *)find(from, "nse_model_from_search"))) return "nse_model_from_search";
+    if (!(functions.nse_picture_compare = (__typeof__(nse_picture_compare) *)find(from, "nse_picture_compare"))) return "nse_picture_compare";
+    if (!(functions.nse_restoration_options_schema = (__typeof__(nse_restoration_options_schema) *)find(from, "nse_restoration_options_schema"))) return "nse_restoration_options_schema";
+    if (!(functions.nse_restoration_create = (__typeof__(nse_restoration_create) *)find(from, "nse_restoration_create"))) return "nse_restoration_create";
+    if (!(functions.nse_restoration_load = (__typeof__(nse_restoration_load) *)find(from, "nse_restoration_load"))) return "nse_restoration_load";
+    if (!(functions.nse_restoration_save = (__typeof__(nse_restoration_save) *)find(from, "nse_restoration_save"))) return "nse_restoration_save";
+    if (!(functions.nse_restoration_step = (__typeof__(nse_restoration_step) *)find(from, "nse_restoration_step"))) return "nse_restoration_step";
+    if (!(functions.nse_restoration_step_async = (__typeof__(nse_restoration_step_async) *)find(from, "nse_restoration_step_async"))) return "nse_restoration_step_async";
+    if (!(functions.nse_restoration_ask = (__typeof__(nse_restoration_ask) *)find(from, "nse_restoration_ask"))) return "nse_restoration_ask";
+    if (!(functions.nse_restoration_tell = (__typeof__(nse_restoration_tell) *)find(from, "nse_restoration_tell"))) return "nse_restoration_tell";
+    if (!(functions.nse_restoration_forget = (__typeof__(nse_restoration_forget) *)find(from, "nse_restoration_forget"))) return "nse_restoration_forget";
+    if (!(functions.nse_restoration_report = (__typeof__(nse_restoration_report) *)find(from, "nse_restoration_report"))) return "nse_restoration_report";
+    if (!(functions.nse_restoration_shape = (__typeof__(nse_restoration_shape) *)find(from, "nse_restoration_shape"))) return "nse_restoration_shape";
+    if (!(functions.nse_restoration_run = (__typeof__(nse_restoration_run) *)find(from, "nse_restoration_run"))) return "nse_restoration_run";
+    if (!(functions.nse_restoration_cancel = (__typeof__(nse_restoration_cancel) *)find(from, "nse_restoration_cancel"))) return "nse_restoration_cancel";
+    if (!(functions.nse_restoration_free = (__typeof__(nse_restoration_free) *)find(from, "nse_restoration_free"))) return "nse_restoration_free";
+    if (!(functions.nse_genome_describe = (__typeof__(nse_genome_describe) *)find(from, "nse_genome_describe"))) return "nse_genome_describe";
     if (!(functions.nse_op_poll = (__typeof__(nse_op_poll) *)find(from, "nse_op_poll"))) return "nse_op_poll";
     if (!(functions.nse_op_cancel = (__typeof__(nse_op_cancel) *)find(from, "nse_op_cancel"))) return "nse_op_cancel";
     if (!(functions.nse_op_take_model = (__typeof__(nse_op_take_model) *)find(from, "nse_op_take_model"))) return "nse_op_take_model";
@@ -696,6 +728,86 @@ nse_status nse_model_load_memory(const uint8_t *data, size_t len, const char *de
 nse_status nse_model_from_search(const nse_search *search, const nse_arch *arch, nse_model **out, nse_error **err) {
     struct table *nse = atomic_load(&loaded);
     return nse ? nse->nse_model_from_search(search, arch, out, err) : unloaded(err);
+}
+
+nse_status nse_picture_compare(const nse_picture *a, const nse_picture *b, double *psnr, double *ssim, nse_error **err) {
+    struct table *nse = atomic_load(&loaded);
+    return nse ? nse->nse_picture_compare(a, b, psnr, ssim, err) : unloaded(err);
+}
+
+nse_status nse_restoration_options_schema(nse_buffer *out, nse_error **err) {
+    struct table *nse = atomic_load(&loaded);
+    return nse ? nse->nse_restoration_options_schema(out, err) : unloaded(err);
+}
+
+nse_status nse_restoration_create(const nse_restoration_desc *desc, nse_restoration **out, nse_error **err) {
+    struct table *nse = atomic_load(&loaded);
+    return nse ? nse->nse_restoration_create(desc, out, err) : unloaded(err);
+}
+
+nse_status nse_restoration_load(const char *path, const nse_restoration_desc *desc, nse_restoration **out, nse_error **err) {
+    struct table *nse = atomic_load(&loaded);
+    return nse ? nse->nse_restoration_load(path, desc, out, err) : unloaded(err);
+}
+
+nse_status nse_restoration_save(const nse_restoration *restoration, const char *path, nse_error **err) {
+    struct table *nse = atomic_load(&loaded);
+    return nse ? nse->nse_restoration_save(restoration, path, err) : unloaded(err);
+}
+
+nse_status nse_restoration_step(const nse_restoration *restoration, nse_error **err) {
+    struct table *nse = atomic_load(&loaded);
+    return nse ? nse->nse_restoration_step(restoration, err) : unloaded(err);
+}
+
+nse_status nse_restoration_step_async(const nse_restoration *restoration, nse_op **out, nse_error **err) {
+    struct table *nse = atomic_load(&loaded);
+    return nse ? nse->nse_restoration_step_async(restoration, out, err) : unloaded(err);
+}
+
+nse_status nse_restoration_ask(const nse_restoration *restoration, size_t count, nse_buffer *out, nse_error **err) {
+    struct table *nse = atomic_load(&loaded);
+    return nse ? nse->nse_restoration_ask(restoration, count, out, err) : unloaded(err);
+}
+
+nse_status nse_restoration_tell(const nse_restoration *restoration, const char *code, double fitness, uint32_t *effect, nse_error **err) {
+    struct table *nse = atomic_load(&loaded);
+    return nse ? nse->nse_restoration_tell(restoration, code, fitness, effect, err) : unloaded(err);
+}
+
+nse_status nse_restoration_forget(const nse_restoration *restoration, const char *code, nse_error **err) {
+    struct table *nse = atomic_load(&loaded);
+    return nse ? nse->nse_restoration_forget(restoration, code, err) : unloaded(err);
+}
+
+nse_status nse_restoration_report(const nse_restoration *restoration, nse_buffer *out, nse_error **err) {
+    struct table *nse = atomic_load(&loaded);
+    return nse ? nse->nse_restoration_report(restoration, out, err) : unloaded(err);
+}
+
+nse_status nse_restoration_shape(const nse_restoration *restoration, uint32_t *channels, uint32_t *height, uint32_t *width, nse_error **err) {
+    struct table *nse = atomic_load(&loaded);
+    return nse ? nse->nse_restoration_shape(restoration, channels, height, width, err) : unloaded(err);
+}
+
+nse_status nse_restoration_run(const nse_restoration *restoration, const char *code, float *out, size_t capacity, nse_buffer *report, nse_error **err) {
+    struct table *nse = atomic_load(&loaded);
+    return nse ? nse->nse_restoration_run(restoration, code, out, capacity, report, err) : unloaded(err);
+}
+
+nse_status nse_restoration_cancel(const nse_restoration *restoration, nse_error **err) {
+    struct table *nse = atomic_load(&loaded);
+    return nse ? nse->nse_restoration_cancel(restoration, err) : unloaded(err);
+}
+
+void nse_restoration_free(nse_restoration *restoration) {
+    struct table *nse = atomic_load(&loaded);
+    if (nse) nse->nse_restoration_free(restoration);
+}
+
+nse_status nse_genome_describe(const char *code, uint32_t channels, uint32_t height, uint32_t width, uint32_t input_channels, nse_buffer *out, nse_error **err) {
+    struct table *nse = atomic_load(&loaded);
+    return nse ? nse->nse_genome_describe(code, channels, height, width, input_channels, out, err) : unloaded(err);
 }
 
 nse_status nse_op_poll(const nse_op *op, uint32_t timeout_ms, nse_error **err) {

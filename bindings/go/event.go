@@ -143,6 +143,32 @@ func newListener() *listener {
 	return l
 }
 
+// run makes a call that works on the listener's object, which has this name, and delivers events; when ctx ends, it is cancelled.
+func (l *listener) run(ctx context.Context, name string, onEvent func(Event) bool, cancel func(), call func() error) error {
+	if err := before(ctx); err != nil {
+		return err
+	}
+	w := newWork(ctx, onEvent)
+	// Here and not in the library, because a ctx must only ever cancel its own call.
+	if !l.work.CompareAndSwap(nil, w) {
+		return failure(ErrBusy, "%s is busy with another call", name)
+	}
+	defer l.work.Store(nil)
+	// A cancel that overtakes the begin of the call is lost; then the next event, which looks at ctx too, stops it.
+	cancelled := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(cancelled)
+		cancel()
+	})
+	defer func() {
+		if !stop() {
+			// Not after the return: it could meet the next call.
+			<-cancelled
+		}
+	}()
+	return w.make(call)
+}
+
 // work is one call of the host that delivers events.
 type work struct {
 	relay

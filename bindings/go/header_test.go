@@ -44,15 +44,16 @@ func TestHeaderIsThatOfTheRepository(t *testing.T) {
 
 // replaced are the functions that this package does not call, with what does their work here.
 var replaced = map[string]string{
-	"nse_error_code":         "the status of the call says the same",
-	"nse_op_poll":            "goroutines wait",
-	"nse_op_cancel":          "the context of the call",
-	"nse_op_take_model":      "TrainModel returns it",
-	"nse_op_free":            "no operation is made",
-	"nse_search_step_async":  "Step or Run, in a goroutine",
-	"nse_model_train_async":  "TrainModel, in a goroutine",
-	"nse_search_front_count": "nse_search_front has the whole front as it was at one moment",
-	"nse_search_front_get":   "nse_search_front and nse_arch_from_code",
+	"nse_error_code":             "the status of the call says the same",
+	"nse_op_poll":                "goroutines wait",
+	"nse_op_cancel":              "the context of the call",
+	"nse_op_take_model":          "TrainModel returns it",
+	"nse_op_free":                "no operation is made",
+	"nse_search_step_async":      "Step or Run, in a goroutine",
+	"nse_model_train_async":      "TrainModel, in a goroutine",
+	"nse_restoration_step_async": "Step, in a goroutine",
+	"nse_search_front_count":     "nse_search_front has the whole front as it was at one moment",
+	"nse_search_front_get":       "nse_search_front and nse_arch_from_code",
 }
 
 func TestEveryFunctionIsReachable(t *testing.T) {

@@ -10,7 +10,7 @@
 //
 // # Objects
 //
-// [Space], [Dataset], [Arch], [Latency], [Search] and [Model] are made by functions of this package. They hold memory
+// [Space], [Dataset], [Arch], [Latency], [Search], [Model] and [Restoration] are made by functions of this package. They hold memory
 // that the garbage collector does not see: call Close when done. An object that was forgotten is freed some time after it
 // became unreachable. Objects keep alive what they use, so Close works in any order and at any time, also while another
 // goroutine uses the object. A closed object, a nil one and a zero value answer with an error that is [ErrInvalidHandle].

@@ -93,6 +93,11 @@ typedef struct nse_search nse_search;
 typedef struct nse_model nse_model;
 
 /**
+ * One image to restore without training data, and the search for the network that does it best.
+ */
+typedef struct nse_restoration nse_restoration;
+
+/**
  * Work under way that was begun by a function ending in _async.
  */
 typedef struct nse_op nse_op;
@@ -444,7 +449,7 @@ typedef struct nse_event {
     double loss;
     /**
      * 0 to 1. TRAIN: training accuracy, smoothed. SCORE and FINISH of a search: best held-out accuracy of the round so
-     * far.
+     * far. Of a restoration it is the best fitness so far, in decibels: of the fit, or of the search.
      */
     double accuracy;
     /**
@@ -2100,6 +2105,282 @@ nse_status nse_model_from_search(const nse_search *search,
                                  nse_model **out,
                                  nse_error **err);
 
+/* ---- Pictures ------------------------------------------------------------------------------------------------------ */
+
+/**
+ * An image as numbers in the caller's memory. Start with NSE_PICTURE_INIT.
+ */
+typedef struct nse_picture {
+    uint32_t struct_size;
+    /**
+     * 1 or 3.
+     */
+    uint32_t channels;
+    /**
+     * 1 to 16384; no more than 2^26 pixels in all.
+     */
+    uint32_t height;
+    uint32_t width;
+    /**
+     * channels x height x width numbers: plane after plane, row by row. Black is 0 and white is 1; noise may go beyond, from -1 to 2.
+     */
+    const float *data;
+} nse_picture;
+
+/**
+ * How near two images are. PSNR is 10 log10(1 / mean squared difference), in decibels, infinite for equal images. SSIM (Wang et al. 2004)
+ * has an 11 x 11 Gaussian window of sigma 1.5 that stays inside, and is the mean over places and channels; NaN where a side is
+ * below 11. As scikit-image computes it with gaussian_weights, use_sample_covariance=False and data_range=1.
+ *
+ * `a`, `b`: [in] read during the call only. `psnr`, `ssim`: [out] may be NULL.
+ *
+ * NSE_ERR_INVALID_ARGUMENT: no images, or of different shapes. Since 0.1.
+ */
+NSE_API
+nse_status nse_picture_compare(const nse_picture *a,
+                               const nse_picture *b,
+                               double *psnr,
+                               double *ssim,
+                               nse_error **err);
+
+/* ---- Restoration --------------------------------------------------------------------------------------------------- */
+
+/**
+ * What a restoration is made of. Start with NSE_RESTORATION_DESC_INIT. The library copies the images.
+ */
+typedef struct nse_restoration_desc {
+    uint32_t struct_size;
+    /**
+     * 0.
+     */
+    uint32_t flags;
+    /**
+     * The damaged image; of a super-resolution the small one.
+     */
+    const nse_picture *picture;
+    /**
+     * To inpaint: one channel as high and wide, 1 for a known pixel and 0 for a missing one. Otherwise NULL.
+     */
+    const nse_picture *mask;
+    /**
+     * How the restored image should be, if that is known: for fitness "reference", and for the PSNR and SSIM in reports. May be NULL.
+     */
+    const nse_picture *reference;
+    /**
+     * Options as a JSON object; see nse_restoration_options_schema. Only "task" must be there. nse_restoration_load: NULL, or those of the
+     * checkpoint, of which "device", "threads", "checkpoint", "search.parallel" and "search.generations" may differ.
+     */
+    const char *options_json;
+    /**
+     * Where progress goes; NULL: nowhere. Used until the restoration is freed.
+     */
+    const nse_events *events;
+} nse_restoration_desc;
+
+/**
+ * The options of a restoration, as a JSON schema with keys, defaults, ranges and help.
+ *
+ * `out`: [out] to free with nse_buffer_free.
+ *
+ * Since 0.1.
+ */
+NSE_API nse_status nse_restoration_options_schema(nse_buffer *out, nse_error **err);
+
+/**
+ * Makes a restoration and draws the first networks to search among; nothing is fitted yet. Needs no libtorch.
+ *
+ * `desc`: [in] read during the call only. `out`: [out] to free with nse_restoration_free.
+ *
+ * NSE_ERR_CONFIG: options; also when of very many random genomes none has a network inside search.max_params and search.max_macs.
+ * NSE_ERR_INVALID_ARGUMENT: images of a wrong shape, or with other values; a mask with another task than "inpaint", or none with it.
+ * NSE_ERR_CANCELLED: nse_shutdown. Since 0.1.
+ */
+NSE_API
+nse_status nse_restoration_create(const nse_restoration_desc *desc,
+                                  nse_restoration **out,
+                                  nse_error **err);
+
+/**
+ * Makes a restoration from a checkpoint; it goes on as if it had never stopped, on a CPU with the same number of threads to the last bit.
+ * Blocks while it reads.
+ *
+ * `path`: [in] the file. `desc`: [in] read during the call only; the images must be those of the saved one. `out`: [out] to free with
+ * nse_restoration_free.
+ *
+ * NSE_ERR_IO. NSE_ERR_FORMAT: no checkpoint of a restoration, damaged, of another version or other images. NSE_ERR_CONFIG: options that
+ * differ. NSE_ERR_CANCELLED: nse_shutdown. Since 0.1.
+ */
+NSE_API
+nse_status nse_restoration_load(const char *path,
+                                const nse_restoration_desc *desc,
+                                nse_restoration **out,
+                                nse_error **err);
+
+/**
+ * Saves the search of a restoration: what is known of every network, and the generation under way. A step may be running: what it
+ * has fitted so far is in the file. Blocks.
+ *
+ * `path`: [in] an existing file is replaced, whole or not at all; its folder must exist.
+ *
+ * NSE_ERR_IO: the file is as it was. Since 0.1.
+ */
+NSE_API nse_status nse_restoration_save(const nse_restoration *restoration, const char *path, nse_error **err);
+
+/**
+ * Runs one generation: fits every network of it that nothing is known of, several at once with option search.parallel, and draws the
+ * next. Blocks, and delivers events on this thread. After an error, a cancel included, the next call goes on: what was fitted is
+ * kept, the fits under way begin again, and the result is the same. A fit whose loss becomes no number is a result and no error.
+ *
+ * Returns NSE_OK: there are more generations. NSE_DONE: that was the last, or there was none left.
+ * NSE_ERR_CANCELLED. NSE_ERR_BUSY: another step or run of this restoration is at work. NSE_ERR_OUT_OF_MEMORY: lower search.max_macs may
+ * help. NSE_ERR_IO: the checkpoint could not be written; nothing is lost. NSE_ERR_DEVICE. NSE_ERR_TORCH. NSE_ERR_TORCH_MISMATCH.
+ * NSE_ERR_UNSUPPORTED: a build without libtorch. Since 0.1.
+ */
+NSE_API
+nse_status nse_restoration_step(const nse_restoration *restoration,
+                                nse_error **err);
+
+/**
+ * Begins a generation as nse_restoration_step does, and returns at once. Events come in nse_op_poll.
+ *
+ * `out`: [out] to free with nse_op_free; freeing it, or never polling it, lets the generation go on.
+ *
+ * NSE_ERR_BUSY: another step or run of this restoration is at work. NSE_ERR_CANCELLED: nse_shutdown. Since 0.1.
+ */
+NSE_API nse_status nse_restoration_step_async(const nse_restoration *restoration, nse_op **out, nse_error **err);
+
+/**
+ * Hands out networks to be fitted elsewhere, in place of steps or between them, as a JSON list of codes. None was asked or told before; a
+ * generation ends when all of it are told. A step that runs meanwhile fits what is open, asked or not. Needs no libtorch; never gives
+ * NSE_ERR_BUSY.
+ *
+ * `count`: 1 to 1048576. `out`: [out] to free with nse_buffer_free.
+ *
+ * Returns NSE_OK: at least one. NSE_PENDING: none until a result is told, or what was asked is forgotten. NSE_DONE: none, the last
+ * generation is complete. Since 0.1.
+ */
+NSE_API
+nse_status nse_restoration_ask(const nse_restoration *restoration,
+                               size_t count,
+                               nse_buffer *out,
+                               nse_error **err);
+
+/**
+ * Tells how fit a network is: at any time and in any order, also one that was never asked for. With the last one of a generation the next
+ * is drawn, for a second or so where hardly any genome is cheap enough. Never gives NSE_ERR_BUSY. The option "checkpoint" does not
+ * save what is told; nse_restoration_save does.
+ *
+ * `code`: [in] the genome. `fitness`: decibels, -1000 to 1000; NaN: it failed. `effect`: [out] NSE_TOLD_COUNTED, NSE_TOLD_REPEATED or
+ * NSE_TOLD_UNASKED; may be NULL.
+ *
+ * Returns NSE_OK; NSE_DONE: the last generation is complete.
+ * NSE_ERR_CONFLICT: another result of it is known; nothing changes. NSE_ERR_INVALID_ARGUMENT: no genome of this search, none with a
+ * network, or one that costs too much. NSE_ERR_CONFIG: a genome in JSON that is none. Since 0.1.
+ */
+NSE_API
+nse_status nse_restoration_tell(const nse_restoration *restoration,
+                                const char *code,
+                                double fitness,
+                                uint32_t *effect,
+                                nse_error **err);
+
+/**
+ * Forgets that a network was asked for, because whoever fitted it died: it may be asked for again.
+ *
+ * `code`: [in] the genome.
+ *
+ * NSE_ERR_INVALID_ARGUMENT, NSE_ERR_CONFIG: no genome. Since 0.1.
+ */
+NSE_API nse_status nse_restoration_forget(const nse_restoration *restoration, const char *code, nse_error **err);
+
+/**
+ * How a restoration stands, as JSON: image (channels, height and width of the restored one), options, generation (complete ones),
+ * generations, done, networks and failed (numbers of those known), open and pending (codes: not known yet, and asked of them), best,
+ * front (by search.cost and fitness, the cheapest first) and history (of every generation: networks, failed, best, median, survivors).
+ * best and members of the front have code, fitness, params, macs, generation and, where they were fitted here, fits: of every repeat fitness,
+ * best_step, steps, diverged, psnr and ssim (to the reference, or null). Works while a step runs.
+ *
+ * `out`: [out] to free with nse_buffer_free.
+ *
+ * Since 0.1.
+ */
+NSE_API
+nse_status nse_restoration_report(const nse_restoration *restoration,
+                                  nse_buffer *out,
+                                  nse_error **err);
+
+/**
+ * Shape of the restored image: that of the picture, with super-resolution as many times as high and wide.
+ *
+ * `channels`, `height`, `width`: [out] may be NULL.
+ *
+ * Since 0.1.
+ */
+NSE_API
+nse_status nse_restoration_shape(const nse_restoration *restoration,
+                                 uint32_t *channels,
+                                 uint32_t *height,
+                                 uint32_t *width,
+                                 nse_error **err);
+
+/**
+ * Restores the image with one network: fits it from fresh weights, and hands out what it makes of the image. Where an image is inpainted, its
+ * known pixels are as they were. Blocks, and delivers events on this thread.
+ *
+ * `code`: [in] a genome, "classic" or "classic-inpaint" (the networks of Deep Image Prior), or NULL: the fittest that is known. `out`:
+ * [out] the restored image as in nse_picture, of the shape that nse_restoration_shape gives. `capacity`: how many numbers fit there.
+ * `report`: [out] JSON to free with nse_buffer_free: what nse_genome_describe says of the network, and fitness, best_step, steps,
+ * diverged, psnr and ssim (to the reference, or null); may be NULL.
+ *
+ * NSE_ERR_NOT_FOUND: `code` is NULL, and nothing is known. NSE_ERR_INVALID_ARGUMENT: no genome, or none with a network; the message says
+ * why. NSE_ERR_CONFIG: a genome in JSON that is none. NSE_ERR_BUFFER_TOO_SMALL: nothing was fitted. NSE_ERR_DIVERGED: the loss was no
+ * number before there was any image. NSE_ERR_CANCELLED. NSE_ERR_BUSY. NSE_ERR_DEVICE. NSE_ERR_TORCH. NSE_ERR_TORCH_MISMATCH.
+ * NSE_ERR_UNSUPPORTED: a build without libtorch. Since 0.1.
+ */
+NSE_API
+nse_status nse_restoration_run(const nse_restoration *restoration,
+                               const char *code,
+                               float *out,
+                               size_t capacity,
+                               nse_buffer *report,
+                               nse_error **err);
+
+/**
+ * Asks the step or run that is at work to stop; it returns NSE_ERR_CANCELLED. Without one it does nothing. Never waits. Concurrent.
+ *
+ * Since 0.1.
+ */
+NSE_API
+nse_status nse_restoration_cancel(const nse_restoration *restoration,
+                                  nse_error **err);
+
+/**
+ * Frees a restoration. A running step is cancelled; the call returns at once. NULL is allowed.
+ *
+ * Since 0.1.
+ */
+NSE_API void nse_restoration_free(nse_restoration *restoration);
+
+/**
+ * What a genome says, as JSON: code (its text), bits, units (encoder and decoder with residual, kernel and channels; skips, from this encoder
+ * to every decoder, with open and channels), and of its network for an image: params, macs (multiply-accumulates of one forward
+ * pass), padded (height and width of its noise) and infeasible (null, or why there is no network; then there are no costs). The same document with
+ * only units is a genome too, and so is turned into its code.
+ *
+ * `code`: [in] a genome, as a text such as "1-2cbe2" or as {"units": [...]}; or "classic" or "classic-inpaint", which have no units. `channels`: of the
+ * image, 1 or 3. `height`, `width`: of the image. `input_channels`: of the noise, 1 to 256 (option train.input_channels). `out`: [out] to free with nse_buffer_free.
+ *
+ * NSE_ERR_INVALID_ARGUMENT, NSE_ERR_CONFIG: no genome; the message names what is wrong. Since 0.1.
+ */
+NSE_API
+nse_status nse_genome_describe(const char *code,
+                               uint32_t channels,
+                               uint32_t height,
+                               uint32_t width,
+                               uint32_t input_channels,
+                               nse_buffer *out,
+                               nse_error **err);
+
 /* ---- Operation ----------------------------------------------------------------------------------------------------- */
 
 /**
@@ -2158,6 +2439,8 @@ NSE_API void nse_op_free(nse_op *op);
 #define NSE_PUSHED_INIT {sizeof(nse_pushed), 0, 0, 0, 0, 0, 0, 0.0, 0.0, 0.0}
 #define NSE_RESULT_INIT {sizeof(nse_result), 0, NULL, 0.0, 0.0}
 #define NSE_MODEL_DESC_INIT {sizeof(nse_model_desc), 0, NULL, NULL, NULL, NULL, NULL, NULL}
+#define NSE_PICTURE_INIT {sizeof(nse_picture), 0, 0, 0, NULL}
+#define NSE_RESTORATION_DESC_INIT {sizeof(nse_restoration_desc), 0, NULL, NULL, NULL, NULL, NULL}
 
 #ifdef __cplusplus
 }

@@ -242,28 +242,7 @@ func (s *Search) run(ctx context.Context, also func(Event) bool, call func() err
 	if s.handle() == nil {
 		return failure(ErrInvalidHandle, "search: nil is not a search")
 	}
-	if err := before(ctx); err != nil {
-		return err
-	}
-	w := newWork(ctx, both(always(s.onEvent), also))
-	// Here and not in the library, because a ctx must only ever cancel its own call.
-	if !s.listener.work.CompareAndSwap(nil, w) {
-		return failure(ErrBusy, "search is busy with another call")
-	}
-	defer s.listener.work.Store(nil)
-	// A cancel that overtakes the begin of the call is lost; then the next event, which looks at ctx too, stops it.
-	cancelled := make(chan struct{})
-	stop := context.AfterFunc(ctx, func() {
-		defer close(cancelled)
-		C.nse_search_cancel(s.ptr, nil)
-	})
-	defer func() {
-		if !stop() {
-			// Not after the return: it could meet the next call.
-			<-cancelled
-		}
-	}()
-	return w.make(call)
+	return s.listener.run(ctx, "search", both(always(s.onEvent), also), func() { C.nse_search_cancel(s.ptr, nil) }, call)
 }
 
 // Cancel asks the step, push or estimate that is running to stop after its current batch; it returns ErrCancelled. Without

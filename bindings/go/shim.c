@@ -202,3 +202,30 @@ nse_status nsego_model_train(const nse_arch *arch, const nse_dataset *train, con
     desc.events = &events;
     return nse_model_train(&desc, out, err);
 }
+
+static nse_picture picture_of(nsego_picture given) {
+    nse_picture picture = NSE_PICTURE_INIT;
+    picture.channels = given.channels;
+    picture.height = given.height;
+    picture.width = given.width;
+    picture.data = given.data;
+    return picture;
+}
+
+nse_status nsego_picture_compare(nsego_picture a, nsego_picture b, double *psnr, double *ssim, nse_error **err) {
+    nse_picture one = picture_of(a), other = picture_of(b);
+    return nse_picture_compare(&one, &other, psnr, ssim, err);
+}
+
+nse_status nsego_restoration_make(const char *path, nsego_picture picture, nsego_picture mask, nsego_picture reference,
+                                  const char *options_json, uintptr_t listener, nse_restoration **out, nse_error **err) {
+    nse_picture pictures[3] = {picture_of(picture), picture_of(mask), picture_of(reference)};
+    nse_events events = events_for(listener);
+    nse_restoration_desc desc = NSE_RESTORATION_DESC_INIT;
+    desc.picture = pictures[0].data == NULL ? NULL : &pictures[0];
+    desc.mask = pictures[1].data == NULL ? NULL : &pictures[1];
+    desc.reference = pictures[2].data == NULL ? NULL : &pictures[2];
+    desc.options_json = options_json;
+    desc.events = &events;
+    return path == NULL ? nse_restoration_create(&desc, out, err) : nse_restoration_load(path, &desc, out, err);
+}

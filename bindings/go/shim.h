@@ -52,4 +52,16 @@ nse_status nsego_search_tell(const nse_search *search, uint32_t flags, const cha
 nse_status nsego_model_train(const nse_arch *arch, const nse_dataset *train, const nse_dataset *held_out, const nse_model *init,
                              const char *options_json, uintptr_t listener, nse_model **out, nse_error **err);
 
+typedef struct {
+    uint32_t channels, height, width;
+    /* NULL: there is no such picture. */
+    const float *data;
+} nsego_picture;
+
+nse_status nsego_picture_compare(nsego_picture a, nsego_picture b, double *psnr, double *ssim, nse_error **err);
+
+/* With a path it loads. */
+nse_status nsego_restoration_make(const char *path, nsego_picture picture, nsego_picture mask, nsego_picture reference,
+                                  const char *options_json, uintptr_t listener, nse_restoration **out, nse_error **err);
+
 #endif /* NSE_GO_SHIM_H */

@@ -3,10 +3,8 @@
  *
  *     neas DATA [FRACTION]
  *
- * DATA is a folder with the four IDX files, FRACTION the part of the training images to use. Like abs, with the strategy and
- * scorer of ensembles. Costs are those of whole ensembles, what is shared counted once. What is found is an architecture as any other: it has
- * costs, JSON and a code, and is trained, evaluated and exported by the same calls. The programs in examples/cpp and examples/go do the
- * same, step by step.
+ * DATA is a folder with the four IDX files, FRACTION the part of the training images to use. Like abs, with the strategy of ensembles. What
+ * is found is an architecture as any other. The programs in examples/cpp and examples/go do the same, step by step.
  */
 #include <nse.h>
 #include <stdio.h>
@@ -48,17 +46,6 @@ static nse_dataset *open_dataset(const char *folder, const char *part) {
     return dataset;
 }
 
-static int32_t show(void *user, const nse_event *event) {
-    (void)user;
-    if (event->step % 10 == 0 && event->kind != NSE_EVENT_FINISH) {
-        printf("\r%s round %d/%d, step %d/%d, loss %.3f, %.0f images/s, %.0f s left   ",
-               event->kind == NSE_EVENT_SCORE ? "score" : "train", (int)event->round, (int)event->rounds, (int)event->step,
-               (int)event->steps, event->loss, event->images_per_second, event->seconds_left);
-        fflush(stdout);
-    }
-    return 0; /* anything else would cancel */
-}
-
 /* Operators that have weights, of all cells. */
 static int operators_left(nse_search *search) {
     uint8_t active[64 * 64];
@@ -81,42 +68,34 @@ int main(int argc, char **argv) {
     nse_space *space;
     check(nse_space_preset("nse-27-small", SPACE, &space, &error));
 
-    nse_events events = NSE_EVENTS_INIT;
-    events.on_event = show;
     nse_search_desc desc = NSE_SEARCH_DESC_INIT;
     desc.space = space;
     desc.train = train;
     desc.options_json = SEARCH;
-    desc.events = &events;
     nse_search *search;
     check(nse_search_create(&desc, &search, &error));
-    printf("%d operators\n", operators_left(search));
     for (nse_status status = NSE_OK; status != NSE_DONE;) {
         check(status = nse_search_step(search, &error));
-        printf("\n%d operators left\n", operators_left(search));
+        printf("%d operators left\n", operators_left(search));
     }
 
     nse_arch *best;
     nse_buffer json = NSE_BUFFER_INIT;
-    uint64_t macs, params;
     double accuracy;
     check(nse_search_best(search, BUDGET, &best, &accuracy, &error));
     check(nse_arch_to_json(best, &json, &error));
-    check(nse_arch_cost(best, &macs, &params, &error));
-    printf("best: %s\n%d multiply-accumulates, %d parameters, accuracy %.4f in the supernet\n", json.data, (int)macs, (int)params,
-           accuracy);
+    printf("best: %s\naccuracy %.4f in the supernet\n", json.data, accuracy);
 
     /* Every path learns, and what they share gets the mean of their gradients; the model's output is the mean of theirs. */
     nse_model_desc recipe = NSE_MODEL_DESC_INIT;
     recipe.arch = best;
     recipe.train = train;
     recipe.options_json = MODEL;
-    recipe.events = &events;
     nse_model *model;
     check(nse_model_train(&recipe, &model, &error));
     check(nse_model_evaluate(model, test, NULL, &accuracy, &error));
     check(nse_model_export(model, "onnx", "ensemble.onnx", &error));
-    printf("\ntest accuracy %.4f, model in ensemble.onnx\n", accuracy);
+    printf("test accuracy %.4f, model in ensemble.onnx\n", accuracy);
 
     /* In any order, at any time. */
     nse_buffer_free(&json);

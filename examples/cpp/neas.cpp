@@ -2,10 +2,8 @@
 //
 //     neas DATA [FRACTION]
 //
-// DATA is a folder with the four IDX files, FRACTION the part of the training images to use. Like abs, with the strategy and
-// scorer of ensembles. Costs are those of whole ensembles, what is shared counted once. What is found is an architecture as any other: it has
-// costs, JSON and a code, and is trained, evaluated and exported by the same calls. The programs in examples/c and examples/go do the
-// same, step by step.
+// DATA is a folder with the four IDX files, FRACTION the part of the training images to use. Like abs, with the strategy of ensembles. What is
+// found is an architecture as any other. The programs in examples/c and examples/go do the same, step by step.
 #include <nse/nse.hpp>
 
 #include <cstdint>
@@ -40,17 +38,6 @@ nse::Dataset open_dataset(const std::string &folder, const std::string &part) {
                               R"(-labels-idx1-ubyte.gz"})");
 }
 
-// A callback may also return bool: true would cancel.
-void show(const nse::Event &event) {
-    if (event.step % 10 == 0 && event.kind != NSE_EVENT_FINISH) {
-        std::printf("\r%s round %d/%d, step %d/%d, loss %.3f, %.0f images/s, %.0f s left   ",
-                    event.kind == NSE_EVENT_SCORE ? "score" : "train", static_cast<int>(event.round),
-                    static_cast<int>(event.rounds), static_cast<int>(event.step), static_cast<int>(event.steps), event.loss,
-                    event.images_per_second, event.seconds_left);
-        std::fflush(stdout);
-    }
-}
-
 // Operators that have weights, of all cells.
 int operators_left(const nse::Search &search) {
     const auto active = search.active();
@@ -63,23 +50,20 @@ void run(const std::string &data, double fraction) {
 
     const nse::Space space = nse::Space::preset("nse-27-small", space_overrides);
 
-    nse::Search search(space, train, search_options, show);
-    std::printf("%d operators\n", operators_left(search));
+    nse::Search search(space, train, search_options);
     for (bool more = true; more;) {
         more = search.step();
-        std::printf("\n%d operators left\n", operators_left(search));
+        std::printf("%d operators left\n", operators_left(search));
     }
 
     const auto [best, accuracy] = search.best(budget);
-    const auto [macs, params] = best.cost();
-    std::printf("best: %s\n%d multiply-accumulates, %d parameters, accuracy %.4f in the supernet\n", best.to_json().c_str(),
-                static_cast<int>(macs), static_cast<int>(params), accuracy);
+    std::printf("best: %s\naccuracy %.4f in the supernet\n", best.to_json().c_str(), accuracy);
 
     // Every path learns, and what they share gets the mean of their gradients; the model's output is the mean of theirs.
-    const nse::Model model = nse::Model::train(best, train, model_options, show);
+    const nse::Model model = nse::Model::train(best, train, model_options);
     const nse::Evaluation result = model.evaluate(test);
     model.export_to("onnx", "ensemble.onnx");
-    std::printf("\ntest accuracy %.4f, model in ensemble.onnx\n", result.accuracy);
+    std::printf("test accuracy %.4f, model in ensemble.onnx\n", result.accuracy);
 }
 
 } // namespace

@@ -9,4 +9,4 @@ pub mod training;
 
 pub use keeper::Keeper;
 pub use replace::replace;
-pub use search::{identity, load, load_from, save, Checkpoint, Expected};
+pub use search::{difference, identity, load, load_from, save, Checkpoint, Expected};

@@ -83,6 +83,10 @@ impl Crew {
         self.comm.size()
     }
 
+    pub fn ranks(&self) -> Arc<dyn Collective> {
+        self.comm.clone()
+    }
+
     /// Whether this is the rank that writes what only one can write.
     pub fn first(&self) -> bool {
         self.comm.rank() == 0

@@ -11,18 +11,94 @@ use crate::error::Result;
 use std::ops::Range;
 
 /// What one part of a batch adds to a bucket.
-pub struct Share {
+pub struct Share<N> {
     /// Images of the part / images of the batch.
     pub weight: f64,
     /// Gradients as if the part were the whole batch, tensor after tensor.
-    pub numbers: Vec<f32>,
+    pub numbers: N,
 }
 
 /// What a rank brings to a bucket: its parts' shares, and numbers by their place that all are to know.
-#[derive(Default)]
-pub struct Own {
-    pub shares: Vec<Share>,
+pub struct Own<N> {
+    pub shares: Vec<Share<N>>,
     pub notes: Vec<(usize, f64)>,
+}
+
+impl<N> Default for Own<N> {
+    fn default() -> Self {
+        Own { shares: Vec::new(), notes: Vec::new() }
+    }
+}
+
+/// By what the numbers of a tensor are multiplied before they become whole numbers.
+#[derive(Clone, Copy)]
+pub struct Scale {
+    /// How many numbers the tensor has.
+    pub length: usize,
+    /// A power of two.
+    pub factor: f64,
+}
+
+/// Where the numbers of a bucket are, and what adds them there.
+pub trait Adder {
+    /// Of a part, all tensors' one after the other.
+    type Numbers;
+    type Sum;
+    /// For the sum: what can fail on one rank alone is made before the others count on it.
+    type Room;
+
+    fn room(&self, count: usize) -> Result<Self::Room>;
+
+    /// Of every tensor the greatest absolute value; not finite when one of its numbers is not.
+    fn greatest(&self, numbers: &Self::Numbers, lengths: &[usize]) -> Result<Vec<f64>>;
+
+    /// Every number of a share times its weight and its tensor's factor, cut off to a whole number and not rounded, which is the same to every part;
+    /// their sums over all shares of all ranks, divided by the factor.
+    fn add(&self, crew: &Crew, shares: Vec<Share<Self::Numbers>>, scales: &[Scale], room: Self::Room) -> Result<Self::Sum>;
+}
+
+/// In the memory of the host, by the collectives of the crew.
+pub struct Host;
+
+impl Adder for Host {
+    type Numbers = Vec<f32>;
+    type Sum = Vec<f32>;
+    type Room = (Vec<i64>, Vec<f32>);
+
+    fn room(&self, count: usize) -> Result<Self::Room> {
+        Ok((reserve("gradients", count)?, reserve("gradients", count)?))
+    }
+
+    fn greatest(&self, numbers: &Vec<f32>, lengths: &[usize]) -> Result<Vec<f64>> {
+        let mut rest = numbers.as_slice();
+        let most = lengths.iter().map(|length| {
+            let (numbers, behind) = rest.split_at(*length);
+            rest = behind;
+            // The order of floats without sign is that of their bits, with what is no number at the end.
+            f64::from(f32::from_bits(numbers.iter().map(|number| number.abs().to_bits()).max().unwrap_or(0)))
+        });
+        Ok(most.collect())
+    }
+
+    fn add(&self, crew: &Crew, shares: Vec<Share<Vec<f32>>>, scales: &[Scale], room: Self::Room) -> Result<Vec<f32>> {
+        let (mut whole, mut sum) = room;
+        whole.resize(scales.iter().map(|scale| scale.length).sum(), 0);
+        for share in shares {
+            let mut from = 0;
+            for scale in scales {
+                let (range, by) = (from..from + scale.length, share.weight * scale.factor);
+                from = range.end;
+                let pairs = whole[range.clone()].iter_mut().zip(&share.numbers[range]);
+                pairs.for_each(|(sum, number)| *sum += (f64::from(*number) * by) as i64);
+            }
+        }
+        let mut numbers = crew.sum(whole)?.into_iter();
+        for scale in scales {
+            let by = 1.0 / scale.factor;
+            sum.extend(numbers.by_ref().take(scale.length).map(|number| (number as f64 * by) as f32));
+        }
+        Ok(sum)
+    }
 }
 
 /// In which buckets tensors are added; the same on all ranks.
@@ -35,9 +111,9 @@ pub struct Buckets {
 
 /// What all ranks know afterwards.
 #[derive(Debug, PartialEq)]
-pub struct Added {
+pub struct Added<S> {
     /// By bucket; none when a gradient anywhere is not finite.
-    pub sums: Option<Vec<Vec<f32>>>,
+    pub sums: Option<Vec<S>>,
     pub notes: Vec<f64>,
 }
 
@@ -70,12 +146,17 @@ impl Buckets {
 
     /// Adds up what every rank brings, bucket after bucket, as `given` has them. An error in `given`, or its end before the last bucket,
     /// is the end of it on all ranks: there what failed, elsewhere which rank it was.
-    pub fn add(&self, crew: &Crew, mut given: impl Iterator<Item = Result<Own>>) -> Result<Added> {
+    pub fn add<A: Adder>(
+        &self,
+        crew: &Crew,
+        adder: &A,
+        mut given: impl Iterator<Item = Result<Own<A::Numbers>>>,
+    ) -> Result<Added<A::Sum>> {
         let (mut sums, mut notes) = (Some(Vec::with_capacity(self.buckets.len())), Vec::new());
         for bucket in 0..self.buckets.len() {
             let own = given.next().unwrap_or_else(|| Err(crew.error("a step", "its gradients are not there".into())));
             let places = if bucket == 0 { self.notes } else { 0 };
-            let (sum, told) = self.add_one(crew, own, self.lengths(bucket), places, sums.is_some())?;
+            let (sum, told) = add_one(crew, adder, own, self.lengths(bucket), places, sums.is_some())?;
             sums = sums.zip(sum).map(|(mut sums, sum)| {
                 sums.push(sum);
                 sums
@@ -84,73 +165,39 @@ impl Buckets {
         }
         Ok(Added { sums, notes })
     }
-
-    /// One bucket; its sum is not made when one of its numbers is not finite, or when it is not `wanted`.
-    fn add_one(
-        &self,
-        crew: &Crew,
-        own: Result<Own>,
-        lengths: &[usize],
-        notes: usize,
-        wanted: bool,
-    ) -> Result<(Option<Vec<f32>>, Vec<f64>)> {
-        let count = lengths.iter().sum();
-        // All that can fail here comes before the others hear of it.
-        let own = own.and_then(|own| {
-            let whole = reserve::<i64>("gradients", count)?;
-            Ok((own, whole, reserve::<f32>("gradients", count)?))
-        });
-        let (said, own) = match own {
-            Err(error) => (Err(error), None),
-            Ok(own) => {
-                let known = own.0.notes.iter().map(|(place, number)| (lengths.len() + place, *number));
-                (Ok(greatest(&own.0.shares, lengths).chain(known).collect()), Some(own))
-            }
-        };
-        let mut said = crew.share(said, lengths.len() + notes)?;
-        let notes = said.split_off(lengths.len());
-        let Some((own, mut whole, mut sum)) = own.filter(|_| wanted && said.iter().all(|most| most.is_finite())) else {
-            return Ok((None, notes));
-        };
-        whole.resize(count, 0);
-        let spare = crew.shards().next_power_of_two().trailing_zeros() as i32;
-        let mut from = 0;
-        for (length, most) in lengths.iter().zip(&said) {
-            let factor = factor(*most, spare);
-            for share in &own.shares {
-                let by = share.weight * factor;
-                let numbers = share.numbers[from..from + length].iter();
-                // Cut off and not rounded, which is the same to every part.
-                whole[from..from + length]
-                    .iter_mut()
-                    .zip(numbers)
-                    .for_each(|(sum, number)| *sum += (f64::from(*number) * by) as i64);
-            }
-            from += length;
-        }
-        drop(own);
-        let mut numbers = crew.sum(whole)?.into_iter();
-        for (length, most) in lengths.iter().zip(&said) {
-            let by = 1.0 / factor(*most, spare);
-            sum.extend(numbers.by_ref().take(*length).map(|number| (number as f64 * by) as f32));
-        }
-        Ok((Some(sum), notes))
-    }
 }
 
-/// Of every tensor, and every share of it, the place and the greatest absolute value that it adds; not finite when one of its numbers
-/// is not.
-fn greatest<'a>(shares: &'a [Share], lengths: &'a [usize]) -> impl Iterator<Item = (usize, f64)> + 'a {
-    shares.iter().flat_map(move |share| {
-        let mut from = 0;
-        lengths.iter().enumerate().map(move |(tensor, length)| {
-            let numbers = &share.numbers[from..from + length];
-            from += length;
-            // The order of floats without sign is that of their bits, with what is no number at the end.
-            let most = numbers.iter().map(|number| number.abs().to_bits()).max().unwrap_or(0);
-            (tensor, f64::from(f32::from_bits(most)) * share.weight)
-        })
-    })
+/// One bucket; its sum is not made when one of its numbers is not finite, or when it is not `wanted`.
+fn add_one<A: Adder>(
+    crew: &Crew,
+    adder: &A,
+    own: Result<Own<A::Numbers>>,
+    lengths: &[usize],
+    notes: usize,
+    wanted: bool,
+) -> Result<(Option<A::Sum>, Vec<f64>)> {
+    // All that can fail here comes before the others hear of it.
+    let own = own.and_then(|own| {
+        let mut said: Vec<_> = own.notes.iter().map(|(place, number)| (lengths.len() + place, *number)).collect();
+        for share in &own.shares {
+            let greatest = adder.greatest(&share.numbers, lengths)?;
+            said.extend(greatest.into_iter().map(|most| most * share.weight).enumerate());
+        }
+        Ok((said, own.shares, adder.room(lengths.iter().sum())?))
+    });
+    let (said, own) = match own {
+        Err(error) => (Err(error), None),
+        Ok((said, shares, room)) => (Ok(said), Some((shares, room))),
+    };
+    let mut said = crew.share(said, lengths.len() + notes)?;
+    let notes = said.split_off(lengths.len());
+    let Some((shares, room)) = own.filter(|_| wanted && said.iter().all(|most| most.is_finite())) else {
+        return Ok((None, notes));
+    };
+    let spare = crew.shards().next_power_of_two().trailing_zeros() as i32;
+    let scales: Vec<_> =
+        lengths.iter().zip(&said).map(|(length, most)| Scale { length: *length, factor: factor(*most, spare) }).collect();
+    Ok((Some(adder.add(crew, shares, &scales, room)?), notes))
 }
 
 /// The power of two by which numbers of at most `most` can be multiplied so that the sum of 2^spare of them stays below 2^62.

@@ -39,7 +39,7 @@ pub struct nse_event {
     /// Training loss, smoothed over some 20 steps.
     pub loss: f64,
     /// 0 to 1. TRAIN: training accuracy, smoothed. SCORE and FINISH of a search: best held-out accuracy of the round so
-    /// far.
+    /// far. Of a restoration it is the best fitness so far, in decibels: of the fit, or of the search.
     pub accuracy: f64,
     /// Training images per second, lately.
     pub images_per_second: f64,

@@ -147,7 +147,7 @@ pub extern "C" fn nse_model_from_search(
         let search = handle::get::<SearchHandle>("search", search)?;
         let arch = handle::get::<ArchHandle>("arch", arch)?;
         if search.options.strategy.get().grows().is_some() {
-            return Err(Error::NotFound("the search trains one cell after the other and keeps no weights of them".into()));
+            return Err(Error::NotFound("where cells grow the search keeps no weights of them".into()));
         }
         if *arch.space != *search.space {
             let reason = format!("of the space {:?}, which is not that of the search", arch.space.name());

@@ -75,8 +75,8 @@ impl Group {
             if self.thread.closed() {
                 break Err(Error::ShutDown("group"));
             }
-            if self.limit.is_some_and(|limit| begun.elapsed() >= limit) {
-                break Err(self.error(what, format!("not all ranks came within {} ms", begun.elapsed().as_millis())));
+            if let Some(reason) = self.over(begun) {
+                break Err(self.error(what, reason));
             }
         };
         outcome.map_err(|error| {
@@ -89,6 +89,11 @@ impl Group {
             *self.failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.clone());
             Error::Shared(error)
         })
+    }
+
+    fn over(&self, begun: Instant) -> Option<String> {
+        let limit = self.limit?;
+        (begun.elapsed() >= limit).then(|| format!("not all ranks came within {} ms", begun.elapsed().as_millis()))
     }
 
     fn error(&self, what: &'static str, reason: String) -> Error {
@@ -146,5 +151,20 @@ impl Collective for Group {
 
     fn draw(&self, anew: bool) -> Result<Option<u64>> {
         self.call("a draw", move |transport| transport.draw(anew))
+    }
+
+    fn late(&self, begun: Instant) -> Option<String> {
+        match self.thread.closed() {
+            true => Some(Error::ShutDown("group").to_string()),
+            false => self.over(begun),
+        }
+    }
+
+    fn fail(&self, what: &'static str, reason: String) -> Error {
+        let error = self.error(what, reason);
+        match self.call(what, move |_| Err::<(), _>(error)) {
+            Err(error) => error,
+            Ok(()) => Error::Cancelled,
+        }
     }
 }

@@ -9,6 +9,7 @@ use super::error::ErrorObject;
 use super::latency::LatencyHandle;
 use super::model::ModelHandle;
 use super::op::OpHandle;
+use super::restoration::RestorationHandle;
 use crate::data::Dataset;
 use crate::error::{Error, Result};
 use crate::space::Space;
@@ -27,6 +28,7 @@ pub enum Object {
     Latency(Arc<LatencyHandle>),
     Op(Arc<OpHandle>),
     Comm(Arc<CommHandle>),
+    Restoration(Arc<RestorationHandle>),
 }
 
 /// A Rust type that C sees as a pointer to the incomplete struct `C`.
@@ -74,6 +76,7 @@ handles! {
     0x56 "model" Model(ModelHandle) as super::model::nse_model;
     0x58 "operation" Op(OpHandle) as super::op::nse_op;
     0x59 "group of ranks" Comm(CommHandle) as super::comm::nse_comm;
+    0x5a "restoration" Restoration(RestorationHandle) as super::restoration::nse_restoration;
     0x57 "latency table" Latency(LatencyHandle) as super::latency::nse_latency;
 }
 

@@ -4,7 +4,7 @@
 //! status boundary handle error buffer text structs    what every function is made of
 //! callback worker threads view driver group           how calls wait, report and stop
 //! dlpack                                              tensors of other libraries
-//! library log space dataset source arch latency comm search push told result op model export   the sections: decode, call, encode
+//! library log space dataset source arch latency comm search push told result op model export picture restoration   the sections: decode, call, encode
 //! ```
 
 // C names, and pointers that every function checks before it looks behind them.
@@ -29,7 +29,9 @@ mod library;
 mod log;
 mod model;
 mod op;
+mod picture;
 mod push;
+mod restoration;
 mod result;
 mod search;
 mod source;
@@ -54,7 +56,9 @@ pub mod layout {
         library::NSE_ABI_VERSION,
         log::nse_log_sink,
         model::nse_model_desc,
+        picture::nse_picture,
         push::{nse_batch, nse_pushed},
+        restoration::nse_restoration_desc,
         search::nse_search_desc,
         source::nse_source,
         told::nse_result,

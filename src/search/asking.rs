@@ -72,6 +72,7 @@ impl Search {
         loop {
             let Phase::Ask { asked, exhausted, .. } = self.run.phase else { return Ok((Vec::new(), Asked::Done)) };
             let mut given = self.first(count);
+            let mut none_left = exhausted;
             if given.len() < count && !exhausted {
                 let wanted = count - given.len();
                 let mut known = self.ledger().map(|ledger| ledger.known()).unwrap_or_default();
@@ -79,13 +80,14 @@ impl Search {
                 let mut stream = Stream::new(self.options.seed, Purpose::Asked, self.run.round, asked);
                 let sampler = self.run.evolution.sampler(&self.prices, self.options.objective.window())?;
                 let drawn = sampler.distinct(&self.space, wanted, &known, &mut stream)?;
-                if let Phase::Ask { exhausted, .. } = &mut self.run.phase {
-                    *exhausted = drawn.len() < wanted;
-                }
+                none_left = drawn.len() < wanted;
                 given.extend(drawn);
             }
-            if let Phase::Ask { asked, .. } = &mut self.run.phase {
-                *asked += given.len() as u64;
+            // An ask that hands out nothing changes nothing.
+            if let Phase::Ask { asked, exhausted, .. } = &mut self.run.phase {
+                if !given.is_empty() {
+                    (*asked, *exhausted) = (*asked + given.len() as u64, none_left);
+                }
             }
             let round = self.run.round;
             if let Some(ledger) = &mut self.run.told {

@@ -1,7 +1,8 @@
 //! What a run needs from the processes that share it. All of them, its ranks, hold the same search and call the same things in the
 //! same order; each call waits for all.
 
-use crate::error::Result;
+use crate::error::{Error, Result};
+use std::time::Instant;
 
 pub trait Collective: Send + Sync {
     /// The number of this process, from 0.
@@ -28,6 +29,16 @@ pub trait Collective: Send + Sync {
     /// no such count.
     fn draw(&self, _anew: bool) -> Result<Option<u64>> {
         Ok(None)
+    }
+
+    /// Why what all ranks began then, by other means than these, is not waited for any more: a time limit is over, or nothing goes any more.
+    fn late(&self, _begun: Instant) -> Option<String> {
+        None
+    }
+
+    /// What all ranks do by other means than these failed on this one: nothing goes any more, and the others are not to wait for it.
+    fn fail(&self, what: &'static str, reason: String) -> Error {
+        Error::Collective { rank: self.rank(), size: self.size(), what, reason }
     }
 }
 

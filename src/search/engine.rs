@@ -252,14 +252,17 @@ impl Search {
             let lr = self.options.train.schedule(self.run.steps).at(step);
             let trained = match self.ensembles() {
                 Some(ensembles) => trainer.ensemble_step(at, &ensembles.any(None, &mut stream)?, lr),
-                // A cell by itself is trained whole.
-                None if self.grows().is_some() => trainer.weight_step(at, &self.weighted(), lr),
-                None => trainer.weight_step(at, &self.run.evolution.draw_half(&mut stream), lr),
+                None => {
+                    // A cell is trained whole.
+                    let cell = self.cell_of_step(&mut stream);
+                    let open = cell.unwrap_or_else(|| self.run.evolution.draw_half(&mut stream));
+                    trainer.weight_step(at, &open, lr)
+                }
             };
             let outcome = match trained {
-                // A cell that cannot be trained is a bad one, and no reason to stop.
-                Err(Error::Diverged { .. }) if self.grows().is_some() => {
-                    return self.cell_scored(FAILED, trainer, observer).map(|()| true);
+                // A cell that cannot be trained by itself is a bad one, and no reason to stop.
+                Err(Error::Diverged { .. }) if self.grows().is_some() && !self.shares() => {
+                    return self.cells_scored(&[FAILED], trainer, observer).map(|()| true);
                 }
                 outcome => outcome?,
             };
@@ -275,7 +278,7 @@ impl Search {
         // With pushed batches it is the host who ends a round's training.
         let last = step + 1 == self.run.steps && self.drive() == Drive::Steps;
         self.run.phase = if last { self.trained() } else { Phase::Train { step: step + 1, weights: false } };
-        let (done, all) = self.grown().unwrap_or((0, 1));
+        let (done, all) = self.trainings();
         observer.event(&self.event(EventKind::Train, done * self.run.steps + step + 1, all * self.run.steps, trainer), self);
         Ok(true)
     }

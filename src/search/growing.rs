@@ -1,5 +1,6 @@
 //! A search whose cells grow (PNAS): which cells a round has, the space and the costs of each, and, where the search trains by itself, one
-//! stand-alone training after the other: each is trained and scored as the supernet of another strategy is, with nothing but itself in it.
+//! stand-alone training after the other: each is trained and scored as the supernet of another strategy is, with nothing but itself in it. Or
+//! all cells of a round are the paths of one supernet.
 
 use super::beam::Beam;
 use super::engine::{Phase, Search};
@@ -9,13 +10,15 @@ use super::notes;
 use super::observe::{Control, EventKind, Observer, Silent};
 use super::pareto::{self, Scored};
 use super::predictor::{correlation, Ensemble};
-use super::strategy::Grow;
+use super::random::Stream;
+use super::strategy::{Evaluator, Grow};
 use super::trainer::Trainer;
 use crate::arch::{Architecture, Blocks};
 use crate::cost::{Cost, CostTable, LatencyTable, Metric, Prices};
 use crate::error::Result;
 use crate::space::Space;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// The accuracy of a cell whose training diverged: it teaches nothing, grows no further and is on no front.
@@ -68,6 +71,7 @@ impl Growth {
         &self,
         blocks: Option<u64>,
         phase: &Phase,
+        shared: bool,
         valid: impl Fn(&Architecture) -> bool,
     ) -> std::result::Result<(), String> {
         let (all, done) = (self.cells.len(), self.results.len().checked_sub(self.before));
@@ -81,7 +85,15 @@ impl Growth {
         if let Some(cell) = self.cells.iter().find(|cell| !of_round(cell)) {
             return Err(format!("the cell {:?} in round {blocks:?}", cell.cells()));
         }
+        if shared && blocks.is_some() && done != Some(0) {
+            return Err(format!(
+                "{} results, {} of them old, in a round that ends with all of them at once",
+                self.results.len(),
+                self.before
+            ));
+        }
         let of_cell = match phase {
+            Phase::Score { candidates, .. } if shared => *candidates == self.cells,
             Phase::Score { candidates, .. } => candidates.iter().eq(self.under_way()),
             Phase::Sample | Phase::Weigh { .. } => false,
             _ => true,
@@ -109,11 +121,23 @@ impl Growth {
     pub fn turn(&self) -> u64 {
         self.results.len() as u64
     }
+
+    /// Operators of all cells, side by side.
+    fn operators(&self) -> Vec<Vec<u16>> {
+        let sides = 0..self.cells.first().map_or(0, |cell| cell.cells().len());
+        let of_side = |side: usize| self.cells.iter().flat_map(|cell| &cell.cells()[side]).copied().collect::<BTreeSet<_>>();
+        sides.map(|side| of_side(side).into_iter().collect()).collect()
+    }
 }
 
 impl Search {
     pub(super) fn grows(&self) -> Option<&Grow> {
         self.options.strategy.get().grows()
+    }
+
+    /// Whether all cells of a round share their weights.
+    pub(super) fn shares(&self) -> bool {
+        self.grows().is_some_and(|grow| grow.evaluator == Evaluator::Supernet)
     }
 
     /// Of as many blocks as an architecture has; none of other strategies.
@@ -159,15 +183,28 @@ impl Search {
         self.run.growth = Some(Growth { cells, foretold, before: results.len(), results });
     }
 
-    /// What names the random streams of a training: the round, or where cells grow the number of those before it.
+    /// What names the random streams of a training: the round, or where cells are trained alone the number of those before it.
     pub(super) fn turn(&self) -> u64 {
-        self.run.growth.as_ref().map_or(self.run.round, Growth::turn)
+        self.run.growth.as_ref().filter(|_| !self.shares()).map_or(self.run.round, Growth::turn)
     }
 
-    /// What has weights: the operators of the cell that is trained, or all active ones.
+    /// What has weights: the operators of the cell that is trained, of all cells that share weights, or all active ones.
     pub(super) fn weighted(&self) -> Vec<Vec<u16>> {
-        let cell = self.run.growth.as_ref().and_then(Growth::under_way);
-        cell.map_or_else(|| self.run.evolution.active(), |cell| cell.cells().to_vec())
+        match self.run.growth.as_ref().and_then(|growth| Some((growth, growth.under_way()?))) {
+            Some((growth, _)) if self.shares() => growth.operators(),
+            Some((_, cell)) => cell.cells().to_vec(),
+            None => self.run.evolution.active(),
+        }
+    }
+
+    /// The cell that a step trains: the one under way, or any of those that share weights. None: cells do not grow.
+    pub(super) fn cell_of_step(&self, stream: &mut Stream) -> Option<Vec<Vec<u16>>> {
+        let growth = self.run.growth.as_ref()?;
+        let cell = match self.shares() {
+            true => growth.cells.get(stream.below(growth.cells.len().max(1) as u64) as usize),
+            false => growth.under_way(),
+        };
+        Some(cell?.cells().to_vec())
     }
 
     /// The space of what is trained.
@@ -176,16 +213,28 @@ impl Search {
         cell.map_or(&self.space, |cell| self.space_of(cell))
     }
 
-    /// Operators that have weights at a time: the active ones, or where cells grow the dearest of every side of the largest cell.
+    /// Operators that have weights at a time: the active ones, where cells share weights at most all, or those of the dearest cell.
     pub fn at_once(&self) -> Vec<Vec<u16>> {
-        let active = self.run.evolution.active();
-        let dearest = |(cell, active): (usize, &Vec<u16>)| {
-            active.iter().max_by_key(|o| self.costs.operator(cell, **o).macs).copied().into_iter().collect()
+        self.dearest().filter(|_| !self.shares()).unwrap_or_else(|| self.run.evolution.active())
+    }
+
+    /// The dearest operator of every side of the largest cell. None: cells do not grow.
+    pub(super) fn dearest(&self) -> Option<Vec<Vec<u16>>> {
+        self.grows()?;
+        let of_side = |(side, active): (usize, &Vec<u16>)| {
+            active.iter().max_by_key(|o| self.costs.operator(side, **o).macs).copied().into_iter().collect()
         };
-        match self.grows() {
-            Some(_) => active.iter().enumerate().map(dearest).collect(),
-            None => active,
-        }
+        Some(self.run.evolution.active().iter().enumerate().map(of_side).collect())
+    }
+
+    /// Trainings of this round that are complete, and all: one, but where each cell has its own.
+    pub(super) fn trainings(&self) -> (u64, u64) {
+        self.grown().filter(|_| !self.shares()).unwrap_or((0, 1))
+    }
+
+    /// All of a round; about, of one to come.
+    pub(super) fn trainings_of(&self, round: u64) -> u64 {
+        self.cells_of(round).filter(|_| !self.shares()).unwrap_or(1)
     }
 
     /// Cells of a round; about, of one to come. None: they do not grow.
@@ -199,19 +248,22 @@ impl Search {
         self.run.growth.as_ref().map(|growth| (growth.done() as u64, growth.cells.len() as u64))
     }
 
-    /// The cell under way is trained.
-    pub(super) fn cell_trained(&self) -> Option<Phase> {
-        let cell = self.run.growth.as_ref()?.under_way()?;
-        Some(Phase::Score { candidates: vec![cell.clone()], main: 1, accuracies: Vec::new() })
+    /// The cell under way is trained, or all are.
+    pub(super) fn cells_trained(&self) -> Option<Phase> {
+        let growth = self.run.growth.as_ref()?;
+        let cell = growth.under_way()?;
+        let candidates = if self.shares() { growth.cells.clone() } else { vec![cell.clone()] };
+        Some(Phase::Score { main: candidates.len(), candidates, accuracies: Vec::new() })
     }
 
-    /// The cell under way is scored: the next one, or the next round. Without an error it is done as a whole.
-    pub(super) fn cell_scored(&mut self, accuracy: f64, trainer: &dyn Trainer, observer: &dyn Observer) -> Result<()> {
+    /// The cell under way is scored, or all are: the next one, or the next round. Without an error it is done as a whole.
+    pub(super) fn cells_scored(&mut self, accuracies: &[f64], trainer: &dyn Trainer, observer: &dyn Observer) -> Result<()> {
         let Some(growth) = &self.run.growth else { return Ok(()) };
-        let Some(cell) = growth.under_way().cloned() else { return Ok(()) };
-        let last = growth.done() + 1 == growth.cells.len();
+        let cells = growth.cells.iter().skip(growth.done()).zip(accuracies);
+        let scored: Vec<Scored> = cells.map(|(cell, accuracy)| self.scored_cell(cell.clone(), *accuracy)).collect();
+        let last = growth.done() + scored.len() == growth.cells.len();
         let mut results = growth.results.clone();
-        results.push(self.scored_cell(cell, accuracy));
+        results.extend(scored);
         // What every rank does by itself does not end on one of them alone.
         let control: &dyn Control = if trainer.alone() { observer } else { &Silent };
         let good = results.iter().filter(|scored| scored.accuracy > FAILED);

@@ -9,7 +9,7 @@ use super::push::PushedOptions;
 use super::schedule::Schedule;
 use super::scorer::ScorerOptions;
 use super::start::Drive;
-use super::strategy::StrategyOptions;
+use super::strategy::{Evaluator, StrategyOptions};
 use crate::error::{Error, Result};
 use crate::json;
 use crate::space::Space;
@@ -73,6 +73,10 @@ pub struct SearchOptions {
     #[serde(default = "defaults::channel_sampling")]
     #[schemars(range(min = 1, max = 64))]
     pub channel_sampling: u32,
+    /// Of several processes with CUDA devices: gradients are added by NCCL, if all have it, and never leave the devices. The result is the
+    /// same without.
+    #[serde(default = "defaults::nccl")]
+    pub nccl: bool,
     /// How many architectures are sampled.
     #[serde(default)]
     pub candidates: CandidateOptions,
@@ -237,6 +241,10 @@ mod defaults {
     pub fn channel_sampling() -> u32 {
         1
     }
+    pub fn nccl() -> bool {
+        true
+    }
+
     pub fn shards() -> usize {
         1
     }
@@ -335,7 +343,7 @@ impl SearchOptions {
                 other => other,
             })?;
         }
-        if self.strategy.get().grows().is_some() {
+        if let Some(grow) = self.strategy.get().grows() {
             if space.stack().is_none_or(|stack| !stack.plan().skeleton.blocks()) {
                 return Err(Error::UnsupportedSpace {
                     what: "a search that grows cells block by block",
@@ -349,6 +357,9 @@ impl SearchOptions {
                         "{strategy} trains one cell after the other, and a search that is pushed its batches trains all at once"
                     ),
                 ),
+                (Drive::Told, None) if grow.evaluator == Evaluator::Supernet => {
+                    wrong(&format!("/strategy/{strategy}/evaluator"), "a search that is told its results has no supernet".into())
+                }
                 (_, Some(scorer)) => wrong("/scorer", format!("{}: where cells grow no operators are scored", scorer.name())),
                 _ => Ok(()),
             };

@@ -42,8 +42,14 @@ pub enum Purpose {
     Breeding = 16,
     /// What a net that foretells results begins with and learns from, and in which order; index = member.
     Predictor = 17,
+    /// Genomes of a generation; index = place in it.
+    Genomes = 18,
+    /// The noise that a network is fitted from (index 0), and what is added to it in step `index`.
+    Noise = 19,
+    /// Which pixels are held out of a fit.
+    HeldOutPixels = 20,
     /// Networks by which operators are eliminated; index = which time, the greatest: which of equal operators are in question.
-    Trials = 18,
+    Trials = 21,
 }
 
 pub struct Stream(ChaCha8Rng);

@@ -64,8 +64,9 @@ impl Search {
         let (done, all) = (accuracies.len(), candidates.len());
         let group = &candidates[done..all.min(done + trainer.group().max(1))];
         if group.is_empty() {
-            if let (Some(_), Some(accuracy)) = (&self.run.growth, accuracies.first().copied()) {
-                return self.cell_scored(accuracy, trainer, observer).map(|()| true);
+            if self.run.growth.is_some() {
+                let accuracies = accuracies.clone();
+                return self.cells_scored(&accuracies, trainer, observer).map(|()| true);
             }
             if self.breed()? {
                 return Ok(false);

@@ -5,6 +5,7 @@ use super::growing::Level;
 use super::notes;
 use super::options::SearchOptions;
 use super::push::Pass;
+use super::strategy::Evaluator;
 use crate::arch::Architecture;
 use crate::cost::{CostTable, LatencyTable, Prices};
 use crate::error::{Error, Result};
@@ -20,7 +21,8 @@ impl Search {
         let prices = Prices::of(&space, &costs, options.objective.cost, latency.as_deref())?;
         let grows = options.strategy.get().grows().is_some();
         let levels = if grows { Level::all(&space, options.objective.cost, latency.as_deref())? } else { Vec::new() };
-        let run = Run::read(state, &space, options.strategy.get().paths(), &levels)?;
+        let shared = options.strategy.get().grows().is_some_and(|grow| grow.evaluator == Evaluator::Supernet);
+        let run = Run::read(state, &space, options.strategy.get().paths(), &levels, shared)?;
         if run.elimination.is_some() && options.strategy.get().eliminates().is_none() {
             let reason = "operators that are eliminated, in a search whose operators are not".into();
             return Err(Error::Config { document: "search state", pointer: String::new(), reason });
@@ -51,11 +53,11 @@ impl Search {
 }
 
 impl Run {
-    /// `paths`: of the architectures that are searched.
-    pub(super) fn read(state: Value, space: &Space, paths: usize, levels: &[Level]) -> Result<Self> {
+    /// `paths`: of the architectures that are searched. `shared`: all cells of a round that grows share weights.
+    pub(super) fn read(state: Value, space: &Space, paths: usize, levels: &[Level], shared: bool) -> Result<Self> {
         let wrong = |reason: String| Error::Config { document: "search state", pointer: String::new(), reason };
         let mut run: Run = serde_json::from_value(state).map_err(|e| wrong(e.to_string()))?;
-        run.fits(space, paths, levels).map_err(|reason| wrong(format!("of another space: {reason}")))?;
+        run.fits(space, paths, levels, shared).map_err(|reason| wrong(format!("of another space: {reason}")))?;
         if run.scored.is_empty() && run.told.is_none() {
             // Older states have nothing but the front.
             run.scored = run.front.clone();
@@ -63,7 +65,7 @@ impl Run {
         Ok(run)
     }
 
-    fn fits(&self, space: &Space, paths: usize, levels: &[Level]) -> std::result::Result<(), String> {
+    fn fits(&self, space: &Space, paths: usize, levels: &[Level], shared: bool) -> std::result::Result<(), String> {
         self.evolution.fits(space)?;
         if self.dropped.len() != space.cells().len() {
             return Err(format!("{} cells with dropped operators", self.dropped.len()));
@@ -135,7 +137,8 @@ impl Run {
         match architectures.iter().position(|a| !same(a)) {
             Some(i) => Err(format!("architecture {i}")),
             None => {
-                self.growth.as_ref().map_or(Ok(()), |growth| growth.fits((!done).then_some(self.round + 1), &self.phase, same))
+                let blocks = (!done).then_some(self.round + 1);
+                self.growth.as_ref().map_or(Ok(()), |growth| growth.fits(blocks, &self.phase, shared, same))
             }
         }
     }

@@ -32,8 +32,7 @@ pub struct Example {
 impl Search {
     pub(super) fn event(&self, kind: EventKind, step: u64, steps: u64, trainer: &dyn Trainer) -> Event {
         let (per_round, searches) = (self.candidates_of(self.searches()), self.strategy().always_searches());
-        // Of a round of cells that are trained one by one.
-        let (trained, trainings) = self.grown().unwrap_or((0, 1));
+        let (trained, trainings) = self.trainings();
         let per_epoch = trainer.steps_per_epoch().max(1);
         let epochs = match self.drive() == Drive::Pushed {
             true => self.training(self.run.round).whole_epochs(),
@@ -69,7 +68,8 @@ impl Search {
         let others = if under_way == 1 { (trainings - trained).saturating_sub(1) * self.run.steps } else { 0 };
         let [now, later] = [0, 1].map(|after| self.strategy().epochs(self.run.round + after, 1.0));
         let cells_after = self.cells_of(self.run.round + 1);
-        let steps_after = (rounds_after * self.run.steps * cells_after.unwrap_or(1) + others) as f64 * later / now;
+        let trainings_after = rounds_after * self.trainings_of(self.run.round + 1);
+        let steps_after = (self.run.steps * trainings_after + others) as f64 * later / now;
         let of_round = |searches| cells_after.unwrap_or_else(|| self.candidates_of(searches));
         // With the last one, of those that only the last one has.
         let candidates_after = rounds_after.saturating_sub(1) * of_round(searches) + rounds_after.min(1) * of_round(true);
@@ -144,9 +144,9 @@ impl Search {
 
     /// What a step and a candidate may look like at the moment, drawn apart from all draws that count.
     pub fn example(&self, index: u64) -> Result<Example> {
-        if self.grows().is_some() {
-            let all = self.at_once();
-            return Ok(Example { active: all.clone(), open: all.clone(), paths: Vec::new(), candidate: all, ensemble: None });
+        if let Some(cell) = self.dearest() {
+            let (active, open) = (self.at_once(), cell.clone());
+            return Ok(Example { active, open, paths: Vec::new(), candidate: cell, ensemble: None });
         }
         let stream = |part: u64| Stream::new(self.options.seed, Purpose::Probe, self.run.round, 2 + 3 * index + part);
         let evolution = &self.run.evolution;
@@ -195,7 +195,7 @@ impl Search {
     pub fn work(&self, round: u64, steps_per_epoch: u64) -> (u64, u64, u64) {
         let steps = self.steps_of(round, steps_per_epoch);
         if let Some(cells) = self.cells_of(round) {
-            return (steps * cells, 0, cells);
+            return (steps * self.trainings_of(round), 0, cells);
         }
         let searches = self.strategy().always_searches() || round + 1 == self.run.rounds;
         let interval = self.scorer().learns().then_some(self.options.fitness.interval);

@@ -30,7 +30,7 @@ impl Search {
 
     /// What comes when the weights of a round are trained.
     pub(super) fn trained(&self) -> Phase {
-        if let Some(phase) = self.cell_trained() {
+        if let Some(phase) = self.cells_trained() {
             return phase;
         }
         // Candidates that evolve are not drawn by scores, nor is the network that is left.

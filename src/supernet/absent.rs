@@ -15,6 +15,7 @@ use crate::data::{Dataset, PushedBatch, Strided};
 use crate::dist::{Environment, Transport};
 use crate::error::{Error, Result};
 use crate::export::{Card, ExportOptions, Graph};
+use crate::restore::{Fitter, Gauge, Plan, Problem, RestoreOptions, Watch};
 use crate::search::{
     Arrays, At, BatchTrainer, Collective, Comparison, Control, Event, LastStep, PathGradient, Search, SearchOptions, StepOutcome,
     Trainer, TwoPaths,
@@ -254,4 +255,18 @@ pub fn measure_latencies(_: &Space, _: &MeasureOptions, _: &dyn Control, _: &dyn
 
 pub fn measure_network(_: Arc<Space>, _: &Architecture, _: &MeasureOptions, _: &dyn Control) -> Result<f64> {
     Err(Error::Unsupported("measuring latencies"))
+}
+
+pub enum ImageFitter {}
+
+impl ImageFitter {
+    pub fn new(_: &RestoreOptions) -> Result<Self> {
+        Err(Error::Unsupported("restoring an image"))
+    }
+}
+
+impl Fitter for ImageFitter {
+    fn fit<'a>(&self, _: &'a Problem, _: &Plan, _: u64, _: &dyn Watch) -> Result<Gauge<'a>> {
+        match *self {}
+    }
 }

@@ -102,12 +102,24 @@ pub fn convolve(x: &Tensor, unit: &Unit, weight: &Tensor) -> Result<Option<Tenso
     if !reads(x) || !has(unit) {
         return Ok(None);
     }
-    let (c, mut out) = (&unit.shape, std::ptr::null_mut());
-    let (stride, dilation, groups) = (c.stride.map(i64::from), c.dilation.into(), c.groups.into());
+    let c = &unit.shape;
+    convolution(x, weight, c.stride.map(i64::from), c.dilation.into(), c.groups.into()).map(Some)
+}
+
+/// A 1 x 1 convolution with this weight, with gradient. None: our kernels are not for it.
+pub fn pointwise(x: &Tensor, weight: &Tensor) -> Result<Option<Tensor>> {
+    match reads(x) && floats(weight) {
+        true => convolution(x, weight, [1, 1], 1, 1).map(Some),
+        false => Ok(None),
+    }
+}
+
+fn convolution(x: &Tensor, weight: &Tensor, stride: [i64; 2], dilation: i64, groups: i64) -> Result<Tensor> {
+    let mut out = std::ptr::null_mut();
     // SAFETY: tensors and two numbers that outlive the call; on success `out` is a new tensor that is ours.
     unsafe {
         outcome(nse_shim_convolve(x.as_ptr(), weight.as_ptr(), stride.as_ptr(), dilation, groups, &mut out))?;
-        Ok(Some(Tensor::from_ptr(out)))
+        Ok(Tensor::from_ptr(out))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::cores;
 use super::ensemble::mean;
+use super::nccl::Nccl;
 use super::network::Network;
 use super::norm::Norm;
 use super::shards;
@@ -87,12 +88,14 @@ pub struct Learner {
     loader: Loader,
     order: Order,
     options: TrainOptions,
+    /// What adds gradients of ranks where they are.
+    pub nccl: Option<Nccl>,
 }
 
 impl Learner {
     pub fn new(loader: Loader, options: TrainOptions, seed: u64) -> Self {
         let order = Order::new(seed, Purpose::TrainOrder, loader.dataset.len(), options.batch);
-        Learner { loader, order, options }
+        Learner { loader, order, options, nccl: None }
     }
 
     pub fn steps_per_epoch(&self) -> u64 {
@@ -126,7 +129,7 @@ impl Learner {
             changes.skip(self.loader.dataset.shape(), part.start, &mut stream);
             self.loader.load(&positions[part], Some((changes, stream)))
         };
-        shards::step(crew, positions.len(), load, network, &self.options, at, open, paths, lr)
+        shards::step(crew, self.nccl.as_ref(), positions.len(), load, network, &self.options, at, open, paths, lr)
     }
 }
 

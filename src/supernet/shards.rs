@@ -8,13 +8,15 @@
 use super::backward::backward;
 use super::cores;
 use super::learner::{by_cell, correct, descend, diverged, pass, weighted, Batch};
+use super::nccl::Nccl;
 use super::network::Network;
 use super::norm::Norm;
-use super::outgoing::Outgoing;
+use super::on_device::OnDevice;
+use super::outgoing::{Carrier, Outgoing};
 use super::paths;
 use super::whole_norm::Whole;
 use crate::arch::Paths;
-use crate::dist::exact::{Added, Buckets, Own};
+use crate::dist::exact::{Added, Buckets, Host, Own};
 use crate::dist::{Crew, Together};
 use crate::error::{Error, Result};
 use crate::search::{At, PathGradient, StepOutcome, TrainOptions, TwoPaths};
@@ -45,12 +47,13 @@ impl Cut {
     }
 }
 
-/// One optimizer step along some paths on a batch of `batch` images, of which `load` gives some.
+/// One optimizer step along some paths on a batch of `batch` images, of which `load` gives some. Gradients stay on the device with `nccl`.
 #[allow(clippy::too_many_arguments)]
 pub fn step(
     crew: &Crew,
+    nccl: Option<&Nccl>,
     batch: usize,
-    mut load: impl FnMut(Range<usize>) -> Result<Batch>,
+    load: impl FnMut(Range<usize>) -> Result<Batch>,
     network: &Network,
     options: &TrainOptions,
     at: At,
@@ -59,67 +62,129 @@ pub fn step(
     lr: f64,
 ) -> Result<StepOutcome> {
     let used = by_cell(open, paths);
-    let cut = Cut::new(crew, batch);
+    let passed = network.passed(&used);
     // In the order in which a backward pass has them.
-    let leaves: Vec<&Tensor> = network.passed(&used).into_iter().rev().map(|parameter| &parameter.value).collect();
-    let buckets = Buckets::new(leaves.iter().map(|leaf| leaf.numel()).collect(), crew.bucket(), 2 * cut.parts.len());
-    let compute = |to| {
-        let mut outgoing = Outgoing::new(&buckets, to);
-        let computed = match crew.normalises_together() {
-            false => cut.own.clone().try_for_each(|index| {
-                outgoing.begin(cut.weight(index), index + 1 == cut.own.end)?;
-                let batch = load(cut.parts[index].clone())?;
-                part(network, &batch, options.label_smoothing, (open, paths), &leaves, &Norm::Batch, None, index, &mut outgoing)
-            }),
-            true => {
-                let (whole, index) = (Whole::new(Together::new(crew)), cut.own.start);
-                let computed = outgoing.begin(1.0, true).and_then(|()| load(cut.parts[index].clone())).and_then(|batch| {
-                    let (norm, weight) = (Norm::Whole(&whole), Some(cut.weight(index)));
-                    part(network, &batch, options.label_smoothing, (open, paths), &leaves, &norm, weight, index, &mut outgoing)
-                });
-                whole.end(computed)
-            }
-        };
-        outgoing.end(computed);
+    let leaves: Vec<&Tensor> = passed.iter().rev().map(|parameter| &parameter.value).collect();
+    let walk = Walk { network, open, paths, smoothing: options.label_smoothing, leaves: &leaves };
+    let (outcome, gradients) = match nccl.zip(leaves.first()) {
+        Some((nccl, leaf)) => walk.gradients(crew, &OnDevice::new(nccl, leaf.device())?, batch, load)?,
+        None => walk.gradients(crew, &Host, batch, load)?,
     };
-    let added = beside(crew, &buckets, compute)?;
-    let mut outcome = StepOutcome { loss: 0.0, correct: 0, images: batch as u64 };
-    for (index, part) in added.notes.chunks_exact(2).enumerate() {
-        outcome.loss += part[0] * cut.weight(index);
-        outcome.correct += part[1] as u64;
-    }
-    let Some(sums) = added.sums.filter(|_| outcome.loss.is_finite()) else { return Err(diverged(at, outcome.loss)) };
-    let _no_grad = no_grad_guard();
-    let mut gradients = Vec::with_capacity(leaves.len());
-    for (sum, tensors) in sums.iter().zip(buckets.tensors()) {
-        let Some(first) = leaves.get(tensors.start) else { continue };
-        let (sum, mut from) = (Tensor::f_from_slice(sum)?.f_to_device(first.device())?, 0);
-        for leaf in &leaves[tensors.clone()] {
-            let length = leaf.numel() as i64;
-            gradients.push(sum.f_narrow(0, from, length)?.f_view(leaf.size().as_slice())?);
-            from += length;
-        }
-    }
-    gradients.reverse();
+    let Some(gradients) = gradients.filter(|_| outcome.loss.is_finite()) else { return Err(diverged(at, outcome.loss)) };
     // In the order of the optimizer: weights with decay first.
-    let decays = network.passed(&used).into_iter().map(|parameter| parameter.decay);
-    let (mut decayed, plain): (Vec<_>, Vec<_>) = gradients.into_iter().zip(decays).partition(|(_, decays)| *decays);
+    let of_parameters = gradients.into_iter().rev().zip(&passed);
+    let (mut decayed, plain): (Vec<_>, Vec<_>) = of_parameters.partition(|(_, parameter)| parameter.decay);
     decayed.extend(plain);
     let gradients: Vec<_> = decayed.into_iter().map(|(gradient, _)| gradient).collect();
     descend(network, &gradients, options, at, &used, lr)?;
     Ok(outcome)
 }
 
+/// What is computed of every part.
+struct Walk<'a> {
+    network: &'a Network,
+    open: &'a [Vec<u16>],
+    paths: Paths,
+    smoothing: f64,
+    leaves: &'a [&'a Tensor],
+}
+
+impl Walk<'_> {
+    /// How the step went, and the gradients of the leaves; none when one is not finite.
+    fn gradients<C: Carrier + Sync>(
+        &self,
+        crew: &Crew,
+        carrier: &C,
+        batch: usize,
+        mut load: impl FnMut(Range<usize>) -> Result<Batch>,
+    ) -> Result<(StepOutcome, Option<Vec<Tensor>>)>
+    where
+        C::Numbers: Send,
+        C::Sum: Send,
+    {
+        let (cut, leaves) = (Cut::new(crew, batch), self.leaves);
+        let buckets = Buckets::new(leaves.iter().map(|leaf| leaf.numel()).collect(), crew.bucket(), 2 * cut.parts.len());
+        let compute = |to| {
+            let mut outgoing = Outgoing::new(carrier, &buckets, to);
+            let computed = match crew.normalises_together() {
+                false => cut.own.clone().try_for_each(|index| {
+                    outgoing.begin(cut.weight(index), index + 1 == cut.own.end)?;
+                    self.part(&load(cut.parts[index].clone())?, &Norm::Batch, None, index, &mut outgoing)
+                }),
+                true => {
+                    let (whole, index) = (Whole::new(Together::new(crew)), cut.own.start);
+                    let computed = outgoing
+                        .begin(1.0, true)
+                        .and_then(|()| load(cut.parts[index].clone()))
+                        .and_then(|batch| self.part(&batch, &Norm::Whole(&whole), Some(cut.weight(index)), index, &mut outgoing));
+                    whole.end(computed)
+                }
+            };
+            outgoing.end(computed);
+        };
+        let added = beside(crew, carrier, &buckets, compute)?;
+        let mut outcome = StepOutcome { loss: 0.0, correct: 0, images: batch as u64 };
+        for (index, part) in added.notes.chunks_exact(2).enumerate() {
+            outcome.loss += part[0] * cut.weight(index);
+            outcome.correct += part[1] as u64;
+        }
+        let Some(sums) = added.sums else { return Ok((outcome, None)) };
+        let _no_grad = no_grad_guard();
+        let mut gradients = Vec::with_capacity(leaves.len());
+        for (sum, tensors) in sums.into_iter().zip(buckets.tensors()) {
+            let Some(first) = leaves.get(tensors.start) else { continue };
+            let (sum, mut from) = (carrier.tensor(sum)?.f_to_device(first.device())?, 0);
+            for leaf in &leaves[tensors.clone()] {
+                let length = leaf.numel() as i64;
+                gradients.push(sum.f_narrow(0, from, length)?.f_view(leaf.size().as_slice())?);
+                from += length;
+            }
+        }
+        Ok((outcome, Some(gradients)))
+    }
+
+    fn part<C: Carrier + Sync>(
+        &self,
+        batch: &Batch,
+        norm: &Norm,
+        weight: Option<f64>,
+        index: usize,
+        outgoing: &mut Outgoing<C>,
+    ) -> Result<()>
+    where
+        C::Numbers: Send,
+    {
+        let _cores = cores::take(batch.0.device());
+        let (loss, logits) = pass(self.network, batch, self.open, self.paths, norm, self.smoothing)?;
+        outgoing.note(2 * index, loss.f_double_value(&[])?);
+        outgoing.note(2 * index + 1, correct(&logits, &batch.1)? as f64);
+        drop(logits);
+        backward(&weighted(loss, weight)?, self.leaves, &mut |leaf, gradient| outgoing.take(leaf, &gradient))
+    }
+}
+
 /// Runs `compute`, and adds up what it sends: beside it, or after it where there are no other ranks, or where it needs them itself.
-fn beside(crew: &Crew, buckets: &Buckets, compute: impl FnOnce(Sender<Result<Own>>)) -> Result<Added> {
+fn beside<C: Carrier + Sync>(
+    crew: &Crew,
+    carrier: &C,
+    buckets: &Buckets,
+    compute: impl FnOnce(Sender<Result<Own<C::Numbers>>>),
+) -> Result<Added<C::Sum>>
+where
+    C::Numbers: Send,
+    C::Sum: Send,
+{
     let (to, from) = channel();
     if crew.size() == 1 || crew.normalises_together() {
         compute(to);
-        return buckets.add(crew, from.into_iter());
+        return buckets.add(crew, carrier, from.into_iter());
     }
     thread::scope(|scope| {
-        let adding = thread::Builder::new().name("nse-sums".into());
-        match adding.spawn_scoped(scope, || buckets.add(crew, from.into_iter())) {
+        let add = || {
+            let _beside = carrier.beside();
+            buckets.add(crew, carrier, from.into_iter())
+        };
+        match thread::Builder::new().name("nse-sums".into()).spawn_scoped(scope, add) {
             Ok(adding) => {
                 compute(to);
                 adding.join().unwrap_or_else(|panic| resume_unwind(panic))
@@ -127,30 +192,10 @@ fn beside(crew: &Crew, buckets: &Buckets, compute: impl FnOnce(Sender<Result<Own
             // The others are to hear of it.
             Err(error) => {
                 let refused = Error::OutOfMemory(format!("no thread can be begun: {error}"));
-                buckets.add(crew, std::iter::once(Err(refused)))
+                buckets.add(crew, carrier, std::iter::once(Err(refused)))
             }
         }
     })
-}
-
-#[allow(clippy::too_many_arguments)]
-fn part(
-    network: &Network,
-    batch: &Batch,
-    smoothing: f64,
-    (open, paths): (&[Vec<u16>], Paths),
-    leaves: &[&Tensor],
-    norm: &Norm,
-    weight: Option<f64>,
-    index: usize,
-    outgoing: &mut Outgoing,
-) -> Result<()> {
-    let _cores = cores::take(batch.0.device());
-    let (loss, logits) = pass(network, batch, open, paths, norm, smoothing)?;
-    outgoing.note(2 * index, loss.f_double_value(&[])?);
-    outgoing.note(2 * index + 1, correct(&logits, &batch.1)? as f64);
-    drop(logits);
-    backward(&weighted(loss, weight)?, leaves, &mut |leaf, gradient| outgoing.take(leaf, &gradient))
 }
 
 /// Loss and path gradients on a batch of `batch` images, of which `load` gives some.

@@ -4,6 +4,7 @@ use super::device;
 use super::estimate::{estimate, Estimate, Workload};
 use super::learner::{Learner, Loader};
 use super::model::Model;
+use super::nccl::{Library, Nccl};
 use super::network::Network;
 use super::weights::Weights;
 use super::{paths, score, shards, store};
@@ -19,6 +20,7 @@ use crate::space::Space;
 use once_cell::unsync::OnceCell;
 use std::ops::Range;
 use std::sync::Arc;
+use tch::Device;
 
 /// A forward pass costs about a third of an optimizer step.
 const FORWARD_SHARE: f64 = 1.0 / 3.0;
@@ -37,6 +39,8 @@ pub struct SupernetTrainer {
     /// Weight steps per architecture step.
     interval: u64,
     crew: Crew,
+    /// Whether NCCL may add gradients.
+    nccl: bool,
     score: ScoreOptions,
     /// Computed once.
     data: OnceCell<String>,
@@ -74,6 +78,7 @@ impl SupernetTrainer {
             batch,
             interval: options.fitness.interval,
             crew: Crew::new(Arc::new(Solo), options.shards).with_whole_norms(options.batch_norm == BatchNorm::Batch),
+            nccl: options.nccl,
             score: options.score.clone(),
             data: OnceCell::new(),
             space,
@@ -82,6 +87,12 @@ impl SupernetTrainer {
 
     /// From now on it is one of several ranks, which all must have the same images.
     pub fn join(&mut self, comm: Arc<dyn Collective>) -> Result<()> {
+        let library = Library::found().filter(|_| self.weights.device != Device::Cpu);
+        self.join_with(comm, library)
+    }
+
+    /// The same with this NCCL, which knows what memory the device has, or with none.
+    pub fn join_with(&mut self, comm: Arc<dyn Collective>, library: Option<&'static Library>) -> Result<()> {
         let (shards, size) = (self.crew.shards(), comm.size());
         self.crew = Crew::new(comm, shards).with_whole_norms(self.crew.normalises_together());
         let enough = match self.crew.normalises_together() && size > shards {
@@ -93,7 +104,9 @@ impl SupernetTrainer {
         };
         // Also where only some of them were told so.
         self.crew.agree(enough)?;
-        self.crew.same("the images", &self.data())
+        self.crew.same("the images", &self.data())?;
+        self.learner.nccl = Nccl::join(library.filter(|_| self.nccl), self.crew.ranks(), self.weights.device)?;
+        Ok(())
     }
 
     /// What `search` will take with these images on this rank; some steps are made on a supernet that is thrown away.

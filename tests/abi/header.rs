@@ -24,6 +24,8 @@ const SECTIONS: &[(&str, &str)] = &[
     ("Results", "result"),
     ("Model", "model"),
     ("Models elsewhere", "export"),
+    ("Pictures", "picture"),
+    ("Restoration", "restoration"),
     ("Operation", "op"),
 ];
 

@@ -45,6 +45,8 @@ fn rust() -> String {
         nse_pushed { struct_size next completed rounds epoch epochs step loss accuracy lr }
         nse_result { struct_size flags code accuracy cost }
         nse_model_desc { struct_size flags arch train options_json events held_out init }
+        nse_picture { struct_size channels height width data }
+        nse_restoration_desc { struct_size flags picture mask reference options_json events }
     }
 }
 

@@ -87,6 +87,10 @@ const LONG: &[&str] = &[
     "nse_model_load_memory",
     "nse_model_from_search",
     "nse_op_poll",
+    "nse_restoration_load",
+    "nse_restoration_save",
+    "nse_restoration_step",
+    "nse_restoration_run",
 ];
 
 #[test]

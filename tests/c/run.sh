@@ -24,11 +24,11 @@ build() {
 
 # Tiny networks gain nothing from more threads.
 export OMP_NUM_THREADS=1
-for test in handles input events results model source dlpack latency measure checkpoint damage continued async push shrink eliminate grow neas spaces told ranks report log shutdown; do
+for test in handles input events results model source dlpack latency measure checkpoint damage continued async push shrink eliminate grow neas spaces told ranks report log restoration shutdown; do
     build "tests/c/$test.c" "c-$test" "$NSE_LIB"
     "$OUT/c-$test"
 done
-for test in unsupported source dlpack spaces grow told; do
+for test in unsupported source dlpack spaces grow told restoration; do
     build "tests/c/$test.c" "c-pure-$test" "$PURE_LIB"
 done
 "$OUT/c-checkpoint" make "$OUT/c-checkpoint.saved"
@@ -38,3 +38,4 @@ done
 "$OUT/c-pure-spaces"
 "$OUT/c-pure-grow"
 "$OUT/c-pure-told"
+"$OUT/c-pure-restoration"

@@ -13,12 +13,13 @@ const MAY_NAME: [(&str, &[&str]); 4] = [
 ];
 
 /// What the files of a folder must not name.
-const MUST_NOT_NAME: [(&str, &[&str]); 6] = [
+const MUST_NOT_NAME: [(&str, &[&str]); 7] = [
     ("report", &["ffi", "supernet"]),
     ("data", &["ffi", "supernet"]),
     ("dist", &["ffi", "supernet"]),
     ("checkpoint", &["export", "ffi", "supernet"]),
     ("export", &["ffi", "supernet"]),
+    ("restore", &["ffi", "supernet"]),
     ("supernet", &["ffi"]),
 ];
 

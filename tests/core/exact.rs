@@ -1,7 +1,7 @@
 //! Gradients that several ranks add: the same bits whoever has which part and wherever a bucket ends, and nobody is left waiting.
 
 use crate::threads::on_ranks;
-use nse::dist::exact::{Added, Buckets, Own, Share};
+use nse::dist::exact::{Added, Buckets, Host, Own, Share};
 use nse::dist::Crew;
 use nse::search::{Collective, Purpose, Solo, Stream};
 use nse::{Error, Result};
@@ -19,7 +19,7 @@ fn part(index: usize) -> (f64, Vec<f32>) {
 }
 
 /// What a rank brings to its buckets.
-fn own<'a>(crew: &'a Crew, buckets: &'a Buckets) -> impl Iterator<Item = Result<Own>> + 'a {
+fn own<'a>(crew: &'a Crew, buckets: &'a Buckets) -> impl Iterator<Item = Result<Own<Vec<f32>>>> + 'a {
     let mut from = 0;
     (0..buckets.tensors().len()).map(move |bucket| {
         let length = buckets.lengths(bucket).iter().sum::<usize>();
@@ -34,12 +34,12 @@ fn own<'a>(crew: &'a Crew, buckets: &'a Buckets) -> impl Iterator<Item = Result<
     })
 }
 
-fn added(comm: Arc<dyn Collective>, least: usize) -> Added {
+fn added(comm: Arc<dyn Collective>, least: usize) -> Added<Vec<f32>> {
     let (crew, buckets) = (Crew::new(comm, SHARDS), Buckets::new(LENGTHS.to_vec(), least, SHARDS));
-    buckets.add(&crew, own(&crew, &buckets)).unwrap()
+    buckets.add(&crew, &Host, own(&crew, &buckets)).unwrap()
 }
 
-fn flat(added: &Added) -> Vec<u32> {
+fn flat(added: &Added<Vec<f32>>) -> Vec<u32> {
     added.sums.iter().flatten().flatten().map(|number| number.to_bits()).collect()
 }
 
@@ -68,7 +68,7 @@ fn any_ranks_and_any_buckets_give_the_same_bits() {
 fn nothing_to_add_is_one_bucket_all_the_same() {
     let buckets = Buckets::new(Vec::new(), 4, 1);
     let own = std::iter::once(Ok(Own { shares: Vec::new(), notes: vec![(0, 7.0)] }));
-    assert_eq!(buckets.add(&Crew::alone(), own).unwrap(), Added { sums: Some(vec![Vec::new()]), notes: vec![7.0] });
+    assert_eq!(buckets.add(&Crew::alone(), &Host, own).unwrap(), Added { sums: Some(vec![Vec::new()]), notes: vec![7.0] });
 }
 
 #[test]
@@ -84,7 +84,7 @@ fn a_number_that_is_none_is_known_to_all_and_what_was_noted_too() {
                 }
                 Ok(own)
             });
-            buckets.add(&crew, own).unwrap()
+            buckets.add(&crew, &Host, own).unwrap()
         });
         assert!(ends.iter().all(|end| end.sums.is_none() && end.notes == [0.0, 0.5, 1.0, 1.5, 2.0]), "{bad} {ends:?}");
     }
@@ -102,7 +102,7 @@ fn a_rank_that_fails_on_the_way_is_named_to_the_others() {
                 let (crew, buckets) = (Crew::new(comm, SHARDS), Buckets::new(LENGTHS.to_vec(), 1, SHARDS));
                 let whole = own(&crew, &buckets).take(if victim { at } else { usize::MAX });
                 let failure = (victim && !ends).then_some(Err(Error::Busy("disk")));
-                buckets.add(&crew, whole.chain(failure)).unwrap_err().to_string()
+                buckets.add(&crew, &Host, whole.chain(failure)).unwrap_err().to_string()
             });
             let elsewhere = |rank| format!("rank {rank} of 3: a step: rank 1 could not do its part; it has the error");
             assert_eq!(said, [elsewhere(0), own_error.to_owned(), elsewhere(2)], "at {at}");

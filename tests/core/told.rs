@@ -221,6 +221,26 @@ fn a_window_with_little_in_it() {
     assert_eq!(search.ask(1).unwrap().1, Asked::Done, "an empty round ends at once");
 }
 
+/// Whoever asks in vain may be told of as if nobody had asked.
+#[test]
+fn an_ask_that_hands_out_nothing_changes_nothing() {
+    let space = small_space();
+    let rest = json!({ "active": 7, "rounds": 2, "candidates": { "count": 100_000 }, "told": { "lr": 0 } });
+    let mut search = told(&space, 8, window(&space, 0.2, 0.203), rest);
+    let mut all = Vec::new();
+    loop {
+        let before = search.state();
+        let (given, asked) = search.ask(1).unwrap();
+        if asked == Asked::Pending {
+            assert!(all.len() > 10 && search.state() == before);
+            break;
+        }
+        all.extend(given);
+    }
+    all.iter().for_each(|architecture| assert_eq!(search.tell(architecture, Outcome::accuracy(0.5)).unwrap(), Effect::Counted));
+    assert_eq!(search.ask(1).unwrap(), (Vec::new(), Asked::Done));
+}
+
 #[test]
 fn a_forgotten_worker_that_comes_back() {
     let space = small_space();

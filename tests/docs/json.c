@@ -28,6 +28,24 @@ static int latency(const char *text) {
     return nse_latency_parse(text, &out, &error);
 }
 
+static int restoration(const char *text) {
+    static float values[3 * 64];
+    nse_picture picture = NSE_PICTURE_INIT, mask = NSE_PICTURE_INIT;
+    nse_restoration_desc desc = NSE_RESTORATION_DESC_INIT;
+    nse_restoration *out = NULL;
+    picture.channels = 3, picture.height = picture.width = 8, picture.data = values;
+    for (int i = 0; i < 64; ++i) values[i] = (float)(i % 2);
+    mask = picture, mask.channels = 1;
+    desc.picture = &picture, desc.options_json = text;
+    if (strstr(text, "inpaint") != NULL) desc.mask = &mask;
+    return nse_restoration_create(&desc, &out, &error);
+}
+
+static int genome(const char *text) {
+    nse_buffer out = NSE_BUFFER_INIT;
+    return nse_genome_describe(text, 3, 64, 64, 32, &out, &error);
+}
+
 /* NULL: not an object. */
 static const char *beside_an_objective(const char *text) {
     static char all[65536];
@@ -116,6 +134,7 @@ int main(int argc, char **argv) {
     } kinds[] = {{"space", space},     {"overrides", overrides}, {"dataset", dataset},
                  {"latency", latency}, {"search", search},       {"options", options},
                  {"trained", trained}, {"architecture", architecture}, {"grown", grown},
+                 {"restoration", restoration}, {"genome", genome},
                  {"eliminated", eliminated}};
     static char text[65536];
     FILE *file = argc == 3 ? fopen(argv[2], "rb") : NULL;

@@ -65,6 +65,18 @@ static inline nse_search *host_search(const nse_events *events) {
     return search;
 }
 
+static inline nse_restoration *host_restoration(void) {
+    nse_picture picture = NSE_PICTURE_INIT;
+    nse_restoration_desc desc = NSE_RESTORATION_DESC_INIT;
+    nse_restoration *restoration = NULL;
+    float values[64];
+    for (int i = 0; i < 64; ++i) values[i] = (float)(i % 7) / 7;
+    picture.channels = 1, picture.height = picture.width = 8, picture.data = values;
+    desc.picture = &picture, desc.options_json = RESTORATION_TEXT;
+    EXPECT(nse_restoration_create(&desc, &restoration, NULL), NSE_OK);
+    return restoration;
+}
+
 static inline nse_comm *host_comm(void) {
     nse_comm_desc desc = NSE_COMM_DESC_INIT;
     nse_comm *comm = NULL;

@@ -39,7 +39,7 @@ static void make_all(void) {
     nse_search *search = host_search(NULL);
     EXPECT(nse_search_step_async(search, &op, NULL), NSE_OK);
     made("nse_comm", host_comm()), made("nse_space", host_space()), made("nse_dataset", host_images(48)), made("nse_arch", host_arch());
-    made("nse_latency", table), made("nse_error", error), made("nse_op", op), made("nse_search", search), made("nse_model", host_model());
+    made("nse_latency", table), made("nse_error", error), made("nse_restoration", host_restoration()), made("nse_op", op), made("nse_search", search), made("nse_model", host_model());
     EXPECT(nse_op_poll(op, NSE_FOREVER, NULL), NSE_OK);
 }
 

@@ -14,6 +14,9 @@
     "{\"seed\": 2, \"rounds\": 2, \"active\": 3, \"objective\": {\"low\": 30000, \"high\": 90000},"                               \
     " \"train\": {\"epochs\": 2, \"batch\": 16}, \"candidates\": {\"count\": 4, \"extras\": 2},"                                 \
     " \"score\": {\"calibration\": 32, \"batch\": 64}, \"held_out\": 0.25}"
+#define RESTORATION_TEXT                                                                                                         \
+    "{\"task\": \"denoise\", \"seed\": 1, \"train\": {\"iterations\": 2, \"input_channels\": 2},"                                   \
+    " \"search\": {\"units\": 1, \"population\": 2, \"generations\": 2, \"max_params\": 3000}}"
 #define MODEL_TEXT "{\"train\": {\"epochs\": 1, \"batch\": 16}, \"calibration\": 16}"
 
 /* What an argument of a function takes: the first whose function and argument are named so (NULL: any). */
@@ -39,11 +42,16 @@ static const struct {
     {"nse_model_export_memory", "format", "{\"format\": \"onnx\", \"fold\": true}"},
     {NULL, "device", "cpu"},
     {NULL, "budget_json", "{\"cost\": \"macs\", \"low\": 0, \"high\": 1e8}"},
+    {"nse_genome_describe", "code", "1-2cbe2"},
+    {"nse_restoration_tell", "code", "1-00000"},
+    {"nse_restoration_forget", "code", "1-00000"},
+    {"nse_restoration_run", "code", "1-00000"},
     {NULL, "code", "1.0"},
     {NULL, "path", "file"},
     {"nse_search_desc", "options_json", SEARCH_TEXT},
     {"nse_model_desc", "options_json", MODEL_TEXT},
     {"nse_measure_desc", "options_json", "{\"passes\": 1}"},
+    {"nse_restoration_desc", "options_json", RESTORATION_TEXT},
 };
 
 static const char *const unfitting[] = {

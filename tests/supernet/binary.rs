@@ -188,7 +188,7 @@ fn binary_networks_learn_and_are_read_back() {
 /// In an export that others read, a binary convolution has two values for each of its scales.
 #[test]
 fn exports_have_the_binary_weights() {
-    for (mode, kinds) in [("layer", 1), ("filter", 8), ("pcnn", 1)] {
+    for (mode, kinds) in [("layer", 1), ("filter", 16), ("pcnn", 1)] {
         let model = train(&space(json!({ "binary": mode })), 0.5);
         let mut graph = model.graph().unwrap();
         graph.binarize().unwrap();

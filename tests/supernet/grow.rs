@@ -32,8 +32,12 @@ fn space() -> Arc<Space> {
 }
 
 fn options() -> SearchOptions {
+    options_of("alone")
+}
+
+fn options_of(evaluator: &str) -> SearchOptions {
     let text = json!({ "seed": 2, "objective": { "low": 0, "high": 1e9 }, "held_out": 0.3,
-        "strategy": { "grow": { "beam": 3, "predictor": { "mlp": { "members": 2, "epochs": 20 } } } },
+        "strategy": { "grow": { "beam": 3, "evaluator": evaluator, "predictor": { "mlp": { "members": 2, "epochs": 20 } } } },
         "train": { "epochs": 3, "batch": 32, "lr": 0.1, "augment": { "pad": 0, "flip": false } }, "score": { "calibration": 64 } });
     SearchOptions::from_json(&text.to_string()).unwrap()
 }
@@ -83,6 +87,44 @@ fn a_search_trains_cell_after_cell_and_goes_on_after_a_kill() {
     let recipe = ModelOptions::from_json(r#"{"train": {"epochs": 2, "batch": 32, "lr": 0.1}, "calibration": 64}"#).unwrap();
     let model = Model::train(own, &best.architecture, &stripes(150, 1), &recipe, &Silent, &|_| ()).unwrap();
     assert!(model.evaluate(&stripes(90, 3), &Silent).unwrap().accuracy > 0.5);
+}
+
+/// With weights that the cells of a round share: it learns, and goes on after a kill.
+#[test]
+fn cells_share_a_supernet() {
+    let options = || {
+        let mut options = options_of("supernet");
+        options.train.epochs = 30.0;
+        options
+    };
+    let trainer = || SupernetTrainer::new(space(), &stripes(150, 1), None, &options()).unwrap();
+    let (mut whole, mut own) = (Search::new(space(), options()).unwrap(), trainer());
+    while whole.step(&mut own, &Silent).unwrap() == Status::Round {}
+    let sizes: Vec<_> = whole.scored().iter().map(|scored| scored.architecture.cells().len() / 2).collect();
+    assert_eq!((sizes.len(), sizes.iter().filter(|size| **size == 2).count()), (24, 3));
+    let best = pareto::best(whole.front(), u64::MAX).unwrap();
+    assert!(best.accuracy > 0.6, "{}", best.accuracy);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("search.nse");
+    let (mut search, mut other) = (Search::new(space(), options()).unwrap(), trainer());
+    let mut cancels = 0;
+    // In the middle of a training, and among the scores.
+    for after in [40, 160, 30, 50] {
+        match search.step(&mut other, &After(after.into())) {
+            Err(Error::Cancelled) => cancels += 1,
+            Ok(_) => {}
+            Err(error) => panic!("{error}"),
+        }
+        save(&path, &search, &other).unwrap();
+        other = trainer();
+        search = load(&path, &Expected::default()).unwrap().resume(&mut other).unwrap();
+    }
+    while search.step(&mut other, &Silent).unwrap() == Status::Round {}
+    assert!(cancels >= 3, "{cancels}");
+    assert_eq!(records(&search), records(&whole));
+    // Two rounds of 30 epochs of three batches.
+    let estimate = trainer().estimate(&Search::new(space(), options()).unwrap(), &Silent).unwrap();
+    assert_eq!((estimate.steps, estimate.candidates, estimate.rounds), (Some(90), 21, 2));
 }
 
 #[test]

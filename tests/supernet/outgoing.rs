@@ -1,6 +1,6 @@
 //! Gradients on their way out: a bucket leaves as soon as the last part has all of it, in order.
 
-use nse::dist::exact::Buckets;
+use nse::dist::exact::{Buckets, Host};
 use nse::supernet::outgoing::Outgoing;
 use std::sync::mpsc::channel;
 use tch::{Device, Kind, Tensor};
@@ -10,7 +10,7 @@ fn a_bucket_leaves_while_others_are_computed() {
     let buckets = Buckets::new(vec![2, 3], 1, 0);
     let ones = |count: i64| Tensor::ones([count], (Kind::Float, Device::Cpu));
     let (to, from) = channel();
-    let mut outgoing = Outgoing::new(&buckets, to);
+    let mut outgoing = Outgoing::new(&Host, &buckets, to);
     outgoing.begin(0.5, false).unwrap();
     outgoing.take(0, &ones(2)).unwrap();
     assert!(from.try_recv().is_err(), "another part comes");

@@ -19,7 +19,7 @@ use std::cell::Cell;
 use std::sync::Arc;
 use tch::Device;
 
-fn options(shards: usize) -> SearchOptions {
+pub fn options(shards: usize) -> SearchOptions {
     let text = format!(
         r#"{{"seed": 2, "rounds": 2, "active": 3, "objective": {{"low": 40000, "high": 90000}}, "shards": {shards},
         "train": {{"epochs": 2, "batch": 30, "lr": 0.1, "label_smoothing": 0.1}}, "candidates": {{"count": 7, "extras": 2}},
@@ -55,7 +55,7 @@ impl Observer for Impatient {
 
 /// All that comes of a search: its rounds, its fitness, its weights; and how often it was cancelled.
 #[derive(Debug, PartialEq)]
-struct End(Vec<String>, Vec<Vec<u64>>, Arrays);
+pub struct End(Vec<String>, Vec<Vec<u64>>, Arrays);
 
 fn run(shards: usize, comm: Arc<dyn Collective>, patience: &[u32]) -> (End, u32) {
     run_of(&options(shards), comm, patience)
@@ -63,7 +63,18 @@ fn run(shards: usize, comm: Arc<dyn Collective>, patience: &[u32]) -> (End, u32)
 
 fn run_of(options: &SearchOptions, comm: Arc<dyn Collective>, patience: &[u32]) -> (End, u32) {
     let impatient = Impatient(patience.get(comm.rank()).copied().unwrap_or(0), Cell::new(0));
-    let mut trainer = trainer_of(options, comm).unwrap();
+    run_with(options, trainer_of(options, comm).unwrap(), impatient)
+}
+
+pub fn run_alone(shards: usize) -> End {
+    run(shards, Arc::new(Solo), &[]).0
+}
+
+pub fn run_patiently(options: &SearchOptions, trainer: SupernetTrainer) -> End {
+    run_with(options, trainer, Impatient(0, Cell::new(0))).0
+}
+
+fn run_with(options: &SearchOptions, mut trainer: SupernetTrainer, impatient: Impatient) -> (End, u32) {
     let mut search = Search::new(small(), options.clone()).unwrap();
     let mut cancels = 0;
     let mut active = search.active();

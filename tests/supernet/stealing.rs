@@ -17,7 +17,7 @@ use std::time::Duration;
 #[test]
 fn who_is_done_takes_what_others_have_not_begun() {
     struct Watched(Arc<dyn Collective>, Arc<(Mutex<[bool; 2]>, Condvar)>, Cell<u32>);
-    /// Says when rank 1 has no candidates any more.
+    /// Says when rank 1 has no candidates any more: in its first sum after rank 0 has begun.
     struct Last(Arc<dyn Collective>, Arc<(Mutex<[bool; 2]>, Condvar)>);
     impl Collective for Last {
         fn rank(&self) -> usize {
@@ -31,7 +31,8 @@ fn who_is_done_takes_what_others_have_not_begun() {
         }
         fn max(&self, numbers: Vec<f64>) -> Result<Vec<f64>> {
             if self.rank() == 1 {
-                self.1 .0.lock().unwrap()[1] = true;
+                let mut known = self.1 .0.lock().unwrap();
+                known[1] = known[0];
                 self.1 .1.notify_all();
             }
             self.0.max(numbers)

@@ -44,6 +44,8 @@ type replay struct {
 	// visible codes are those of trials that Katib shows, and patient says that results of them are to be expected.
 	visible map[string]bool
 	patient bool
+	// half says that an event has changed the search and is not in done: what comes next would not be what a replay of the request gives.
+	half bool
 }
 
 func (c *config) replay(strangers map[string]bool) (*replay, error) {
@@ -161,6 +163,11 @@ func (r *replay) begins(script []event, running bool, count int) bool {
 	return true
 }
 
+// write down what was done as a whole.
+func (r *replay) write(e event) {
+	r.done, r.half = append(r.done, e), false
+}
+
 // follow does the rest of a script. When ctx ends, what was done stays done.
 func (r *replay) follow(ctx context.Context, script []event) error {
 	r.visible, r.patient, r.script = map[string]bool{}, false, script
@@ -174,7 +181,7 @@ func (r *replay) follow(ctx context.Context, script []event) error {
 		if err := r.do(script[at]); err != nil {
 			return err
 		}
-		r.done = append(r.done, script[at])
+		r.write(script[at])
 	}
 	return nil
 }
@@ -228,6 +235,8 @@ var errWait = errors.New("every architecture inside the budget that is to be had
 func (r *replay) draw(number int) (string, error) {
 	for {
 		archs, done, err := r.search.Ask(1)
+		// An ask that finds nothing changes nothing.
+		r.half = r.half || err != nil || done || len(archs) > 0
 		if err != nil {
 			return "", refusal("the search", err)
 		}
@@ -261,10 +270,10 @@ func (r *replay) giveUp() (lost bool, err error) {
 		if r.visible[one.Code] {
 			continue
 		}
+		r.half, lost = true, true
 		if _, err := r.search.Tell(nse.Result{Code: one.Code, Failed: true}); err != nil {
 			return false, internal(err)
 		}
-		lost = true
 	}
 	return lost, nil
 }
@@ -304,7 +313,7 @@ func (r *replay) suggest(ctx context.Context, k *known, count int) (given []stri
 			return nil, err
 		}
 		r.drawn[number], r.visible[code] = code, true
-		r.done = append(r.done, event{number: number, code: code})
+		r.write(event{number: number, code: code})
 		given = append(given, code)
 	}
 	return given, nil

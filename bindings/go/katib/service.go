@@ -134,8 +134,7 @@ func (s *Service) suggest(ctx context.Context, c *config, k *known, name string,
 		given, err = s.last.suggest(ctx, k, count)
 	}
 	if err != nil {
-		// Time runs out between two events. Whatever else fails may have been half an event, and is made again from the beginning.
-		if ctx.Err() == nil {
+		if s.last.half {
 			s.forget()
 		}
 		return nil, err

@@ -3,9 +3,8 @@
 //	neas DATA [FRACTION]
 //
 // DATA is a folder with the four IDX files, FRACTION the part of the training images to use. Like abs, with the strategy
-// and scorer of ensembles. Costs are those of whole ensembles, what is shared counted once. What is found is an architecture
-// as any other: it has costs, JSON and a code, and is trained, evaluated and exported by the same calls. The programs in
-// examples/c and examples/cpp do the same, step by step. Ctrl-C ends it.
+// of ensembles. What is found is an architecture as any other. The programs in examples/c and examples/cpp do the same,
+// step by step. Ctrl-C ends it.
 package main
 
 import (
@@ -45,17 +44,6 @@ func openDataset(ctx context.Context, folder, part string) (*nse.Dataset, error)
 		"images": filepath.Join(folder, part+"-images-idx3-ubyte.gz"),
 		"labels": filepath.Join(folder, part+"-labels-idx1-ubyte.gz"),
 	})
-}
-
-func show(event nse.Event) {
-	if event.Step%10 == 0 && event.Kind != nse.EventFinish {
-		name := "train"
-		if event.Kind == nse.EventScore {
-			name = "score"
-		}
-		fmt.Printf("\r%s round %d/%d, step %d/%d, loss %.3f, %.0f images/s, %.0f s left   ", name, event.Round, event.Rounds,
-			event.Step, event.Steps, event.Loss, event.ImagesPerSecond, event.SecondsLeft)
-	}
 }
 
 // operatorsLeft counts those that have weights, of all cells.
@@ -123,24 +111,15 @@ func run(ctx context.Context, data string, fraction float64) error {
 		return err
 	}
 	defer search.Close()
-	left, err := operatorsLeft(search)
-	if err != nil {
-		return err
-	}
-	fmt.Printf("%d operators\n", left)
-	for event, err := range search.Run(ctx) {
-		if err != nil {
+	for done := false; !done; {
+		if done, err = search.Step(ctx); err != nil {
 			return err
-		}
-		show(event)
-		if event.Kind != nse.EventFinish {
-			continue
 		}
 		left, err := operatorsLeft(search)
 		if err != nil {
 			return err
 		}
-		fmt.Printf("\n%d operators left\n", left)
+		fmt.Printf("%d operators left\n", left)
 	}
 
 	best, err := search.Best(budget)
@@ -152,15 +131,10 @@ func run(ctx context.Context, data string, fraction float64) error {
 	if err != nil {
 		return err
 	}
-	cost, err := best.Arch.Cost()
-	if err != nil {
-		return err
-	}
-	fmt.Printf("best: %s\n%d multiply-accumulates, %d parameters, accuracy %.4f in the supernet\n", json, cost.MACs,
-		cost.Params, best.Accuracy)
+	fmt.Printf("best: %s\naccuracy %.4f in the supernet\n", json, best.Accuracy)
 
 	// Every path learns, and what they share gets the mean of their gradients; the model's output is the mean of theirs.
-	model, err := nse.TrainModel(ctx, nse.TrainConfig{Arch: best.Arch, Train: train, Options: model, OnEvent: show})
+	model, err := nse.TrainModel(ctx, nse.TrainConfig{Arch: best.Arch, Train: train, Options: model})
 	if err != nil {
 		return err
 	}
@@ -172,6 +146,6 @@ func run(ctx context.Context, data string, fraction float64) error {
 	if err := model.Export(ctx, "onnx", "ensemble.onnx"); err != nil {
 		return err
 	}
-	fmt.Printf("\ntest accuracy %.4f, model in ensemble.onnx\n", result.Accuracy)
+	fmt.Printf("test accuracy %.4f, model in ensemble.onnx\n", result.Accuracy)
 	return nil
 }

@@ -3,8 +3,8 @@
 //	pnas DATA [FRACTION]
 //
 // DATA is a folder with the four IDX files, FRACTION the part of the training images to use. Like the search of the
-// quickstart, in a space of blocks, with "strategy" in place of what evolution is told ("rounds", "active", "candidates").
-// The programs in examples/c and examples/cpp do the same, step by step. Ctrl-C ends it.
+// quickstart, in a space of blocks and with another "strategy". The programs in examples/c and examples/cpp do the same,
+// step by step. Ctrl-C ends it.
 package main
 
 import (
@@ -38,32 +38,6 @@ func openDataset(ctx context.Context, folder, part string) (*nse.Dataset, error)
 		"images": filepath.Join(folder, part+"-images-idx3-ubyte.gz"),
 		"labels": filepath.Join(folder, part+"-labels-idx1-ubyte.gz"),
 	})
-}
-
-func show(event nse.Event) {
-	if event.Step%10 == 0 && event.Kind != nse.EventFinish {
-		name := "train"
-		if event.Kind == nse.EventScore {
-			name = "score"
-		}
-		fmt.Printf("\r%s round %d/%d, step %d/%d, loss %.3f, %.0f images/s, %.0f s left   ", name, event.Round, event.Rounds,
-			event.Step, event.Steps, event.Loss, event.ImagesPerSecond, event.SecondsLeft)
-	}
-}
-
-// bestSoFar says which cell is the most accurate; accuracies are those of cells that were trained alone.
-func bestSoFar(search *nse.Search) error {
-	best, err := search.Best(budget)
-	if err != nil {
-		return err
-	}
-	defer best.Arch.Close()
-	json, err := best.Arch.JSON()
-	if err != nil {
-		return err
-	}
-	fmt.Printf("\naccuracy %.4f: %s\n", best.Accuracy, json)
-	return nil
 }
 
 func main() {
@@ -112,19 +86,22 @@ func run(ctx context.Context, data string, fraction float64) error {
 		return err
 	}
 	defer search.Close()
+	// Each cell of a round is trained by itself, and then scored.
+	cells := 0
 	for event, err := range search.Run(ctx) {
 		if err != nil {
 			return err
 		}
-		show(event)
-		if event.Kind != nse.EventFinish {
-			continue
-		}
-		if err := bestSoFar(search); err != nil {
-			return err
+		switch event.Kind {
+		case nse.EventScore:
+			cells++
+		case nse.EventFinish:
+			fmt.Printf("%d cells\n", cells)
+			cells = 0
 		}
 	}
 
+	// Of any size; accuracies are those of cells that were trained alone.
 	best, err := search.Best(budget)
 	if err != nil {
 		return err
@@ -134,11 +111,6 @@ func run(ctx context.Context, data string, fraction float64) error {
 	if err != nil {
 		return err
 	}
-	cost, err := best.Arch.Cost()
-	if err != nil {
-		return err
-	}
-	fmt.Printf("best: %s\n%d multiply-accumulates, %d parameters, accuracy %.4f\n", json, cost.MACs,
-		cost.Params, best.Accuracy)
+	fmt.Printf("best: %s\naccuracy %.4f\n", json, best.Accuracy)
 	return nil
 }

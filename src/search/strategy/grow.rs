@@ -7,8 +7,8 @@ use crate::search::scorer::{Accuracy, ScorerOptions};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Of cells of blocks only. A round for every number of blocks: each of its cells is trained by itself, as the options under "train" say,
-/// and scored; or the host tells how good it is. The front has cells of all sizes.
+/// Of cells of blocks only. A round for every number of blocks: its cells are trained, as the options under "train" say, and scored; or the
+/// host tells how good they are. The front has cells of all sizes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Grow {
@@ -20,6 +20,21 @@ pub struct Grow {
     pub select: Select,
     /// What foretells how good a cell is: "mlp" or "lstm", or an object with that name as its only key and options below it.
     pub predictor: PredictorOptions,
+    /// How the search itself finds out how good a cell is: "alone", trained by itself for all of train.epochs, or "supernet", with weights that
+    /// all cells of its round share, and that are trained for train.epochs together.
+    pub evaluator: Evaluator,
+}
+
+/// How a search finds out how good a cell is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Evaluator {
+    /// Trained by itself, from fresh weights, and forgotten.
+    #[default]
+    Alone,
+    /// With the weights of a supernet that is fresh in every round: each step trains one of the round's cells, any as likely as the others. Far
+    /// less work; how good the order is that it gives depends on the space.
+    Supernet,
 }
 
 /// Which cells of the next size are evaluated; the same cell is never taken twice, however it is written.
@@ -35,7 +50,7 @@ pub enum Select {
 
 impl Default for Grow {
     fn default() -> Self {
-        Grow { beam: 256, select: Select::Best, predictor: PredictorOptions::default() }
+        Grow { beam: 256, select: Select::Best, predictor: PredictorOptions::default(), evaluator: Evaluator::default() }
     }
 }
 

@@ -4,7 +4,7 @@
 //! A new one is a file of this folder with the trait in it, and a line in the list below.
 
 pub use self::eliminate::Rule;
-pub use self::grow::Select;
+pub use self::grow::{Evaluator, Select};
 use super::breeding::Plan;
 use super::registry::registry;
 use super::scorer::{ScorerOptions, Scores};

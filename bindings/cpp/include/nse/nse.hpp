@@ -24,7 +24,9 @@
 #include <nse/model.hpp>
 #include <nse/op.hpp>
 #include <nse/parts.hpp>
+#include <nse/picture.hpp>
 #include <nse/push.hpp>
+#include <nse/restoration.hpp>
 #include <nse/result.hpp>
 #include <nse/search.hpp>
 #include <nse/space.hpp>

@@ -1,15 +1,14 @@
-//! The files of the study, and the tables that are made of them. No tensors: tests/core/evidence.rs has this file too.
+//! The files of the study, and the tables that are made of them. No tensors: tests/core has this file too.
 
+use super::numbers::{deviation, mean, rows, spread};
 use super::tau::tau;
+use super::Outcome;
 use nse::arch::Architecture;
 use nse::search::{Purpose, Stream};
 use nse::space::Space;
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
-use std::error::Error;
 use std::fmt::Write;
-
-type Outcome<T> = std::result::Result<T, Box<dyn Error>>;
 
 /// Choices of all cells together that a search shrinks the space to.
 pub const ALL_LEFT: usize = 10;
@@ -73,16 +72,6 @@ fn architecture(space: &Space, written: &str) -> Outcome<Architecture> {
     let cells: Vec<Vec<&str>> =
         written.split(' ').map(|name| Some(name).filter(|name| *name != "-").into_iter().collect()).collect();
     Ok(Architecture::from_json(space, &json!({ "cells": cells }).to_string())?)
-}
-
-/// The lines below the header.
-fn rows<const N: usize>(csv: &str) -> Outcome<Vec<[&str; N]>> {
-    csv.lines().skip(1).map(row).collect()
-}
-
-fn row<const N: usize>(line: &str) -> Outcome<[&str; N]> {
-    let columns: Vec<&str> = line.split(',').collect();
-    columns.try_into().map_err(|_| format!("not {N} columns: {line}").into())
 }
 
 pub fn read(space: &Space, alone: &str) -> Outcome<Vec<Alone>> {
@@ -260,23 +249,6 @@ pub fn noise(alone: &[Alone]) -> String {
         spread(&truth, 2),
         known.asin() * 2.0 / std::f64::consts::PI
     )
-}
-
-fn mean(values: &[f64]) -> f64 {
-    values.iter().sum::<f64>() / values.len().max(1) as f64
-}
-
-/// Of the sample.
-fn deviation(values: &[f64]) -> f64 {
-    let mean = mean(values);
-    (values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / (values.len().max(2) - 1) as f64).sqrt()
-}
-
-fn spread(values: &[f64], digits: usize) -> String {
-    match values.len() {
-        1 => format!("{:.digits$}", values[0]),
-        _ => format!("{:.digits$} ± {:.digits$}", mean(values), deviation(values)),
-    }
 }
 
 /// Nothing for a single one, or for very many.

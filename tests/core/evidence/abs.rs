@@ -1,24 +1,17 @@
 //! The study of docs/abs.md: its data are whole, and its tables are what follows from them.
 
-#[path = "../../benches/evidence/tables.rs"]
+#[path = "../../../benches/evidence/abs/tables.rs"]
 mod tables;
-#[path = "../../benches/evidence/tau.rs"]
-mod tau;
 
+use super::tau::tau;
+use super::{file, numbers, tau, Outcome};
 use nse::cost::CostTable;
 use nse::space::Space;
 use std::collections::BTreeSet;
-use std::path::Path;
 use tables::{left, losses, noise, ranking, read, read_choices, read_scores, Choice, Judged, Wanted, ALL_LEFT, SUPERNETS};
-use tau::tau;
-
-fn file(name: &str) -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
-    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
-}
 
 fn data(name: &str) -> String {
-    file(&format!("benches/evidence/{name}"))
+    file(&format!("benches/evidence/abs/{name}"))
 }
 
 fn space() -> Space {

@@ -1,9 +1,10 @@
 //! What a supernet says of the networks of the ground truth, and which choices leave when a search shrinks the space by it. The three
 //! searches of a seed take the same steps, so the supernet is trained once: [`Shared`] sees to it that they do.
 
-use crate::running::Running;
-use crate::tables::{written, ALL_LEFT};
-use crate::{alone, append, Images, Outcome, Paths, BATCH, LR};
+use super::running::Running;
+use super::tables::{written, ALL_LEFT};
+use super::{alone, BATCH, LR};
+use crate::{append, Images, Outcome, Paths};
 use nse::arch::Architecture;
 use nse::data::{Dataset, Normalisation, Order};
 use nse::search::scorer::Angle;

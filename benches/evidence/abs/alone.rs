@@ -1,5 +1,6 @@
 //! The ground truth: random architectures of the space, each trained alone with one recipe and tested on the 10,000 test images.
 
+use super::{tables, BATCH, EPOCHS_ALONE, LR};
 use crate::{append, Images, Outcome, Paths};
 use nse::arch::Architecture;
 use nse::cost::CostTable;
@@ -21,7 +22,7 @@ pub fn measure(space: &Arc<Space>, images: &Images, paths: &Paths) -> Outcome<()
     let drawn = draw(space)?;
     let trainings = [(1, COUNT), (2, COUNT), (3, THRICE)].map(|(seed, count)| drawn[..count].iter().map(move |one| (one, seed)));
     for (architecture, seed) in trainings.into_iter().flatten() {
-        let (cost, name) = (costs.architecture(architecture), crate::tables::written(space, architecture));
+        let (cost, name) = (costs.architecture(architecture), tables::written(space, architecture));
         let start = format!("{name},{},{},{seed},", cost.macs, cost.params);
         if !paths.read("alone.csv").lines().any(|line| line.starts_with(&start)) {
             append(paths, "alone.csv", HEADER, &format!("{start}{:.4}\n", train(space, architecture, seed, images)?))?;
@@ -49,8 +50,7 @@ pub fn draw(space: &Space) -> Outcome<Vec<Architecture>> {
 }
 
 fn train(space: &Arc<Space>, architecture: &Architecture, seed: u64, images: &Images) -> Outcome<f64> {
-    let recipe =
-        json!({ "seed": seed, "threads": 1, "train": { "epochs": crate::EPOCHS_ALONE, "batch": crate::BATCH, "lr": crate::LR } });
+    let recipe = json!({ "seed": seed, "threads": 1, "train": { "epochs": EPOCHS_ALONE, "batch": BATCH, "lr": LR } });
     let recipe = ModelOptions::from_json(&recipe.to_string())?;
     let model = Model::train(space.clone(), architecture, &images.train, &recipe, &Silent, &|_| {})?;
     Ok(model.evaluate(&images.test, &Silent)?.accuracy)

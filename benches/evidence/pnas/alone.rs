@@ -1,0 +1,71 @@
+//! The ground truth: cells trained alone with one recipe, and tested on images that no training sees.
+
+use super::cells::{written, Table, HEADER};
+use crate::{append, Images, Outcome, Paths};
+use nse::arch::Blocks;
+use nse::cost::CostTable;
+use nse::data::Dataset;
+use nse::search::{Purpose, Silent, Stream};
+use nse::space::{Shape, Space};
+use nse::supernet::{Model, ModelOptions};
+use serde_json::json;
+use std::sync::Arc;
+
+/// Images of Fashion-MNIST, chosen once.
+const TRAIN: usize = 2_000;
+const TEST: usize = 2_000;
+
+/// A table that trains what it does not have yet.
+pub struct Alone<'a> {
+    space: &'a Space,
+    paths: &'a Paths,
+    table: Table,
+    train: Dataset,
+    test: Dataset,
+}
+
+impl<'a> Alone<'a> {
+    pub fn new(space: &'a Space, images: &Images, paths: &'a Paths) -> Outcome<Self> {
+        let table = Table::read(space, &paths.read("cells.csv"))?;
+        Ok(Alone { space, paths, table, train: small(&images.train, TRAIN)?, test: small(&images.test, TEST)? })
+    }
+
+    pub fn accuracy(&mut self, cell: &Blocks, seed: u64) -> Outcome<f64> {
+        if let Some(accuracy) = self.table.get(cell, seed) {
+            return Ok(accuracy);
+        }
+        let (cell, recipe) = (
+            cell.canonical(),
+            json!({ "seed": seed, "threads": 1, "calibration": 500,
+            "train": { "epochs": 2, "batch": 50, "lr": 0.05, "augment": { "pad": 1 } } }),
+        );
+        let architecture = cell.architecture();
+        let space = Arc::new(architecture.space_in(self.space).into_owned());
+        let recipe = ModelOptions::from_json(&recipe.to_string())?;
+        let model = Model::train(space.clone(), &architecture, &self.train, &recipe, &Silent, &|_| {})?;
+        let (cost, name) = (CostTable::new(&space).architecture(&architecture), written(&space, &cell));
+        // As it is written, so that a run that goes on sees the same.
+        let accuracy = format!("{:.4}", model.evaluate(&self.test, &Silent)?.accuracy);
+        append(self.paths, "cells.csv", HEADER, &format!("{name},{},{},{seed},{accuracy}\n", cost.macs, cost.params))?;
+        let accuracy = accuracy.parse()?;
+        self.table.insert(&cell, seed, accuracy);
+        Ok(accuracy)
+    }
+}
+
+/// So many of the images, each pixel the mean of four.
+fn small(images: &Dataset, count: usize) -> Outcome<Dataset> {
+    let chosen = images.choose(count, &mut Stream::new(0, Purpose::Split, 0, 0))?;
+    let Shape { channels, height, width } = chosen.shape();
+    let (mut pixels, mut labels) = (Vec::new(), Vec::new());
+    for position in 0..chosen.len() {
+        let (image, label) = chosen.image(position);
+        labels.push(label);
+        for rows in image.chunks(2 * width as usize) {
+            let (upper, lower) = rows.split_at(width as usize);
+            let four = upper.chunks(2).zip(lower.chunks(2));
+            pixels.extend(four.map(|(a, b)| (a.iter().chain(b).map(|pixel| u32::from(*pixel)).sum::<u32>() / 4) as u8));
+        }
+    }
+    Ok(Dataset::from_memory(Shape { channels, height: height / 2, width: width / 2 }, Some(10), pixels, labels)?)
+}
