@@ -12,7 +12,7 @@ PURE  = $(CURDIR)/target/pure/release
 OUT   = $(CURDIR)/target/programs
 LINK  = -Iinclude -L$(LIB) -lnse -Wl,-rpath,$(LIB)
 
-.PHONY: build demo test test-core test-supernet test-abi test-host test-c test-cpp test-go test-examples test-cli test-dist test-katib test-deploy test-docs test-slow ablation evidence bnas evidence-restore header reference lint clean train-demo service test-service test-install install dist bench bench-scale
+.PHONY: build demo test test-core test-supernet test-abi test-host test-c test-cpp test-go test-examples test-cli test-dist test-katib test-deploy test-docs test-slow ablation evidence evidence-restore header reference lint clean train-demo service test-service test-install install dist bench bench-scale
 
 build:
 	@$(torch) $(CARGO) build --release
@@ -147,10 +147,6 @@ evidence:
 # What a search for restoring networks is worth on standard test images, against Deep Image Prior: half an hour or so of one core. Goes on where it was stopped.
 evidence-restore:
 	@$(torch) OMP_NUM_THREADS=1 $(CARGO) bench --quiet --bench restore -- "$$(tools/pictures.sh)" target/evidence-restore
-
-# Packed bits against floats, and a binary against a real search: some minutes of one core. PARTS=kernel does the first alone. docs/bnas.md says what it shows.
-bnas:
-	@$(torch) OMP_NUM_THREADS=1 $(CARGO) bench --quiet --bench bnas -- "$$(tools/dataset.sh)" target/bnas "$(or $(PARTS),kernel search)"
 
 # The library against the same supernet and round in plain PyTorch, in turns, after equal results: some minutes. PARTS="S M" does some of it,
 # STEPS=25 takes more turns. docs/speed.md says what it shows.

@@ -56,7 +56,7 @@ TEST(Eliminate, PublishedCountsOfBinaryNetworks) {
 
 TEST(Eliminate, ABadValueIsNamed) {
     const auto error = support::error_of([] {
-        nse::Search::told(binary(), R"({"strategy": {"eliminate": {"rule": "best"}}, "objective": {"low": 0, "high": 1}})");
+        (void)nse::Search::told(binary(), R"({"strategy": {"eliminate": {"rule": "best"}}, "objective": {"low": 0, "high": 1}})");
     });
     ASSERT_TRUE(error);
     EXPECT_STREQ(error->name(), "NSE_ERR_CONFIG");
