@@ -9,7 +9,7 @@ fn main() {
 #[cfg(feature = "torch")]
 fn torch() {
     use std::path::PathBuf;
-    let sources = ["shim", "backward", "cell", "branch", "pool", "level", "whole_norm", "c10d", "streams"]
+    let sources = ["shim", "backward", "cell", "branch", "pool", "level", "whole_norm", "project", "xnor", "c10d", "streams"]
         .map(|name| format!("src/supernet/{name}.cpp"));
     let headers =
         ["cell.h", "branch.h", "guard.h", "parts.h", "pool.h", "gloo", "kernels"].map(|name| format!("src/supernet/{name}"));

@@ -95,6 +95,10 @@ pub enum Cost {
     Macs,
     /// trainable numbers
     Params,
+    /// size of the trained network, 1 for each binary weight
+    Bits,
+    /// multiply-accumulates of one image, 64 binary ones counted as one
+    Operations,
     /// time by a table, in its unit
     Latency,
 }

@@ -137,6 +137,8 @@ impl Budget {
         match self.cost {
             Cost::Macs => "macs",
             Cost::Params => "params",
+            Cost::Bits => "bits",
+            Cost::Operations => "operations",
             Cost::Latency => "latency",
         }
     }
@@ -167,6 +169,7 @@ pub fn priced(cost: &str, value: f64) -> String {
     match cost {
         "macs" => format!("{} MACs", short(value)),
         "params" => format!("{} parameters", short(value)),
+        "bits" | "operations" => format!("{} {cost}", short(value)),
         _ => format!("{value:.4}"),
     }
 }

@@ -117,7 +117,9 @@ fn print(description: &Value, reach: Option<&Value>, budget: &Budget) {
         description["log10_architectures"].as_f64().unwrap_or(0.0),
     );
     println!("\n{:<12}{:>12}{:>12}{:>12}", "", "least", "middle", "greatest");
-    for (key, name) in [("macs", "MACs"), ("params", "parameters"), ("latency", "latency")] {
+    for (key, name) in
+        [("macs", "MACs"), ("params", "parameters"), ("bits", "bits"), ("operations", "operations"), ("latency", "latency")]
+    {
         let part = |which: &str| description[key][which].as_f64();
         if let (Some(least), Some(middle), Some(greatest)) = (part("least"), part("middle"), part("greatest")) {
             println!("{name:<12}{:>12}{:>12}{:>12}", short(least), short(middle), short(greatest));

@@ -629,7 +629,9 @@ NSE_API nse_status nse_space_to_json(const nse_space *space, nse_buffer *out, ns
 /**
  * What a space holds and costs, as JSON: name, cells (of stacked ones: edges), operators, most_operators_per_cell,
  * log10_architectures (subsets counted), single_branch (how many have one operator in every cell, or none where that is allowed:
- * exact, as a string), genotypes (a string: how many have two operators for every node, from two nodes; of DARTS's cells and of blocks only), and {least, middle, greatest} of macs (multiply-accumulates of one image), params (trainable numbers) and, with a
+ * exact, as a string), genotypes (a string: how many have two operators for every node, from two nodes; of DARTS's cells and of blocks only), and
+ * {least, middle, greatest} of macs (multiply-accumulates of one image), params (trainable numbers), where weights are binary bits (of the trained
+ * network, 1 for each of them) and operations (multiply-accumulates, 64 binary ones counted as one), and, with a
  * table, latency (in its unit) over all architectures. Half of them cost no more than the middle, which is exact in small spaces and
  * else to a few thousandths of the range.
  *
@@ -649,7 +651,7 @@ nse_status nse_space_describe(const nse_space *space,
  * else "below" and "above", costs near it on both sides that architectures have (left out where there is none).
  * A budget that cannot be met is an answer, not an error.
  *
- * `budget_json`: [in] {"cost": "macs", "low": 0, "high": 1e8}; cost is "macs" (default), "params" or "latency".
+ * `budget_json`: [in] {"cost": "macs", "low": 0, "high": 1e8}; cost is "macs" (default), "params", "bits", "operations" or "latency".
  * `latency`: [in] the table of a latency; else NULL. `out`: [out] to free with nse_buffer_free.
  *
  * NSE_ERR_CONFIG: the budget. NSE_ERR_INVALID_ARGUMENT: a latency without table. NSE_ERR_MISSING_LATENCY. NSE_ERR_UNSUPPORTED: a
@@ -930,7 +932,8 @@ NSE_API nse_status nse_arch_space(const nse_arch *arch, nse_space **out, nse_err
  * where to where, costs are those in all cells, sizes those in the first; and there are genotype (null where the text of DARTS cannot say
  * it) and topology (what is left without empty edges and skip_connect, see docs/cells.md; null where it is too long); of blocks canonical too
  * (the least text of the same cell; null where a side has not one operator).
- * Of an ensemble there
+ * Where weights are binary, "binary" has macs and params of what is, of the whole and of every cell, and there are bits (of the trained network, 1
+ * for each binary weight) and operations (multiply-accumulates, 64 binary ones counted as one). Of an ensemble there
  * are paths, split (how many cells are shared), members (macs and params of each path's network alone) and saved (by how much the
  * ensemble is cheaper than these), and cells behind the split say which path and cell they are.
  *
@@ -1778,7 +1781,7 @@ NSE_API nse_status nse_search_status(const nse_search *search, nse_buffer *out, 
  * The front as one snapshot, as JSON: cost, unit, and members, cheapest first, each with code (nse_arch_from_code), cells (operator
  * names; of an ensemble as in nse_arch_from_json, with paths), cost, macs, params, accuracy, and found (the round, from 1; 0: before this search). Never waits for a step. Concurrent.
  *
- * `cost_json`: [in] NULL: the front of the search. {"cost": "macs"}, "params" or "latency": the front of the architectures that
+ * `cost_json`: [in] NULL: the front of the search. {"cost": "macs"}, "params", "bits", "operations" or "latency": the front of the architectures that
  * were scored in the last completed round (of a search that is told, of all results), inside the window of the search, under
  * that cost instead of the objective; nothing is trained or scored again. `latency`: [in] the table of a latency; else NULL.
  * `out`: [out] to free with nse_buffer_free.
@@ -2035,11 +2038,12 @@ NSE_API nse_status nse_model_export_schema(nse_buffer *out, nse_error **err);
  *
  * `format`: [in] "torchscript": an archive that libtorch and PyTorch load. "onnx": ONNX, operator set 17. Both take normalised images,
  * 32-bit floats [n, channels, height, width], n as one likes, and give logits [n, classes]. "safetensors": weights and batch-norm
- * statistics by name, which nse_model_load reads. Or a JSON object, {"format": "onnx", "fold": true, "normalise": true}: batch-norm
+ * statistics by name, which nse_model_load reads. Binary weights are as they are computed with, in safetensors as they are learnt. Or a JSON object, {"format": "onnx", "fold": true, "normalise": true}: batch-norm
  * folded into the convolutions, pixels 0 to 255 as input; see nse_model_export_schema. In each is the text of nse_model_describe:
  * the extra file nse.json of an archive, the metadata nse.json of the others. `path`: [in] an existing file is replaced.
  *
- * NSE_ERR_INVALID_ARGUMENT: no such format. NSE_ERR_CONFIG: the JSON object. NSE_ERR_IO. NSE_ERR_BUSY. NSE_ERR_TORCH. Since 0.1.
+ * NSE_ERR_INVALID_ARGUMENT: no such format. NSE_ERR_CONFIG: the JSON object. NSE_ERR_IO. NSE_ERR_BUSY. NSE_ERR_TORCH.
+ * NSE_ERR_UNSUPPORTED: binary activations, and another format than safetensors. Since 0.1.
  */
 NSE_API
 nse_status nse_model_export(const nse_model *model,
@@ -2052,7 +2056,8 @@ nse_status nse_model_export(const nse_model *model,
  *
  * `format`: [in] as there. `out`: [out] the bytes, which are no text; to free with nse_buffer_free.
  *
- * NSE_ERR_INVALID_ARGUMENT: no such format. NSE_ERR_CONFIG: the JSON object. NSE_ERR_BUSY. NSE_ERR_TORCH. Since 0.1.
+ * NSE_ERR_INVALID_ARGUMENT: no such format. NSE_ERR_CONFIG: the JSON object. NSE_ERR_BUSY. NSE_ERR_TORCH.
+ * NSE_ERR_UNSUPPORTED: as there. Since 0.1.
  */
 NSE_API nse_status nse_model_export_memory(const nse_model *model, const char *format, nse_buffer *out, nse_error **err);
 
@@ -2090,7 +2095,7 @@ NSE_API nse_status nse_model_load_memory(const uint8_t *data, size_t len, const 
  * `search`: [in] one with datasets, of which a round was begun in this process or the checkpoint was made within one. `arch`: [in] of
  * the same space; all its operators must be active, as those of the front are. `out`: [out] to free with nse_model_free.
  *
- * NSE_ERR_INVALID_ARGUMENT: the search is pushed or told, or the architecture is of another space. NSE_ERR_NOT_FOUND: there are no
+ * NSE_ERR_INVALID_ARGUMENT: the search is pushed or told, samples channels, or the architecture is of another space. NSE_ERR_NOT_FOUND: there are no
  * weights, or not of every operator, or cells grow: those of one are forgotten when the next one is trained. NSE_ERR_BUSY: a step runs. NSE_ERR_CANCELLED: by nse_search_cancel. NSE_ERR_TORCH.
  * NSE_ERR_UNSUPPORTED: a build without libtorch. Since 0.1.
  */

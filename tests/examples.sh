@@ -24,7 +24,7 @@ fail() { echo "examples: $1" >&2; exit 1; }
 # holds FILE PATTERN
 holds() { grep -q "$2" "$1" || { cat "$1" >&2 && fail "$1 does not say $2"; }; }
 
-for program in quickstart abs pnas neas restore hostdata async asktell; do
+for program in quickstart abs bnas pnas neas restore hostdata async asktell; do
     ${CC:-cc} -std=gnu11 -O2 $strict "$root/examples/c/$program.c" -o "$program-c" $link -lm -pthread
     case $program in
         hostdata) ${CXX:-c++} -std=c++20 $strict -I"$root/bindings/cpp/include" -isystem "$torch_include" \
@@ -55,6 +55,7 @@ for language in c cpp go; do
     run quickstart $language "$DATA" . 0.01
     [ -s "quickstart-$language.out/model.pt" ] || fail "quickstart in $language wrote no model"
     run abs $language "$DATA" 0.01
+    run bnas $language "$DATA" 0.01
     run pnas $language "$DATA" 0.01
     run neas $language "$DATA" 0.01
     [ -s "neas-$language.out/ensemble.onnx" ] || fail "neas in $language wrote no model"
@@ -67,6 +68,7 @@ done
 for language in c cpp go; do
     cmp quickstart-c.said "quickstart-$language.said"
     cmp abs-c.said "abs-$language.said"
+    cmp bnas-c.said "bnas-$language.said"
     cmp pnas-c.said "pnas-$language.said"
     cmp neas-c.said "neas-$language.said"
     cmp restore-c.said "restore-$language.said"
@@ -86,6 +88,11 @@ holds abs-c.said '^42 operators$'
 awk '/operators left/ { more = more || (last && $1 > last); last = $1; ++rounds } END { exit more || !(rounds > 2 && last < 36) }' abs-c.said ||
     fail "the space of abs does not shrink"
 holds abs-c.said '^best: {"space":"nse-27-small"'
+# Five edges of two kinds of cells, of which each loses one of four choices in every round but the last.
+holds bnas-c.said '^30 operators$'
+awk '/operators left/ { more = more || (last && $1 > last); last = $1; ++rounds } END { exit more || !(rounds == 4 && last <= 10) }' bnas-c.said ||
+    fail "the space of bnas does not shrink"
+holds bnas-c.said '^best: {"space":"bnas-cifar"'
 # All ten cells of one block; then the three best of two, and of three.
 [ "$(grep ' cells$' pnas-c.said | tr '\n' ' ')" = "10 cells 3 cells 3 cells " ] || { cat pnas-c.said >&2 && fail "pnas has not grown in three rounds"; }
 holds pnas-c.said '^best: {"space":"pnas-cifar","cells":\[\["[a-z_0-9]*~[01]"\]'

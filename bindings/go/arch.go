@@ -117,6 +117,12 @@ type ArchDescription struct {
 	PublishedMACs uint64 `json:"published_macs"`
 	// Params: trainable numbers.
 	Params uint64 `json:"params"`
+	// Binary has, of a space with binary weights, what of this is binary; nil of others.
+	Binary *BinaryCost `json:"binary"`
+	// Bits of such a network when it is trained: 1 for each binary weight, 32 for each other number.
+	Bits uint64 `json:"bits"`
+	// Operations of one image: multiply-accumulates, of which 64 with binary weights count as one.
+	Operations float64 `json:"operations"`
 	// Cells without what a variant adds.
 	Cells []CellDescription `json:"cells"`
 	// Genotype is the text of published code, of stacked cells; empty where the text of DARTS cannot say it.
@@ -133,6 +139,14 @@ type ArchDescription struct {
 	Members []Cost `json:"members"`
 	// Saved is by how much an ensemble is cheaper than its members.
 	Saved Cost `json:"saved"`
+}
+
+// BinaryCost is what of a cost is with binary weights.
+type BinaryCost struct {
+	// MACs with binary weights.
+	MACs uint64 `json:"macs"`
+	// Params that are binary weights.
+	Params uint64 `json:"params"`
 }
 
 // CellDescription is one cell of an architecture.
@@ -152,6 +166,8 @@ type CellDescription struct {
 	Operators []string `json:"operators"`
 	MACs      uint64   `json:"macs"`
 	Params    uint64   `json:"params"`
+	// Binary is what of these is binary; nil where nothing is.
+	Binary *BinaryCost `json:"binary"`
 }
 
 // Describe says what the architecture costs as a stand-alone network. The variant has what is added to it:

@@ -84,7 +84,7 @@ type Candidate struct {
 
 // Front is a Pareto front as it was at one moment.
 type Front struct {
-	// Cost that it is a front of, "macs", "params" or "latency", and its unit.
+	// Cost that it is a front of, "macs", "params", "bits", "operations" or "latency", and its unit.
 	Cost string `json:"cost"`
 	Unit string `json:"unit"`
 	// Members, cheapest first.
@@ -120,7 +120,7 @@ func (s *Search) Front() (Front, error) {
 }
 
 // FrontUnder is the front of the architectures that were scored in the last completed round (of a search that is told, of all
-// results) under another cost than the objective: "macs", "params" or "latency", which needs a table, else nil. Nothing is trained
+// results) under another cost than the objective: "macs", "params", "bits", "operations", or "latency", which needs a table, else nil. Nothing is trained
 // or scored again. It does not wait for a step.
 //
 // ErrConfig: no such cost. ErrInvalidArgument: a latency without table. ErrMissingLatency.

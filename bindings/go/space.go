@@ -81,6 +81,10 @@ type SpaceDescription struct {
 	MACs Range `json:"macs"`
 	// Params of an architecture: trainable numbers.
 	Params Range `json:"params"`
+	// Bits of a trained network, where some weights are binary: 1 for each of these, 32 for each other number; nil elsewhere.
+	Bits *Range `json:"bits"`
+	// Operations of one image, where some weights are binary: multiply-accumulates, of which 64 binary ones count as one; nil elsewhere.
+	Operations *Range `json:"operations"`
 	// Latency of an architecture, in the unit of the table; nil without one.
 	Latency *Range `json:"latency"`
 }
@@ -105,7 +109,7 @@ func (s *Space) Describe(latency *Latency) (SpaceDescription, error) {
 
 // Budget is a cost window.
 type Budget struct {
-	// Cost is "macs", also when it is empty, "params" or "latency".
+	// Cost is "macs", also when it is empty, "params", "bits", "operations" or "latency".
 	Cost string  `json:"cost,omitempty"`
 	Low  float64 `json:"low"`
 	High float64 `json:"high"`

@@ -14,7 +14,13 @@ const PNASNET_5: &str =
     "Genotype(normal=[('sep_conv_5x5', 0), ('max_pool_3x3', 0), ('sep_conv_7x7', 1), ('max_pool_3x3', 1), ('sep_conv_5x5', 1), \
                          ('sep_conv_3x3', 1), ('sep_conv_3x3', 4), ('max_pool_3x3', 1), ('sep_conv_3x3', 0), ('identity', 1)])";
 
-pub static PUBLISHED: [PublishedCells; 15] = [
+/// BNAS, as its published code calls it.
+const BNAS_XNOR_1: &str =
+    "Genotype(normal=[('skip_connect', 1), ('dil_conv_3x3', 0), ('skip_connect', 0), ('dil_conv_5x5', 2), ('max_pool_3x3', 1), \
+     ('max_pool_3x3', 0), ('dil_conv_5x5', 4), ('sep_conv_3x3', 2)], reduce=[('sep_conv_3x3', 1), ('dil_conv_5x5', 0), \
+     ('skip_connect', 1), ('max_pool_3x3', 2), ('dil_conv_5x5', 0), ('avg_pool_3x3', 3), ('skip_connect', 2), ('dil_conv_3x3', 4)])";
+
+pub static PUBLISHED: [PublishedCells; 16] = [
     PublishedCells {
         name: "darts-v1",
         description: "DARTS, first order, CIFAR-10: 3.2 M parameters",
@@ -59,9 +65,13 @@ pub static PUBLISHED: [PublishedCells; 15] = [
         name: "bnas",
         description: "BNAS, CIFAR-10, as a network of real numbers: 2.5 M parameters",
         space: "darts-cifar",
-        genotype: "Genotype(normal=[('skip_connect', 1), ('dil_conv_3x3', 0), ('skip_connect', 0), ('dil_conv_5x5', 2), ('max_pool_3x3', 1), \
-                   ('max_pool_3x3', 0), ('dil_conv_5x5', 4), ('sep_conv_3x3', 2)], reduce=[('sep_conv_3x3', 1), ('dil_conv_5x5', 0), \
-                   ('skip_connect', 1), ('max_pool_3x3', 2), ('dil_conv_5x5', 0), ('avg_pool_3x3', 3), ('skip_connect', 2), ('dil_conv_3x3', 4)])",
+        genotype: BNAS_XNOR_1,
+    },
+    PublishedCells {
+        name: "bnas-xnor-1",
+        description: "the same with binary weights: 2.41 M of one bit and 92 K of 32, 0.67 MB",
+        space: "bnas-cifar",
+        genotype: BNAS_XNOR_1,
     },
     PublishedCells {
         name: "darts-search",

@@ -23,6 +23,12 @@ pub struct Description {
     pub genotypes: Option<String>,
     pub macs: Range,
     pub params: Range,
+    /// Size of the trained network, where some weights are binary.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bits: Option<Range>,
+    /// Multiply-accumulates, 64 binary ones counted as one, where some weights are binary.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub operations: Option<Range>,
     /// In the unit of the table; only with one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub latency: Option<Range>,
@@ -62,6 +68,7 @@ pub(crate) fn whole<S: serde::Serializer>(value: &f64, serializer: S) -> std::re
 pub fn describe(space: &Space, latency: Option<&LatencyTable>) -> Result<Description> {
     let costs = CostTable::new(space);
     let timed = latency.map(|table| table.resolve(space)).transpose()?;
+    let binary = |metric| space.binary().map(|_| Range::new(space, &costs.prices(metric)));
     Ok(Description {
         name: space.name().into(),
         cells: space.cells().len(),
@@ -72,6 +79,8 @@ pub fn describe(space: &Space, latency: Option<&LatencyTable>) -> Result<Descrip
         genotypes: space.stack().and_then(count::genotypes),
         macs: Range::new(space, &costs.prices(Metric::Macs)),
         params: Range::new(space, &costs.prices(Metric::Params)),
+        bits: binary(Metric::Bits),
+        operations: binary(Metric::Operations),
         latency: timed.map(|latencies| Range::new(space, &Prices::timed(space, &latencies))),
     })
 }
@@ -88,6 +97,9 @@ pub fn describe_architecture(space: &Space, architecture: &Architecture, variant
             "kind": cell.kind, "channels": cell.channels, "height": cell.output().height, "width": cell.output().width,
             "operators": names[place], "macs": cost.macs, "params": cost.params
         });
+        if space.binary().is_some() {
+            described["binary"] = json!({ "macs": cost.binary_macs, "params": cost.binary_params });
+        }
         if let Some(stack) = space.stack() {
             described["edge"] = stack.label(i).into();
         }
@@ -104,6 +116,11 @@ pub fn describe_architecture(space: &Space, architecture: &Architecture, variant
         "space": space.name(), "macs": cost.macs, "published_macs": published, "params": cost.params,
         "cells": cells.collect::<Vec<_>>()
     });
+    if space.binary().is_some() {
+        described["binary"] = json!({ "macs": cost.binary_macs, "params": cost.binary_params });
+        described["bits"] = cost.bits().into();
+        described["operations"] = json!(Metric::Operations.amount(cost.operations64()));
+    }
     if space.stack().is_some() {
         described["genotype"] = json!(architecture.genotype(space));
         described["topology"] = json!(architecture.topology(space));

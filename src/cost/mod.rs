@@ -2,6 +2,7 @@
 //!
 //! Multiply-accumulates of one image: out height x out width x out channels x in channels per group x kernel, for every
 //! convolution, plus in x out of the classifier. Batch-norm, activations, additions and pooling count 0, as in the published code.
+//! Of convolutions with binary weights both are also counted by themselves.
 //! Parameters: convolution weights, two per channel of a batch-norm, and the classifier with its bias.
 
 mod count;
@@ -36,12 +37,45 @@ pub struct Cost {
     pub macs: u64,
     /// Trainable numbers.
     pub params: u64,
+    /// Of the multiply-accumulates, those with binary weights.
+    #[serde(default, skip_serializing_if = "none")]
+    pub binary_macs: u64,
+    /// Of the trainable numbers, those of which one bit is kept.
+    #[serde(default, skip_serializing_if = "none")]
+    pub binary_params: u64,
+}
+
+fn none(count: &u64) -> bool {
+    *count == 0
+}
+
+impl Cost {
+    pub fn real(macs: u64, params: u64) -> Self {
+        Cost { macs, params, ..Cost::default() }
+    }
+
+    /// Size of the trained network: 32 for each real number, 1 for each binary one. Scales of binary weights are part of the batch-norms
+    /// behind them.
+    pub fn bits(&self) -> u64 {
+        self.params.saturating_sub(self.binary_params).saturating_mul(32).saturating_add(self.binary_params)
+    }
+
+    /// Of one image, in 64ths: binary multiply-accumulates count one, as 64 of them are one instruction, others 64 (as in Bi-Real Net, Liu et
+    /// al., ECCV 2018).
+    pub fn operations64(&self) -> u64 {
+        self.macs.saturating_sub(self.binary_macs).saturating_mul(64).saturating_add(self.binary_macs)
+    }
 }
 
 impl Add for Cost {
     type Output = Cost;
     fn add(self, other: Cost) -> Cost {
-        Cost { macs: self.macs.saturating_add(other.macs), params: self.params.saturating_add(other.params) }
+        Cost {
+            macs: self.macs.saturating_add(other.macs),
+            params: self.params.saturating_add(other.params),
+            binary_macs: self.binary_macs.saturating_add(other.binary_macs),
+            binary_params: self.binary_params.saturating_add(other.binary_params),
+        }
     }
 }
 
@@ -67,7 +101,7 @@ pub struct CostTable {
 impl CostTable {
     pub fn new(space: &Space) -> Self {
         let [in_features, classes] = [space.pooled().channels, space.classes()].map(u64::from);
-        let classifier = Cost { macs: in_features * classes, params: in_features * classes + classes };
+        let classifier = Cost::real(in_features * classes, in_features * classes + classes);
         let skippable = space.cells().iter().map(|cell| cell.may_be_skipped()).collect();
         let (stem, tail, cells, published) = match space.body() {
             Body::Chain(Chain { stem, tail }) => {
@@ -87,7 +121,7 @@ impl CostTable {
         CostTable { fixed: stem + head, head, cells, skippable, published }
     }
 
-    /// What a search in multiply-accumulates or parameters goes by; by any other metric, multiply-accumulates.
+    /// What a search in a cost that is counted goes by; by a latency, multiply-accumulates.
     pub fn prices(&self, metric: Metric) -> Prices {
         Prices::counted(self, metric)
     }
@@ -127,10 +161,15 @@ impl CostTable {
     pub fn range(&self) -> (Cost, Cost) {
         let least = self.cells.iter().zip(&self.skippable).map(|(operators, skippable)| match skippable {
             true => Cost::default(),
-            false => Cost {
-                macs: operators.iter().map(|c| c.macs).min().unwrap_or(0),
-                params: operators.iter().map(|c| c.params).min().unwrap_or(0),
-            },
+            false => {
+                let least = |part: fn(&Cost) -> u64| operators.iter().map(part).min().unwrap_or(0);
+                Cost {
+                    macs: least(|c| c.macs),
+                    params: least(|c| c.params),
+                    binary_macs: least(|c| c.binary_macs),
+                    binary_params: least(|c| c.binary_params),
+                }
+            }
         });
         (self.fixed + least.sum(), self.fixed + self.cells.iter().flatten().copied().sum())
     }
@@ -156,5 +195,7 @@ fn convolution(c: &Convolution, input: [u32; 2]) -> Cost {
     let weights = c.weight().map(u64::from).into_iter().fold(1, u64::saturating_mul);
     let positions = c.output(input).map(u64::from).into_iter().product();
     let norm = if c.norm { 2 * u64::from(c.cout) } else { 0 };
-    Cost { macs: weights.saturating_mul(positions), params: weights.saturating_add(norm) }
+    let macs = weights.saturating_mul(positions);
+    let [binary_macs, binary_params] = if c.binary.is_some() { [macs, weights] } else { [0, 0] };
+    Cost { macs, params: weights.saturating_add(norm), binary_macs, binary_params }
 }

@@ -16,15 +16,20 @@ pub enum Metric {
     Macs,
     /// Trainable numbers.
     Params,
+    /// Size of the trained network: 32 for each real number, 1 for each binary weight.
+    Bits,
+    /// Multiply-accumulates of one image, of which 64 with binary weights count as one.
+    Operations,
     /// Time by a look-up table, in the table's unit.
     Latency,
 }
 
 impl Metric {
-    /// Price units per unit that a caller counts in: a latency is priced in billionths of the table's unit.
+    /// Price units per unit that a caller counts in: a latency is priced in billionths of the table's unit, operations in 64ths.
     pub fn scale(self) -> f64 {
         match self {
-            Metric::Macs | Metric::Params => 1.0,
+            Metric::Macs | Metric::Params | Metric::Bits => 1.0,
+            Metric::Operations => 64.0,
             Metric::Latency => 1e9,
         }
     }
@@ -42,15 +47,16 @@ impl Metric {
     /// The highest price that costs no more than `amount`.
     pub fn at_most(self, amount: f64) -> u64 {
         match self {
-            Metric::Macs | Metric::Params => amount as u64,
+            Metric::Macs | Metric::Params | Metric::Bits => amount as u64,
+            Metric::Operations => (amount * self.scale()) as u64,
             // The nearest: an amount that was a price before is that price again.
             Metric::Latency => self.price(amount),
         }
     }
 
-    /// Whether a cost can be this much: counts are whole.
+    /// Whether a cost can be this much: counts are whole, operations in 64ths.
     pub fn counts(self, amount: f64) -> bool {
-        self == Metric::Latency || amount.fract() == 0.0
+        self == Metric::Latency || (amount * self.scale()).fract() == 0.0
     }
 
     /// For messages and pictures.
@@ -58,6 +64,8 @@ impl Metric {
         match self {
             Metric::Macs => "MACs",
             Metric::Params => "parameters",
+            Metric::Bits => "bits",
+            Metric::Operations => "operations",
             Metric::Latency => "units of latency",
         }
     }
@@ -89,9 +97,14 @@ impl Prices {
         }
     }
 
-    /// Multiply-accumulates or parameters: additions are free.
+    /// By what is counted: additions are free.
     pub(super) fn counted(costs: &CostTable, metric: Metric) -> Self {
-        let price = |cost: super::Cost| if metric == Metric::Params { cost.params } else { cost.macs };
+        let price = |cost: super::Cost| match metric {
+            Metric::Params => cost.params,
+            Metric::Bits => cost.bits(),
+            Metric::Operations => cost.operations64(),
+            Metric::Macs | Metric::Latency => cost.macs,
+        };
         Prices {
             metric,
             fixed: price(costs.fixed),

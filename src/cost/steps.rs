@@ -15,7 +15,7 @@ pub(super) fn steps(steps: &[Step], input: Shape) -> Cost {
             // A convolution's own batch-norm is counted with it.
             Step::Activate | Step::Convolve(_) | Step::Pool(_) => 0,
         };
-        cost + Cost { macs: 0, params: 2 * u64::from(normalised) }
+        cost + Cost::real(0, 2 * u64::from(normalised))
     });
     priced.sum()
 }

@@ -24,5 +24,5 @@ pub fn variant_cost(space: &Space, architecture: &Architecture, variant: Variant
 fn excitation(convolution: &Convolution) -> Cost {
     let [width, squeezed] = [convolution.cout, Variant::squeezed(convolution.cout)].map(u64::from);
     let macs = 2 * width * squeezed;
-    Cost { macs, params: macs + squeezed + width }
+    Cost::real(macs, macs + squeezed + width)
 }

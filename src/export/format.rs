@@ -72,6 +72,9 @@ impl ExportOptions {
     /// The content of a file.
     pub fn write(&self, mut graph: Graph, archive: Archive) -> Result<Vec<u8>> {
         let format = self.known().map_err(|reason| Error::Argument { name: "format", reason })?;
+        if !format.exact {
+            graph.binarize()?;
+        }
         if self.fold {
             graph.fold()?;
         }

@@ -6,7 +6,7 @@ use crate::arch::{Activation, Variant};
 use crate::error::{Error, Result};
 use crate::search::{Array, Arrays};
 use crate::space::step::Pooling;
-use crate::space::{Body, CellKind, Convolution};
+use crate::space::{Binary, Body, CellKind, Convolution};
 use std::ops::Range;
 
 /// Of PyTorch's default, as in the published code.
@@ -248,6 +248,9 @@ impl Builder {
     pub(super) fn unit(&mut self, from: &str, path: &str, shape: &Convolution, excited: bool) -> String {
         let name = identifier(path);
         self.weight(format!("{path}.weight"), &shape.weight());
+        if shape.binary == Some(Binary::Pcnn) {
+            self.weight(format!("{path}.matrix"), &[1, 1, shape.kernel[0], shape.kernel[1]]);
+        }
         let convolve = Layer::Convolve { from: from.into(), path: path.into(), shape: shape.clone(), bias: false };
         let mut y = self.push(name.clone(), convolve);
         if shape.norm {

@@ -1,6 +1,7 @@
 //! Trained networks for others: one description of the layers ([`Graph`]), and formats that are written from it. No tensors of a
 //! library: weights are arrays. A format is a file here and a line in [`FORMATS`].
 
+mod binary;
 mod card;
 mod fold;
 mod format;

@@ -123,7 +123,8 @@ pub extern "C" fn nse_arch_space(arch: *const nse_arch, out: *mut *mut nse_space
 /// where to where, costs are those in all cells, sizes those in the first; and there are genotype (null where the text of DARTS cannot say
 /// it) and topology (what is left without empty edges and skip_connect, see docs/cells.md; null where it is too long); of blocks canonical too
 /// (the least text of the same cell; null where a side has not one operator).
-/// Of an ensemble there
+/// Where weights are binary, "binary" has macs and params of what is, of the whole and of every cell, and there are bits (of the trained network, 1
+/// for each binary weight) and operations (multiply-accumulates, 64 binary ones counted as one). Of an ensemble there
 /// are paths, split (how many cells are shared), members (macs and params of each path's network alone) and saved (by how much the
 /// ensemble is cheaper than these), and cells behind the split say which path and cell they are.
 ///

@@ -31,11 +31,12 @@ pub extern "C" fn nse_model_export_schema(out: *mut nse_buffer, err: *mut *mut n
 ///
 /// `format`: [in] "torchscript": an archive that libtorch and PyTorch load. "onnx": ONNX, operator set 17. Both take normalised images,
 /// 32-bit floats [n, channels, height, width], n as one likes, and give logits [n, classes]. "safetensors": weights and batch-norm
-/// statistics by name, which nse_model_load reads. Or a JSON object, {"format": "onnx", "fold": true, "normalise": true}: batch-norm
+/// statistics by name, which nse_model_load reads. Binary weights are as they are computed with, in safetensors as they are learnt. Or a JSON object, {"format": "onnx", "fold": true, "normalise": true}: batch-norm
 /// folded into the convolutions, pixels 0 to 255 as input; see nse_model_export_schema. In each is the text of nse_model_describe:
 /// the extra file nse.json of an archive, the metadata nse.json of the others. `path`: [in] an existing file is replaced.
 ///
-/// NSE_ERR_INVALID_ARGUMENT: no such format. NSE_ERR_CONFIG: the JSON object. NSE_ERR_IO. NSE_ERR_BUSY. NSE_ERR_TORCH. Since 0.1.
+/// NSE_ERR_INVALID_ARGUMENT: no such format. NSE_ERR_CONFIG: the JSON object. NSE_ERR_IO. NSE_ERR_BUSY. NSE_ERR_TORCH.
+/// NSE_ERR_UNSUPPORTED: binary activations, and another format than safetensors. Since 0.1.
 #[no_mangle]
 pub extern "C" fn nse_model_export(
     model: *const nse_model,
@@ -56,7 +57,8 @@ pub extern "C" fn nse_model_export(
 ///
 /// `format`: [in] as there. `out`: [out] the bytes, which are no text; to free with nse_buffer_free.
 ///
-/// NSE_ERR_INVALID_ARGUMENT: no such format. NSE_ERR_CONFIG: the JSON object. NSE_ERR_BUSY. NSE_ERR_TORCH. Since 0.1.
+/// NSE_ERR_INVALID_ARGUMENT: no such format. NSE_ERR_CONFIG: the JSON object. NSE_ERR_BUSY. NSE_ERR_TORCH.
+/// NSE_ERR_UNSUPPORTED: as there. Since 0.1.
 #[no_mangle]
 pub extern "C" fn nse_model_export_memory(
     model: *const nse_model,
@@ -131,7 +133,7 @@ pub extern "C" fn nse_model_load_memory(
 /// `search`: [in] one with datasets, of which a round was begun in this process or the checkpoint was made within one. `arch`: [in] of
 /// the same space; all its operators must be active, as those of the front are. `out`: [out] to free with nse_model_free.
 ///
-/// NSE_ERR_INVALID_ARGUMENT: the search is pushed or told, or the architecture is of another space. NSE_ERR_NOT_FOUND: there are no
+/// NSE_ERR_INVALID_ARGUMENT: the search is pushed or told, samples channels, or the architecture is of another space. NSE_ERR_NOT_FOUND: there are no
 /// weights, or not of every operator, or cells grow: those of one are forgotten when the next one is trained. NSE_ERR_BUSY: a step runs. NSE_ERR_CANCELLED: by nse_search_cancel. NSE_ERR_TORCH.
 /// NSE_ERR_UNSUPPORTED: a build without libtorch. Since 0.1.
 #[no_mangle]

@@ -83,7 +83,7 @@ fn give_table<T: Copy>(
 /// The front as one snapshot, as JSON: cost, unit, and members, cheapest first, each with code (nse_arch_from_code), cells (operator
 /// names; of an ensemble as in nse_arch_from_json, with paths), cost, macs, params, accuracy, and found (the round, from 1; 0: before this search). Never waits for a step. Concurrent.
 ///
-/// `cost_json`: [in] NULL: the front of the search. {"cost": "macs"}, "params" or "latency": the front of the architectures that
+/// `cost_json`: [in] NULL: the front of the search. {"cost": "macs"}, "params", "bits", "operations" or "latency": the front of the architectures that
 /// were scored in the last completed round (of a search that is told, of all results), inside the window of the search, under
 /// that cost instead of the objective; nothing is trained or scored again. `latency`: [in] the table of a latency; else NULL.
 /// `out`: [out] to free with nse_buffer_free.

@@ -61,7 +61,9 @@ pub extern "C" fn nse_space_to_json(space: *const nse_space, out: *mut nse_buffe
 
 /// What a space holds and costs, as JSON: name, cells (of stacked ones: edges), operators, most_operators_per_cell,
 /// log10_architectures (subsets counted), single_branch (how many have one operator in every cell, or none where that is allowed:
-/// exact, as a string), genotypes (a string: how many have two operators for every node, from two nodes; of DARTS's cells and of blocks only), and {least, middle, greatest} of macs (multiply-accumulates of one image), params (trainable numbers) and, with a
+/// exact, as a string), genotypes (a string: how many have two operators for every node, from two nodes; of DARTS's cells and of blocks only), and
+/// {least, middle, greatest} of macs (multiply-accumulates of one image), params (trainable numbers), where weights are binary bits (of the trained
+/// network, 1 for each of them) and operations (multiply-accumulates, 64 binary ones counted as one), and, with a
 /// table, latency (in its unit) over all architectures. Half of them cost no more than the middle, which is exact in small spaces and
 /// else to a few thousandths of the range.
 ///
@@ -87,7 +89,7 @@ pub extern "C" fn nse_space_describe(
 /// else "below" and "above", costs near it on both sides that architectures have (left out where there is none).
 /// A budget that cannot be met is an answer, not an error.
 ///
-/// `budget_json`: [in] {"cost": "macs", "low": 0, "high": 1e8}; cost is "macs" (default), "params" or "latency".
+/// `budget_json`: [in] {"cost": "macs", "low": 0, "high": 1e8}; cost is "macs" (default), "params", "bits", "operations" or "latency".
 /// `latency`: [in] the table of a latency; else NULL. `out`: [out] to free with nse_buffer_free.
 ///
 /// NSE_ERR_CONFIG: the budget. NSE_ERR_INVALID_ARGUMENT: a latency without table. NSE_ERR_MISSING_LATENCY. NSE_ERR_UNSUPPORTED: a

@@ -187,6 +187,8 @@ fn cost_label(metric: Metric, sign: &str, unit: &str) -> String {
     match metric {
         Metric::Macs => format!("cost ({thousands}multiply-accumulates)"),
         Metric::Params => format!("cost ({thousands}parameters)"),
+        Metric::Bits => format!("size ({thousands}bits)"),
+        Metric::Operations => format!("cost ({thousands}operations)"),
         Metric::Latency => format!("latency ({})", super::text::visible(unit)),
     }
 }

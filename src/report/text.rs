@@ -42,6 +42,8 @@ pub fn cost(metric: Metric, unit: &str, value: f64) -> String {
     match metric {
         Metric::Macs => format!("{} MACs", short(value)),
         Metric::Params => format!("{} parameters", short(value)),
+        Metric::Bits => format!("{} bits", short(value)),
+        Metric::Operations => format!("{} operations", short(value)),
         Metric::Latency => format!("{value:.4} {}", visible(unit)),
     }
 }

@@ -145,6 +145,12 @@ impl Search {
             Phase::Ask { told, .. } if current => told.push(architecture.clone()),
             _ => return Ok(if round.is_some() { Effect::Late } else { Effect::Unasked }),
         }
+        if self.eliminates().is_some() {
+            if self.tried() {
+                self.close_round()?;
+            }
+            return Ok(Effect::Counted);
+        }
         if self.grows().is_some() {
             let handed_out = self.ledger().is_none_or(|ledger| ledger.first.is_empty());
             if handed_out && !self.outstanding() {
@@ -165,9 +171,9 @@ impl Search {
     /// An architecture that was asked will not be told; it may be asked again. Nothing changes when it was told, or never asked.
     pub fn forget(&mut self, architecture: &Architecture) -> Result<()> {
         self.must_be_told()?;
-        let grows = self.grows().is_some();
+        let lists = self.lists();
         if self.run.told.as_mut().is_some_and(|ledger| ledger.forget(architecture)) {
-            if let Some(ledger) = self.run.told.as_mut().filter(|_| grows) {
+            if let Some(ledger) = self.run.told.as_mut().filter(|_| lists) {
                 ledger.first.push(architecture.clone());
             } else if let Phase::Ask { exhausted, .. } = &mut self.run.phase {
                 *exhausted = false;
@@ -179,6 +185,11 @@ impl Search {
     /// Architectures that were asked and not told, with the round, from 0, in which they were asked; none in other searches.
     pub fn pending(&self) -> impl Iterator<Item = (&Architecture, u64)> {
         self.ledger().into_iter().flat_map(|ledger| ledger.pending())
+    }
+
+    /// Whether what is handed out in a round is known from its start.
+    pub(super) fn lists(&self) -> bool {
+        self.grows().is_some() || self.eliminates().is_some()
     }
 
     fn must_be_told(&self) -> Result<()> {
@@ -276,6 +287,9 @@ impl Search {
     fn close_round(&mut self) -> Result<()> {
         if self.grows().is_some() {
             return self.told_growth();
+        }
+        if self.eliminates().is_some() {
+            return self.told_trials();
         }
         let results: Vec<_> = self.told_this_round().map(|(architecture, entry)| (architecture.clone(), *entry)).collect();
         let scored: Vec<_> = results.iter().filter_map(|(architecture, entry)| self.scored_by(architecture, entry)).collect();

@@ -15,7 +15,7 @@ const DOCUMENT: &str = "budget";
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Budget {
-    /// Which cost: "macs", "params" or "latency". A latency needs a table.
+    /// Which cost: "macs", "params", "bits", "operations" or "latency". A latency needs a table.
     #[serde(default)]
     pub cost: Metric,
     /// Least cost (inclusive).

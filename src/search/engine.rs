@@ -3,6 +3,7 @@
 //! Every error (a cancel, a loss that is not a number, a device failure) leaves the state at the last finished piece of work;
 //! the next [`Search::step`] goes on from there and ends as if nothing had happened.
 
+use super::eliminating::{Elimination, Trial};
 use super::evolve::{used, Evolution};
 use super::fitness::Adam;
 use super::growing::{Growth, Level, FAILED};
@@ -54,6 +55,10 @@ pub(super) enum Phase {
         /// Of ensembles whose paths are told apart, in the same order.
         #[serde(default)]
         diversities: Vec<f64>,
+    },
+    /// Sampled networks are trained and scored, in order.
+    Try {
+        trials: Vec<Trial>,
     },
     Sample,
     /// `candidates`: the previous front and new ones, `main` together, then extras, both sorted. Scored in order.
@@ -125,6 +130,9 @@ pub(super) struct Run {
     /// Where cells grow.
     #[serde(default)]
     pub growth: Option<Growth>,
+    /// Where operators are eliminated.
+    #[serde(default)]
+    pub elimination: Option<Elimination>,
 }
 
 impl Run {
@@ -138,6 +146,7 @@ impl Run {
             Phase::Ask { .. } => (4, 0),
             Phase::Done => (5, 0),
             Phase::Weigh { children, accuracies, .. } => (6, accuracies.len() as u64 + u64::from(children.is_some())),
+            Phase::Try { trials } => (7, trials.len() as u64),
         };
         // FNV-1a, of numbers.
         let mixed = |hash: u64, number: u64| (hash ^ number).wrapping_mul(0x100_0000_01b3);
@@ -179,7 +188,7 @@ impl Search {
 
     /// The next piece of work, kept when it is time; half a step of training, and scoring of operators, may be cancelled before.
     pub(super) fn piece(&mut self, trainer: &mut dyn Trainer, observer: &dyn Observer) -> Result<()> {
-        if matches!(self.run.phase, Phase::Train { .. } | Phase::Weigh { .. }) && observer.cancelled() {
+        if matches!(self.run.phase, Phase::Train { .. } | Phase::Weigh { .. } | Phase::Try { .. }) && observer.cancelled() {
             return Err(Error::Cancelled);
         }
         match self.work_on(trainer, observer)? {
@@ -200,6 +209,11 @@ impl Search {
                 result
             }
             Phase::Weigh { .. } => self.weigh(trainer, observer),
+            Phase::Try { .. } => {
+                let result = self.try_next(trainer, observer);
+                self.run.seconds.score += started.elapsed().as_secs_f64();
+                result
+            }
             Phase::Sample => self.sample(),
             Phase::Score { .. } => self.score(trainer, observer),
             Phase::Ask { .. } | Phase::Done => Ok(false),
@@ -342,7 +356,7 @@ impl Search {
         }
         self.run.phase = match self.run.told {
             _ if self.run.round == self.run.rounds => Phase::Done,
-            Some(_) => Phase::Ask { asked: 0, exhausted: self.grows().is_some(), told: Vec::new() },
+            Some(_) => Phase::Ask { asked: 0, exhausted: self.lists(), told: Vec::new() },
             None => Phase::Begin,
         };
     }

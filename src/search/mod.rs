@@ -11,6 +11,7 @@ mod budget;
 pub mod children;
 mod collective;
 mod distinct;
+pub mod eliminating;
 mod elsewhere;
 mod engine;
 mod ensembles;

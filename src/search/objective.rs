@@ -12,7 +12,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Objective {
-    /// Which cost: "macs", "params" or "latency". A latency needs a table.
+    /// Which cost: "macs", "params", "bits" (size of the trained network, 1 for each binary weight), "operations" (multiply-accumulates, 64 binary
+    /// ones counted as one) or "latency". A latency needs a table.
     #[serde(default)]
     pub cost: Metric,
     /// Least cost of a candidate (inclusive).

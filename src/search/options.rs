@@ -42,12 +42,12 @@ pub struct SearchOptions {
     /// How many operators of a cell may be open at a time.
     #[serde(default)]
     pub branches: Branches,
-    /// How the space changes between rounds, and of what the search is: "evolve" (NSE), "shrink" (ABS), "neas" (ensembles whose paths share
-    /// their first cells) or "grow" (PNAS: cells of blocks), or an object with that name as its only key and options below it.
+    /// How the space changes between rounds, and of what the search is: "evolve" (NSE), "shrink" (ABS), "eliminate" (BNAS), "neas"
+    /// (ensembles whose paths share their first cells) or "grow" (PNAS: cells of blocks), or an object with that name as its only key and options below it.
     #[serde(default)]
     pub strategy: StrategyOptions,
     /// What gives operators their scores: "fitness", "angle", "magnitude", "accuracy" or "diversity", or an object as above. Default:
-    /// what the strategy goes by, "fitness" for evolve, "angle" for shrink, "diversity" for neas.
+    /// what the strategy goes by, "fitness" for evolve, "angle" for shrink, "accuracy" for eliminate, "diversity" for neas.
     #[serde(default)]
     pub scorer: Option<ScorerOptions>,
     /// The cost window.
@@ -67,6 +67,12 @@ pub struct SearchOptions {
     /// Over what a batch-norm takes its statistics while the shared weights are trained.
     #[serde(default)]
     pub batch_norm: BatchNorm,
+    /// Of so many channels of the supernet's edges one goes through the operators, and the others pass by, pooled where the size is halved; then
+    /// they are shuffled (PC-DARTS: 4). 1: all go through. Costs, and what is trained by itself later, are those of whole networks. For stacked cells
+    /// as in DARTS, whose channels it must divide.
+    #[serde(default = "defaults::channel_sampling")]
+    #[schemars(range(min = 1, max = 64))]
+    pub channel_sampling: u32,
     /// Of several processes with CUDA devices: gradients are added by NCCL, if all have it, and never leave the devices. The result is the
     /// same without.
     #[serde(default = "defaults::nccl")]
@@ -232,6 +238,9 @@ mod defaults {
     pub fn active() -> usize {
         5
     }
+    pub fn channel_sampling() -> u32 {
+        1
+    }
     pub fn nccl() -> bool {
         true
     }
@@ -322,6 +331,18 @@ impl SearchOptions {
     pub(super) fn serves(&self, drive: Drive, space: &Space) -> Result<()> {
         let (strategy, scorer) = (self.strategy.name(), self.scorer());
         let wrong = |pointer: &str, reason: String| Err(json::out_of_range(DOCUMENT, pointer, reason));
+        if self.channel_sampling > 1 {
+            if drive != Drive::Steps {
+                return wrong(
+                    "/channel_sampling",
+                    format!("{}: only where the search trains with images of its own", self.channel_sampling),
+                );
+            }
+            space.sampled(self.channel_sampling).map_err(|error| match error {
+                Error::Argument { reason, .. } => json::out_of_range(DOCUMENT, "/channel_sampling", reason),
+                other => other,
+            })?;
+        }
         if let Some(grow) = self.strategy.get().grows() {
             if space.stack().is_none_or(|stack| !stack.plan().skeleton.blocks()) {
                 return Err(Error::UnsupportedSpace {
@@ -367,6 +388,16 @@ impl SearchOptions {
             }
         }
         match drive {
+            Drive::Told if self.strategy.get().eliminates().is_some() => match &self.scorer {
+                Some(scorer) => wrong(
+                    "/scorer",
+                    format!("{} needs a supernet, and a search that is told its results has none", scorer.name()),
+                ),
+                None => Ok(()),
+            },
+            Drive::Pushed if self.strategy.get().eliminates().is_some() => {
+                wrong("/strategy", format!("{strategy} needs images, and a search that is pushed its batches keeps none"))
+            }
             Drive::Told if strategy != "evolve" => {
                 wrong("/strategy", format!("{strategy} needs a supernet, and a search that is told its results has none"))
             }

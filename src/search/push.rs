@@ -98,7 +98,8 @@ impl Search {
             Phase::Ask { .. } | Phase::Done => Wanted::Nothing,
             Phase::Begin | Phase::Train { weights: false, .. } => Wanted::Weight,
             Phase::Train { weights: true, .. } => Wanted::Architecture,
-            Phase::Weigh { .. } | Phase::Sample => Wanted::Calibrate,
+            // Nothing is tried in a search that keeps no images.
+            Phase::Weigh { .. } | Phase::Try { .. } | Phase::Sample => Wanted::Calibrate,
             Phase::Score { .. } if self.pass.closed => Wanted::Evaluate,
             Phase::Score { .. } => Wanted::Calibrate,
         }
@@ -133,7 +134,9 @@ impl Search {
         match self.run.phase {
             Phase::Begin | Phase::Ask { .. } | Phase::Done => Place { epoch: 1, epochs, step: 0 },
             Phase::Train { step, weights } => Place { epoch: ended + 1, epochs, step: step + u64::from(weights) },
-            Phase::Weigh { .. } | Phase::Sample | Phase::Score { .. } => Place { epoch: epochs, epochs, step: self.run.steps },
+            Phase::Weigh { .. } | Phase::Try { .. } | Phase::Sample | Phase::Score { .. } => {
+                Place { epoch: epochs, epochs, step: self.run.steps }
+            }
         }
     }
 

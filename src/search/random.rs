@@ -48,6 +48,8 @@ pub enum Purpose {
     Noise = 19,
     /// Which pixels are held out of a fit.
     HeldOutPixels = 20,
+    /// Networks by which operators are eliminated; index = which time, the greatest: which of equal operators are in question.
+    Trials = 21,
 }
 
 pub struct Stream(ChaCha8Rng);

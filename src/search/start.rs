@@ -64,8 +64,10 @@ impl Search {
         let window = options.objective.window();
         options.serves(start.drive, &space)?;
         let grows = options.strategy.get().grows().is_some();
-        if grows && (start.continued.is_some() || !start.front.is_empty()) {
-            let reason = "cells grow from nothing, not from another search or from architectures".into();
+        let eliminates = options.strategy.get().eliminates().is_some();
+        if (grows || eliminates) && (start.continued.is_some() || !start.front.is_empty()) {
+            let what = if grows { "cells grow from nothing" } else { "operators are eliminated from a whole space" };
+            let reason = format!("{what}, not from another search or from architectures");
             return Err(Error::Argument { name: "start", reason });
         }
         let target = Target { space: &space, costs: &costs, prices: &prices, window, paths: options.strategy.get().paths() };
@@ -81,7 +83,7 @@ impl Search {
         let beginning = Beginning {
             size: options.strategy.get().begins(options.active),
             seed: options.seed,
-            branches: if grows { Branches::Single } else { options.branches },
+            branches: if grows || eliminates { Branches::Single } else { options.branches },
             preserve: options.fitness.preserve,
             front: before.as_ref().map(|before| before.used.as_slice()),
             left: before.as_ref().map_or(&[], |before| &before.left),
@@ -94,6 +96,7 @@ impl Search {
                 Evolution::new(&largest.space, &largest.prices, &beginning, window)?;
                 Evolution::new(&space, &prices, &beginning, Window { low: 0, high: u64::MAX })?
             }
+            None if eliminates => Evolution::new(&space, &prices, &beginning, Window { low: 0, high: u64::MAX })?,
             None => {
                 let low = if options.strategy.get().paths() > 1 { 0 } else { window.low };
                 Evolution::new(&space, &prices, &beginning, Window { low, ..window })?
@@ -106,7 +109,7 @@ impl Search {
         let run = Run {
             rounds: 1,
             round: 0,
-            phase: if told { Phase::Ask { asked: 0, exhausted: grows, told: Vec::new() } } else { Phase::Begin },
+            phase: if told { Phase::Ask { asked: 0, exhausted: grows || eliminates, told: Vec::new() } } else { Phase::Begin },
             evolution,
             dropped: vec![Vec::new(); space.cells().len()],
             scored: front.clone(),
@@ -122,6 +125,7 @@ impl Search {
             refresh: false,
             scores: None,
             growth: None,
+            elimination: None,
         };
         let scorer = options.scorer();
         let mut search =
@@ -134,6 +138,12 @@ impl Search {
         match search.ensembles() {
             Some(ensembles) => drop(search.first_generation(&ensembles, &mut probe)?),
             None if grows => search.sprout(),
+            None if eliminates => {
+                search.leaves(&search.run.evolution.active(), search.run.evolution.skippable())?;
+                if told {
+                    search.begin_trials()?;
+                }
+            }
             None if told => {}
             None => drop(search.candidates(&mut probe)?),
         }

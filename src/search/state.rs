@@ -23,6 +23,10 @@ impl Search {
         let levels = if grows { Level::all(&space, options.objective.cost, latency.as_deref())? } else { Vec::new() };
         let shared = options.strategy.get().grows().is_some_and(|grow| grow.evaluator == Evaluator::Supernet);
         let run = Run::read(state, &space, options.strategy.get().paths(), &levels, shared)?;
+        if run.elimination.is_some() && options.strategy.get().eliminates().is_none() {
+            let reason = "operators that are eliminated, in a search whose operators are not".into();
+            return Err(Error::Config { document: "search state", pointer: String::new(), reason });
+        }
         let scorer = options.scorer();
         let search = Search { space, latency, options, costs, prices, levels, scorer, run, pass: Pass::default() };
         search.options.serves(search.drive(), &search.space)?;
@@ -39,7 +43,7 @@ impl Search {
     /// operators that have weights.
     pub fn under_way(&self) -> Option<(u64, Vec<Vec<u16>>)> {
         match self.run.phase {
-            Phase::Train { .. } | Phase::Weigh { .. } | Phase::Sample | Phase::Score { .. } => {
+            Phase::Train { .. } | Phase::Weigh { .. } | Phase::Try { .. } | Phase::Sample | Phase::Score { .. } => {
                 Some((self.turn(), self.weighted()))
             }
             Phase::Begin if self.run.kept => Some((self.run.round, self.active())),
@@ -120,6 +124,15 @@ impl Run {
         };
         if self.growth.is_some() == levels.is_empty() {
             return Err("cells that grow, in a search whose cells do not, or the other way round".into());
+        }
+        let trials = match &self.phase {
+            Phase::Try { trials } => Some(trials.len()),
+            _ => None,
+        };
+        match (&self.elimination, trials) {
+            (Some(elimination), trials) => elimination.fits(space.cells().len(), trials.unwrap_or(0), same)?,
+            (None, Some(trials)) => return Err(format!("{trials} results of no networks")),
+            (None, None) => {}
         }
         match architectures.iter().position(|a| !same(a)) {
             Some(i) => Err(format!("architecture {i}")),

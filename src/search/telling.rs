@@ -52,6 +52,12 @@ impl Search {
                 let left = children.iter().map(Vec::len).sum::<usize>() - accuracies.len();
                 (0, left as u64, epochs, self.run.meter.accuracy())
             }
+            Phase::Try { trials } => (
+                0,
+                (self.trials_of(self.run.round).max(trials.len() as u64) - trials.len() as u64),
+                epochs,
+                trials.iter().map(|trial| trial.accuracy).fold(0.0, f64::max),
+            ),
             Phase::Sample => (0, per_round, epochs, self.run.meter.accuracy()),
             Phase::Begin | Phase::Ask { .. } | Phase::Done => {
                 (0, 0, epochs, self.run.front.iter().map(|s| s.accuracy).fold(0.0, f64::max))
@@ -148,6 +154,8 @@ impl Search {
         let ensemble = self.ensembles().map(|ensembles| ensembles.any(None, &mut stream(2))).transpose()?;
         let candidate = match ensemble {
             Some(_) => open.clone(),
+            // What is left in the end is no dearer.
+            None if self.eliminates().is_some() => open.clone(),
             None => evolution.sampler(&self.prices, self.options.objective.window())?.draw_binned(&mut stream(2)).0,
         };
         Ok(Example { active: evolution.active(), paths: evolution.draw_two(false, &mut stream(1)), open, candidate, ensemble })
@@ -167,6 +175,9 @@ impl Search {
         let (evolves, options) = (self.strategy().paths() > 1, &self.options.candidates);
         let candidates = if searches { options.count + if evolves { 0 } else { options.extras } } else { 0 };
         let choices = || self.all_children().all_choices().count();
+        if self.eliminates().is_some() && searches {
+            return 1;
+        }
         let evaluated = self.scorer().evaluates().filter(|_| !(searches && evolves));
         (candidates + evaluated.map_or(0, |each| each * choices())) as u64
     }

@@ -3,6 +3,7 @@
 
 use super::fitness::TwoPaths;
 use super::observe::Control;
+use super::schedule::Schedule;
 use super::scorer::Difference;
 use crate::arch::Architecture;
 use crate::error::{Error, Result};
@@ -171,6 +172,20 @@ pub trait Trainer {
     /// Loss and path gradients on held-out images; changes no weight. `paths[cell]` is parallel to `active[cell]`; a cell
     /// without two different paths is None and keeps all its active operators open.
     fn architecture_step(&mut self, at: At, active: &[Vec<u16>], paths: &[Option<TwoPaths>]) -> Result<(f64, Vec<PathGradient>)>;
+
+    /// Held-out accuracy, 0 to 1, of a network that begins with the shared weights and is then trained by itself; these stay as they are. `at.round`
+    /// names the training, which has as many steps as `schedule`. `real`: with real weights where they are binary. May stop early, with
+    /// [`crate::Error::Cancelled`], when `control` says so.
+    fn rehearse(
+        &mut self,
+        _at: At,
+        _network: &Architecture,
+        _schedule: Schedule,
+        _real: bool,
+        _control: &dyn Control,
+    ) -> Result<f64> {
+        Err(Error::Unsupported("the training of a sampled network, by this trainer"))
+    }
 
     /// Weights and optimizer state of the round under way, for the `active` operators of every cell; they have stable names.
     fn save(&self, active: &[Vec<u16>]) -> Result<Arrays>;

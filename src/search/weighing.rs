@@ -33,8 +33,9 @@ impl Search {
         if let Some(phase) = self.cells_trained() {
             return phase;
         }
-        // Candidates that evolve are not drawn by scores.
-        match self.searches() && (self.scorer().learns() || self.strategy().paths() > 1) {
+        // Candidates that evolve are not drawn by scores, nor is the network that is left.
+        let unscored = self.strategy().paths() > 1 || self.eliminates().is_some();
+        match self.searches() && (self.scorer().learns() || unscored) {
             true => Phase::Sample,
             false => Phase::Weigh { children: None, accuracies: Vec::new(), diversities: Vec::new() },
         }
@@ -49,20 +50,27 @@ impl Search {
     pub(super) fn standing<R>(&self, look: impl FnOnce(&Standing) -> R) -> R {
         let (evolution, window) = (&self.run.evolution, self.options.objective.window());
         let front = used(self.run.front.iter().map(|s| &s.architecture), self.space.cells().len());
-        let ensembles = self.ensembles();
+        let (ensembles, joined) = (self.ensembles(), self.joined());
         look(&Standing {
             round: self.run.round,
             rounds: self.run.rounds,
             cells: evolution.standing(front),
             active: self.options.active,
-            single: self.options.branches == Branches::Single,
+            single: self.single(),
             dropped: evolution.dropped(&self.space),
             scores: self.run.scores.clone().unwrap_or_default(),
             reaches: &|operators, skippable| match &ensembles {
                 Some(ensembles) => ensembles.reaches(operators, skippable).is_ok(),
+                None if self.eliminates().is_some() => self.leaves(operators, skippable).is_ok(),
                 None => evolution.reaches(&self.prices, window, operators, skippable),
             },
+            joined: &joined,
         })
+    }
+
+    /// At most one branch of a cell is open.
+    fn single(&self) -> bool {
+        self.options.branches == Branches::Single || self.eliminates().is_some()
     }
 
     pub(super) fn all_children(&self) -> Children<'_> {
@@ -71,7 +79,7 @@ impl Search {
             prices: &self.prices,
             active: self.run.evolution.active(),
             skippable: self.run.evolution.skippable().to_vec(),
-            single: self.options.branches == Branches::Single,
+            single: self.single(),
             most: self.options.objective.window().high,
         }
     }
@@ -120,8 +128,8 @@ impl Search {
             stream: stream(1),
             control,
         })?;
-        self.weighed(scores);
-        if matches!(self.run.phase, Phase::Sample) {
+        self.weighed(scores)?;
+        if matches!(self.run.phase, Phase::Sample | Phase::Try { .. }) {
             return Ok(false);
         }
         notes::round_finished(self);
@@ -130,17 +138,24 @@ impl Search {
     }
 
     /// With scores for all operators: candidates are next, or the space changes.
-    fn weighed(&mut self, scores: Scores) {
+    fn weighed(&mut self, scores: Scores) -> Result<()> {
         if !self.scorer().learns() {
             self.run.evolution.score(&scores);
         }
         self.run.scores = Some(scores);
         if self.searches() {
             self.run.phase = Phase::Sample;
-            return;
+            return Ok(());
+        }
+        if self.eliminates().is_some() {
+            self.begin_trials()?;
+            self.run.phase = Phase::Try { trials: Vec::new() };
+            self.run.meter.start();
+            return Ok(());
         }
         let record = self.record(&[], &[]);
         let change = self.standing(|now| self.strategy().change(now));
         self.close(record, &change, None);
+        Ok(())
     }
 }

@@ -61,7 +61,8 @@ impl Cell {
         self.may_be_empty
     }
 
+    /// The candidate of this name.
     pub fn find(&self, operator: &Operator) -> Option<u16> {
-        self.operators.iter().position(|o| o == operator).map(|i| i as u16)
+        self.operators.iter().position(|o| *o == operator.binary(o.binary)).map(|i| i as u16)
     }
 }

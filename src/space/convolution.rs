@@ -1,6 +1,8 @@
 //! The shape of one convolution followed by batch normalisation and, unless `linear`, an activation. None has a bias; all but those that stay
 //! `inside` have "same" padding.
 
+use super::Binary;
+
 /// `name` is its place inside an operator and the name of its weights in exported models.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Convolution {
@@ -17,11 +19,25 @@ pub struct Convolution {
     pub norm: bool,
     /// Whether it stays inside the map: no padding.
     pub inside: bool,
+    /// What its weights are made into; None: they are real.
+    pub binary: Option<Binary>,
 }
 
 impl Convolution {
     pub fn kernel(name: &'static str, cin: u32, cout: u32, kernel: [u32; 2]) -> Self {
-        Convolution { name, cin, cout, kernel, stride: [1, 1], dilation: 1, groups: 1, relu: true, norm: true, inside: false }
+        Convolution {
+            name,
+            cin,
+            cout,
+            kernel,
+            stride: [1, 1],
+            dilation: 1,
+            groups: 1,
+            relu: true,
+            norm: true,
+            inside: false,
+            binary: None,
+        }
     }
 
     pub fn pointwise(name: &'static str, cin: u32, cout: u32) -> Self {

@@ -2,7 +2,7 @@
 
 use super::published::POOLS;
 use super::stack::StackSpaceDocument;
-use super::{Body, Cell, CellKind, Chain, Convolution, Operator, Shape, Space};
+use super::{Binary, Body, Cell, CellKind, Chain, Convolution, Operator, Shape, Space};
 use crate::error::{Error, Result};
 use crate::json;
 use schemars::JsonSchema;
@@ -22,6 +22,9 @@ pub(super) struct SpaceDocument {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub operators: Option<Operators>,
     pub tail: TailDocument,
+    /// Of the convolutions of all operators; stem, tail and classifier are real.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub binary: Option<Binary>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -162,6 +165,7 @@ impl Space {
                 .collect(),
             operators: common,
             tail: TailDocument { channels: chain.tail.cout, norm: chain.tail.norm },
+            binary: self.binary(),
         }
     }
 
@@ -182,7 +186,9 @@ impl Space {
         let mut flowing = Shape { channels: stem.cout, height, width };
         let mut cells = Vec::with_capacity(document.cells.len());
         for (i, cell) in document.cells.iter().enumerate() {
-            cells.push(read_cell(&format!("/cells/{i}"), cell, document.operators.as_ref(), flowing)?);
+            let mut cell = read_cell(&format!("/cells/{i}"), cell, document.operators.as_ref(), flowing)?;
+            cell.operators.iter_mut().for_each(|operator| operator.binary = document.binary);
+            cells.push(cell);
             flowing = cells[i].output();
         }
         let tail = Convolution::pointwise("tail", flowing.channels, document.tail.channels);

@@ -1,6 +1,7 @@
 //! What can be searched: a chain of cells between a stem and a tail, each cell with its own pool of candidate operators; or cells that
 //! are stacked, each edge of their graphs with such a pool. Shapes only: no weights, no scores, no choice made.
 
+mod binary;
 mod cell;
 mod convolution;
 pub mod edge_kind;
@@ -13,6 +14,7 @@ mod published;
 pub mod stack;
 pub mod step;
 
+pub use binary::Binary;
 pub use cell::{Cell, CellKind};
 pub use convolution::Convolution;
 pub use operator::Operator;
@@ -125,6 +127,11 @@ impl Space {
     pub fn pooled(&self) -> Shape {
         let features = self.features();
         Shape { channels: self.chain().map_or(features.channels, |chain| chain.tail.cout), ..features }
+    }
+
+    /// What the weights of its operators are made into; None: they are real.
+    pub fn binary(&self) -> Option<Binary> {
+        self.cells.first()?.operators.first()?.binary
     }
 
     /// The largest number of candidates of any cell.

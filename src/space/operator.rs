@@ -3,7 +3,7 @@
 use super::convolution::Convolution;
 use super::edge_kind::EDGE_KINDS;
 use super::kind::{Branch, Edge, Form, Kind, KINDS};
-use super::Step;
+use super::{Binary, Step};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 use std::str::FromStr;
@@ -22,11 +22,13 @@ pub struct Operator {
     pub groups: [u32; 2],
     /// The node that it gets, where that is part of the choice: on the sides of blocks.
     pub from: Option<u32>,
+    /// What the weights of its convolutions are made into; names do not show it.
+    pub binary: Option<Binary>,
 }
 
 impl Operator {
     pub fn new(kind: &'static Kind, kernel: u32, expansion: u32) -> Self {
-        Operator { kind, kernel, expansion, dilation: 1, groups: [1, 1], from: None }
+        Operator { kind, kernel, expansion, dilation: 1, groups: [1, 1], from: None, binary: None }
     }
 
     pub fn dilation(self, dilation: u32) -> Self {
@@ -41,6 +43,10 @@ impl Operator {
         Operator { from, ..self }
     }
 
+    pub fn binary(self, binary: Option<Binary>) -> Self {
+        Operator { binary, ..self }
+    }
+
     /// The convolutions, first to last, for a cell with these channels and stride.
     pub fn convolutions(&self, cin: u32, cout: u32, stride: u32) -> Vec<Convolution> {
         let branch = match &self.kind.form {
@@ -51,13 +57,20 @@ impl Operator {
         let mut chain = vec![Convolution::pointwise("expand", cin, width).groups(self.groups[0])];
         chain.extend((branch.middle)(self, width, stride));
         chain.push(Convolution::pointwise("project", width, cout).groups(self.groups[1]).linear());
+        self.binary.iter().for_each(|binary| binary.chain(&mut chain));
         chain
     }
 
     /// All that it does on an edge with these channels, before and after, and stride.
     pub fn steps(&self, channels: [u32; 2], stride: u32) -> Vec<Step> {
         match &self.kind.form {
-            Form::Edge(edge) => (edge.steps)(self.kernel, channels, stride),
+            Form::Edge(edge) => {
+                let steps = (edge.steps)(self.kernel, channels, stride);
+                match self.binary {
+                    Some(binary) => binary.steps(steps, channels[0]),
+                    None => steps,
+                }
+            }
             Form::Branch(_) => self.convolutions(channels[0], channels[1], stride).into_iter().map(Step::Convolve).collect(),
         }
     }

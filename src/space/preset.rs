@@ -1,7 +1,7 @@
 //! Named spaces.
 
 use super::json::{CellDocument, Operators, ShapeDocument, SpaceDocument, StemDocument, TailDocument, STEM_KERNEL};
-use super::{stack, CellKind, Space};
+use super::{stack, Binary, CellKind, Space};
 use crate::error::{Error, Result};
 use crate::json;
 use schemars::JsonSchema;
@@ -66,6 +66,8 @@ struct Preset {
     operators: Operators,
     /// Whether normal cells may be skipped.
     skip: bool,
+    /// What the weights of the operators are made into.
+    binary: Option<Binary>,
 }
 
 impl Default for Preset {
@@ -83,6 +85,7 @@ impl Default for Preset {
             tail: 1024,
             operators: Operators::Published("nse-27".into()),
             skip: true,
+            binary: None,
         }
     }
 }
@@ -254,6 +257,7 @@ impl Preset {
             cells,
             operators: Some(self.operators.clone()),
             tail: TailDocument { channels: self.tail, norm: false },
+            binary: self.binary,
         })
     }
 }

@@ -92,18 +92,18 @@ fn has(unit: &Unit) -> bool {
 pub fn fits<'a>(x: &Tensor, mut units: impl Iterator<Item = &'a Unit>, norm: &Norm) -> bool {
     let own = |unit: &Unit| {
         let relu = unit.activation().is_none_or(|activation| activation == Activation::Relu);
-        relu && unit.norm.is_some() && unit.excitation.is_none() && has(unit)
+        relu && unit.norm.is_some() && unit.excitation.is_none() && unit.plain() && has(unit)
     };
     !norm.of_all_ranks() && reads(x) && units.all(own)
 }
 
-/// The convolution of a unit alone, with gradient. None: our kernels are not for it.
-pub fn convolve(x: &Tensor, unit: &Unit) -> Result<Option<Tensor>> {
+/// The convolution of a unit alone with its `weight`, with gradient. None: our kernels are not for it.
+pub fn convolve(x: &Tensor, unit: &Unit, weight: &Tensor) -> Result<Option<Tensor>> {
     if !reads(x) || !has(unit) {
         return Ok(None);
     }
     let c = &unit.shape;
-    convolution(x, &unit.weight.value, c.stride.map(i64::from), c.dilation.into(), c.groups.into()).map(Some)
+    convolution(x, weight, c.stride.map(i64::from), c.dilation.into(), c.groups.into()).map(Some)
 }
 
 /// A 1 x 1 convolution with this weight, with gradient. None: our kernels are not for it.
@@ -126,24 +126,26 @@ fn convolution(x: &Tensor, weight: &Tensor, stride: [i64; 2], dilation: i64, gro
 /// Mean of the selected branches, and of the input too if there is a `shortcut`; and with `both` that of the unselected ones,
 /// without gradient. What is both is computed once. All must [`fits`]; only `Norm::Batch` has a gradient.
 pub fn cell(x: &Tensor, branches: &[Branch], shortcut: bool, norm: &Norm, both: bool) -> Result<(Tensor, Option<Tensor>)> {
-    let mut statistics = Vec::new();
+    let (mut statistics, mut kernels) = (Vec::new(), Vec::new());
     for unit in branches.iter().flat_map(|branch| branch.units) {
+        kernels.push(unit.kernel()?);
         let scale = unit.norm.as_ref().map(|[scale, _]| norm.statistics(&scale.value)).transpose()?.flatten();
         statistics.push(scale);
     }
-    let mut own = statistics.iter();
+    let mut own = statistics.iter().zip(&kernels);
     let pointer = |tensor: Option<&Tensor>| tensor.map_or(std::ptr::null(), |t| t.as_ptr());
     let units: Vec<Vec<CUnit>> = (branches.iter())
         .map(|branch| {
             let unit = |unit: &Unit| {
-                let statistics = own.next().and_then(Option::as_ref);
+                let own = own.next();
+                let statistics = own.and_then(|(statistics, _)| statistics.as_ref());
                 let c = &unit.shape;
                 CUnit {
                     kernel: c.kernel.map(i64::from),
                     stride: c.stride.map(i64::from),
                     dilation: c.dilation.into(),
                     groups: c.groups.into(),
-                    weight: unit.weight.value.as_ptr(),
+                    weight: pointer(own.map(|(_, kernel)| &**kernel)),
                     scale: pointer(unit.norm.as_ref().map(|[scale, _]| &scale.value)),
                     shift: pointer(unit.norm.as_ref().map(|[_, shift]| &shift.value)),
                     mean: pointer(statistics.map(|(mean, _)| mean)),

@@ -2,6 +2,7 @@
 //! and exports stand-alone models. Device-generic: the same code runs on CPU and CUDA.
 
 mod backward;
+pub mod binary;
 mod c10d;
 mod chain;
 mod cores;
@@ -25,6 +26,7 @@ pub mod on_device;
 pub mod optimizer;
 mod options;
 pub mod outgoing;
+pub mod partial;
 pub mod paths;
 pub mod planned;
 mod pushed;

@@ -63,6 +63,9 @@ impl<'a> Names<'a> {
 
     fn unit(&mut self, path: &str, unit: &'a Unit) {
         self.parameters.push((format!("{path}.weight"), &unit.weight.value));
+        if let Some(matrix) = &unit.matrix {
+            self.parameters.push((format!("{path}.matrix"), &matrix.value));
+        }
         if let Some([scale, shift]) = &unit.norm {
             self.parameters.push((format!("{path}.bn.weight"), &scale.value));
             self.parameters.push((format!("{path}.bn.bias"), &shift.value));

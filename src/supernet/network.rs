@@ -98,6 +98,16 @@ impl Network {
         Ok(Network { space, variant, paths, body, classifiers })
     }
 
+    /// Weights that are made binary are real from now on.
+    pub fn real(&mut self) {
+        match &mut self.body {
+            Body::Chain(chain) => {
+                chain.places.iter_mut().flat_map(BTreeMap::values_mut).flatten().for_each(Unit::real);
+            }
+            Body::Stacked(stacked) => stacked.real(),
+        }
+    }
+
     /// Logits, [images, classes], with the given operators of every place open; of an ensemble the mean over its paths.
     pub fn forward(&self, images: &Tensor, open: &[Vec<u16>], norm: &Norm) -> Result<Tensor> {
         mean(&self.logits(images, open, self.paths, norm)?)

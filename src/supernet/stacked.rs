@@ -2,6 +2,7 @@
 //! of. Names are those of `export`'s graph.
 
 use super::norm::Norm;
+use super::partial;
 use super::step::Chain;
 use super::unit::Init;
 use crate::arch::Activation;
@@ -80,6 +81,19 @@ impl Stacked {
             });
         }
         Ok(Stacked { stem, layers, tail })
+    }
+
+    /// Weights are real from now on.
+    pub fn real(&mut self) {
+        for layer in &mut self.layers {
+            match layer {
+                Layer::Cell { before, edges } => {
+                    let operators = edges.iter_mut().flat_map(BTreeMap::values_mut);
+                    before.iter_mut().chain(operators).for_each(Chain::real);
+                }
+                Layer::Residual { chain, shortcut } => [chain, shortcut].into_iter().for_each(Chain::real),
+            }
+        }
     }
 
     /// What the average pooling is given.
@@ -179,6 +193,14 @@ impl Stacked {
     }
 }
 
+fn add(sum: &mut Option<Tensor>, y: Tensor) -> Result<()> {
+    *sum = Some(match sum.take() {
+        Some(sum) => sum.f_add(&y)?,
+        None => y,
+    });
+    Ok(())
+}
+
 /// From what a cell reads to what it gives.
 fn cell(
     stack: &Stack,
@@ -190,12 +212,19 @@ fn cell(
     let inputs = nodes.len();
     for node in stack.nodes(cell.graph) {
         let mut sum: Option<Tensor> = None;
-        for (place, operator) in node.flat_map(|place| open[place].iter().map(move |o| (place, *o))) {
-            let y = branch(place, operator, &nodes[stack.from(place, operator) as usize])?;
-            sum = Some(match sum {
-                Some(sum) => sum.f_add(&y)?,
-                None => y,
-            });
+        for place in node {
+            let Some(from) = stack.edges()[place].from.filter(|_| cell.sampling > 1) else {
+                for operator in &open[place] {
+                    add(&mut sum, branch(place, *operator, &nodes[stack.from(place, *operator) as usize])?)?;
+                }
+                continue;
+            };
+            let (own, rest) = partial::split(&nodes[from as usize], cell.sampling)?;
+            let mut through = None;
+            for operator in &open[place] {
+                add(&mut through, branch(place, *operator, &own)?)?;
+            }
+            add(&mut sum, partial::join(through, &own, &rest, cell.sampling, cell.gets(from).0)?)?;
         }
         let nothing = || -> Result<Tensor> {
             let (stride, shape) = (if cell.halves { 2 } else { 1 }, &nodes[0]);

@@ -66,6 +66,17 @@ impl Chain {
         Ok(Chain(steps.iter().map(part).collect::<Result<_>>()?))
     }
 
+    /// Weights are real from now on, see [`Unit::real`].
+    pub fn real(&mut self) {
+        for part in &mut self.0 {
+            match part {
+                Part::Unit(unit) => unit.real(),
+                Part::Halve(halves) => halves.units.iter_mut().for_each(Unit::real),
+                Part::Activate(_) | Part::Pool(_) | Part::Normalise(_) => {}
+            }
+        }
+    }
+
     /// Whether it gives what it gets.
     pub fn is_identity(&self) -> bool {
         self.0.is_empty()
@@ -96,20 +107,23 @@ impl Chain {
     }
 
     /// All weights, in the order in which a pass meets them, below the name of the chain.
-    pub fn weights(&self, path: &str) -> Vec<Weight<'_>> {
+    pub fn weights<'a>(&'a self, path: &str) -> Vec<Weight<'a>> {
         let own = || format!("{path}.bn");
         let kernel = |unit: &'_ Unit| format!("{path}.{}", unit.shape.name);
+        let kernels = |unit: &'a Unit| {
+            let matrix = unit.matrix.as_ref().map(|matrix| Weight::Kernel(format!("{}.matrix", kernel(unit)), matrix));
+            std::iter::once(Weight::Kernel(format!("{}.weight", kernel(unit)), &unit.weight)).chain(matrix)
+        };
         let mut weights = Vec::new();
         for part in &self.0 {
             match part {
                 Part::Activate(_) | Part::Pool(_) => {}
                 Part::Unit(unit) => {
-                    weights.push(Weight::Kernel(format!("{}.weight", kernel(unit)), &unit.weight));
+                    weights.extend(kernels(unit));
                     weights.extend(unit.norm.as_ref().map(|norm| Weight::Norm(format!("{}.bn", kernel(unit)), norm)));
                 }
                 Part::Halve(halves) => {
-                    weights
-                        .extend(halves.units.iter().map(|half| Weight::Kernel(format!("{}.weight", kernel(half)), &half.weight)));
+                    halves.units.iter().for_each(|half| weights.extend(kernels(half)));
                     weights.push(Weight::Norm(own(), &halves.norm));
                 }
                 Part::Normalise(norm) => weights.push(Weight::Norm(own(), norm)),

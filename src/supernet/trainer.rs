@@ -13,8 +13,8 @@ use crate::data::{Dataset, Normalisation, Order};
 use crate::dist::Crew;
 use crate::error::{Error, Result};
 use crate::search::{
-    Arrays, At, BatchNorm, Collective, Comparison, Control, Difference, Ended, Judged, PathGradient, Purpose, ScoreOptions,
-    Search, SearchOptions, Solo, StepOutcome, Stream, Trainer, TwoPaths, GROUP,
+    Arrays, At, BatchNorm, Collective, Comparison, Control, Difference, Ended, Judged, PathGradient, Purpose, Schedule,
+    ScoreOptions, Search, SearchOptions, Solo, StepOutcome, Stream, Trainer, TwoPaths, GROUP,
 };
 use crate::space::Space;
 use once_cell::unsync::OnceCell;
@@ -27,6 +27,9 @@ const FORWARD_SHARE: f64 = 1.0 / 3.0;
 
 pub struct SupernetTrainer {
     weights: Weights,
+    /// The space whose supernet it is, and how many channels of that there are for each that goes through operators.
+    space: Arc<Space>,
+    sampling: u32,
     learner: Learner,
     held_out: Loader,
     held_out_order: Order,
@@ -65,7 +68,8 @@ impl SupernetTrainer {
             return Err(Error::Argument { name: "shards", reason });
         }
         Ok(SupernetTrainer {
-            weights: Weights::none(space, device),
+            weights: Weights::none(sampled(&space, options.channel_sampling)?, device),
+            sampling: options.channel_sampling,
             learner: Learner::new(loader(&train), options.train.clone(), options.seed),
             held_out_order: Order::new(options.seed, Purpose::HeldOutOrder, held_out.len(), batch),
             held_out: loader(&held_out),
@@ -77,6 +81,7 @@ impl SupernetTrainer {
             nccl: options.nccl,
             score: options.score.clone(),
             data: OnceCell::new(),
+            space,
         })
     }
 
@@ -124,6 +129,11 @@ impl SupernetTrainer {
 
     /// The network of an architecture with the weights of the supernet. Its batch-norm statistics are as for scoring.
     pub fn model(&self, architecture: &Architecture, control: &dyn Control) -> Result<Model> {
+        if self.sampling > 1 {
+            let reason =
+                format!("its operators have one of {} channels: what it found is to be trained by itself", self.sampling);
+            return Err(Error::Argument { name: "search", reason });
+        }
         let supernet = self.weights.of(architecture)?;
         let (space, device, open) = (&self.weights.space, self.weights.device, architecture.cells());
         let network = Network::of(space.clone(), architecture, Variant::default(), 0, 0, device)?;
@@ -139,6 +149,7 @@ impl SupernetTrainer {
     /// Without what other ranks do.
     fn own_scores(
         &self,
+        network: &Network,
         seed: u64,
         round: u64,
         candidates: &[Architecture],
@@ -150,13 +161,21 @@ impl SupernetTrainer {
         let images = self.held_out.dataset.choose(self.score.images.unwrap_or(usize::MAX), &mut stream)?;
         let loader = |dataset| Loader::new(dataset, self.normalisation.clone(), self.weights.device);
         let (mut calibration, mut images) = (loader(calibration), loader(images));
-        score::judge(self.weights.network()?, candidates, difference, &mut calibration, &mut images, self.score.batch, control)
+        score::judge(network, candidates, difference, &mut calibration, &mut images, self.score.batch, control)
     }
 
     /// For statistics, and for accuracy.
     fn images_per_candidate(&self) -> (usize, usize) {
         let images = self.score.images.unwrap_or(usize::MAX).min(self.held_out.dataset.len());
         (self.score.calibration.min(self.train.len()), images)
+    }
+}
+
+/// The space of a supernet with one of `parts` channels in its operators.
+fn sampled(space: &Arc<Space>, parts: u32) -> Result<Arc<Space>> {
+    match parts {
+        1 => Ok(space.clone()),
+        _ => Ok(Arc::new(space.sampled(parts)?)),
     }
 }
 
@@ -201,8 +220,9 @@ impl Trainer for SupernetTrainer {
     }
 
     fn enter(&mut self, space: &Arc<Space>) -> Result<()> {
-        if !Arc::ptr_eq(&self.weights.space, space) {
-            self.weights = Weights::none(space.clone(), self.weights.device);
+        if !Arc::ptr_eq(&self.space, space) {
+            self.weights = Weights::none(sampled(space, self.sampling)?, self.weights.device);
+            self.space = space.clone();
         }
         Ok(())
     }
@@ -227,6 +247,40 @@ impl Trainer for SupernetTrainer {
         }
         let load = |part: Range<usize>| self.held_out.load(&positions[part], None);
         shards::architecture_step(&self.crew, positions.len(), load, network, at, active, paths)
+    }
+
+    fn rehearse(
+        &mut self,
+        at: At,
+        architecture: &Architecture,
+        schedule: Schedule,
+        real: bool,
+        control: &dyn Control,
+    ) -> Result<f64> {
+        let (space, device, open) = (self.weights.space.clone(), self.weights.device, architecture.cells());
+        let mut network = Network::of(space, architecture, Variant::default(), 0, 0, device)?;
+        store::take_over(&network, architecture, self.weights.of(architecture)?)?;
+        if real {
+            network.real();
+        }
+        for step in 0..schedule.total {
+            if control.cancelled() {
+                return Err(Error::Cancelled);
+            }
+            self.learner.step(&self.crew, &network, At { step, ..at }, open, schedule.at(step))?;
+        }
+        // One rank tells the others.
+        let mut known = Vec::new();
+        let judged = self.crew.divide(1, |own| {
+            if !own.is_empty() {
+                let one = std::slice::from_ref(architecture);
+                let judged = self.own_scores(&network, at.seed, at.round, one, None, control)?;
+                known.extend(judged.first().map(|judged| (own.start, judged.accuracy)));
+            }
+            Ok(())
+        });
+        let all = self.crew.share(judged.map(|()| known), 1)?;
+        all.first().copied().ok_or_else(|| Error::Torch("no accuracy of a sampled network".into()))
     }
 
     fn save(&self, active: &[Vec<u16>]) -> Result<Arrays> {
@@ -268,7 +322,8 @@ impl Trainer for SupernetTrainer {
     ) -> Result<Vec<Judged>> {
         let mut known = Vec::new();
         let judged = self.crew.divide(candidates.len(), |own| {
-            let judged = self.own_scores(seed, round, &candidates[own.clone()], difference, control)?;
+            let network = self.weights.network()?;
+            let judged = self.own_scores(network, seed, round, &candidates[own.clone()], difference, control)?;
             known.extend(own.zip(judged).flat_map(|(at, j)| [(2 * at, j.accuracy), (2 * at + 1, j.diversity)]));
             Ok(())
         });

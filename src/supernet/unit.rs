@@ -1,5 +1,6 @@
 //! Parameters, and the two layers that have them: a convolution with its batch-norm and activation, and a linear layer.
 
+use super::binary;
 use super::excitation::Excitation;
 use super::fused;
 use super::norm::Norm;
@@ -7,7 +8,8 @@ use crate::arch::Activation;
 use crate::data::reserve;
 use crate::error::Result;
 use crate::search::{Purpose, Stream};
-use crate::space::Convolution;
+use crate::space::{Binary, Convolution};
+use std::ops::Deref;
 use tch::{Device, Tensor};
 
 /// A trainable tensor with its momentum.
@@ -71,10 +73,14 @@ impl Init {
 pub struct Unit {
     pub shape: Convolution,
     pub weight: Parameter,
+    /// Of a projection to binary weights.
+    pub matrix: Option<Parameter>,
     /// Scale and shift of the batch-norm.
     pub norm: Option<[Parameter; 2]>,
     activation: Activation,
     pub excitation: Option<Excitation>,
+    /// What it is given is rectified first.
+    rectifies: bool,
 }
 
 impl Unit {
@@ -82,13 +88,24 @@ impl Unit {
         let [cout, _, height, width] = shape.weight();
         let weight = init.kaiming(&shape.weight().map(i64::from), cout * height * width)?;
         let norm = if shape.norm { Some(init.norm(shape.cout)?) } else { None };
-        Ok(Unit { shape, weight, norm, activation, excitation: None })
+        let projected = shape.binary == Some(Binary::Pcnn);
+        let matrix = projected.then(|| {
+            let size = (height * width) as usize;
+            init.parameter(&vec![1.0; size], &[1, 1, height.into(), width.into()], false)
+        });
+        Ok(Unit { shape, weight, matrix: matrix.transpose()?, norm, activation, excitation: None, rectifies: false })
     }
 
     /// Adds squeeze-excitation behind the activation.
     pub fn excite(&mut self, init: &mut Init) -> Result<()> {
         self.excitation = Some(Excitation::new(self.shape.cout, self.activation, init)?);
         Ok(())
+    }
+
+    /// The same unit with real weights; where activations were binary, positive ones go through instead.
+    pub fn real(&mut self) {
+        self.rectifies = self.shape.binary.is_some_and(Binary::activations);
+        (self.shape.binary, self.matrix) = (None, None);
     }
 
     /// The activation, if there is one.
@@ -110,20 +127,58 @@ impl Unit {
         }
     }
 
+    /// The weight that it is computed with: the real one, or what that is made into.
+    pub fn kernel(&self) -> Result<Kernel<'_>> {
+        match self.shape.binary {
+            None => Ok(Kernel::Own(&self.weight.value)),
+            Some(mode) => {
+                let matrix = self.matrix.as_ref().map(|matrix| &matrix.value);
+                Ok(Kernel::Made(binary::weight(mode, &self.weight.value, matrix)?))
+            }
+        }
+    }
+
+    /// Whether our kernels can take it with others, as it is.
+    pub fn plain(&self) -> bool {
+        !self.rectifies && !self.shape.binary.is_some_and(Binary::activations)
+    }
+
     /// The convolution alone.
     pub fn convolve(&self, x: &Tensor) -> Result<Tensor> {
-        if let Some(y) = fused::convolve(x, self)? {
+        if self.shape.binary.is_some_and(Binary::activations) {
+            return binary::convolve(&self.shape, x, &self.weight);
+        }
+        let rectified = if self.rectifies { Some(x.f_relu()?) } else { None };
+        let (x, kernel) = (rectified.as_ref().unwrap_or(x), self.kernel()?);
+        if let Some(y) = fused::convolve(x, self, &kernel)? {
             return Ok(y);
         }
         let c = &self.shape;
         let [stride, padding] = [c.stride, c.padding()].map(|pair| pair.map(i64::from));
         let dilation = [i64::from(c.dilation); 2];
-        Ok(x.f_conv2d::<Tensor>(&self.weight.value, None, stride, padding, dilation, i64::from(c.groups))?)
+        Ok(x.f_conv2d::<Tensor>(&*kernel, None, stride, padding, dilation, i64::from(c.groups))?)
     }
 
     pub fn parameters(&self) -> impl Iterator<Item = &Parameter> {
         let excitation = self.excitation.iter().flat_map(Excitation::parameters);
-        std::iter::once(&self.weight).chain(self.norm.iter().flatten()).chain(excitation)
+        std::iter::once(&self.weight).chain(&self.matrix).chain(self.norm.iter().flatten()).chain(excitation)
+    }
+}
+
+/// A weight, or what was made of one.
+pub enum Kernel<'a> {
+    Own(&'a Tensor),
+    Made(Tensor),
+}
+
+impl Deref for Kernel<'_> {
+    type Target = Tensor;
+
+    fn deref(&self) -> &Tensor {
+        match self {
+            Kernel::Own(tensor) => tensor,
+            Kernel::Made(tensor) => tensor,
+        }
     }
 }
 

@@ -24,7 +24,7 @@ build() {
 
 # Tiny networks gain nothing from more threads.
 export OMP_NUM_THREADS=1
-for test in handles input events results model source dlpack latency measure checkpoint damage continued async push shrink grow neas spaces told ranks report log restoration shutdown; do
+for test in handles input events results model source dlpack latency measure checkpoint damage continued async push shrink eliminate grow neas spaces told ranks report log restoration shutdown; do
     build "tests/c/$test.c" "c-$test" "$NSE_LIB"
     "$OUT/c-$test"
 done

@@ -34,7 +34,7 @@ fn what_is_written_is_read() {
         let document = json!({ "space": space.name(), "genotype": text }).to_string();
         assert_eq!(Architecture::from_json(&space, &document).unwrap(), architecture);
     }
-    assert_eq!(stacked, 15);
+    assert_eq!(stacked, 16);
 }
 
 /// As it is printed and stored: over lines, in other quotes, with a name, its keys in any order, its ends as lists.

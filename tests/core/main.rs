@@ -3,6 +3,7 @@
 mod angle;
 mod arch;
 mod arrow;
+mod binary;
 mod blocks;
 mod branches;
 mod budget;
@@ -17,6 +18,7 @@ mod corpus;
 mod cost;
 mod crew;
 mod distinct;
+mod eliminate;
 mod engine;
 mod ensemble;
 mod environment;

@@ -17,7 +17,7 @@ fn space() -> Space {
 fn scored(space: &Space, name: u64, macs: u64, accuracy: f64, found: u64) -> Scored {
     let cells = (0..6).map(|bit| if name >> bit & 1 == 1 { vec![0] } else { vec![] }).collect();
     let architecture = Architecture::new(space, cells).unwrap();
-    Scored { architecture, cost: Cost { macs, params: 1000 - macs }, price: macs, accuracy, found }
+    Scored { architecture, cost: Cost::real(macs, 1000 - macs), price: macs, accuracy, found }
 }
 
 fn dominates(a: &Scored, b: &Scored) -> bool {

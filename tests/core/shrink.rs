@@ -207,7 +207,7 @@ fn a_bad_value_is_named() {
     };
     let (_, pointer, reason) = refused(json!({ "strategy": "shrunk" }));
     assert_eq!(pointer, "/strategy");
-    assert!(reason.contains("`shrunk`") && reason.contains("`evolve`, `shrink`, `grow`, `neas`"), "{reason}");
+    assert!(reason.contains("`shrunk`") && reason.contains("`evolve`, `shrink`, `eliminate`, `grow`, `neas`"), "{reason}");
     for (value, at, said) in [
         (json!({ "strategy": { "shrink": { "until": 0.5 } } }), "/strategy/shrink/until", "0.5 is not in"),
         (json!({ "strategy": { "shrink": { "drop": { "worst": 0 } } } }), "/strategy/shrink/drop/worst", "0 is not in"),

@@ -150,8 +150,16 @@ fn ensembles_are_read_as_published_code_writes_them() {
 #[test]
 fn every_preset_is_listed_and_others_are_refused() {
     let names: Vec<_> = presets().map(|(name, _)| name).collect();
-    let stacked =
-        ["darts-cifar", "darts-imagenet", "darts-shared", "nas-bench-201", "pnas-cifar", "pnas-mobile", "pnas-imagenet"];
+    let stacked = [
+        "darts-cifar",
+        "bnas-cifar",
+        "darts-imagenet",
+        "darts-shared",
+        "nas-bench-201",
+        "pnas-cifar",
+        "pnas-mobile",
+        "pnas-imagenet",
+    ];
     assert_eq!(names, [&["nse-19", "nse-27", "nse-27-small", "nse-72", "spos", "fairnas", "neas"][..], &stacked].concat());
     for (name, line) in presets() {
         assert_eq!(preset(name, json!({})).name(), name);

@@ -56,7 +56,7 @@ if command -v clang++ >/dev/null; then
     CXX=clang++ compile -std=c++17 -fno-exceptions -fsyntax-only "$root/tests/cpp/results.cc"
 fi
 
-units="handle error callback comm source search latency checkpoint continued push shrink grow neas cells told two_units op log model restoration"
+units="handle error callback comm source search latency checkpoint continued push shrink eliminate grow neas cells told two_units op log model restoration"
 for unit in $units abi; do
     compile -std=c++17 -g -c "$root/tests/cpp/${unit}_test.cc" -o "$unit.o"
 done

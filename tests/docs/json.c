@@ -110,6 +110,23 @@ static int grown(const char *text) {
     return status < 0 ? status : nse_search_create(&desc, &out, &error);
 }
 
+/* Some options, beside an objective of their own, of a search that eliminates operators of binary weights. */
+static int eliminated(const char *text) {
+    enum { COUNT = 64, SIDE = 32 };
+    static uint8_t pixels[COUNT * 3 * SIDE * SIDE];
+    static uint32_t labels[COUNT];
+    nse_images images = NSE_IMAGES_INIT;
+    nse_search_desc desc = NSE_SEARCH_DESC_INIT;
+    nse_search *out = NULL;
+    images.channels = 3, images.height = images.width = SIDE, images.count = COUNT, images.classes = 10;
+    images.pixels = pixels, images.labels = labels;
+    for (int i = 0; i < COUNT; ++i) labels[i] = i % 10;
+    nse_status status = nse_space_preset("bnas-cifar", "{\"channels\": 16, \"cells\": 6}", (nse_space **)&desc.space, &error);
+    if (status == NSE_OK) status = nse_dataset_from_memory(&images, (nse_dataset **)&desc.train, &error);
+    desc.options_json = text;
+    return status < 0 ? status : nse_search_create(&desc, &out, &error);
+}
+
 int main(int argc, char **argv) {
     static const struct {
         const char *name;
@@ -117,7 +134,8 @@ int main(int argc, char **argv) {
     } kinds[] = {{"space", space},     {"overrides", overrides}, {"dataset", dataset},
                  {"latency", latency}, {"search", search},       {"options", options},
                  {"trained", trained}, {"architecture", architecture}, {"grown", grown},
-                 {"restoration", restoration}, {"genome", genome}};
+                 {"restoration", restoration}, {"genome", genome},
+                 {"eliminated", eliminated}};
     static char text[65536];
     FILE *file = argc == 3 ? fopen(argv[2], "rb") : NULL;
     if (file == NULL || fread(text, 1, sizeof text - 1, file) == 0) return 2;

@@ -37,7 +37,7 @@ fn check(images: i64, [height, width]: [i64; 2], shape: Convolution) {
     let double = |tensor: &Tensor| tensor.to_kind(Kind::Double);
     let expected = run(&double(&x), &weight, &double(&upstream), |x| library(&shape, x, &weight));
     at_every_level(|level| {
-        let got = run(&x, &unit.weight.value, &upstream, |x| convolve(x, &unit).unwrap().unwrap());
+        let got = run(&x, &unit.weight.value, &upstream, |x| convolve(x, &unit, &unit.weight.value).unwrap().unwrap());
         for ((expected, got), what) in
             expected.iter().zip(&got).zip(["values", "gradient of the input", "gradient of the weight"])
         {
@@ -87,7 +87,7 @@ fn a_view_that_is_not_contiguous() {
     for shape in [depthwise(8, 3, 1, 1), Convolution::pointwise("alone", 8, 5)] {
         let unit = unit(shape);
         at_every_level(|_| {
-            let [expected, got] = [&view.contiguous(), &view].map(|x| convolve(x, &unit).unwrap().unwrap());
+            let [expected, got] = [&view.contiguous(), &view].map(|x| convolve(x, &unit, &unit.weight.value).unwrap().unwrap());
             assert_eq!(distance(&expected, &got), 0.0);
         });
     }
@@ -97,7 +97,10 @@ fn a_view_that_is_not_contiguous() {
 #[test]
 fn other_numbers_and_paddings_are_left_alone() {
     let x = normal(&[1, 4, 6, 6], 1);
-    let own = |x: &Tensor, shape| convolve(x, &unit(shape)).unwrap().is_some();
+    let own = |x: &Tensor, shape| {
+        let unit = unit(shape);
+        convolve(x, &unit, &unit.weight.value).unwrap().is_some()
+    };
     assert!(own(&x, Convolution::pointwise("alone", 4, 4)));
     assert!(!own(&x, Convolution::kernel("alone", 4, 4, [3, 3]).inside()));
     assert!(!own(&x.to_kind(Kind::Double), Convolution::pointwise("alone", 4, 4)));

@@ -4,6 +4,7 @@
 mod alone;
 mod cells;
 mod dense;
+mod signs;
 #[path = "../supernet/support.rs"]
 #[allow(dead_code)]
 mod support;

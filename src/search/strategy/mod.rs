@@ -3,6 +3,7 @@
 //!
 //! A new one is a file of this folder with the trait in it, and a line in the list below.
 
+pub use self::eliminate::Rule;
 pub use self::grow::{Evaluator, Select};
 use super::breeding::Plan;
 use super::registry::registry;
@@ -14,6 +15,7 @@ registry! {
     StrategyOptions of Strategy, such as "the name of a strategy or {name: its options}":
     evolve => Evolve,
     shrink => Shrink,
+    eliminate => Eliminate,
     grow => Grow,
     neas => Neas,
 }
@@ -66,6 +68,11 @@ pub trait Strategy {
     fn grows(&self) -> Option<&Grow> {
         None
     }
+
+    /// How operators leave by the results of sampled networks; None: by their scores alone, or by a front.
+    fn eliminates(&self) -> Option<&Eliminate> {
+        None
+    }
 }
 
 /// One thing that a cell can do: an operator on a branch, or, None, nothing at all.
@@ -90,6 +97,8 @@ pub struct Standing<'a> {
     pub scores: Scores,
     /// Whether the cost window can be met with these operators, and with these cells free to be skipped.
     pub reaches: Reaches<'a>,
+    /// Cells that are edges to the same node, where the node takes two of them.
+    pub joined: &'a [Vec<usize>],
 }
 
 pub struct CellStanding<'a> {

@@ -48,7 +48,7 @@ impl Builder {
 
     /// Of DARTS and PNAS. `reduce`: which graph halves the size.
     fn pairs(&mut self, reduce: usize) -> Vec<Step> {
-        let Plan { skeleton, channels, cells, nodes, stem, .. } = self.plan;
+        let Plan { skeleton, channels, cells, nodes, stem, binary, .. } = self.plan;
         let image = self.last().channels;
         let conv = |channels| conv3("conv", image, channels, 1).linear();
         match skeleton {
@@ -74,7 +74,12 @@ impl Builder {
         for (i, (channels, halves)) in sizes.into_iter().enumerate() {
             let [earlier, last] = [self.outputs[self.outputs.len() - 2], self.last()];
             let whole = |from: Shape| {
-                vec![Step::Activate, Step::Convolve(Convolution::pointwise("conv", from.channels, channels).linear())]
+                let conv = Convolution::pointwise("conv", from.channels, channels).linear();
+                let steps = vec![Step::Activate, Step::Convolve(conv)];
+                match binary {
+                    Some(binary) => binary.steps(steps, from.channels),
+                    None => steps,
+                }
             };
             let from_earlier = match halved {
                 true => vec![Step::Activate, Step::halve(earlier.channels, channels)],
@@ -86,7 +91,14 @@ impl Builder {
             let size = if halves { input.size().map(|side| side.div_ceil(2)) } else { input.size() };
             let output = Shape { channels: channels * nodes, height: size[0], width: size[1] };
             let before = vec![(from_earlier, earlier), (whole(last), last)];
-            self.layers.push(Layer::Cell(Repetition { graph: if halves { reduce } else { 0 }, before, input, halves, output }));
+            self.layers.push(Layer::Cell(Repetition {
+                graph: if halves { reduce } else { 0 },
+                before,
+                input,
+                halves,
+                output,
+                sampling: 1,
+            }));
             self.outputs.push(output);
             halved = halves;
         }
@@ -115,7 +127,7 @@ impl Builder {
             for _ in 0..cells {
                 let input = self.last();
                 let before = vec![(Vec::new(), input)];
-                self.layers.push(Layer::Cell(Repetition { graph: 0, before, input, halves: false, output: input }));
+                self.layers.push(Layer::Cell(Repetition { graph: 0, before, input, halves: false, output: input, sampling: 1 }));
                 self.outputs.push(input);
             }
         }

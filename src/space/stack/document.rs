@@ -1,10 +1,10 @@
 //! The JSON form of a space of stacked cells.
 
 use super::{Plan, Skeleton, Stack};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::json;
 use crate::space::json::{within, ShapeDocument, DOCUMENT};
-use crate::space::{Body, Cell, CellKind, Operator, Space};
+use crate::space::{Binary, Body, Cell, CellKind, Operator, Space};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -27,6 +27,10 @@ pub(in crate::space) struct StackDocument {
     pub operators: CellOperators,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub shared: bool,
+    /// Of operators, and of the 1x1 convolutions in front of them: what their weights are made into. Stem, classifier and what
+    /// halves the size in front of a cell are real.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub binary: Option<Binary>,
     /// Channels of the first convolution, of `pnas-imagenet` only; default: a third of `channels`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stem: Option<u32>,
@@ -135,7 +139,7 @@ impl Space {
         let StackSpaceDocument { name, input, classes, stack } = document;
         let input = input.read()?;
         within("/classes", *classes, 2..=1_000_000)?;
-        let StackDocument { skeleton, channels, cells, nodes, shared, .. } = *stack;
+        let StackDocument { skeleton, channels, cells, nodes, shared, binary, .. } = *stack;
         let wrong = |at: &str, reason: &str| Err(json::out_of_range(DOCUMENT, at, reason));
         let inside = skeleton == Skeleton::PnasImageNet;
         // The first cells of that one have a quarter of them.
@@ -157,12 +161,13 @@ impl Space {
             (Some(_), _) => return wrong("/stack/stem", "only pnas-imagenet has a first convolution of any width"),
         };
         within("/stack/stem", stem, 1..=65_536)?;
-        let Candidates { operators, may_be_empty } = stack.operators.resolve("/stack/operators")?;
+        let Candidates { mut operators, may_be_empty } = stack.operators.resolve("/stack/operators")?;
+        operators.iter_mut().for_each(|operator| operator.binary = binary);
         if may_be_empty && skeleton.blocks() {
             return wrong("/stack/operators", "none: a block has an operator on each side");
         }
         let count = operators.len() as u32;
-        let stack = Stack::new(Plan { skeleton, channels, cells, nodes, operators: count, stem, shared }, input);
+        let stack = Stack::new(Plan { skeleton, channels, cells, nodes, operators: count, stem, shared, binary }, input);
         let cell = |(i, edge): (usize, &super::Edge)| {
             let first = stack.repetitions(i).next();
             let (stride, input) =
@@ -185,8 +190,31 @@ impl Space {
         smaller.and_then(Result::ok).unwrap_or_else(|| self.clone())
     }
 
+    /// The same for a supernet in which one channel of `parts` goes through the operators of an edge, and the others pass by (PC-DARTS, Xu et al.,
+    /// ICLR 2020): the same edges and operators, and narrower weights.
+    pub fn sampled(&self, parts: u32) -> Result<Space> {
+        let wrong = |reason: String| Err(Error::Argument { name: "channel_sampling", reason });
+        let mut sampled = self.clone();
+        let Body::Stack(stack) = &mut sampled.body else {
+            return wrong(format!("the cells of the space {:?} are a chain, not stacked", self.name));
+        };
+        let Plan { skeleton, channels, .. } = stack.plan;
+        if skeleton.blocks() || !skeleton.concatenates() {
+            return wrong(format!("the cells of the space {:?} are not those of DARTS", self.name));
+        }
+        if parts == 0 || channels % parts != 0 {
+            return wrong(format!("{channels} channels do not divide into {parts}"));
+        }
+        for layer in &mut stack.layers {
+            if let super::Layer::Cell(cell) = layer {
+                cell.sampling = parts;
+            }
+        }
+        Ok(sampled)
+    }
+
     pub(in crate::space) fn stack_document(&self, stack: &Stack) -> StackSpaceDocument {
-        let Plan { skeleton, channels, cells, nodes, operators, stem, shared } = stack.plan;
+        let Plan { skeleton, channels, cells, nodes, operators, stem, shared, binary } = stack.plan;
         let none = self.cells.first().filter(|cell| cell.may_be_empty).map(|_| NONE.to_owned());
         let first = self.cells.first().map_or(&[][..], |cell| &cell.operators).iter().take(operators as usize);
         let named = first.map(|operator| operator.from(None).to_string());
@@ -196,7 +224,7 @@ impl Space {
             name: self.name.clone(),
             input: ShapeDocument::of(self.input),
             classes: self.classes,
-            stack: StackDocument { skeleton, channels, cells, nodes, operators, shared, stem },
+            stack: StackDocument { skeleton, channels, cells, nodes, operators, shared, binary, stem },
         }
     }
 }

@@ -10,7 +10,7 @@ pub use document::{CellPool, CELL_POOLS};
 pub(super) use preset::{preset, presets};
 
 use super::step::output;
-use super::{Operator, Shape, Step};
+use super::{Binary, Operator, Shape, Step};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -80,6 +80,8 @@ pub struct Plan {
     pub stem: u32,
     /// Whether the cells that halve the size are the same as the others (as in ABS).
     pub shared: bool,
+    /// What the weights of the cells are made into, but of what halves the size in front of one.
+    pub binary: Option<Binary>,
 }
 
 /// A kind of cell: one graph.
@@ -121,6 +123,8 @@ pub struct Repetition {
     /// Whether edges from outside have stride 2.
     pub halves: bool,
     pub output: Shape,
+    /// One channel of so many goes through the operators, see [`super::Space::sampled`].
+    pub sampling: u32,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -148,7 +152,9 @@ impl Repetition {
     /// What an operator that gets node `from` does, and the shape that it gets.
     pub fn work(&self, from: u32, operator: &Operator) -> (Vec<Step>, Shape) {
         let (stride, input) = self.gets(from);
-        (operator.steps([input.channels, self.input.channels], stride), input)
+        let sampled = |channels| channels / self.sampling;
+        let steps = operator.steps([input.channels, self.input.channels].map(sampled), stride);
+        (steps, Shape { channels: sampled(input.channels), ..input })
     }
 
     /// Of its own nodes.

@@ -5,7 +5,7 @@ use super::Skeleton;
 use crate::error::{Error, Result};
 use crate::json;
 use crate::space::json::ShapeDocument;
-use crate::space::{preset, Space};
+use crate::space::{preset, Binary, Space};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +21,7 @@ struct Preset {
     nodes: u32,
     operators: CellOperators,
     shared: bool,
+    binary: Option<Binary>,
     stem: Option<u32>,
 }
 
@@ -36,6 +37,7 @@ struct Overrides {
     nodes: Option<u32>,
     operators: Option<CellOperators>,
     shared: Option<bool>,
+    binary: Option<Binary>,
     stem: Option<u32>,
 }
 
@@ -46,6 +48,7 @@ struct Named {
     /// Channels and number of cells.
     size: [u32; 2],
     shared: bool,
+    binary: Option<Binary>,
     /// Height and width of an image.
     side: u32,
     classes: u32,
@@ -59,6 +62,7 @@ const CIFAR: Named = Named {
     skeleton: Skeleton::DartsCifar,
     size: [36, 20],
     shared: false,
+    binary: None,
     side: 32,
     classes: 10,
     stem: None,
@@ -85,8 +89,14 @@ const MOBILE: Named = Named {
     ..CIFAR
 };
 
-static PRESETS: [Named; 7] = [
+static PRESETS: [Named; 8] = [
     CIFAR,
+    Named {
+        name: "bnas-cifar",
+        description: "darts-cifar with binary weights, as in BNAS: one scale for each convolution",
+        binary: Some(Binary::Layer),
+        ..CIFAR
+    },
     IMAGENET,
     Named {
         name: "darts-shared",
@@ -132,8 +142,8 @@ pub fn preset(name: &str, overrides: &str) -> Option<Result<Space>> {
 impl Named {
     fn with(&self, overrides: &str) -> Result<Space> {
         let merged: Preset = preset::lay_over::<Preset, Overrides>(&self.preset(), &[], overrides)?;
-        let Preset { input, classes, skeleton, channels, cells, nodes, operators, shared, stem } = merged;
-        let stack = StackDocument { skeleton, channels, cells, nodes, operators, shared, stem };
+        let Preset { input, classes, skeleton, channels, cells, nodes, operators, shared, binary, stem } = merged;
+        let stack = StackDocument { skeleton, channels, cells, nodes, operators, shared, binary, stem };
         Space::from_stack(&StackSpaceDocument { name: self.name.into(), input, classes, stack }).map_err(|error| match error {
             Error::Config { pointer, reason, .. } => {
                 json::out_of_range(preset::DOCUMENT, pointer.strip_prefix("/stack").unwrap_or(&pointer), reason)
@@ -157,6 +167,7 @@ impl Named {
             nodes,
             operators: CellOperators::Published(pool.into()),
             shared: self.shared,
+            binary: self.binary,
             stem: self.stem,
         }
     }

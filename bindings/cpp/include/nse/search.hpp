@@ -287,7 +287,7 @@ class Search : public detail::Handle<nse_search, nse_search_free> {
         const char *const own = nullptr;
         return detail::read(nse_search_front, get(), own, no_table());
     }
-    /// The front of what was scored under another cost, without training: "macs" or "params".
+    /// The front of what was scored under another cost, without training: "macs", "params", "bits" or "operations".
     [[nodiscard]] Outcome<std::string> front_json(std::string_view cost) const {
         return detail::read(nse_search_front, get(), detail::Text("cost_json", under(cost)), no_table());
     }
