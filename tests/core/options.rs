@@ -49,7 +49,7 @@ fn only_the_objective_is_needed() {
             "fitness": { "interval": 2, "lr": 5e-3, "threshold": -2.0, "preserve": true, "strict_prev": false },
             "candidates": { "count": 200, "extras": 20, "extra_width": null, "too_few": "error" },
             "score": { "calibration": 1024, "images": null, "batch": 1024 },
-            "shards": 1, "batch_norm": "part", "channel_sampling": 1, "held_out": 0.1, "device": "cpu", "threads": null, "pushed": { "steps_per_epoch": null },
+            "shards": 1, "batch_norm": "part", "channel_sampling": 1, "held_out": 0.1, "nccl": true, "device": "cpu", "threads": null, "pushed": { "steps_per_epoch": null },
             "told": { "group": 10, "lr": 1.0, "beta1": 0.0, "beta2": 0.999 }, "strategy": { "evolve": {} }, "scorer": null
         })
     );
@@ -67,7 +67,7 @@ fn given_values_are_kept() {
         "fitness": { "interval": 1, "lr": 0.1, "threshold": -1.0, "preserve": false, "strict_prev": true },
         "candidates": { "count": 10, "extras": 0, "extra_width": 9.0, "too_few": "accept" },
         "score": { "calibration": 10, "images": 20, "batch": 30 },
-        "shards": 3, "batch_norm": "batch", "channel_sampling": 2, "held_out": 0.25, "device": "cuda:1", "threads": 4, "tensorboard": { "path": "logs" }, "pushed": { "steps_per_epoch": 9 },
+        "shards": 3, "batch_norm": "batch", "channel_sampling": 2, "held_out": 0.25, "nccl": false, "device": "cuda:1", "threads": 4, "tensorboard": { "path": "logs" }, "pushed": { "steps_per_epoch": 9 },
         "told": { "group": 20, "lr": 0.5, "beta1": 0.9, "beta2": 0.99 },
         "strategy": { "shrink": { "drop": { "per_cell": 2 }, "until": 100.0, "refresh": 5, "later_epochs": 0.5 } },
         "scorer": { "angle": { "samples": 7, "norms": true, "identity": true } }
@@ -215,7 +215,7 @@ fn the_schema_knows_every_key_with_its_default() {
         }
     });
     assert_eq!(required, ["/checkpoint/path", "/objective", "/objective/high", "/objective/low", "/tensorboard/path"]);
-    assert_eq!(seen.len(), 58, "{seen:?}");
+    assert_eq!(seen.len(), 60, "{seen:?}");
 }
 
 #[test]
