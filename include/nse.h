@@ -2361,6 +2361,8 @@ nse_status nse_restoration_cancel(const nse_restoration *restoration,
  */
 NSE_API void nse_restoration_free(nse_restoration *restoration);
 
+/* ---- Genomes ------------------------------------------------------------------------------------------------------- */
+
 /**
  * What a genome says, as JSON: code (its text), bits, units (encoder and decoder with residual, kernel and channels; skips, from this encoder
  * to every decoder, with open and channels), and of its network for an image: params, macs (multiply-accumulates of one forward

@@ -57,13 +57,15 @@ func NewRestoration(config RestorationConfig) (*Restoration, error) {
 // LoadRestoration makes a restoration from the checkpoint that Save, or the option "checkpoint", wrote to path. It goes on as if it had
 // never stopped, on a CPU with the same number of threads to the last bit.
 //
+// When ctx ends it is not waited for any more, with an error that is both ErrCancelled and ctx.Err().
+//
 // ErrIO. ErrFormat: no checkpoint of a restoration, damaged, or of other images. ErrConfig: options that differ.
-func LoadRestoration(path string, config RestorationConfig) (*Restoration, error) {
+func LoadRestoration(ctx context.Context, path string, config RestorationConfig) (*Restoration, error) {
 	cPath, err := cText("path", path)
 	if err != nil {
 		return nil, err
 	}
-	return config.open(cPath)
+	return unlessEnded(ctx, func() (*Restoration, error) { return config.open(cPath) })
 }
 
 func (c RestorationConfig) open(path *C.char) (*Restoration, error) {

@@ -113,7 +113,7 @@ func TestRestorationTold(t *testing.T) {
 		t.Fatal(err)
 	}
 	config.Options = nil
-	second, err := LoadRestoration(path, config)
+	second, err := LoadRestoration(t.Context(), path, config)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -128,7 +128,7 @@ func TestRestorationTold(t *testing.T) {
 		t.Error(err)
 	}
 	other := cleanPicture()
-	if _, err := LoadRestoration(path, RestorationConfig{Picture: other}); !errors.Is(err, ErrFormat) {
+	if _, err := LoadRestoration(t.Context(), path, RestorationConfig{Picture: other}); !errors.Is(err, ErrFormat) {
 		t.Error(err)
 	}
 }

@@ -28,6 +28,10 @@ func TestAnEndedContextBeginsNothing(t *testing.T) {
 			_, err := NewSearch(ctx, SearchConfig{Space: o.space, Train: o.dataset, Options: options(1)})
 			return err
 		},
+		"LoadRestoration": func() error {
+			_, err := LoadRestoration(ctx, path, RestorationConfig{Picture: Picture{Channels: 1, Height: 1, Width: 1, Values: []float32{0}}})
+			return err
+		},
 		"LoadSearch": func() error { _, err := LoadSearch(ctx, path, SearchConfig{Train: o.dataset}); return err },
 		"Save":       func() error { return o.search.Save(ctx, path) },
 		"Estimate":   func() error { _, err := o.search.Estimate(ctx); return err },
@@ -122,6 +126,8 @@ func TestWhatBlocksHasAContext(t *testing.T) {
 		"nse_model_export_memory": "ExportMemory", "nse_model_load": "LoadModel", "nse_model_load_memory": "LoadModelMemory",
 		"nse_model_from_search": "ModelFromSearch", "nse_latency_measure_arch": "MeasureArch",
 		"nse_comm_create": "NewComm", "nse_comm_launched": "LaunchedComm", "nse_comm_test": "Test",
+		"nse_restoration_load": "LoadRestoration", "nse_restoration_save": "Save", "nse_restoration_step": "Step",
+		"nse_restoration_run": "Restore",
 	}
 	sources, _ := sourcesOf(t)
 	declarations := regexp.MustCompile(`(?s)/\*\*(.*?)\*/\s*NSE_API\s+[\w *]*?(nse_\w+)\(`)

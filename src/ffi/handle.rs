@@ -9,7 +9,7 @@ use super::error::ErrorObject;
 use super::latency::LatencyHandle;
 use super::model::ModelHandle;
 use super::op::OpHandle;
-use super::restoration::RestorationHandle;
+use super::restoring::RestorationHandle;
 use crate::data::Dataset;
 use crate::error::{Error, Result};
 use crate::space::Space;

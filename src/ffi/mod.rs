@@ -2,9 +2,9 @@
 //!
 //! ```text
 //! status boundary handle error buffer text structs    what every function is made of
-//! callback worker threads view driver group           how calls wait, report and stop
+//! callback worker threads view driver group restoring           how calls wait, report and stop
 //! dlpack                                              tensors of other libraries
-//! library log space dataset source arch latency comm search push told result op model export picture restoration   the sections: decode, call, encode
+//! library log space dataset source arch latency comm search push told result op model export picture restoration genome   the sections: decode, call, encode
 //! ```
 
 // C names, and pointers that every function checks before it looks behind them.
@@ -22,6 +22,7 @@ mod dlpack;
 mod driver;
 mod error;
 mod export;
+mod genome;
 mod group;
 mod handle;
 mod latency;
@@ -32,6 +33,7 @@ mod op;
 mod picture;
 mod push;
 mod restoration;
+mod restoring;
 mod result;
 mod search;
 mod source;

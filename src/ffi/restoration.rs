@@ -5,23 +5,18 @@ use super::callback::{nse_events, Events};
 use super::error::nse_error;
 use super::op::{nse_op, OpHandle};
 use super::picture::nse_picture;
+use super::restoring::RestorationHandle;
 use super::status::{nse_status, NSE_DONE, NSE_OK, NSE_PENDING};
 use super::structs::{self, Sized32};
 use super::told::{NSE_TOLD_COUNTED, NSE_TOLD_LATE, NSE_TOLD_REPEATED, NSE_TOLD_UNASKED};
-use super::worker::{Reporter, Worker};
 use super::{boundary, handle, text};
-use crate::checkpoint::Keeper;
-use crate::error::{Error, Result};
-use crate::restore::{Fit, Genome, Network, Picture, Problem, Restoration, RestoreOptions, Saved, Watch};
-use crate::search::{Asked, Control, Effect, Event, EventKind, Status};
-use crate::supernet::ImageFitter;
+use crate::error::Error;
+use crate::restore::{Genome, Network, Picture, RestoreOptions};
+use crate::search::{Asked, Effect, Status};
 use serde_json::json;
-use std::cell::Cell;
 use std::ffi::c_char;
 use std::mem::size_of;
 use std::path::Path;
-use std::sync::Arc;
-use std::time::Instant;
 
 /// One image to restore without training data, and the search for the network that does it best.
 pub struct nse_restoration {
@@ -51,129 +46,6 @@ pub struct nse_restoration_desc {
 // SAFETY: starts with its size; zero is NULL and no flags.
 unsafe impl Sized32 for nse_restoration_desc {
     const LEAST: usize = size_of::<nse_restoration_desc>();
-}
-
-pub struct RestorationHandle {
-    restoration: Arc<Restoration>,
-    worker: Worker<Bench>,
-    events: Arc<Events>,
-}
-
-/// What lives on the thread of a restoration.
-struct Bench {
-    /// None until something is fitted: asks and tells need no libtorch.
-    fitter: Option<ImageFitter>,
-    keeper: Option<Keeper>,
-}
-
-impl Bench {
-    fn fitter(&mut self, options: &RestoreOptions) -> Result<(&ImageFitter, Option<&Keeper>)> {
-        if self.fitter.is_none() {
-            self.fitter = Some(ImageFitter::new(options)?);
-        }
-        match &self.fitter {
-            Some(fitter) => Ok((fitter, self.keeper.as_ref())),
-            None => Err(Error::Unsupported("restoring an image")),
-        }
-    }
-}
-
-impl RestorationHandle {
-    fn create(desc: &nse_restoration_desc, events: Events) -> Result<Self> {
-        let options = text::required("desc.options_json", desc.options_json)?;
-        Self::begin(Restoration::new(problem(desc, RestoreOptions::from_json(options)?)?)?, events)
-    }
-
-    fn load(path: &Path, desc: &nse_restoration_desc, events: Events) -> Result<Self> {
-        let options = text::optional("desc.options_json", desc.options_json)?.map(RestoreOptions::from_json).transpose()?;
-        let saved = Saved::read(path)?;
-        let problem = problem(desc, options.unwrap_or_else(|| saved.options().clone()))?;
-        Self::begin(Restoration::resume(path, saved, problem)?, events)
-    }
-
-    fn begin(restoration: Restoration, events: Events) -> Result<Self> {
-        let checkpoint = restoration.problem.options.checkpoint.clone();
-        let worker = Worker::start("restoration", || Ok(Bench { fitter: None, keeper: checkpoint.map(Keeper::new) }))?;
-        Ok(RestorationHandle { restoration: Arc::new(restoration), worker, events: Arc::new(events) })
-    }
-
-    /// A generation, as a job.
-    fn generation(&self) -> impl FnOnce(&mut Bench, &Reporter<Status>) -> Result<Status> + Send + 'static {
-        let restoration = self.restoration.clone();
-        move |bench, reporter| {
-            let (fitter, keeper) = bench.fitter(&restoration.problem.options)?;
-            restoration.step(fitter, keeper, reporter, &|event| reporter.event(event))
-        }
-    }
-
-    fn run(&self, network: Option<Network>) -> Result<(Picture, Network, Fit)> {
-        let restoration = self.restoration.clone();
-        let job = move |bench: &mut Bench, reporter: &Reporter<(Picture, Network, Fit)>| {
-            let (fitter, _) = bench.fitter(&restoration.problem.options)?;
-            let steps = restoration.problem.options.train.iterations;
-            let told = Told { reporter, steps, started: Instant::now(), last: Cell::new((0, f64::NAN, None)) };
-            let found = restoration.restore(network, fitter, &told)?;
-            let (step, loss, fitness) = told.last.get();
-            reporter.event(&told.event(EventKind::Finish, step, loss, fitness));
-            Ok(found)
-        };
-        self.worker.run(job, &self.events)
-    }
-}
-
-fn problem(desc: &nse_restoration_desc, options: RestoreOptions) -> Result<Problem> {
-    if desc.flags != 0 {
-        return Err(Error::Argument { name: "desc", reason: format!("flags {:#x} are not known", desc.flags) });
-    }
-    let picture = nse_picture::copied("desc.picture", desc.picture)?;
-    let mask = nse_picture::optional("desc.mask", desc.mask)?;
-    Problem::new(options, picture, mask, nse_picture::optional("desc.reference", desc.reference)?)
-}
-
-/// A fit by itself, told to the host.
-struct Told<'a, R> {
-    reporter: &'a Reporter<R>,
-    steps: u64,
-    started: Instant,
-    last: Cell<(u64, f64, Option<f64>)>,
-}
-
-impl<R> Told<'_, R> {
-    fn event(&self, kind: EventKind, step: u64, loss: f64, fitness: Option<f64>) -> Event {
-        let seconds = self.started.elapsed().as_secs_f64();
-        let left = match kind {
-            EventKind::Finish => 0.0,
-            _ => seconds / step as f64 * self.steps.saturating_sub(step) as f64,
-        };
-        let accuracy = fitness.unwrap_or(f64::NAN);
-        let (images_per_second, seconds_left) = (f64::NAN, left);
-        let (steps, one) = (self.steps, 1);
-        Event {
-            kind,
-            round: one,
-            rounds: one,
-            epoch: one,
-            epochs: one,
-            step,
-            steps,
-            loss,
-            accuracy,
-            images_per_second,
-            seconds,
-            seconds_left,
-        }
-    }
-}
-
-impl<R> Watch for Told<'_, R> {
-    fn cancelled(&self) -> bool {
-        self.reporter.cancelled()
-    }
-
-    fn step(&self, step: u64, loss: f64, fitness: Option<f64>) {
-        self.last.set((step, loss, fitness));
-        self.reporter.event(&self.event(EventKind::Train, step, loss, fitness));
-    }
 }
 
 /// The options of a restoration, as a JSON schema with keys, defaults, ranges and help.
@@ -483,33 +355,4 @@ pub extern "C" fn nse_restoration_free(restoration: *mut nse_restoration) {
         object.worker.retire();
     }
     handle::free::<RestorationHandle>(restoration);
-}
-
-/// What a genome says, as JSON: code (its text), bits, units (encoder and decoder with residual, kernel and channels; skips, from this encoder
-/// to every decoder, with open and channels), and of its network for an image: params, macs (multiply-accumulates of one forward
-/// pass), padded (height and width of its noise) and infeasible (null, or why there is no network; then there are no costs). The same document with
-/// only units is a genome too, and so is turned into its code.
-///
-/// `code`: [in] a genome, as a text such as "1-2cbe2" or as {"units": [...]}; or "classic" or "classic-inpaint", which have no units. `channels`: of the
-/// image, 1 or 3. `height`, `width`: of the image. `input_channels`: of the noise, 1 to 256 (option train.input_channels). `out`: [out] to free with nse_buffer_free.
-///
-/// NSE_ERR_INVALID_ARGUMENT, NSE_ERR_CONFIG: no genome; the message names what is wrong. Since 0.1.
-#[no_mangle]
-pub extern "C" fn nse_genome_describe(
-    code: *const c_char,
-    channels: u32,
-    height: u32,
-    width: u32,
-    input_channels: u32,
-    out: *mut nse_buffer,
-    err: *mut *mut nse_error,
-) -> nse_status {
-    boundary::guard(err, || {
-        let network = Network::parse(text::required("code", code)?)?;
-        Picture::count("channels", channels, height, width)?;
-        if !(1..=256).contains(&input_channels) {
-            return Err(Error::Argument { name: "input_channels", reason: format!("{input_channels} is not in 1 to 256") });
-        }
-        buffer::write("out", out, network.describe(input_channels, [channels, height, width]).to_string())
-    })
 }

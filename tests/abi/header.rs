@@ -26,6 +26,7 @@ const SECTIONS: &[(&str, &str)] = &[
     ("Models elsewhere", "export"),
     ("Pictures", "picture"),
     ("Restoration", "restoration"),
+    ("Genomes", "genome"),
     ("Operation", "op"),
 ];
 

@@ -4,7 +4,7 @@ use crate::support::config;
 use crate::synthetic::{options, run, small_space, timeless, Synthetic};
 use crate::told::{finish, state};
 use nse::cost::{CostTable, Metric};
-use nse::search::eliminating::{child_parent, networks, performance};
+use nse::search::recursion::{child_parent, networks, performance};
 use nse::search::*;
 use nse::space::Space;
 use nse::Error;
