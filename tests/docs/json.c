@@ -65,24 +65,6 @@ static int search_with(const char *options, nse_latency *table) {
     return status < 0 ? status : nse_search_create(&desc, &out, &error);
 }
 
-/* Some options, beside an objective, of a search that has images. */
-static int trained(const char *text) {
-    enum { COUNT = 64, SIDE = 28 };
-    static uint8_t pixels[COUNT * SIDE * SIDE];
-    static uint32_t labels[COUNT];
-    nse_images images = NSE_IMAGES_INIT;
-    nse_search_desc desc = NSE_SEARCH_DESC_INIT;
-    nse_search *out = NULL;
-    images.channels = 1, images.height = images.width = SIDE, images.count = COUNT, images.classes = 10;
-    images.pixels = pixels, images.labels = labels;
-    for (int i = 0; i < COUNT; ++i) labels[i] = i % 10;
-    nse_status status = nse_space_preset("nse-27-small", NULL, (nse_space **)&desc.space, &error);
-    if (status == NSE_OK) status = nse_dataset_from_memory(&images, (nse_dataset **)&desc.train, &error);
-    desc.options_json = beside_an_objective(text);
-    if (desc.options_json == NULL) return -1;
-    return status < 0 ? status : nse_search_create(&desc, &out, &error);
-}
-
 static int architecture(const char *text) {
     nse_space *space = NULL;
     nse_arch *out = NULL;
@@ -99,32 +81,35 @@ static int options(const char *text) {
     return all == NULL ? -1 : search_with(all, NULL);
 }
 
-/* Some options, beside an objective, of a search that grows cells and is told. */
-static int grown(const char *text) {
-    nse_search *out = NULL;
-    nse_search_desc desc = NSE_SEARCH_DESC_INIT;
-    nse_status status = nse_space_preset("pnas-cifar", "{\"channels\": 4}", (nse_space **)&desc.space, &error);
-    desc.flags = NSE_SEARCH_TOLD;
-    desc.options_json = beside_an_objective(text);
-    if (desc.options_json == NULL) return -1;
-    return status < 0 ? status : nse_search_create(&desc, &out, &error);
-}
-
-/* Some options, beside an objective of their own, of a search that eliminates operators of binary weights. */
-static int eliminated(const char *text) {
-    enum { COUNT = 64, SIDE = 32 };
-    static uint8_t pixels[COUNT * 3 * SIDE * SIDE];
+/* A search of a preset's space, on square images. */
+static int searched(const char *preset, const char *over, uint32_t channels, uint32_t side, const char *options) {
+    enum { COUNT = 64, MOST = 3 * 32 * 32 };
+    static uint8_t pixels[COUNT * MOST];
     static uint32_t labels[COUNT];
     nse_images images = NSE_IMAGES_INIT;
     nse_search_desc desc = NSE_SEARCH_DESC_INIT;
     nse_search *out = NULL;
-    images.channels = 3, images.height = images.width = SIDE, images.count = COUNT, images.classes = 10;
+    if (options == NULL) return -1;
+    images.channels = channels, images.height = images.width = side, images.count = COUNT, images.classes = 10;
     images.pixels = pixels, images.labels = labels;
     for (int i = 0; i < COUNT; ++i) labels[i] = i % 10;
-    nse_status status = nse_space_preset("bnas-cifar", "{\"channels\": 16, \"cells\": 6}", (nse_space **)&desc.space, &error);
+    nse_status status = nse_space_preset(preset, over, (nse_space **)&desc.space, &error);
     if (status == NSE_OK) status = nse_dataset_from_memory(&images, (nse_dataset **)&desc.train, &error);
-    desc.options_json = text;
+    desc.options_json = options;
     return status < 0 ? status : nse_search_create(&desc, &out, &error);
+}
+
+/* Some options, beside an objective, of a search that has images. */
+static int trained(const char *text) { return searched("nse-27-small", NULL, 1, 28, beside_an_objective(text)); }
+
+/* Some options, beside an objective, of a search that grows cells. */
+static int grown(const char *text) {
+    return searched("pnas-cifar", "{\"channels\": 4}", 3, 32, beside_an_objective(text));
+}
+
+/* Some options, beside an objective of their own, of a search that eliminates operators of binary weights. */
+static int eliminated(const char *text) {
+    return searched("bnas-cifar", "{\"channels\": 16, \"cells\": 6}", 3, 32, text);
 }
 
 int main(int argc, char **argv) {
