@@ -156,7 +156,7 @@ impl Unit {
         let c = &self.shape;
         let [stride, padding] = [c.stride, c.padding()].map(|pair| pair.map(i64::from));
         let dilation = [i64::from(c.dilation); 2];
-        Ok(x.f_conv2d::<Tensor>(&*kernel, None, stride, padding, dilation, i64::from(c.groups))?)
+        Ok(x.f_conv2d::<Tensor>(&kernel, None, stride, padding, dilation, i64::from(c.groups))?)
     }
 
     pub fn parameters(&self) -> impl Iterator<Item = &Parameter> {

@@ -212,13 +212,15 @@ fn it_goes_on_wherever_it_was() {
             let arrays = search.under_way().map(|(round, active)| (round, other.save(&active).unwrap(), active));
             search = Search::restore(space(), options(), None, state).unwrap();
             let before = std::mem::replace(&mut other, Supernet::new());
-            (trained.extend(before.trained), scored.extend(before.scored));
+            trained.extend(before.trained);
+            scored.extend(before.scored);
             if let Some((round, arrays, active)) = arrays {
                 other.enter(search.trained_space()).unwrap();
                 other.restore(5, round, &active, &arrays).unwrap();
             }
         }
-        (trained.extend(other.trained), scored.extend(other.scored));
+        trained.extend(other.trained);
+        scored.extend(other.scored);
         assert!(cancels > 3, "{every}: {cancels}");
         assert!(trained == trainer.trained && scored == trainer.scored, "{every}");
         assert_eq!(timeless(search.history()), timeless(whole.history()), "{every}");

@@ -39,7 +39,8 @@ fn what_was_found_costs_what_is_written_and_its_members_are_there() {
         let wanted: Vec<_> = codes.flat_map(|code| TRAININGS.map(|seed| (code.clone(), seed))).collect();
         let mut have: Vec<_> = rows.iter().map(|row| (row.code.clone(), row.training)).collect();
         let mut wanted = wanted;
-        (have.sort(), wanted.sort());
+        have.sort();
+        wanted.sort();
         assert_eq!(have, wanted, "{search} {seed}");
     }
 }
