@@ -105,7 +105,7 @@ impl SupernetTrainer {
         // Also where only some of them were told so.
         self.crew.agree(enough)?;
         self.crew.same("the images", &self.data())?;
-        self.learner.nccl = Nccl::join(library.filter(|_| self.nccl), self.crew.ranks(), self.weights.device)?;
+        self.learner.nccl = Nccl::join(library.filter(|_| self.nccl && size > 1), self.crew.ranks(), self.weights.device)?;
         Ok(())
     }
 
