@@ -144,7 +144,7 @@ ablation:
 evidence:
 	@$(torch) OMP_NUM_THREADS=1 $(CARGO) bench --quiet --bench evidence -- "$$(tools/dataset.sh)" target/evidence $(PARTS)
 
-# What a search for restoring networks is worth on standard test images, against Deep Image Prior: half an hour or so of one core. Goes on where it was stopped.
+# What a search for restoring networks is worth on standard test images, against Deep Image Prior: a quarter of an hour of one core. Goes on where it was stopped.
 evidence-restore:
 	@$(torch) OMP_NUM_THREADS=1 $(CARGO) bench --quiet --bench restore -- "$$(tools/pictures.sh)" target/evidence-restore
 

@@ -55,7 +55,7 @@ impl Search {
             }
             Phase::Try { trials } => (
                 0,
-                (self.trials_of(self.run.round).max(trials.len() as u64) - trials.len() as u64),
+                self.trials_of(self.run.round).saturating_sub(trials.len() as u64),
                 epochs,
                 trials.iter().map(|trial| trial.accuracy).fold(0.0, f64::max),
             ),

@@ -34,8 +34,7 @@ pub const ETA: f64 = 1e-2;
 /// 1 from 0 on, else -1; without gradient.
 pub fn sign(x: &Tensor) -> Result<Tensor> {
     let x = x.f_detach()?;
-    // Tensors and not numbers: tch panics when it drops a number after libtorch has failed.
-    let one = Tensor::f_from_slice(&[1f32])?.f_to_device(x.device())?.f_to_kind(x.f_kind()?)?;
+    let one = one(&x)?;
     let zero = one.f_zeros_like()?;
     Ok(one.f_where_self(&x.f_ge_tensor(&zero)?, &one.f_neg()?)?)
 }
@@ -48,18 +47,23 @@ fn straight(x: &Tensor, inside: &Tensor) -> Result<Tensor> {
 
 /// Weights: the gradient goes through where |w| <= 1.
 fn weight_sign(w: &Tensor) -> Result<Tensor> {
-    let inside = w.f_detach()?.f_abs()?.f_le_tensor(&limit(w)?)?.f_to_kind(w.f_kind()?)?;
+    let inside = w.f_detach()?.f_abs()?.f_le_tensor(&one(w)?)?.f_to_kind(w.f_kind()?)?;
     straight(w, &inside)
 }
 
 /// Activations: the gradient goes through where |x| < 1.
 pub fn activation(x: &Tensor) -> Result<Tensor> {
-    let inside = x.f_detach()?.f_abs()?.f_lt_tensor(&limit(x)?)?.f_to_kind(x.f_kind()?)?;
+    let inside = x.f_detach()?.f_abs()?.f_lt_tensor(&one(x)?)?.f_to_kind(x.f_kind()?)?;
     straight(x, &inside)
 }
 
-fn limit(x: &Tensor) -> Result<Tensor> {
-    Ok(Tensor::f_from_slice(&[1f32])?.f_to_device(x.device())?.f_to_kind(x.f_kind()?)?)
+fn one(like: &Tensor) -> Result<Tensor> {
+    number(1.0, like)
+}
+
+/// A tensor and not a number: tch panics when it drops a number after libtorch has failed.
+fn number(number: f32, like: &Tensor) -> Result<Tensor> {
+    Ok(Tensor::f_from_slice(&[number])?.f_to_device(like.device())?.f_to_kind(like.f_kind()?)?)
 }
 
 /// Mean |w| over `dims`, or over all, as a product with its sign: its gradient at 0 is that of sign(0) = 1.
@@ -80,7 +84,7 @@ pub fn weight(mode: Binary, w: &Tensor, matrix: Option<&Tensor>) -> Result<Tenso
         (Binary::Filter | Binary::Xnor, _) => Ok(scale(w, Some(&FILTER))?.f_mul(&weight_sign(w)?)?),
         (Binary::Released, _) => {
             let plain = w.f_sub(&w.f_detach()?)?;
-            let count = Tensor::f_from_slice(&[w.numel() as f32])?.f_to_device(w.device())?.f_to_kind(w.f_kind()?)?;
+            let count = number(w.numel() as f32, w)?;
             Ok(scale(&w.f_detach()?, None)?.f_mul(&weight_sign(w)?)?.f_add(&plain.f_div(&count)?)?)
         }
         (Binary::Pcnn, Some(matrix)) => {
