@@ -7,6 +7,7 @@ mod tau;
 
 mod abs;
 mod neas;
+mod pnas;
 
 use std::path::Path;
 
