@@ -8,13 +8,14 @@ mod genotype;
 mod paths;
 mod published;
 mod published_cells;
+mod published_tuples;
 mod tuple;
 mod variant;
 
 pub use blocks::{Block, Blocks};
 pub use paths::{Paths, ENSEMBLE};
 pub use published::presets;
-pub use variant::{Activation, Variant};
+pub use variant::Variant;
 
 use crate::error::{Error, Result};
 use crate::json;

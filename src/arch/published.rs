@@ -1,8 +1,8 @@
 //! The architectures that the published code of NSE ships (Ci et al., ICCV 2021), in the spaces they were found in; those of stacked cells
-//! are listed in `published_cells`.
+//! are listed in `published_cells`, and those that were published as lists of indices in `published_tuples`.
 
-use super::published_cells;
 use super::Architecture;
+use super::{published_cells, published_tuples};
 use crate::error::{Error, Result};
 use crate::space::{operators_19, operators_27, operators_72, CellKind, Operator, Space};
 use serde_json::json;
@@ -74,7 +74,8 @@ static PUBLISHED: [Published; 3] = [
 /// Name and one-line description of every published architecture.
 pub fn presets() -> impl Iterator<Item = (&'static str, &'static str)> {
     let cells = published_cells::PUBLISHED.iter().map(|published| (published.name, published.description));
-    PUBLISHED.iter().map(|published| (published.name, published.description)).chain(cells)
+    let tuples = published_tuples::PUBLISHED.iter().map(|published| (published.name, published.description));
+    PUBLISHED.iter().map(|published| (published.name, published.description)).chain(cells).chain(tuples)
 }
 
 /// That of a published architecture of stacked cells.
@@ -89,6 +90,11 @@ impl Architecture {
         if let Some(published) = published_cells::PUBLISHED.iter().find(|published| published.name == name) {
             let space = Space::preset(published.space, overrides)?;
             let architecture = Architecture::from_genotype(&space, published.genotype)?;
+            return Ok((space, architecture));
+        }
+        if let Some(published) = published_tuples::PUBLISHED.iter().find(|published| published.name == name) {
+            let space = Space::preset(published.space, overrides)?;
+            let architecture = published.architecture(&space)?;
             return Ok((space, architecture));
         }
         let published = PUBLISHED.iter().find(|published| published.name == name).ok_or_else(|| {

@@ -3,7 +3,7 @@
 //! index of its operator, or -1 where it is skipped; what is fixed is 0.
 
 use super::{Architecture, DOCUMENT, ENSEMBLE};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::json;
 use crate::space::Space;
 
@@ -30,16 +30,7 @@ impl Architecture {
             0 => Ok(()),
             other => Err(fault(at + 2, format!("{other} where a block is fixed: 0"))),
         };
-        let read = |from: usize, cells: usize| {
-            let cell = |at: usize| match rest[at] {
-                -1 => Ok(Vec::new()),
-                index => match u16::try_from(index) {
-                    Ok(operator) => Ok(vec![operator]),
-                    Err(_) => Err(fault(at + 2, format!("{index} is no index of an operator"))),
-                },
-            };
-            (from..from + cells).map(cell).collect::<Result<Vec<_>>>()
-        };
+        let read = |from: usize, count: usize| self::cells(&rest[from..from + count], |at, reason| fault(from + at + 2, reason));
         fixed(0)?;
         let shared = read(1, split)?;
         let path = |path: usize| {
@@ -50,4 +41,16 @@ impl Architecture {
         let paths = (0..count).map(path).collect::<Result<_>>()?;
         Self::ensemble(space, shared, paths)
     }
+}
+
+/// The operators of cells by their numbers; `fault` makes the error of the one at a place.
+pub(super) fn cells(numbers: &[i64], fault: impl Fn(usize, String) -> Error) -> Result<Vec<Vec<u16>>> {
+    let cell = |(at, number): (usize, &i64)| match number {
+        -1 => Ok(Vec::new()),
+        index => match u16::try_from(*index) {
+            Ok(operator) => Ok(vec![operator]),
+            Err(_) => Err(fault(at, format!("{index} is no index of an operator"))),
+        },
+    };
+    numbers.iter().enumerate().map(cell).collect()
 }

@@ -1,10 +1,11 @@
-//! What a stand-alone network may have beyond its architecture. A supernet never has it: a search compares plain operators.
+//! What a stand-alone network may have beyond its architecture and its space. A supernet never has it: a search compares networks as the space
+//! has them.
 //!
 //! The rule is that of the published code of NSE (`use_se`, `activation`): the same for every branch.
 
 use crate::error::Result;
 use crate::json;
-use crate::space::{Convolution, Space};
+use crate::space::{Activation, Details, Excitation, Space};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -13,20 +14,10 @@ use serde::{Deserialize, Serialize};
 #[serde(deny_unknown_fields, default)]
 pub struct Variant {
     /// A squeeze-excitation module in every branch, in front of its last convolution: average over the positions, linear to a
-    /// quarter of the channels, activation, linear back, sigmoid; the result scales the channels.
+    /// quarter of the channels, activation, linear back, sigmoid; the result scales the channels. Where the space has one, that stays.
     pub squeeze_excitation: bool,
-    /// Activation of stem, branches and tail.
+    /// Activation of stem, branches and tail. Where the space has swish, that stays.
     pub activation: Activation,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Activation {
-    /// max(x, 0).
-    #[default]
-    Relu,
-    /// x * sigmoid(x).
-    Swish,
 }
 
 impl Variant {
@@ -43,13 +34,12 @@ impl Variant {
         }
     }
 
-    /// Which convolution of a branch has a squeeze-excitation module behind its activation: the one in front of the projection.
-    pub fn excited(self, chain: &[Convolution]) -> Option<usize> {
-        chain.len().checked_sub(2).filter(|_| self.squeeze_excitation)
-    }
-
-    /// Channels inside a squeeze-excitation module for `width` channels: a quarter, at least 1.
-    pub fn squeezed(width: u32) -> u32 {
-        (width / 4).max(1)
+    /// What a network of `space` then has.
+    pub fn details(self, space: &Space) -> Details {
+        let Details { activation, excitation } = space.details();
+        Details {
+            activation: if self.activation == Activation::default() { activation } else { self.activation },
+            excitation: excitation.or(self.squeeze_excitation.then(Excitation::default)),
+        }
     }
 }

@@ -1,15 +1,11 @@
 //! Latency by look-up: the time of every operation that a space can need, measured before (here or by anybody), and the latency of an
 //! architecture as the sum of what it uses. The times themselves come from elsewhere: from a file, a host, or the supernet's clock.
 
-use super::latency_key::{addition, additions, ends, latency_keys, operators, LatencyKey};
+use super::latency_key::{addition, additions, head, latency_keys, operators, stem, LatencyKey};
 use crate::arch::Architecture;
 use crate::error::{Error, Result};
 use crate::space::Space;
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::RangeFrom;
-
-/// Of the ends, what every path of an ensemble has for itself.
-const HEAD: RangeFrom<usize> = 1..;
 
 /// The unit when none is named: milliseconds.
 pub const DEFAULT_UNIT: &str = "ms";
@@ -82,11 +78,11 @@ impl LatencyTable {
     /// The time of one architecture, for which nothing else of its space need be there: ends, open operators, and the additions
     /// that join them. Error: [`Error::MissingLatencies`].
     pub fn architecture(&self, space: &Space, architecture: &Architecture) -> Result<f64> {
-        let ends = ends(space, space.need_chain(LOOKING_UP)?);
-        let mut keys = ends.to_vec();
-        (1..architecture.paths().count()).for_each(|_| keys.extend_from_slice(&ends[HEAD]));
+        let chain = space.need_chain(LOOKING_UP)?;
+        let mut keys = stem(space, chain);
+        (0..architecture.paths().count()).for_each(|_| keys.extend(head(space, chain)));
         for (cell, open) in architecture.by_cell().map(|(cell, open)| (&space.cells()[cell], open)) {
-            let chosen = operators(cell).enumerate().filter(|(i, _)| open.iter().any(|o| usize::from(*o) == *i));
+            let chosen = operators(cell, chain.details).enumerate().filter(|(i, _)| open.iter().any(|o| usize::from(*o) == *i));
             keys.extend(chosen.flat_map(|(_, keys)| keys));
             keys.extend((0..additions(cell.kind, open.len())).map(|_| LatencyKey::addition(cell.output())));
         }
@@ -105,10 +101,11 @@ impl LatencyTable {
             return Err(Error::MissingLatencies { missing: missing.iter().map(LatencyKey::to_string).collect() });
         }
         let sum = |keys: &[LatencyKey]| keys.iter().filter_map(|key| self.get(key)).sum::<f64>();
+        let head = head(space, chain);
         Ok(Latencies {
-            ends: sum(&ends(space, chain)),
-            head: sum(&ends(space, chain)[HEAD]),
-            operators: space.cells().iter().map(|cell| operators(cell).map(|keys| sum(&keys)).collect()).collect(),
+            ends: sum(&[stem(space, chain), head.clone()].concat()),
+            head: sum(&head),
+            operators: space.cells().iter().map(|cell| operators(cell, chain.details).map(|keys| sum(&keys)).collect()).collect(),
             additions: space.cells().iter().map(|cell| addition(cell).map_or(0.0, |key| sum(&[key]))).collect(),
         })
     }
@@ -128,11 +125,11 @@ pub(super) fn unit_fault(unit: &str) -> Option<String> {
 /// The times of one space, summed as far as they can be before an architecture is chosen. In the unit of the table.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Latencies {
-    /// Stem, tail, pooling and classifier.
+    /// Stem and fixed block, tail, pooling, hidden layer and classifier.
     pub ends: f64,
-    /// Of these, what an ensemble has once more for each path but the first: all but the stem.
+    /// Of these, what an ensemble has once more for each path but the first: from the tail on.
     pub head: f64,
-    /// Per cell and operator: the sum over its convolutions.
+    /// Per cell and operator: the sum over what it computes.
     pub operators: Vec<Vec<f64>>,
     /// Per cell: one addition; 0 where no architecture needs one.
     pub additions: Vec<f64>,

@@ -184,7 +184,7 @@ fn read_row(line: &str) -> std::result::Result<(LatencyKey, f64), String> {
     let known = LatencyKind::ALL.into_iter().find(|k| k.name() == kind);
     let named = |name: &str, reason: String| format!("{name}: {reason}");
     let key = LatencyKey {
-        kind: known.ok_or_else(|| format!("kind: {} is not conv, add, avgpool or linear", shown(kind)))?,
+        kind: known.ok_or_else(|| format!("kind: {} is not conv, add, avgpool, linear or scale", shown(kind)))?,
         input: read_pair(input).map_err(|e| named("input_size", e))?,
         cin: read_number(cin).map_err(|e| named("in_channels", e))?,
         cout: read_number(cout).map_err(|e| named("out_channels", e))?,

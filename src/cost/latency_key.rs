@@ -2,9 +2,10 @@
 //! have the same key, wherever they are.
 //!
 //! Conventions of the published tables (code of NSE, Ci et al., ICCV 2021): a key is one convolution, without its batch-norm and
-//! activation; one addition of two maps; the average pooling; or the classifier.
+//! activation; one addition of two maps; the average pooling; or the classifier. Ours: of squeeze-excitation, and of a hidden layer in front of
+//! the classifier, pooling and linear layers are such keys, too, and a map that is scaled is one more.
 
-use crate::space::{Cell, CellKind, Chain, Convolution, Shape, Space};
+use crate::space::{Cell, CellKind, Chain, Convolution, Details, Shape, Space};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -17,12 +18,15 @@ pub enum LatencyKind {
     /// Of two maps, where the branches of a cell join.
     Add,
     AvgPool,
-    /// The classifier, with its bias.
+    /// With its bias: the classifier, and others.
     Linear,
+    /// Of a map, every channel by a number of its own.
+    Scale,
 }
 
 impl LatencyKind {
-    pub const ALL: [LatencyKind; 4] = [LatencyKind::Conv, LatencyKind::Add, LatencyKind::AvgPool, LatencyKind::Linear];
+    pub const ALL: [LatencyKind; 5] =
+        [LatencyKind::Conv, LatencyKind::Add, LatencyKind::AvgPool, LatencyKind::Linear, LatencyKind::Scale];
 
     pub fn name(self) -> &'static str {
         match self {
@@ -30,6 +34,7 @@ impl LatencyKind {
             LatencyKind::Add => "add",
             LatencyKind::AvgPool => "avgpool",
             LatencyKind::Linear => "linear",
+            LatencyKind::Scale => "scale",
         }
     }
 }
@@ -70,13 +75,18 @@ impl LatencyKey {
         Self::plain(LatencyKind::Add, shape.size(), shape.channels, shape.channels)
     }
 
-    /// The average pooling in front of the classifier of `space`: over the whole map.
+    /// The average pooling behind the last map of `space`: over the whole map.
     pub fn pooling(space: &Space) -> Self {
         Self::pool(space.pooled().size(), space.pooled().channels)
     }
 
     pub fn classifier(space: &Space) -> Self {
-        Self::linear(space.pooled().channels, space.classes())
+        Self::linear(space.classified(), space.classes())
+    }
+
+    /// Of a map of this shape.
+    pub fn scale(size: [u32; 2], channels: u32) -> Self {
+        Self::plain(LatencyKind::Scale, size, channels, channels)
     }
 
     fn pool(size: [u32; 2], channels: u32) -> Self {
@@ -102,6 +112,7 @@ impl LatencyKey {
             LatencyKind::Add => Self::plain(LatencyKind::Add, self.input, self.cin, self.cin),
             LatencyKind::AvgPool => Self::pool(self.input, self.cin),
             LatencyKind::Linear => Self::linear(self.cin, self.cout),
+            LatencyKind::Scale => Self::scale(self.input, self.cin),
             LatencyKind::Conv => {
                 if self.kernel.contains(&0) || self.stride.contains(&0) || self.dilation == 0 || self.groups == 0 {
                     return Some(format!("{self}: kernel, stride, dilation or groups of a convolution are 0"));
@@ -136,36 +147,54 @@ pub(super) fn pair([height, width]: [u32; 2]) -> String {
 /// latencies: [`Space::need_chain`] tells.
 pub fn latency_keys(space: &Space) -> Vec<LatencyKey> {
     let Some(chain) = space.chain() else { return Vec::new() };
-    let mut keys = BTreeSet::from(ends(space, chain));
+    let mut keys: BTreeSet<_> = stem(space, chain).into_iter().chain(head(space, chain)).collect();
     for cell in space.cells() {
-        keys.extend(operators(cell).flatten());
+        keys.extend(operators(cell, chain.details).flatten());
         keys.extend(addition(cell));
     }
     keys.into_iter().collect()
 }
 
-/// What every architecture has: stem, tail, pooling, classifier.
-pub(super) fn ends(space: &Space, chain: &Chain) -> [LatencyKey; 4] {
-    [
-        LatencyKey::convolution(&chain.stem, space.input().size()),
-        LatencyKey::convolution(&chain.tail, space.features().size()),
-        LatencyKey::pooling(space),
-        LatencyKey::classifier(space),
-    ]
+/// What every architecture has in front of its cells: stem and fixed block.
+pub(super) fn stem(space: &Space, chain: &Chain) -> Vec<LatencyKey> {
+    let mut keys = vec![LatencyKey::convolution(&chain.stem, space.input().size())];
+    let shape = chain.stemmed(space.input());
+    keys.extend(branch(&chain.block, shape.size(), chain.details));
+    keys.extend(chain.shortcut().then(|| LatencyKey::addition(shape)));
+    keys
 }
 
-/// For every operator of a cell its convolutions, first to last.
-pub(super) fn operators(cell: &Cell) -> impl Iterator<Item = Vec<LatencyKey>> + '_ {
-    cell.operators.iter().map(|operator| {
-        let mut size = cell.input.size();
+/// What it has behind them, every path of an ensemble for itself: tail, pooling, hidden layer, classifier.
+pub(super) fn head(space: &Space, chain: &Chain) -> Vec<LatencyKey> {
+    let mut keys = vec![LatencyKey::convolution(&chain.tail, space.features().size()), LatencyKey::pooling(space)];
+    keys.extend(chain.hidden.map(|hidden| LatencyKey::linear(chain.tail.cout, hidden)));
+    keys.push(LatencyKey::classifier(space));
+    keys
+}
+
+/// For every operator of a cell what it computes, first to last.
+pub(super) fn operators(cell: &Cell, details: Details) -> impl Iterator<Item = Vec<LatencyKey>> + '_ {
+    cell.operators.iter().map(move |operator| {
         let convolutions = operator.convolutions(cell.input.channels, cell.channels, cell.stride());
-        let keys = convolutions.iter().map(|c| {
-            let key = LatencyKey::convolution(c, size);
-            size = c.output(size);
-            key
-        });
-        keys.collect()
+        branch(&convolutions, cell.input.size(), details)
     })
+}
+
+/// Convolutions one behind the other, on a map of some size, with their squeeze-excitation.
+fn branch(convolutions: &[Convolution], mut size: [u32; 2], details: Details) -> Vec<LatencyKey> {
+    let mut keys = Vec::with_capacity(convolutions.len());
+    for (i, convolution) in convolutions.iter().enumerate() {
+        keys.push(LatencyKey::convolution(convolution, size));
+        size = convolution.output(size);
+        if let Some((_, excitation)) = details.excited(convolutions).filter(|(at, _)| *at == i) {
+            let (width, squeezed) = (convolution.cout, excitation.squeezed(convolution.cout));
+            let linear = [LatencyKey::linear(width, squeezed), LatencyKey::linear(squeezed, width)];
+            keys.push(LatencyKey::pool(size, width));
+            keys.extend(linear);
+            keys.push(LatencyKey::scale(size, width));
+        }
+    }
+    keys
 }
 
 /// One addition in a cell; none where no architecture adds anything.

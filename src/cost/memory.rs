@@ -2,7 +2,7 @@
 //! every convolution gives; libtorch's batch-norm and activation together keep that and what they make of it.
 
 use super::CostTable;
-use crate::space::{Body, Chain, Convolution, Shape, Space, Step};
+use crate::space::{Activation, Body, Chain, Convolution, Details, Shape, Space, Step};
 use serde::Serialize;
 
 const FLOAT: u64 = 4;
@@ -10,7 +10,7 @@ const FLOAT: u64 = 4;
 /// In bytes. What libtorch keeps for itself, and its buffers inside a convolution, are not counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Memory {
-    /// Weights and momenta of the active operators, of stem, tail and classifier.
+    /// Weights and momenta of the active operators, and of what all networks have.
     pub weights: u64,
     /// Activations and gradients of one training step, when half of all branches are open, as they are on average.
     pub training: u64,
@@ -50,13 +50,18 @@ impl Numbers {
 /// For a supernet with these active operators, batches of `batch` images in training and `pass` in scoring, and datasets of so
 /// many bytes; `own`: computed by our kernels; `sums`: bytes for each gradient of a step, beside itself, where gradients are added up.
 pub fn memory(space: &Space, active: &[Vec<u16>], batch: u64, pass: u64, images: u64, own: bool, sums: u64) -> Memory {
-    let numbers = |chain: &[Convolution], size: [u32; 2]| numbers(chain, size, own);
+    let details = space.details();
+    // Our kernels take no cells with anything else.
+    let own = own && details.plain();
+    let numbers = |chain: &[Convolution], size: [u32; 2]| numbers(chain, size, own, details);
     let costs = CostTable::new(space);
     let image = space.input().numbers();
     let ends = match space.body() {
-        Body::Chain(Chain { stem, tail }) => {
+        Body::Chain(chain) => {
+            let Chain { stem, block, tail, .. } = chain;
             let one = std::slice::from_ref;
-            numbers(one(stem), space.input().size()).and(numbers(one(tail), space.features().size()))
+            let block = numbers(block, chain.stemmed(space.input()).size());
+            numbers(one(stem), space.input().size()).and(block).and(numbers(one(tail), space.features().size()))
         }
         Body::Stack(stack) => {
             stack.fixed().iter().fold(Numbers::default(), |sum, (steps, input)| sum.and(of_steps(steps, *input)))
@@ -103,13 +108,16 @@ pub fn memory(space: &Space, active: &[Vec<u16>], batch: u64, pass: u64, images:
     Memory { weights, training, training_most, scoring, images, peak }
 }
 
-/// A batch-norm keeps what it was given; an activation, in place, what it gives, unless it is `own`.
-fn numbers(chain: &[Convolution], mut size: [u32; 2], own: bool) -> Numbers {
+/// A batch-norm keeps what it was given; ReLU, in place, what it gives, and swish both, unless it is `own`; a map that is scaled is kept twice.
+fn numbers(chain: &[Convolution], mut size: [u32; 2], own: bool, details: Details) -> Numbers {
     let mut sum = Numbers::default();
-    for c in chain {
+    let excited = details.excited(chain).map(|(at, _)| at);
+    let activation = 1 + u64::from(details.activation == Activation::Swish);
+    for (i, c) in chain.iter().enumerate() {
         size = c.output(size);
         let output = u64::from(c.cout) * u64::from(size[0]) * u64::from(size[1]);
-        let kept = if own { output } else { output * (u64::from(c.norm) + u64::from(c.relu)) };
+        let maps = u64::from(c.norm) + u64::from(c.relu) * activation + u64::from(excited == Some(i));
+        let kept = if own { output } else { output * maps };
         sum = sum.and(Numbers { kept, largest: output });
     }
     sum

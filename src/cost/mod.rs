@@ -1,9 +1,10 @@
 //! What an architecture costs. Counted from the shapes of its convolutions, so that a network need not exist to be priced.
 //!
 //! Multiply-accumulates of one image: out height x out width x out channels x in channels per group x kernel, for every
-//! convolution, plus in x out of the classifier. Batch-norm, activations, additions and pooling count 0, as in the published code.
+//! convolution, plus in x out of every linear layer: the classifier, a hidden one in front of it, the two of squeeze-excitation. Batch-norm,
+//! activations, additions, pooling, gates and scaling count 0, as in the published code.
 //! Of convolutions with binary weights both are also counted by themselves.
-//! Parameters: convolution weights, two per channel of a batch-norm, and the classifier with its bias.
+//! Parameters: convolution weights, two per channel of a batch-norm, and linear layers with their biases.
 
 mod count;
 mod describe;
@@ -26,7 +27,7 @@ pub use spread::Spread;
 pub use variant::variant_cost;
 
 use crate::arch::Architecture;
-use crate::space::{Body, Cell, Chain, Convolution, Operator, Shape, Space};
+use crate::space::{Body, Cell, Chain, Convolution, Details, Operator, Shape, Space};
 use serde::{Deserialize, Serialize};
 use std::iter::Sum;
 use std::ops::Add;
@@ -90,7 +91,7 @@ impl Sum for Cost {
 #[derive(Clone, Debug)]
 pub struct CostTable {
     fixed: Cost,
-    /// Of that, what an ensemble has once more for each path but the first: tail and classifier.
+    /// Of that, what an ensemble has once more for each path but the first: tail, hidden layer and classifier.
     head: Cost,
     cells: Vec<Vec<Cost>>,
     skippable: Vec<bool>,
@@ -100,21 +101,28 @@ pub struct CostTable {
 
 impl CostTable {
     pub fn new(space: &Space) -> Self {
-        let [in_features, classes] = [space.pooled().channels, space.classes()].map(u64::from);
-        let classifier = Cost::real(in_features * classes, in_features * classes + classes);
+        Self::of(space, space.details())
+    }
+
+    /// The same of networks with other details.
+    pub fn of(space: &Space, details: Details) -> Self {
+        let classifier = linear(space.classified(), space.classes());
         let skippable = space.cells().iter().map(|cell| cell.may_be_skipped()).collect();
         let (stem, tail, cells, published) = match space.body() {
-            Body::Chain(Chain { stem, tail }) => {
-                let stem = convolution(stem, space.input().size());
-                let tail = convolution(tail, space.features().size());
-                (stem, tail, space.cells().iter().map(in_chain).collect(), in_features)
+            Body::Chain(chain) => {
+                let Chain { stem, block, tail, hidden, .. } = chain;
+                let stem = convolution(stem, space.input().size()) + branch(block, chain.stemmed(space.input()), details);
+                let hidden = hidden.map_or(Cost::default(), |hidden| linear(tail.cout, hidden));
+                let tail = convolution(tail, space.features().size()) + hidden;
+                let cells = space.cells().iter().map(|cell| in_chain(cell, details)).collect();
+                (stem, tail, cells, u64::from(space.pooled().channels))
             }
             Body::Stack(stack) => {
                 let edge = |(edge, cell): (usize, &Cell)| {
                     (0..).zip(&cell.operators).map(|(index, o)| steps::all(stack.work(edge, index, o))).collect()
                 };
                 let cells = space.cells().iter().enumerate().map(edge).collect();
-                (steps::all(stack.fixed()), Cost::default(), cells, classes)
+                (steps::all(stack.fixed()), Cost::default(), cells, u64::from(space.classes()))
             }
         };
         let head = tail + classifier;
@@ -126,12 +134,12 @@ impl CostTable {
         Prices::counted(self, metric)
     }
 
-    /// Of what every architecture has: stem, tail and classifier, and what lies between stacked cells.
+    /// Of what every architecture has: stem and fixed block, tail, hidden layer and classifier, and what lies between stacked cells.
     pub fn fixed(&self) -> Cost {
         self.fixed
     }
 
-    /// Of what every path of an ensemble has for itself: tail and classifier.
+    /// Of what every path of an ensemble has for itself: tail, hidden layer and classifier.
     pub fn head(&self) -> Cost {
         self.head
     }
@@ -176,19 +184,30 @@ impl CostTable {
 }
 
 /// Of every operator in a cell of a chain.
-fn in_chain(cell: &Cell) -> Vec<Cost> {
-    let price = |o: &Operator| chain(&o.convolutions(cell.input.channels, cell.channels, cell.stride()), cell.input);
+fn in_chain(cell: &Cell, details: Details) -> Vec<Cost> {
+    let price = |o: &Operator| branch(&o.convolutions(cell.input.channels, cell.channels, cell.stride()), cell.input, details);
     cell.operators.iter().map(price).collect()
 }
 
-fn chain(convolutions: &[Convolution], input: Shape) -> Cost {
+/// Convolutions one behind the other, with their squeeze-excitation.
+fn branch(convolutions: &[Convolution], input: Shape, details: Details) -> Cost {
+    let excitation = details.excited(convolutions).map_or(Cost::default(), |(at, excitation)| {
+        let width = convolutions[at].cout;
+        linear(width, excitation.squeezed(width)) + linear(excitation.squeezed(width), width)
+    });
     let mut size = input.size();
     let priced = convolutions.iter().map(|c| {
         let cost = convolution(c, size);
         size = c.output(size);
         cost
     });
-    priced.sum()
+    excitation + priced.sum()
+}
+
+/// With its bias.
+fn linear(inputs: u32, outputs: u32) -> Cost {
+    let [inputs, outputs] = [inputs, outputs].map(u64::from);
+    Cost::real(inputs * outputs, inputs * outputs + outputs)
 }
 
 fn convolution(c: &Convolution, input: [u32; 2]) -> Cost {

@@ -2,11 +2,10 @@
 //! "cell0.mbconv_k3_t3.expand.weight", "cell0.mbconv_k3_t3.expand.bn.running_mean".
 
 use super::{safetensors, Card};
-use crate::arch::{Activation, Variant};
 use crate::error::{Error, Result};
 use crate::search::{Array, Arrays};
 use crate::space::step::Pooling;
-use crate::space::{Binary, Body, CellKind, Convolution};
+use crate::space::{Activation, Binary, Body, CellKind, Convolution, Details, Excitation, Gate};
 use std::ops::Range;
 
 /// Of PyTorch's default, as in the published code.
@@ -59,8 +58,9 @@ pub enum Layer {
         from: String,
         path: String,
     },
-    Sigmoid {
+    Gate {
         from: String,
+        gate: Gate,
     },
     /// Every channel of a map times a number of a vector.
     Scale {
@@ -161,7 +161,7 @@ impl Layer {
             | Layer::Window { from, .. }
             | Layer::Shift { from, .. }
             | Layer::Nothing { from, .. }
-            | Layer::Sigmoid { from } => vec![from],
+            | Layer::Gate { from, .. } => vec![from],
             Layer::Scale { from, gate } => vec![from, gate],
             Layer::Mean { terms } | Layer::Sum { terms } | Layer::Concatenate { terms } => terms.iter_mut().collect(),
         }
@@ -174,7 +174,7 @@ fn identifier(path: &str) -> String {
 }
 
 pub(super) struct Builder {
-    variant: Variant,
+    details: Details,
     nodes: Vec<Node>,
     /// Of all weights.
     shapes: Vec<(String, Vec<usize>)>,
@@ -182,7 +182,7 @@ pub(super) struct Builder {
 
 impl Builder {
     fn of(card: &Card) -> Self {
-        let mut builder = Builder { variant: card.variant, nodes: Vec::new(), shapes: Vec::new() };
+        let mut builder = Builder { details: card.variant.details(&card.space), nodes: Vec::new(), shapes: Vec::new() };
         builder.network(card);
         builder
     }
@@ -196,12 +196,16 @@ impl Builder {
                 self.classify(card, &features, 0, OUTPUT);
             }
             Body::Chain(chain) => {
-                let stem = self.unit(INPUT, "stem", &chain.stem, false);
+                let mut stem = self.unit(INPUT, "stem", &chain.stem, None);
+                if !chain.block.is_empty() {
+                    let y = self.branch(&stem, "block", &chain.block);
+                    stem = self.mean("block", vec![y], chain.shortcut().then_some(stem));
+                }
                 let shared = self.places(card, stem, 0..paths.split());
                 let mut terms = Vec::new();
                 for path in 0..paths.count() {
                     let x = self.places(card, shared.clone(), paths.own(path));
-                    let features = self.unit(&x, &paths.head(path, "tail"), &chain.tail, false);
+                    let features = self.unit(&x, &paths.head(path, "tail"), &chain.tail, None);
                     terms.push(self.classify(card, &features, path, &identifier(&paths.head(path, OUTPUT))));
                 }
                 if paths.is_ensemble() {
@@ -211,11 +215,16 @@ impl Builder {
         }
     }
 
-    /// Average pooling and classifier of a path; gives the name of its output, which is `to`.
+    /// Average pooling, hidden layer and classifier of a path; gives the name of its output, which is `to`.
     fn classify(&mut self, card: &Card, features: &str, path: usize, to: &str) -> String {
         let (paths, space) = (card.architecture.paths(), &card.space);
-        let pooled = self.push(identifier(&paths.head(path, "features")), Layer::Pool { from: features.into() });
-        self.linear(&pooled, &paths.head(path, "classifier"), space.pooled().channels, space.classes(), to)
+        let mut vector = self.push(identifier(&paths.head(path, "features")), Layer::Pool { from: features.into() });
+        if space.chain().is_some_and(|chain| chain.hidden.is_some()) {
+            let part = paths.head(path, "hidden");
+            vector = self.linear(&vector, &part, space.pooled().channels, space.classified(), &identifier(&part));
+            vector = self.activate(&vector, format!("{}_act", identifier(&part)));
+        }
+        self.linear(&vector, &paths.head(path, "classifier"), space.classified(), space.classes(), to)
     }
 
     /// Some places of a chain, one behind the other; gives the name of their output.
@@ -226,26 +235,33 @@ impl Builder {
             let mut terms = Vec::new();
             for operator in open.iter().map(|o| cell.operators[usize::from(*o)]) {
                 let chain = operator.convolutions(cell.input.channels, cell.channels, cell.stride());
-                let excited = self.variant.excited(&chain);
-                let mut y = x.clone();
-                for (at, convolution) in chain.iter().enumerate() {
-                    y = self.unit(&y, &format!("{label}.{operator}.{}", convolution.name), convolution, excited == Some(at));
-                }
-                terms.push(y);
+                terms.push(self.branch(&x, &format!("{label}.{operator}"), &chain));
             }
-            if cell.kind == CellKind::Normal {
-                terms.push(x);
-            }
-            x = match terms.len() {
-                1 => terms.remove(0),
-                _ => self.push(identifier(&label), Layer::Mean { terms }),
-            };
+            x = self.mean(&label, terms, (cell.kind == CellKind::Normal).then_some(x));
         }
         x
     }
 
+    /// Convolutions one behind the other, with their squeeze-excitation.
+    fn branch(&mut self, x: &str, path: &str, chain: &[Convolution]) -> String {
+        let excited = self.details.excited(chain);
+        chain.iter().enumerate().fold(x.to_owned(), |y, (i, convolution)| {
+            let excitation = excited.filter(|(at, _)| *at == i).map(|(_, excitation)| excitation);
+            self.unit(&y, &format!("{path}.{}", convolution.name), convolution, excitation)
+        })
+    }
+
+    /// Of branches, and of what goes around them.
+    fn mean(&mut self, label: &str, mut terms: Vec<String>, shortcut: Option<String>) -> String {
+        terms.extend(shortcut);
+        match terms.len() {
+            1 => terms.remove(0),
+            _ => self.push(identifier(label), Layer::Mean { terms }),
+        }
+    }
+
     /// A convolution with what follows it; gives the name of its output.
-    pub(super) fn unit(&mut self, from: &str, path: &str, shape: &Convolution, excited: bool) -> String {
+    pub(super) fn unit(&mut self, from: &str, path: &str, shape: &Convolution, excited: Option<Excitation>) -> String {
         let name = identifier(path);
         self.weight(format!("{path}.weight"), &shape.weight());
         if shape.binary == Some(Binary::Pcnn) {
@@ -256,17 +272,16 @@ impl Builder {
         if shape.norm {
             y = self.norm(&y, path, shape.cout);
         }
-        let activation = self.variant.activation;
         if shape.relu {
             y = self.activate(&y, format!("{name}_act"));
         }
-        if excited {
-            let squeezed = Variant::squeezed(shape.cout);
+        if let Some(excitation) = excited {
+            let (squeezed, activation) = (excitation.squeezed(shape.cout), excitation.inside(self.details.activation));
             let mut gate = self.push(format!("{name}_pool"), Layer::Pool { from: y.clone() });
             gate = self.linear(&gate, &format!("{path}.squeeze"), shape.cout, squeezed, &format!("{name}_squeeze"));
             gate = self.push(format!("{name}_squeeze_act"), Layer::Activate { from: gate, activation });
             gate = self.linear(&gate, &format!("{path}.excite"), squeezed, shape.cout, &format!("{name}_excite"));
-            gate = self.push(format!("{name}_gate"), Layer::Sigmoid { from: gate });
+            gate = self.push(format!("{name}_gate"), Layer::Gate { from: gate, gate: excitation.gate });
             y = self.push(format!("{name}_excited"), Layer::Scale { from: y, gate });
         }
         y
@@ -282,7 +297,7 @@ impl Builder {
     }
 
     pub(super) fn activate(&mut self, from: &str, to: String) -> String {
-        self.push(to, Layer::Activate { from: from.into(), activation: self.variant.activation })
+        self.push(to, Layer::Activate { from: from.into(), activation: self.details.activation })
     }
 
     fn linear(&mut self, from: &str, path: &str, inputs: u32, outputs: u32, to: &str) -> String {

@@ -7,10 +7,10 @@ use super::onnx_proto::{
     StringStringEntryProto, TensorProto, TensorShapeProto, TypeProto, ValueInfoProto,
 };
 use super::{Archive, Format, Graph, Layer, Node};
-use crate::arch::Activation;
 use crate::data::reserve;
 use crate::error::{Error, Result};
 use crate::search::Array;
+use crate::space::{Activation, Gate};
 use prost::Message;
 
 pub const FORMAT: Format = Format {
@@ -109,7 +109,10 @@ impl Writer {
                 let inputs = [from.clone(), format!("{path}.weight"), format!("{path}.bias")];
                 self.push("Gemm", inputs, to, vec![int("transB", 1)]);
             }
-            Layer::Sigmoid { from } => self.push("Sigmoid", [from], to, vec![]),
+            Layer::Gate { from, gate: Gate::Sigmoid } => self.push("Sigmoid", [from], to, vec![]),
+            Layer::Gate { from, gate: Gate::HardSigmoid } => {
+                self.push("HardSigmoid", [from], to, vec![float("alpha", 1.0 / 6.0), float("beta", 0.5)]);
+            }
             Layer::Scale { from, gate } => {
                 self.axes();
                 let map = format!("{to}_gate");

@@ -3,9 +3,9 @@
 
 use super::graph::{EPSILON, INPUT, OUTPUT};
 use super::{Archive, Format, Graph, Layer};
-use crate::arch::Activation;
 use crate::error::Result;
 use crate::space::step::Pooling;
+use crate::space::{Activation, Gate};
 
 pub const FORMAT: Format = Format {
     name: "torchscript",
@@ -41,7 +41,8 @@ fn expression(layer: &Layer) -> String {
         Layer::Activate { from, activation: Activation::Swish } => format!("torch.silu({from})"),
         Layer::Pool { from } => format!("torch.mean({from}, [2, 3])"),
         Layer::Linear { from, path } => format!("torch.linear({from}, self.{path}.weight, self.{path}.bias)"),
-        Layer::Sigmoid { from } => format!("torch.sigmoid({from})"),
+        Layer::Gate { from, gate: Gate::Sigmoid } => format!("torch.sigmoid({from})"),
+        Layer::Gate { from, gate: Gate::HardSigmoid } => format!("torch.hardsigmoid({from})"),
         Layer::Scale { from, gate } => format!("{from} * {gate}.unsqueeze(-1).unsqueeze(-1)"),
         Layer::Mean { terms } => format!("({}) / {}", terms.join(" + "), terms.len()),
         Layer::Sum { terms } => terms.join(" + "),

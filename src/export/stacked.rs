@@ -85,14 +85,14 @@ impl Builder {
             let name = format!("{}_{i}", path.replace('.', "_"));
             y = match step {
                 Step::Activate => self.activate(&y, name),
-                Step::Convolve(convolution) => self.unit(&y, &format!("{path}.{}", convolution.name), convolution, false),
+                Step::Convolve(convolution) => self.unit(&y, &format!("{path}.{}", convolution.name), convolution, None),
                 Step::Pool(pooling) => self.push(name, Layer::Window { from: y, pooling: *pooling }),
                 Step::Halve(halves) => {
                     let odd = shape.size().map(|side| side % 2 == 1);
                     let shifted = self.push(format!("{name}_shifted"), Layer::Shift { from: y.clone(), grow: odd });
                     let terms = halves.iter().zip([y, shifted]);
                     let terms =
-                        terms.map(|(half, from)| self.unit(&from, &format!("{path}.{}", half.name), half, false)).collect();
+                        terms.map(|(half, from)| self.unit(&from, &format!("{path}.{}", half.name), half, None)).collect();
                     let both = self.push(name, Layer::Concatenate { terms });
                     self.norm(&both, path, halves.iter().map(|half| half.cout).sum())
                 }

@@ -118,10 +118,14 @@ fn fixed(title: &str, shape: Shape, name: String, below: String) -> Band {
 }
 
 fn chained(space: &Space, chain: &Chain, architecture: &Architecture, costs: &CostTable) -> Vec<Band> {
-    let stem = space.cells().first().map_or(space.features(), |cell| cell.input);
     let name = format!("conv {}x{}", chain.stem.kernel[0], chain.stem.kernel[1]);
     let paths = architecture.paths();
-    let mut bands = vec![fixed("stem", stem, name, format!("from {}", size(space.input())))];
+    let mut bands = vec![fixed("stem", chain.stemmed(space.input()), name, format!("from {}", size(space.input())))];
+    if let [depthwise, ..] = &chain.block[..] {
+        let name = format!("depthwise {}x{}, 1x1", depthwise.kernel[0], depthwise.kernel[1]);
+        let block = fixed("block", chain.output(space.input()), name, "in every network".into());
+        bands.push(Band { shortcut: chain.shortcut(), ..block });
+    }
     let band = |place: usize| {
         let (i, open) = (paths.cell(place), &architecture.cells()[place]);
         let cell = &space.cells()[i];
@@ -154,7 +158,8 @@ fn chained(space: &Space, chain: &Chain, architecture: &Architecture, costs: &Co
             bands.push(Band { fed: path == 0, ..begins });
         }
         bands.extend(paths.own(path).map(band));
-        bands.push(fixed("tail", space.pooled(), "conv, pool, linear".into(), format!("{} classes", space.classes())));
+        let linear = chain.hidden.map_or("linear".into(), |hidden| format!("{hidden}, linear"));
+        bands.push(fixed("tail", space.pooled(), format!("conv, pool, {linear}"), format!("{} classes", space.classes())));
     }
     if paths.is_ensemble() {
         let of = format!("of {} outputs", paths.count());

@@ -227,7 +227,9 @@ impl Search {
             true => trainer.keep(&active)?,
             false => trainer.begin_round(seed, round, &active)?,
         }
-        if self.scorer().compares() && (!self.run.kept || self.run.refresh) {
+        // Behind a warm-up they are others.
+        let fresh = !self.run.kept && !self.warms_up();
+        if self.scorer().compares() && (fresh || self.run.refresh) {
             trainer.remember()?;
         }
         (self.run.kept, self.run.refresh) = (false, false);
@@ -249,7 +251,14 @@ impl Search {
         let at = At { seed: self.options.seed, round: self.turn(), step };
         if !weights {
             let mut stream = Stream::new(at.seed, Purpose::WeightGates, at.round, step);
-            let lr = self.options.train.schedule(self.run.steps).at(step);
+            let per_epoch = trainer.steps_per_epoch();
+            if self.warm(step, per_epoch) {
+                notes::warm(self, step);
+                if self.scorer().compares() {
+                    trainer.remember()?;
+                }
+            }
+            let lr = self.rate(step, per_epoch);
             let trained = match self.ensembles() {
                 Some(ensembles) => trainer.ensemble_step(at, &ensembles.any(None, &mut stream)?, lr),
                 None => {

@@ -28,6 +28,7 @@ mod objective;
 mod observe;
 mod options;
 mod outputs;
+mod pace;
 pub mod pareto;
 pub mod predictor;
 mod preset;

@@ -30,6 +30,10 @@ pub fn round_begun(search: &Search) {
     log::info!(TARGET, "round {} of {} begins: {} steps", search.run.round + 1, search.run.rounds, search.run.steps);
 }
 
+pub fn warm(search: &Search, step: u64) {
+    log::info!(TARGET, "round {} of {}: warm after {step} steps", search.run.round + 1, search.run.rounds);
+}
+
 pub fn trained(search: &Search, step: u64, loss: f64) {
     log::trace!(TARGET, "round {}, step {} of {}: loss {loss:.4}", search.run.round + 1, step + 1, search.run.steps);
 }

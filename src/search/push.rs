@@ -130,7 +130,7 @@ impl Search {
 
     /// Where in its round the search is.
     pub fn place(&self) -> Place {
-        let (epochs, ended) = (self.training(self.run.round).whole_epochs(), self.run.epochs_ended.unwrap_or(0));
+        let (epochs, ended) = (self.whole_epochs(self.run.round), self.run.epochs_ended.unwrap_or(0));
         match self.run.phase {
             Phase::Begin | Phase::Ask { .. } | Phase::Done => Place { epoch: 1, epochs, step: 0 },
             Phase::Train { step, weights } => Place { epoch: ended + 1, epochs, step: step + u64::from(weights) },
@@ -193,7 +193,7 @@ impl Search {
                     return wrong("the end of an epoch without a step");
                 }
                 (self.run.epochs_ended, self.run.epoch_began) = (Some(ended + 1), step);
-                if ended + 1 == self.training(self.run.round).whole_epochs() {
+                if ended + 1 == self.whole_epochs(self.run.round) {
                     self.run.steps = step;
                     self.run.phase = self.trained();
                     self.draw(trainer, observer)?;

@@ -50,6 +50,8 @@ pub enum Purpose {
     HeldOutPixels = 20,
     /// Networks by which operators are eliminated; index = which time, the greatest: which of equal operators are in question.
     Trials = 21,
+    /// Which numbers in front of the classifiers a step of a stand-alone training leaves out; index = step.
+    Dropout = 22,
 }
 
 pub struct Stream(ChaCha8Rng);

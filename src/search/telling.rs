@@ -11,7 +11,6 @@ use super::random::{Purpose, Stream};
 use super::scorer::{Score, Scores};
 use super::start::Drive;
 use super::strategy::Change;
-use super::train_options::TrainOptions;
 use super::trainer::Trainer;
 use crate::arch::Architecture;
 use crate::cost::{LatencyTable, Metric};
@@ -36,7 +35,7 @@ impl Search {
         let (trained, trainings) = self.trainings();
         let per_epoch = trainer.steps_per_epoch().max(1);
         let epochs = match self.drive() == Drive::Pushed {
-            true => self.training(self.run.round).whole_epochs(),
+            true => self.whole_epochs(self.run.round),
             false => self.run.steps.div_ceil(per_epoch),
         };
         let (train_left, score_left, epoch, accuracy) = match &self.run.phase {
@@ -67,7 +66,7 @@ impl Search {
         let under_way = u64::from(kind != EventKind::Finish);
         let rounds_after = self.run.rounds - self.run.round - under_way;
         let others = if under_way == 1 { (trainings - trained).saturating_sub(1) * self.run.steps } else { 0 };
-        let [now, later] = [0, 1].map(|after| self.strategy().epochs(self.run.round + after, 1.0));
+        let [now, later] = [0, 1].map(|after| self.passes(self.run.round + after));
         let cells_after = self.cells_of(self.run.round + 1);
         let trainings_after = rounds_after * self.trainings_of(self.run.round + 1);
         let steps_after = (self.run.steps * trainings_after + others) as f64 * later / now;
@@ -183,15 +182,6 @@ impl Search {
         (candidates + evaluated.map_or(0, |each| each * choices())) as u64
     }
 
-    /// Of a round's training, or of one of those that it has.
-    pub(super) fn steps_of(&self, round: u64, steps_per_epoch: u64) -> u64 {
-        let train = self.training(round);
-        match self.drive() == Drive::Pushed {
-            true => train.whole_epochs() * steps_per_epoch,
-            false => train.steps(steps_per_epoch),
-        }
-    }
-
     /// Optimizer steps, architecture steps and candidates of round `round` (from 0) with so many steps per epoch.
     pub fn work(&self, round: u64, steps_per_epoch: u64) -> (u64, u64, u64) {
         let steps = self.steps_of(round, steps_per_epoch);
@@ -201,12 +191,6 @@ impl Search {
         let searches = self.strategy().always_searches() || round + 1 == self.run.rounds;
         let interval = self.scorer().learns().then_some(self.options.fitness.interval);
         (steps, interval.map_or(0, |interval| steps / interval), self.candidates_of(searches))
-    }
-
-    /// How a round is trained.
-    pub(super) fn training(&self, round: u64) -> TrainOptions {
-        let train = self.options.train.clone();
-        TrainOptions { epochs: self.strategy().epochs(round, train.epochs), ..train }
     }
 
     pub fn space(&self) -> &Arc<Space> {

@@ -2,7 +2,7 @@
 
 use super::published::POOLS;
 use super::stack::StackSpaceDocument;
-use super::{Binary, Body, Cell, CellKind, Chain, Convolution, Operator, Shape, Space};
+use super::{Activation, Binary, Body, Cell, CellKind, Chain, Convolution, Details, Excitation, Operator, Shape, Space};
 use crate::error::{Error, Result};
 use crate::json;
 use schemars::JsonSchema;
@@ -22,6 +22,12 @@ pub(super) struct SpaceDocument {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub operators: Option<Operators>,
     pub tail: TailDocument,
+    /// In every branch and in a fixed block.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub squeeze_excitation: Option<Excitation>,
+    /// Wherever a convolution of stem, branches and tail, or a hidden layer, has one.
+    #[serde(default, skip_serializing_if = "is_relu")]
+    pub activation: Activation,
     /// Of the convolutions of all operators; stem, tail and classifier are real.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub binary: Option<Binary>,
@@ -49,16 +55,29 @@ impl ShapeDocument {
     }
 }
 
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct StemDocument {
     pub channels: u32,
     pub stride: u32,
     #[serde(default = "stem_kernel", skip_serializing_if = "is_stem_kernel")]
     pub kernel: u32,
+    /// Behind the convolution, the same in every network.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub block: Option<BlockDocument>,
 }
 
-/// Side of the stem's kernel unless said otherwise.
+/// A depthwise convolution and a 1x1 projection.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct BlockDocument {
+    /// Of the output. Where those are the stem's, it is the mean of what comes out and what goes in.
+    pub channels: u32,
+    #[serde(default = "stem_kernel", skip_serializing_if = "is_stem_kernel")]
+    pub kernel: u32,
+}
+
+/// Side of the kernels of stem and fixed block unless said otherwise.
 pub(super) const STEM_KERNEL: u32 = 3;
 
 fn stem_kernel() -> u32 {
@@ -67,6 +86,10 @@ fn stem_kernel() -> u32 {
 
 fn is_stem_kernel(kernel: &u32) -> bool {
     *kernel == STEM_KERNEL
+}
+
+fn is_relu(activation: &Activation) -> bool {
+    *activation == Activation::Relu
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -90,6 +113,9 @@ pub(super) struct TailDocument {
     /// Whether batch-norm follows; the published tail has none.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub norm: bool,
+    /// Outputs of a linear layer with bias and activation between average pooling and classifier; none without.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hidden: Option<u32>,
 }
 
 /// A published pool by name, or a list of operators.
@@ -154,7 +180,15 @@ impl Space {
             name: self.name.clone(),
             input: ShapeDocument::of(self.input),
             classes: self.classes,
-            stem: StemDocument { channels: chain.stem.cout, stride: chain.stem.stride[0], kernel: chain.stem.kernel[0] },
+            stem: StemDocument {
+                channels: chain.stem.cout,
+                stride: chain.stem.stride[0],
+                kernel: chain.stem.kernel[0],
+                block: match &chain.block[..] {
+                    [depthwise, .., project] => Some(BlockDocument { channels: project.cout, kernel: depthwise.kernel[0] }),
+                    _ => None,
+                },
+            },
             cells: (self.cells.iter())
                 .map(|cell| CellDocument {
                     kind: cell.kind,
@@ -164,7 +198,9 @@ impl Space {
                 })
                 .collect(),
             operators: common,
-            tail: TailDocument { channels: chain.tail.cout, norm: chain.tail.norm },
+            tail: TailDocument { channels: chain.tail.cout, norm: chain.tail.norm, hidden: chain.hidden },
+            squeeze_excitation: chain.details.excitation,
+            activation: chain.details.activation,
             binary: self.binary(),
         }
     }
@@ -176,14 +212,18 @@ impl Space {
         within("/stem/stride", document.stem.stride, 1..=4)?;
         within("/tail/channels", document.tail.channels, 1..=65_536)?;
         within("/cells", document.cells.len() as u32, 1..=1000)?;
-        let StemDocument { channels, stride, kernel } = document.stem;
-        within("/stem/kernel", kernel, 1..=31)?;
-        if kernel % 2 == 0 {
-            return Err(json::out_of_range(DOCUMENT, "/stem/kernel", format!("{kernel} is even")));
-        }
+        document.tail.hidden.map_or(Ok(()), |hidden| within("/tail/hidden", hidden, 1..=65_536))?;
+        let StemDocument { channels, stride, kernel, block } = document.stem;
+        odd("/stem/kernel", kernel)?;
         let stem = Convolution::kernel("stem", input.channels, channels, [kernel, kernel]).stride([stride, stride]);
+        let block = block.map_or(Ok(Vec::new()), |block| block.read(channels))?;
+        let details = Details { activation: document.activation, excitation: document.squeeze_excitation };
+        if let Some(Excitation { reduction, divisor, .. }) = details.excitation {
+            within("/squeeze_excitation/reduction", reduction, 1..=1024)?;
+            within("/squeeze_excitation/divisor", divisor.unwrap_or(1), 1..=1024)?;
+        }
         let [height, width] = stem.output(input.size());
-        let mut flowing = Shape { channels: stem.cout, height, width };
+        let mut flowing = Shape { channels: block.last().map_or(stem.cout, |last| last.cout), height, width };
         let mut cells = Vec::with_capacity(document.cells.len());
         for (i, cell) in document.cells.iter().enumerate() {
             let mut cell = read_cell(&format!("/cells/{i}"), cell, document.operators.as_ref(), flowing)?;
@@ -193,8 +233,27 @@ impl Space {
         }
         let tail = Convolution::pointwise("tail", flowing.channels, document.tail.channels);
         let tail = if document.tail.norm { tail } else { tail.without_norm() };
-        let body = Body::Chain(Chain { stem, tail });
+        let body = Body::Chain(Chain { stem, block, tail, hidden: document.tail.hidden, details });
         Ok(Space { name: document.name.clone(), input, classes: document.classes, cells, body })
+    }
+}
+
+impl BlockDocument {
+    /// Behind a stem of `stem` channels.
+    fn read(self, stem: u32) -> Result<Vec<Convolution>> {
+        within("/stem/block/channels", self.channels, 1..=65_536)?;
+        odd("/stem/block/kernel", self.kernel)?;
+        let depthwise = Convolution::square("depthwise", stem, self.kernel, 1).groups(stem);
+        Ok(vec![depthwise, Convolution::pointwise("project", stem, self.channels).linear()])
+    }
+}
+
+/// That this can be the side of a kernel.
+fn odd(pointer: &str, kernel: u32) -> Result<()> {
+    within(pointer, kernel, 1..=31)?;
+    match kernel % 2 {
+        0 => Err(json::out_of_range(DOCUMENT, pointer, format!("{kernel} is even"))),
+        _ => Ok(()),
     }
 }
 

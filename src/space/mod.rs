@@ -4,6 +4,7 @@
 mod binary;
 mod cell;
 mod convolution;
+mod details;
 pub mod edge_kind;
 mod json;
 pub mod kind;
@@ -17,6 +18,7 @@ pub mod step;
 pub use binary::Binary;
 pub use cell::{Cell, CellKind};
 pub use convolution::Convolution;
+pub use details::{Activation, Details, Excitation, Gate};
 pub use operator::Operator;
 pub use pool::Pool;
 pub use preset::{presets, Layout};
@@ -65,10 +67,15 @@ pub enum Body {
 /// The ends of a chain of cells.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Chain {
-    /// Convolution (3x3 unless the document says otherwise) with batch-norm and ReLU in front of the cells.
+    /// Convolution (3x3 unless the document says otherwise) with batch-norm and activation in front of the cells.
     pub stem: Convolution,
-    /// 1x1 convolution with ReLU, and batch-norm only where the document wants it, behind the cells.
+    /// Behind it, where the document has a fixed block: a depthwise convolution and a 1x1 projection; else nothing.
+    pub block: Vec<Convolution>,
+    /// 1x1 convolution with activation, and batch-norm only where the document wants it, behind the cells.
     pub tail: Convolution,
+    /// Outputs of a linear layer with bias and activation between average pooling and classifier, where there is one.
+    pub hidden: Option<u32>,
+    pub details: Details,
 }
 
 impl Space {
@@ -123,7 +130,17 @@ impl Space {
         }
     }
 
-    /// Shape of what the average pooling in front of the linear classifier is given.
+    /// What the networks have beside convolutions and batch-norms, unless a stand-alone one has more.
+    pub fn details(&self) -> Details {
+        self.chain().map_or(Details::default(), |chain| chain.details)
+    }
+
+    /// How many numbers the linear classifier is given.
+    pub fn classified(&self) -> u32 {
+        self.chain().and_then(|chain| chain.hidden).unwrap_or(self.pooled().channels)
+    }
+
+    /// Shape of what the average pooling behind the last map is given.
     pub fn pooled(&self) -> Shape {
         let features = self.features();
         Shape { channels: self.chain().map_or(features.channels, |chain| chain.tail.cout), ..features }
@@ -157,9 +174,20 @@ impl Space {
 }
 
 impl Chain {
-    /// Of the stem.
-    fn output(&self, input: Shape) -> Shape {
+    /// Of the stem, in front of a fixed block, for images of this shape.
+    pub fn stemmed(&self, input: Shape) -> Shape {
         let [height, width] = self.stem.output(input.size());
         Shape { channels: self.stem.cout, height, width }
+    }
+
+    /// Of what the first cell is given.
+    pub fn output(&self, input: Shape) -> Shape {
+        let channels = self.block.last().map_or(self.stem.cout, |last| last.cout);
+        Shape { channels, ..self.stemmed(input) }
+    }
+
+    /// Whether what comes out of the fixed block is the mean of that and what goes in, as of a normal cell.
+    pub fn shortcut(&self) -> bool {
+        self.block.last().is_some_and(|last| last.cout == self.stem.cout)
     }
 }

@@ -1,7 +1,9 @@
 //! Named spaces.
 
-use super::json::{CellDocument, Operators, ShapeDocument, SpaceDocument, StemDocument, TailDocument, STEM_KERNEL};
-use super::{stack, Binary, CellKind, Space};
+use super::json::{
+    BlockDocument, CellDocument, Operators, ShapeDocument, SpaceDocument, StemDocument, TailDocument, STEM_KERNEL,
+};
+use super::{stack, Activation, Binary, CellKind, Excitation, Gate, Space};
 use crate::error::{Error, Result};
 use crate::json;
 use schemars::JsonSchema;
@@ -62,12 +64,30 @@ struct Preset {
     /// Scaled widths are rounded to a multiple of this.
     divisor: u32,
     stem_stride: u32,
+    /// In front of the first stage, whose width it has then.
+    block: Option<Block>,
     tail: u32,
+    /// Whether batch-norm follows the convolution of the tail.
+    tail_norm: bool,
+    /// Outputs of a linear layer in front of the classifier.
+    hidden: Option<u32>,
+    squeeze_excitation: Option<Excitation>,
+    activation: Activation,
     operators: Operators,
     /// Whether normal cells may be skipped.
     skip: bool,
     /// What the weights of the operators are made into.
     binary: Option<Binary>,
+}
+
+/// A fixed block behind the stem.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Block {
+    /// Channels of the stem.
+    stem: u32,
+    /// Side of its depthwise kernel.
+    kernel: u32,
 }
 
 impl Default for Preset {
@@ -82,7 +102,12 @@ impl Default for Preset {
             scale: 1.0,
             divisor: 8,
             stem_stride: 2,
+            block: None,
             tail: 1024,
+            tail_norm: false,
+            hidden: None,
+            squeeze_excitation: None,
+            activation: Activation::Relu,
             operators: Operators::Published("nse-27".into()),
             skip: true,
             binary: None,
@@ -140,22 +165,25 @@ static PRESETS: [Named; 7] = [
     },
     Named {
         name: "spos",
-        description: "a chain as in SPOS and ABS, without its fixed first block: 224x224x3, 1000 classes, 21 cells, 6 operators",
+        description: "the chain of SPOS and ABS: 224x224x3, 1000 classes, 21 cells behind a fixed block, 6 operators",
         preset: || Preset {
             repeats: vec![0, 3, 3, 3, 3, 3],
             channels: vec![24, 32, 56, 112, 128, 256, 432],
+            block: Some(Block { stem: 40, kernel: 3 }),
             tail: 1728,
+            tail_norm: true,
             operators: bottlenecks([3, 6]),
             ..Preset::default()
         },
     },
     Named {
         name: "fairnas",
-        description:
-            "a chain as in FairNAS, without its fixed first block: 224x224x3, 1000 classes, 19 cells, none skipped, 6 operators",
+        description: "the chain of FairNAS: 224x224x3, 1000 classes, 19 cells behind a fixed block, none skipped, 6 operators",
         preset: || Preset {
             repeats: vec![0, 1, 3, 3, 3, 3],
+            block: Some(Block { stem: 32, kernel: 3 }),
             tail: 1280,
+            tail_norm: true,
             operators: bottlenecks([3, 6]),
             skip: false,
             ..Preset::default()
@@ -164,12 +192,22 @@ static PRESETS: [Named; 7] = [
     Named {
         name: "neas",
         description:
-            "a chain as in NEAS, without its fixed first block: 224x224x3, 1000 classes, layout NERN, 20 cells, 6 operators",
+            "the space of NEAS: 224x224x3, 1000 classes, 20 cells behind a fixed block, 6 operators, squeeze-excitation, swish",
         preset: || Preset {
             layout: Layout::Nern,
             repeats: vec![0, 3, 3, 3, 3, 3],
             channels: vec![16, 24, 40, 80, 112, 160],
+            block: Some(Block { stem: 16, kernel: 3 }),
             tail: 960,
+            tail_norm: true,
+            hidden: Some(1280),
+            squeeze_excitation: Some(Excitation {
+                reduction: 4,
+                divisor: Some(8),
+                activation: Some(Activation::Relu),
+                gate: Gate::HardSigmoid,
+            }),
+            activation: Activation::Swish,
             operators: bottlenecks([4, 6]),
             ..Preset::default()
         },
@@ -190,7 +228,7 @@ fn preset(name: &str) -> Result<Preset> {
 
 impl Space {
     /// A named space. `overrides` is a JSON object with any of `input`, `classes`, `layout`, `repeats`, `channels`, `scale`,
-    /// `divisor`, `stem_stride`, `tail`, `operators`, `skip`; of stacked cells `input`, `classes`, `skeleton`, `channels`, `cells`, `nodes`,
+    /// `divisor`, `stem_stride`, `block`, `tail`, `tail_norm`, `hidden`, `squeeze_excitation`, `activation`, `operators`, `skip`; of stacked cells `input`, `classes`, `skeleton`, `channels`, `cells`, `nodes`,
     /// `operators`, `shared`; `{}` changes nothing.
     pub fn preset(name: &str, overrides: &str) -> Result<Space> {
         stack::preset(name, overrides).unwrap_or_else(|| Self::preset_with(name, &[], overrides))
@@ -253,10 +291,17 @@ impl Preset {
             name: name.into(),
             input: self.input.clone(),
             classes: self.classes,
-            stem: StemDocument { channels: self.channels[0], stride: self.stem_stride, kernel: STEM_KERNEL },
+            stem: StemDocument {
+                channels: self.block.map_or(self.channels[0], |block| block.stem),
+                stride: self.stem_stride,
+                kernel: STEM_KERNEL,
+                block: self.block.map(|block| BlockDocument { channels: self.channels[0], kernel: block.kernel }),
+            },
             cells,
             operators: Some(self.operators.clone()),
-            tail: TailDocument { channels: self.tail, norm: false },
+            tail: TailDocument { channels: self.tail, norm: self.tail_norm, hidden: self.hidden },
+            squeeze_excitation: self.squeeze_excitation,
+            activation: self.activation,
             binary: self.binary,
         })
     }
@@ -272,8 +317,11 @@ impl SpaceDocument {
             format!("/channels/{before}")
         };
         match parts[..] {
-            ["stem", "channels"] => "/channels/0".into(),
+            ["stem", "channels"] if self.stem.block.is_some() => "/block/stem".into(),
+            ["stem", "channels"] | ["stem", "block", "channels"] => "/channels/0".into(),
+            ["stem", "block", part] => format!("/block/{part}"),
             ["stem", _] => "/stem_stride".into(),
+            ["tail", "hidden"] => "/hidden".into(),
             ["tail", _] => "/tail".into(),
             ["cells", cell, "channels"] => stage(cell),
             ["cells"] => "/repeats".into(),
@@ -283,7 +331,7 @@ impl SpaceDocument {
 }
 
 /// The nearest multiple of `divisor`, never more than 10% below `width` (the rule of MobileNet's code).
-fn make_divisible(width: f64, divisor: u32) -> u32 {
+pub(super) fn make_divisible(width: f64, divisor: u32) -> u32 {
     let divisor = f64::from(divisor);
     let rounded = (((width + divisor / 2.0) / divisor).floor() * divisor).max(divisor);
     (if rounded < 0.9 * width { rounded + divisor } else { rounded }) as u32

@@ -1,30 +1,41 @@
-//! Squeeze-excitation (Hu et al., CVPR 2018), as the published code of NSE has it: only in stand-alone models.
+//! Squeeze-excitation (Hu et al., CVPR 2018): of a space, or added to a stand-alone model.
 
 use super::unit::{activate, Init, Linear, Parameter};
-use crate::arch::{Activation, Variant};
 use crate::error::Result;
+use crate::space::{Activation, Excitation as Shape, Gate};
 use tch::Tensor;
 
-/// Scales the channels of a feature map by sigmoid(excite(activation(squeeze(averages over the positions)))). The two linear layers
+/// Scales the channels of a feature map by gate(excite(activation(squeeze(averages over the positions)))). The two linear layers
 /// are the published 1x1 convolutions on 1 x 1 maps.
 pub struct Excitation {
     pub squeeze: Linear,
     pub excite: Linear,
-    pub activation: Activation,
+    activation: Activation,
+    gate: Gate,
 }
 
 impl Excitation {
-    pub fn new(width: u32, activation: Activation, init: &mut Init) -> Result<Self> {
-        let squeezed = Variant::squeezed(width);
+    /// For maps of `width` channels in a network with this `activation`.
+    pub fn new(shape: Shape, width: u32, activation: Activation, init: &mut Init) -> Result<Self> {
+        let squeezed = shape.squeezed(width);
         let squeeze = Linear::kaiming(width, squeezed, init)?;
-        Ok(Excitation { squeeze, excite: Linear::kaiming(squeezed, width, init)?, activation })
+        Ok(Excitation {
+            squeeze,
+            excite: Linear::kaiming(squeezed, width, init)?,
+            activation: shape.inside(activation),
+            gate: shape.gate,
+        })
     }
 
     /// `x`: [images, channels, height, width].
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let averages = x.f_mean_dim([2i64, 3].as_slice(), false, None)?;
         let inner = activate(self.squeeze.forward(&averages)?, self.activation)?;
-        let gate = self.excite.forward(&inner)?.f_sigmoid()?;
+        let outer = self.excite.forward(&inner)?;
+        let gate = match self.gate {
+            Gate::Sigmoid => outer.f_sigmoid()?,
+            Gate::HardSigmoid => outer.f_hardsigmoid()?,
+        };
         Ok(x.f_mul(&gate.f_unsqueeze(-1)?.f_unsqueeze(-1)?)?)
     }
 

@@ -4,8 +4,8 @@
 use super::norm::Norm;
 use super::shim::outcome;
 use super::unit::Unit;
-use crate::arch::Activation;
 use crate::error::{Error, Result};
+use crate::space::Activation;
 use std::ffi::{c_char, c_int, CStr};
 use tch::{Device, Kind, Tensor};
 use torch_sys::C_tensor;

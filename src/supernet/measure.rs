@@ -7,11 +7,11 @@ use super::measure_options::MeasureOptions;
 use super::network::Network;
 use super::norm::{Calibration, Norm, Reader};
 use super::unit::{Init, Linear, Unit};
-use crate::arch::{Activation, Architecture, Variant};
+use crate::arch::{Architecture, Variant};
 use crate::cost::{latency_keys, LatencyKey, LatencyKind, LatencyTable};
 use crate::error::{Error, Result};
 use crate::search::{Control, Event, EventKind, Meter};
-use crate::space::{Convolution, Shape, Space};
+use crate::space::{Activation, Convolution, Shape, Space};
 use std::sync::Arc;
 use std::time::Instant;
 use tch::{no_grad_guard, Device, Kind, Tensor};
@@ -71,6 +71,10 @@ fn operation(key: &LatencyKey, batch: u32, device: Device) -> Result<Operation> 
         LatencyKind::AvgPool => {
             let x = map()?;
             Box::new(move || Ok(x.f_mean_dim([2i64, 3].as_slice(), false, None)?))
+        }
+        LatencyKind::Scale => {
+            let (x, gate) = (map()?, input(&[images, channels, 1, 1])?);
+            Box::new(move || Ok(x.f_mul(&gate)?))
         }
         LatencyKind::Linear => {
             let (linear, x) = (Linear::uniform(key.cin, key.cout, &mut init)?, input(&[images, channels])?);

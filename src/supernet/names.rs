@@ -26,14 +26,19 @@ impl<'a> Names<'a> {
         let paths = network.paths();
         if let Ok(chain) = network.chain() {
             names.unit("stem", &chain.stem);
+            for unit in &chain.block {
+                names.unit(&store::block(unit), unit);
+            }
             names.places(network, open, 0..paths.split());
         }
-        for (path, (tail, classifier)) in network.heads().enumerate() {
+        for (path, (tail, layers)) in network.heads().enumerate() {
             names.places(network, open, paths.own(path));
             if let Some(tail) = tail {
                 names.unit(&paths.head(path, "tail"), tail);
             }
-            names.linear(&paths.head(path, "classifier"), classifier);
+            for (part, layer) in layers {
+                names.linear(&paths.head(path, part), layer);
+            }
         }
         names
     }

@@ -2,7 +2,7 @@
 //! stand-alone model, with all active operators a supernet; the forward pass is the same. A stand-alone ensemble has weights for every
 //! place of its architecture, and a tail and a classifier for every path; in a supernet all paths go through the same weights.
 
-use super::chain::Chain;
+use super::chain::{self, pooled, Chain};
 use super::ensemble::{divided, mean};
 use super::fused::{self, Branch};
 use super::norm::Norm;
@@ -45,6 +45,9 @@ impl Drop for Network {
 pub(super) const STEM: u64 = 1 << 32;
 pub(super) const TAIL: u64 = STEM + 1;
 const CLASSIFIER: u64 = STEM + 2;
+/// Of the fixed block, and of hidden layers, of later paths one further each.
+pub(super) const BLOCK: u64 = 2 << 32;
+pub(super) const HIDDEN: u64 = 3 << 32;
 
 impl Network {
     /// Fresh weights for the given operators of every cell. The same operator in the same (seed, round) gets the same weights
@@ -89,11 +92,13 @@ impl Network {
     ) -> Result<Self> {
         let init = |part| Init::new(seed, round, part, device);
         let body = match space.body() {
-            Plan::Chain(chain) => Body::Chain(Box::new(Chain::new(&space, chain, operators, paths, variant, &init)?)),
+            Plan::Chain(chain) => {
+                let details = variant.details(&space);
+                Body::Chain(Box::new(Chain::new(&space, chain, operators, paths, details, &init)?))
+            }
             Plan::Stack(stack) => Body::Stacked(Stacked::new(&space, stack, operators, variant.activation, &init)?),
         };
-        let classifier =
-            |path| Linear::uniform(space.pooled().channels, space.classes(), &mut init(CLASSIFIER + 2 * path as u64));
+        let classifier = |path| Linear::uniform(space.classified(), space.classes(), &mut init(CLASSIFIER + 2 * path as u64));
         let classifiers = (0..paths.count()).map(classifier).collect::<Result<_>>()?;
         Ok(Network { space, variant, paths, body, classifiers })
     }
@@ -115,8 +120,19 @@ impl Network {
 
     /// Logits of every path. A supernet computes any `paths` with its weights.
     pub fn logits(&self, images: &Tensor, open: &[Vec<u16>], paths: Paths, norm: &Norm) -> Result<Vec<Tensor>> {
+        self.classify(&self.vectors(images, open, paths, norm)?)
+    }
+
+    /// Of what [`Network::vectors`] gave.
+    pub fn classify(&self, vectors: &[Tensor]) -> Result<Vec<Tensor>> {
+        let classifier = |path: usize| self.classifiers.get(path).unwrap_or_else(|| self.classifier());
+        vectors.iter().enumerate().map(|(path, vector)| classifier(path).forward(vector)).collect()
+    }
+
+    /// What the classifier of every path is given, [images, numbers].
+    pub fn vectors(&self, images: &Tensor, open: &[Vec<u16>], paths: Paths, norm: &Norm) -> Result<Vec<Tensor>> {
         if let Some((stack, stacked)) = self.stacked() {
-            return Ok(vec![self.classify(0, &stacked.features(stack, images, open, norm, None)?)?]);
+            return Ok(vec![pooled(&stacked.features(stack, images, open, norm, None)?)?]);
         }
         self.along(images, paths, norm, &mut |place, cell, x| self.cell(cell, x, &open[place], norm))
     }
@@ -129,37 +145,30 @@ impl Network {
         };
         let shared = through(self.stem(images, norm)?, 0..paths.split())?;
         let shared = divided(shared, paths.count())?;
-        let path = |path| self.head_of(if own { path } else { 0 }, &through(shared.shallow_clone(), paths.own(path))?, norm);
+        let path = |path| {
+            let x = through(shared.shallow_clone(), paths.own(path))?;
+            self.chain()?.end(if own { path } else { 0 }, &x, norm)
+        };
         (0..paths.count()).map(path).collect()
     }
 
-    /// The logits of stacked cells, with what `drop` makes of the outputs of their operators.
-    pub fn forward_dropping(&self, images: &Tensor, open: &[Vec<u16>], norm: &Norm, drop: Dropping) -> Result<Tensor> {
+    /// The same of stacked cells, with what `drop` makes of the outputs of their operators.
+    pub fn vectors_dropping(&self, images: &Tensor, open: &[Vec<u16>], norm: &Norm, drop: Dropping) -> Result<Vec<Tensor>> {
         match self.stacked() {
-            Some((stack, stacked)) => self.classify(0, &stacked.features(stack, images, open, norm, Some(drop))?),
-            None => self.forward(images, open, norm),
+            Some((stack, stacked)) => Ok(vec![pooled(&stacked.features(stack, images, open, norm, Some(drop))?)?]),
+            None => self.vectors(images, open, self.paths, norm),
         }
     }
 
+    /// Stem and fixed block.
     pub fn stem(&self, images: &Tensor, norm: &Norm) -> Result<Tensor> {
-        let stem = &self.chain()?.stem;
-        let units = std::slice::from_ref(stem);
-        if fused::fits(images, units.iter(), norm) {
-            let branch = Branch { units, selected: true, unselected: false };
-            return Ok(fused::cell(images, &[branch], false, norm, false)?.0);
-        }
-        stem.forward(images, norm)
+        self.chain()?.begin(images, norm)
     }
 
     /// One cell with the given operators open.
     pub fn cell(&self, cell: usize, x: &Tensor, open: &[u16], norm: &Norm) -> Result<Tensor> {
-        if self.fits(cell, x, open, norm) {
-            let branch = |o: &u16| Branch { units: self.units(cell, *o), selected: true, unselected: false };
-            let branches: Vec<_> = open.iter().map(branch).collect();
-            return Ok(fused::cell(x, &branches, self.shortcut(cell), norm, false)?.0);
-        }
-        let branches: Vec<_> = open.iter().map(|o| self.branch(cell, *o, x, norm)).collect::<Result<_>>()?;
-        self.merge(cell, x, &branches.iter().collect::<Vec<_>>())
+        let branches: Vec<_> = open.iter().map(|o| self.units(cell, *o)).collect();
+        chain::side_by_side(x, &branches, self.shortcut(cell), norm)
     }
 
     /// The same from branches that were computed alone, without gradient: the same bits.
@@ -212,15 +221,7 @@ impl Network {
 
     /// One operator of one cell.
     pub fn branch(&self, cell: usize, operator: u16, x: &Tensor, norm: &Norm) -> Result<Tensor> {
-        if self.fits(cell, x, &[operator], norm) {
-            let branch = Branch { units: self.units(cell, operator), selected: true, unselected: false };
-            return Ok(fused::cell(x, &[branch], false, norm, false)?.0);
-        }
-        let mut y = x.shallow_clone();
-        for unit in self.units(cell, operator) {
-            y = unit.forward(&y, norm)?;
-        }
-        Ok(y)
+        chain::branch(x, self.units(cell, operator), norm)
     }
 
     fn shortcut(&self, cell: usize) -> bool {
@@ -229,45 +230,24 @@ impl Network {
 
     /// Normal cell: (sum of branches + input) / (branches + 1), the input itself without branches. Else the mean of the branches.
     pub fn merge(&self, cell: usize, x: &Tensor, branches: &[&Tensor]) -> Result<Tensor> {
-        let shortcut = self.shortcut(cell).then_some(x);
-        let mut terms = branches.iter().copied().chain(shortcut);
-        let count = terms.clone().count();
-        let Some(first) = terms.next() else { return Ok(x.shallow_clone()) };
-        if count == 1 {
-            return Ok(first.shallow_clone());
-        }
-        let mut sum = first.shallow_clone();
-        for term in terms {
-            sum = sum.f_add(term)?;
-        }
-        // A tensor and not a number: tch panics when it drops a number after libtorch has failed.
-        Ok(sum.f_div(&Tensor::f_from_slice(&[count as f32])?.f_view::<&[i64]>(&[])?)?)
+        chain::merged(x, branches, self.shortcut(cell))
     }
 
-    /// Tail convolution, average pooling, classifier of the first path.
+    /// Tail convolution, average pooling, hidden layer, classifier of the first path.
     pub fn head(&self, x: &Tensor, norm: &Norm) -> Result<Tensor> {
-        self.head_of(0, x, norm)
-    }
-
-    fn head_of(&self, path: usize, x: &Tensor, norm: &Norm) -> Result<Tensor> {
-        let tail = self.chain()?.tails().nth(path).ok_or_else(|| Error::Torch(format!("no path {path}")))?;
-        self.classify(path, &tail.forward(x, norm)?)
-    }
-
-    fn classify(&self, path: usize, features: &Tensor) -> Result<Tensor> {
-        let pooled = features.f_mean_dim([2i64, 3].as_slice(), false, None)?;
-        self.classifiers[path].forward(&pooled)
+        self.classifier().forward(&self.chain()?.end(0, x, norm)?)
     }
 
     /// The parameters that a pass with these operators uses, in its order.
     pub fn passed(&self, open: &[Vec<u16>]) -> Vec<&Parameter> {
         let mut all: Vec<&Parameter> = match &self.body {
             Body::Chain(chain) => {
-                let Chain { stem, places, .. } = &**chain;
+                let Chain { stem, block, places, .. } = &**chain;
                 let branches =
                     open.iter().enumerate().flat_map(|(place, operators)| operators.iter().map(move |o| &places[place][o]));
-                let units = std::iter::once(stem).chain(branches.flatten()).chain(chain.tails());
-                units.flat_map(|unit| unit.parameters()).collect()
+                let units = std::iter::once(stem).chain(block).chain(branches.flatten()).chain(chain.tails());
+                let hidden = (0..self.paths.count()).filter_map(|path| chain.hidden(path));
+                units.flat_map(|unit| unit.parameters()).chain(hidden.flat_map(Linear::parameters)).collect()
             }
             Body::Stacked(_) => {
                 let weights = self.stacked_weights(open).into_iter();
@@ -345,11 +325,14 @@ impl Network {
         }
     }
 
-    /// Tail, where this is a chain, and classifier of every path.
-    pub fn heads(&self) -> impl Iterator<Item = (Option<&Unit>, &Linear)> {
+    /// Of every path: tail, where this is a chain, and by their names the linear layers behind it.
+    pub fn heads(&self) -> impl Iterator<Item = (Option<&Unit>, Vec<(&'static str, &Linear)>)> {
         let chain = self.chain().ok();
-        let tail = move |path| chain.and_then(|chain| chain.tails().nth(path));
-        self.classifiers.iter().enumerate().map(move |(path, classifier)| (tail(path), classifier))
+        self.classifiers.iter().enumerate().map(move |(path, classifier)| {
+            let hidden = chain.and_then(|chain| chain.hidden(path)).map(|hidden| ("hidden", hidden));
+            let tail = chain.and_then(|chain| chain.tails().nth(path));
+            (tail, hidden.into_iter().chain([("classifier", classifier)]).collect())
+        })
     }
 
     /// Of the first path.

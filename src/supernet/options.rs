@@ -76,6 +76,11 @@ pub struct Recipe {
     /// identity.
     #[schemars(range(min = 0.0, max = 0.9))]
     pub drop_path: f64,
+    /// Each number that the classifier is given is left out with this probability, for each image; the others grow in proportion
+    /// (Srivastava et al., JMLR 2014).
+    #[serde(skip_serializing_if = "is_zero")]
+    #[schemars(range(min = 0.0, max = 0.9))]
+    pub dropout: f64,
     /// Random changes of a training image.
     pub augment: Changes,
     /// Arithmetic of convolutions and linear layers: "float32", or "bfloat16" for them alone; weights, batch-norm, loss and optimizer
@@ -84,6 +89,11 @@ pub struct Recipe {
     /// Epochs between two evaluations on the held-out images, when there are any.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub evaluate_every: u64,
+}
+
+/// Not written then: checkpoints from before there was such a thing go on.
+fn is_zero(value: &f64) -> bool {
+    *value == 0.0
 }
 
 /// How gradients become steps.
@@ -163,6 +173,7 @@ impl Default for Recipe {
             ema: None,
             mixup: 0.0,
             drop_path: 0.0,
+            dropout: 0.0,
             augment: Changes::default(),
             precision: Precision::Float32,
             evaluate_every: 1,

@@ -1,11 +1,11 @@
-//! A copy of the weights by which an operator is compared with what it was: its kernels, scale and shift of its first two batch-norms, and
-//! the weights of stem, tail and classifier.
+//! A copy of the weights by which an operator is compared with what it was: its kernels, those of its squeeze-excitation with them, scale and
+//! shift of its first two batch-norms, and the weights of what all networks have: stem, fixed block, tail, hidden layer and classifier.
 
 use super::network::Network;
 use super::stacked::Owner;
 use super::step::Weight;
 use super::store;
-use super::unit::Parameter;
+use super::unit::{Parameter, Unit};
 use crate::error::{Error, Result};
 use crate::search::{Arrays, Comparison, Products};
 use crate::space::stack::Skeleton;
@@ -29,20 +29,27 @@ enum Place {
     Norm(usize, u16),
 }
 
-/// What counts of these operators, and of stem, tail and classifier.
+/// What counts of these operators, and of what all networks have.
 fn counted<'a>(network: &'a Network, operators: &[Vec<u16>]) -> Vec<(String, Place, &'a Parameter)> {
-    let ends = network.chain().map_or(Vec::new(), |chain| vec![("stem", &chain.stem.weight), ("tail", &chain.tail.weight)]);
-    let ends = ends.into_iter().chain([("classifier", &network.classifier().weight)]);
-    let mut counted: Vec<_> = ends.map(|(part, weight)| (store::name(part, 0), Place::Ends, weight)).collect();
-    if let Some(stack) = network.space().stack() {
-        counted.extend(stacked(network, stack, operators));
-        return counted;
+    let classifier = (store::name("classifier", 0), Place::Ends, &network.classifier().weight);
+    let Ok(chain) = network.chain() else {
+        let edges = network.space().stack().map(|stack| stacked(network, stack, operators));
+        return [classifier].into_iter().chain(edges.into_iter().flatten()).collect();
+    };
+    let mut counted = vec![classifier];
+    let units = [("stem".to_owned(), &chain.stem), ("tail".into(), &chain.tail)].into_iter();
+    for (part, unit) in units.chain(chain.block.iter().map(|unit| (store::block(unit), unit))) {
+        counted.extend(kernels(&part, unit).map(|(name, kernel)| (name, Place::Ends, kernel)));
     }
+    counted.extend(chain.hidden(0).map(|hidden| (store::name("hidden", 0), Place::Ends, &hidden.weight)));
     for (cell, operators) in operators.iter().enumerate() {
         for operator in operators {
             let units = network.units(cell, *operator);
             let part = |unit| store::part(network, cell, *operator, unit);
-            counted.extend(units.iter().map(|unit| (store::name(&part(unit), 0), Place::Kernel(cell, *operator), &unit.weight)));
+            for unit in units {
+                let place = |(name, kernel)| (name, Place::Kernel(cell, *operator), kernel);
+                counted.extend(kernels(&part(unit), unit).map(place));
+            }
             for (unit, norm) in units.iter().filter_map(|unit| Some((unit, unit.norm.as_ref()?))).take(NORMS) {
                 let numbered = norm.iter().enumerate();
                 counted.extend(numbered.map(|(i, p)| (store::name(&part(unit), 1 + i), Place::Norm(cell, *operator), p)));
@@ -50,6 +57,15 @@ fn counted<'a>(network: &'a Network, operators: &[Vec<u16>]) -> Vec<(String, Pla
         }
     }
     counted
+}
+
+/// The weights of a unit that are no batch-norm and no bias, as they are named in a store.
+fn kernels<'a>(part: &str, unit: &'a Unit) -> impl Iterator<Item = (String, &'a Parameter)> {
+    let part = part.to_owned();
+    let layers = unit.excitation.iter().flat_map(|excitation| [&excitation.squeeze.weight, &excitation.excite.weight]);
+    let counted: Vec<_> = std::iter::once(&unit.weight).chain(layers).collect();
+    let numbered = unit.parameters().enumerate().filter(move |(_, p)| counted.iter().any(|own| std::ptr::eq(*own, *p)));
+    numbered.map(move |(i, parameter)| (store::name(&part, i), parameter))
 }
 
 /// Of stacked cells: what lies between them belongs to the ends. In NAS-Bench-201's network the batch-norms there count too, and the biases of

@@ -5,10 +5,9 @@ use super::norm::Norm;
 use super::partial;
 use super::step::Chain;
 use super::unit::Init;
-use crate::arch::Activation;
 use crate::error::Result;
 use crate::space::stack::{Layer as Plan, Repetition};
-use crate::space::{Space, Stack};
+use crate::space::{Activation, Space, Stack};
 use std::collections::BTreeMap;
 use tch::Tensor;
 

@@ -2,10 +2,9 @@
 
 use super::norm::Norm;
 use super::unit::{activate, Init, Parameter, Unit};
-use crate::arch::Activation;
 use crate::error::Result;
 use crate::space::step::Pooling;
-use crate::space::Step;
+use crate::space::{Activation, Step};
 use tch::Tensor;
 
 /// One behind the other.

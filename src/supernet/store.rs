@@ -43,7 +43,8 @@ pub fn take_over(network: &Network, architecture: &Architecture, supernet: &Netw
     let stacked = network.stacked_weights(architecture.cells()).into_iter().zip(supernet.stacked_weights(architecture.cells()));
     pairs.extend(stacked.flat_map(|((_, to), (_, from))| to.parameters().into_iter().zip(from.parameters())));
     if let (Ok(to), Ok(from)) = (network.chain(), supernet.chain()) {
-        pairs.extend(to.stem.parameters().zip(from.stem.parameters()));
+        let units = [&to.stem].into_iter().chain(&to.block).zip([&from.stem].into_iter().chain(&from.block));
+        pairs.extend(units.flat_map(|(to, from)| to.parameters().zip(from.parameters())));
         for (place, (cell, operators)) in architecture.by_cell().enumerate() {
             for operator in operators {
                 let units = network.units(place, *operator).iter().zip(supernet.units(cell, *operator));
@@ -51,9 +52,13 @@ pub fn take_over(network: &Network, architecture: &Architecture, supernet: &Netw
             }
         }
     }
-    for (to, from) in network.heads().flat_map(|head| supernet.heads().map(move |from| (head, from))) {
-        pairs.extend(to.0.into_iter().zip(from.0).flat_map(|(to, from)| to.parameters().zip(from.parameters())));
-        pairs.extend(to.1.parameters().zip(from.1.parameters()));
+    // A supernet has one of each.
+    for (tail, layers) in supernet.heads().take(1) {
+        for (own, own_layers) in network.heads() {
+            pairs.extend(own.into_iter().zip(tail).flat_map(|(to, from)| to.parameters().zip(from.parameters())));
+            let layers = own_layers.into_iter().zip(&layers);
+            pairs.extend(layers.flat_map(|((_, to), (_, from))| to.parameters().zip(from.parameters())));
+        }
     }
     pairs.into_iter().try_for_each(|(to, from)| to.value.shallow_clone().f_copy_(&from.value).map(|_| ()).map_err(Error::from))
 }
@@ -76,6 +81,11 @@ pub fn part(network: &Network, cell: usize, operator: u16, unit: &Unit) -> Strin
     format!("cells.{cell}.{}.{}", network.shape(cell).operators[usize::from(operator)], unit.shape.name)
 }
 
+/// Of a unit of the fixed block.
+pub fn block(unit: &Unit) -> String {
+    format!("block.{}", unit.shape.name)
+}
+
 /// Every parameter of stem, tail, classifier and the given operators, by a stable name.
 pub fn named<'a>(network: &'a Network, operators: &[Vec<u16>]) -> Vec<(String, &'a Parameter)> {
     let stacked = network.stacked_weights(operators).into_iter();
@@ -83,11 +93,12 @@ pub fn named<'a>(network: &'a Network, operators: &[Vec<u16>]) -> Vec<(String, &
         stacked.map(|(_, weight)| (weight.name().to_owned(), weight.parameters())).collect();
     if let Ok(chain) = network.chain() {
         parts.push(("stem".into(), chain.stem.parameters().collect()));
+        parts.extend(chain.block.iter().map(|unit| (block(unit), unit.parameters().collect())));
     }
-    for (path, (tail, classifier)) in network.heads().enumerate() {
+    for (path, (tail, layers)) in network.heads().enumerate() {
         let name = |part| network.paths().head(path, part);
         parts.extend(tail.map(|tail| (name("tail"), tail.parameters().collect())));
-        parts.push((name("classifier"), classifier.parameters().collect()));
+        parts.extend(layers.into_iter().map(|(part, layer)| (name(part), layer.parameters().collect())));
     }
     for (cell, operators) in operators.iter().enumerate() {
         for operator in operators {

@@ -106,10 +106,12 @@ impl Training<'_> {
         let (images, labels) = self.train.load(order.batch(0, step), Some(changes))?;
         let _cores = cores::take(images.device());
         let mixed = Mixed::new(recipe, (images, labels), Stream::new(seed, Purpose::Mixup, 0, step))?;
-        let drops = Drops { most: recipe.drop_path, stream: Stream::new(seed, Purpose::DropPath, 0, step) };
+        let drops = |most, purpose| Drops { most, stream: Stream::new(seed, purpose, 0, step) };
+        let branches = drops(recipe.drop_path, Purpose::DropPath);
+        let numbers = drops(recipe.dropout, Purpose::Dropout);
         let logits = {
             let _low = (recipe.precision == Precision::BFloat16).then(|| BFloat16::on(mixed.images.device())).transpose()?;
-            forward(self.network, self.open, &mixed.images, drops)?
+            forward(self.network, self.open, &mixed.images, branches, numbers)?
         };
         let logits: Vec<_> = logits.iter().map(|logits| Ok(logits.f_to_kind(Kind::Float)?)).collect::<Result<_>>()?;
         let loss = summed(&logits, |logits| mixed.loss(logits, recipe.label_smoothing))?;
@@ -270,33 +272,49 @@ impl Mixed {
     }
 }
 
-/// Which branches are left out of a step.
+/// What is left out of a step: branches, or numbers.
 struct Drops {
-    /// Probability in the last cell.
+    /// Greatest probability.
     most: f64,
     stream: Stream,
 }
 
 impl Drops {
-    /// For every image 0, or what keeps the mean as it would be without.
-    fn factors(&mut self, depth: f64, like: &Tensor) -> Result<Tensor> {
-        let drop = self.most * depth;
-        let kept = 1.0 / (1.0 - drop);
-        let factors: Vec<f32> =
-            (0..like.size()[0]).map(|_| if self.stream.uniform() < drop { 0.0 } else { kept as f32 }).collect();
-        Ok(Tensor::f_from_slice(&factors)?.f_view([-1, 1, 1, 1])?.f_to_device(like.device())?.f_to_kind(like.kind())?)
+    /// Of a map, for every image 0, or what keeps the mean as it would be without; `depth`: the part of the greatest probability.
+    fn branch(&mut self, depth: f64, y: &Tensor) -> Result<Tensor> {
+        self.times(y, &[y.size()[0], 1, 1, 1], self.most * depth)
+    }
+
+    /// Of a vector, the same for every number.
+    fn numbers(&mut self, x: &Tensor) -> Result<Tensor> {
+        self.times(x, &x.size(), self.most)
+    }
+
+    fn times(&mut self, x: &Tensor, shape: &[i64], drop: f64) -> Result<Tensor> {
+        let kept = (1.0 / (1.0 - drop)) as f32;
+        let factors = (0..shape.iter().product()).map(|_: i64| if self.stream.uniform() < drop { 0.0 } else { kept });
+        let factors = Tensor::f_from_slice(&factors.collect::<Vec<f32>>())?.f_view(shape)?;
+        Ok(x.f_mul(&factors.f_to_device(x.device())?.f_to_kind(x.kind())?)?)
     }
 }
 
-/// Logits of every path, with branches left out.
-fn forward(network: &Network, open: &[Vec<u16>], images: &Tensor, mut drops: Drops) -> Result<Vec<Tensor>> {
+/// Logits of every path, with branches left out, and numbers in front of the classifiers.
+fn forward(network: &Network, open: &[Vec<u16>], images: &Tensor, branches: Drops, mut numbers: Drops) -> Result<Vec<Tensor>> {
+    let mut vectors = vectors(network, open, images, branches)?;
+    if numbers.most > 0.0 {
+        vectors = vectors.iter().map(|vector| numbers.numbers(vector)).collect::<Result<_>>()?;
+    }
+    network.classify(&vectors)
+}
+
+fn vectors(network: &Network, open: &[Vec<u16>], images: &Tensor, mut drops: Drops) -> Result<Vec<Tensor>> {
     let paths = network.paths();
     if drops.most == 0.0 {
-        return network.logits(images, open, paths, &Norm::Batch);
+        return network.vectors(images, open, paths, &Norm::Batch);
     }
     if network.space().stack().is_some() {
-        let mut drop = |depth, y: Tensor| Ok(y.f_mul(&drops.factors(depth, &y)?)?);
-        return Ok(vec![network.forward_dropping(images, open, &Norm::Batch, &mut drop)?]);
+        let mut drop = |depth, y: Tensor| drops.branch(depth, &y);
+        return network.vectors_dropping(images, open, &Norm::Batch, &mut drop);
     }
     network.along(images, paths, &Norm::Batch, &mut |place, at, x| {
         let depth = (paths.cell(place) + 1) as f64 / paths.cells() as f64;
@@ -304,7 +322,7 @@ fn forward(network: &Network, open: &[Vec<u16>], images: &Tensor, mut drops: Dro
         let mut branches = Vec::with_capacity(open[place].len());
         for operator in &open[place] {
             let y = network.branch(at, *operator, x, &Norm::Batch)?;
-            branches.push(if drops_here { y.f_mul(&drops.factors(depth, &y)?)? } else { y });
+            branches.push(if drops_here { drops.branch(depth, &y)? } else { y });
         }
         network.merge(at, x, &branches.iter().collect::<Vec<_>>())
     })

@@ -4,11 +4,10 @@ use super::binary;
 use super::excitation::Excitation;
 use super::fused;
 use super::norm::Norm;
-use crate::arch::Activation;
 use crate::data::reserve;
 use crate::error::Result;
 use crate::search::{Purpose, Stream};
-use crate::space::{Binary, Convolution};
+use crate::space::{Activation, Binary, Convolution, Excitation as Shape};
 use std::ops::Deref;
 use tch::{Device, Tensor};
 
@@ -97,8 +96,8 @@ impl Unit {
     }
 
     /// Adds squeeze-excitation behind the activation.
-    pub fn excite(&mut self, init: &mut Init) -> Result<()> {
-        self.excitation = Some(Excitation::new(self.shape.cout, self.activation, init)?);
+    pub fn excite(&mut self, shape: Shape, init: &mut Init) -> Result<()> {
+        self.excitation = Some(Excitation::new(shape, self.shape.cout, self.activation, init)?);
         Ok(())
     }
 

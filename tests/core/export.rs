@@ -1,11 +1,11 @@
 //! Formats without libtorch: what is written as safetensors is read again, anything else is refused by name; folding keeps what a
 //! layer computes; export options are strict.
 
-use nse::arch::{Activation, Architecture, Variant};
+use nse::arch::{Architecture, Variant};
 use nse::data::Normalisation;
 use nse::export::{safetensors, Card, ExportOptions, Graph, Layer, FORMATS};
 use nse::search::{Array, Arrays, Purpose, Stream};
-use nse::space::Space;
+use nse::space::{Activation, Space};
 use nse::Error;
 use std::sync::Arc;
 

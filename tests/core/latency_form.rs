@@ -88,7 +88,7 @@ fn what_is_written() {
 fn key() -> impl Strategy<Value = LatencyKey> {
     let pair = || [1..300u32, 1..300u32];
     let kernel = (pair(), pair(), [0..9u32, 0..9u32], 1..5u32, 1..5u32);
-    (0..4usize, pair(), 1..2000u32, 1..2000u32, kernel).prop_map(
+    (0..LatencyKind::ALL.len(), pair(), 1..2000u32, 1..2000u32, kernel).prop_map(
         |(kind, input, cin, cout, (kernel, stride, padding, dilation, groups))| {
             let conv = LatencyKey {
                 kind: LatencyKind::Conv,
@@ -111,6 +111,7 @@ fn key() -> impl Strategy<Value = LatencyKey> {
                     LatencyKey { dilation: 1, groups: 1, ..pool }
                 }
                 LatencyKind::Linear => LatencyKey { kind: LatencyKind::Linear, input: [1, 1], ..plain },
+                LatencyKind::Scale => LatencyKey { kind: LatencyKind::Scale, cout: cin, ..plain },
             }
         },
     )
@@ -151,7 +152,7 @@ fn a_csv_text_needs_its_header() {
     }
     assert_refused(ROWS[0], "line 1", "\"conv,14x7,128,128,3x1,2x1,1x0,1,1,0.164\" is not the header");
     assert_refused("\n# unit: ms\nkind,time\n", "line 3", "\"kind,time\" is not the header");
-    assert_refused(&csv(&[HEADER]), "line 2", "kind: \"kind\" is not conv, add, avgpool or linear");
+    assert_refused(&csv(&[HEADER]), "line 2", "kind: \"kind\" is not conv, add, avgpool, linear or scale");
     assert_refused("# units: ms\n", "line 1", "\"# units: ms\" is not the header");
     assert_refused("# unit: ms\n# unit: us\n", "line 2", "a second unit");
     assert_refused("# unit: \n", "line 1", "\"\" is not a unit");
@@ -166,7 +167,7 @@ fn a_wrong_row_is_named_by_its_line() {
         ("conv,28,64,64,3,1,1,1,64", "9 columns, the header has 10"),
         ("conv,28,64,64,3,1,1,1,64,0.5,", "11 columns, the header has 10"),
         ("# unit: ms", "1 columns, the header has 10"),
-        ("pool,28,64,64,3,1,1,1,64,0.5", "kind: \"pool\" is not conv, add, avgpool or linear"),
+        ("pool,28,64,64,3,1,1,1,64,0.5", "kind: \"pool\" is not conv, add, avgpool, linear or scale"),
         ("Conv,28,64,64,3,1,1,1,64,0.5", "kind: \"Conv\" is not"),
         ("conv,28x,64,64,3,1,1,1,64,0.5", "input_size: \"28x\" is not a whole number, or height and width like 1x3"),
         ("conv,28x28x1,64,64,3,1,1,1,64,0.5", "input_size: \"28x28x1\" is not"),

@@ -17,6 +17,7 @@ mod continued;
 mod corpus;
 mod cost;
 mod crew;
+mod details;
 mod distinct;
 mod eliminate;
 mod engine;

@@ -27,6 +27,33 @@ fn costs_are_the_published_ones() {
     assert_eq!(cost("nsenet", json!({})), [330_953_544, 330_954_568, 4_564_000]);
 }
 
+/// Multiply-accumulates with and without squeeze-excitation, and parameters, of convolutions and linear layers.
+#[test]
+fn costs_of_published_lists_are_the_published_ones() {
+    for (name, macs, without, params) in [
+        ("neas-s", 301_500_768, 299_831_392, 8_657_656),
+        ("neas-m", 449_351_296, 446_121_088, 11_551_936),
+        ("neas-l", 553_140_864, 549_270_400, 12_444_832),
+    ] {
+        let [counted, _, parameters] = cost(name, json!({}));
+        assert_eq!((counted, parameters), (macs, params), "{name}");
+        assert_eq!(cost(name, json!({ "squeeze_excitation": null }))[0], without, "{name} without squeeze-excitation");
+        let paths = preset(name, json!({})).1.paths();
+        assert_eq!((paths.count(), paths.split()), (2, if name == "neas-s" { 20 } else { 16 }));
+    }
+    assert_eq!(cost("spos-abs", json!({}))[0], 470_792_064);
+    assert_eq!(cost("spos-abs", json!({}))[2], 5_936_776);
+    let other = json!({ "repeats": [0, 3, 3, 3, 3, 2] });
+    for name in ["neas-m", "spos-abs"] {
+        match Architecture::preset(name, &other.to_string()).unwrap_err() {
+            Error::Argument { name: "overrides_json", reason } => {
+                assert!(reason.starts_with(&format!("{name} does not fit into the space that they make")), "{reason}")
+            }
+            other => panic!("{other}"),
+        }
+    }
+}
+
 #[test]
 fn the_first_cell_of_nsenet_27() {
     let (space, architecture) = preset("nsenet-27", json!({}));

@@ -2,9 +2,9 @@
 
 use crate::cost;
 use crate::support::{chain, config};
-use nse::arch::{Activation, Architecture, Variant};
+use nse::arch::{Architecture, Variant};
 use nse::cost::{variant_cost, Cost, CostTable};
-use nse::space::Space;
+use nse::space::{Activation, Space};
 use nse::supernet::ModelOptions;
 use serde_json::{json, Value};
 

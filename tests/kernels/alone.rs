@@ -2,8 +2,7 @@
 
 use crate::at_every_level;
 use crate::support::{distance, normal};
-use nse::arch::Activation;
-use nse::space::Convolution;
+use nse::space::{Activation, Convolution};
 use nse::supernet::fused::convolve;
 use nse::supernet::unit::{Init, Unit};
 use tch::{Device, Kind, Tensor};

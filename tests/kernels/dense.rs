@@ -3,9 +3,8 @@
 
 use crate::at_every_level;
 use crate::support::normal;
-use nse::arch::Activation;
 use nse::search::{Purpose, Stream};
-use nse::space::Convolution;
+use nse::space::{Activation, Convolution};
 use nse::supernet::fused::{cell, Branch};
 use nse::supernet::norm::Norm;
 use nse::supernet::unit::{Init, Unit};

@@ -20,7 +20,8 @@ for case in cases:
     kinds = {node.op_type for node in model.graph.node}
     # Of stacked cells some stand behind no convolution.
     assert ("BatchNormalization" in kinds) == (case["stacked"] or not case["fold"]), (name, kinds)
-    assert ("Sigmoid" in kinds) == case["excited"], (name, kinds)
+    assert ("Sigmoid" in kinds) == case["swish"], (name, kinds)
+    assert ("HardSigmoid" in kinds) == case["hard"], (name, kinds)
     images = numpy.fromfile(folder / f"{name}.in", numpy.float32).reshape(shape)
     expected = numpy.fromfile(folder / f"{name}.out", numpy.float32).reshape(shape[0], -1)
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])

@@ -39,15 +39,19 @@ pub fn weights(space: &Space, network: &Network) -> Weights {
         }
     };
     let (chain, classifier) = (network.chain().unwrap(), network.classifier());
-    let (stem, tail) = (&chain.stem, &chain.tail);
-    unit("stem".into(), stem);
-    unit("tail".into(), tail);
+    unit("stem".into(), &chain.stem);
+    unit("tail".into(), &chain.tail);
+    chain.block.iter().for_each(|u| unit(format!("block.{}", u.shape.name), u));
     for (i, cell) in space.cells().iter().enumerate() {
         for (o, operator) in cell.operators.iter().enumerate() {
             for u in network.units(i, o as u16) {
                 unit(format!("cell{i}.{operator}.{}", u.shape.name), u);
             }
         }
+    }
+    if let Some(hidden) = chain.hidden(0) {
+        weights.insert("hidden.weight".into(), values(&hidden.weight.value));
+        weights.insert("hidden.bias".into(), moved(&hidden.bias.value));
     }
     weights.insert("classifier.weight".into(), values(&classifier.weight.value));
     weights.insert("classifier.bias".into(), values(&classifier.bias.value));

@@ -1,8 +1,8 @@
 //! Weight gradients against finite differences, in 64-bit floats, for every operator kind; 32-bit gradients against those.
 
-use crate::support::{all_operators, distance, normal, values};
-use nse::arch::{Activation, Variant};
-use nse::space::Space;
+use crate::support::{all_operators, distance, normal, values, with_details};
+use nse::arch::Variant;
+use nse::space::{Activation, Space};
 use nse::supernet::learner::cross_entropy;
 use nse::supernet::network::Network;
 use nse::supernet::norm::Norm;
@@ -30,21 +30,26 @@ fn loss(network: &Network, images: &Tensor, labels: &Tensor) -> Tensor {
 
 #[test]
 fn weight_gradients_match_finite_differences() {
-    match_finite_differences(Variant::default());
+    match_finite_differences(&all_operators(), Variant::default());
+}
+
+#[test]
+fn those_of_all_that_a_space_can_have_do_too() {
+    match_finite_differences(&with_details(&all_operators()), Variant::default());
 }
 
 #[test]
 fn those_of_squeeze_excitation_and_swish_do_too() {
     for activation in [Activation::Relu, Activation::Swish] {
-        match_finite_differences(Variant { squeeze_excitation: true, activation });
+        match_finite_differences(&all_operators(), Variant { squeeze_excitation: true, activation });
     }
 }
 
-fn match_finite_differences(variant: Variant) {
-    let space = all_operators();
-    let images = normal(&[9, 2, 9, 9], 11);
+fn match_finite_differences(space: &std::sync::Arc<Space>, variant: Variant) {
+    let input = space.input();
+    let images = normal(&[9, input.channels.into(), input.height.into(), input.width.into()], 11);
     let labels = Tensor::from_slice(&[0i64, 1, 2, 0, 1, 2, 0, 1, 2]);
-    let (exact, single) = (network(&space, variant, Kind::Double), network(&space, variant, Kind::Float));
+    let (exact, single) = (network(space, variant, Kind::Double), network(space, variant, Kind::Float));
     let doubles = images.to_kind(Kind::Double);
     let gradients = |network: &Network, images: &Tensor| {
         let (parameters, _) = network.parameters(&open());

@@ -3,6 +3,7 @@
 mod binary;
 mod cells;
 mod cells_search;
+mod details;
 mod ensemble;
 mod export;
 mod foreign;

@@ -1,6 +1,6 @@
 //! Measured latencies: everything that a space needs, with progress, and an end when told. What the times are is not tested.
 
-use crate::support::{all_operators, After};
+use crate::support::{all_operators, with_details, After};
 use nse::arch::Architecture;
 use nse::cost::{latency_keys, LatencyKind};
 use nse::search::{Event, EventKind, Silent};
@@ -14,7 +14,7 @@ fn options(text: &str) -> MeasureOptions {
 
 #[test]
 fn everything_that_a_space_needs_is_timed() {
-    let space = all_operators();
+    let space = with_details(&all_operators());
     let keys = latency_keys(&space);
     for kind in LatencyKind::ALL {
         assert!(keys.iter().any(|key| key.kind == kind), "{kind:?}");

@@ -5,12 +5,12 @@ use crate::cells;
 use crate::ensemble::ensemble;
 use crate::export::export;
 use crate::model::architecture;
-use crate::support::{all_operators, normal, small, stripes, values};
+use crate::support::{all_operators, normal, small, stripes, values, whole};
 use nse::arch::Architecture;
 use nse::data::Dataset;
 use nse::export::ExportOptions;
 use nse::search::Silent;
-use nse::space::Shape;
+use nse::space::{Activation, Gate, Shape};
 use nse::supernet::{Model, ModelOptions};
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -42,6 +42,9 @@ fn models() -> Vec<Model> {
         .into();
     models.extend([train(&skipping, false), train(&architecture(), true)]);
     models.extend([false, true].map(|excited| train(&ensemble(), excited)));
+    // With all that a space can have beside cells.
+    let two = ensemble().again(&whole()).unwrap();
+    models.push(Model::train(whole(), &two, &stripes(96, 1), &options(false), &Silent, &|_| ()).unwrap());
     // Sizes that are odd, edges and whole nodes that are empty, edges that lead to nothing.
     models.extend(cells::models(&images));
     models
@@ -61,6 +64,7 @@ fn cases(folder: &Path) -> usize {
         export(model, &plain).unwrap();
         let module = CModule::load(&plain).unwrap();
         let (card, input) = (model.card(), model.card().space.input());
+        let details = card.variant.details(&card.space);
         let shape = |n: i64| [n, i64::from(input.channels), i64::from(input.height), i64::from(input.width)];
         let pixels = (normal(&shape(5), 30) * 60.0 + 120.0).clamp(0.0, 255.0).round();
         let [mean, std] = [&card.normalisation.mean, &card.normalisation.std].map(|v| Tensor::from_slice(v).view([1, -1, 1, 1]));
@@ -82,7 +86,8 @@ fn cases(folder: &Path) -> usize {
                 write(&file("out"), &logits);
                 cases.push(json!({
                     "name": name, "shape": shape(5), "fold": fold, "normalise": normalise,
-                    "excited": card.variant.squeeze_excitation, "stacked": card.space.stack().is_some(), "card": serde_json::from_str::<serde_json::Value>(&card.to_json(normalise)).unwrap()
+                    "swish": details.activation == Activation::Swish, "hard": details.excitation.is_some_and(|e| e.gate == Gate::HardSigmoid),
+                    "stacked": card.space.stack().is_some(), "card": serde_json::from_str::<serde_json::Value>(&card.to_json(normalise)).unwrap()
                 }));
             }
         }

@@ -1,7 +1,7 @@
 //! An independent implementation of the networks in plain loops and 64-bit floats.
 
-use nse::arch::{Activation, Variant};
-use nse::space::{CellKind, Convolution, Space};
+use nse::arch::Variant;
+use nse::space::{Activation, CellKind, Convolution, Details, Excitation, Gate, Space};
 use std::collections::HashMap;
 
 /// [images][channels][height][width], flat.
@@ -114,22 +114,52 @@ fn linear(x: &[f64], weights: &Weights, path: &str) -> Vec<f64> {
     bias.iter().enumerate().map(|(k, bias)| bias + row(k)).collect()
 }
 
-/// Squeeze-excitation, when the weights have it at this place.
-fn excite(x: &mut Map, weights: &Weights, path: &str, activation: Activation) {
-    if !weights.contains_key(&format!("{path}.squeeze.weight")) {
-        return;
-    }
+/// Squeeze-excitation.
+fn excite(x: &mut Map, weights: &Weights, path: &str, excitation: &Excitation, activation: Activation) {
     let ([images, channels, ..], plane) = (x.shape, x.shape[2] * x.shape[3]);
     for n in 0..images {
         let averages: Vec<_> = (0..channels).map(|c| average(x, n, c)).collect();
         let mut inner = linear(&averages, weights, &format!("{path}.squeeze"));
-        assert_eq!(inner.len(), (channels / 4).max(1), "channels inside of {path}");
-        activate(&mut inner, activation);
-        for (c, gate) in linear(&inner, weights, &format!("{path}.excite")).iter().enumerate() {
+        let inside = match excitation.divisor {
+            None => (channels / 4).max(1),
+            // 9 would be more than 10% above 8.
+            Some(8) if channels == 36 => 16,
+            Some(8) if channels < 36 => 8,
+            other => panic!("{channels} channels divided by {other:?}"),
+        };
+        assert_eq!(inner.len(), inside, "channels inside of {path}");
+        activate(&mut inner, excitation.activation.unwrap_or(activation));
+        for (c, gate) in linear(&inner, weights, &format!("{path}.excite")).into_iter().enumerate() {
+            let gate = match excitation.gate {
+                Gate::Sigmoid => 1.0 / (1.0 + (-gate).exp()),
+                Gate::HardSigmoid => (gate / 6.0 + 0.5).clamp(0.0, 1.0),
+            };
             let at = x.at(n, c, 0, 0);
-            x.data[at..][..plane].iter_mut().for_each(|v| *v /= 1.0 + (-gate).exp());
+            x.data[at..][..plane].iter_mut().for_each(|v| *v *= gate);
         }
     }
+}
+
+/// Convolutions one behind the other.
+fn branch(x: &Map, chain: &[Convolution], weights: &Weights, path: &str, norm: Norm, details: Details) -> Map {
+    let mut y = x.clone();
+    for (at, c) in chain.iter().enumerate() {
+        let path = format!("{path}.{}", c.name);
+        y = unit(&y, c, weights, &path, norm, details.activation);
+        let excitation = details.excitation.filter(|_| at + 2 == chain.len());
+        let has = weights.contains_key(&format!("{path}.squeeze.weight"));
+        assert_eq!(has, excitation.is_some(), "squeeze-excitation of {path}");
+        excitation.iter().for_each(|excitation| excite(&mut y, weights, &path, excitation, details.activation));
+    }
+    y
+}
+
+fn mean(terms: &[Map]) -> Map {
+    let mut mean = Map::zeros(terms[0].shape);
+    for (at, value) in mean.data.iter_mut().enumerate() {
+        *value = terms.iter().map(|t| t.data[at]).sum::<f64>() / terms.len() as f64;
+    }
+    mean
 }
 
 /// Logits of a network with the given operators open, image by image.
@@ -139,36 +169,36 @@ pub fn forward(space: &Space, open: &[Vec<u16>], weights: &Weights, images: &Map
 
 /// The same with a variant.
 pub fn varied(space: &Space, open: &[Vec<u16>], variant: Variant, weights: &Weights, images: &Map, norm: Norm) -> Vec<Vec<f64>> {
-    let activation = variant.activation;
-    let mut x = unit(images, &space.chain().unwrap().stem, weights, "stem", norm, activation);
+    let (chain, own) = (space.chain().unwrap(), space.details());
+    let details = Details {
+        activation: if variant.activation == Activation::Swish { Activation::Swish } else { own.activation },
+        excitation: if variant.squeeze_excitation { Some(Excitation::default()) } else { own.excitation },
+    };
+    let mut x = unit(images, &chain.stem, weights, "stem", norm, details.activation);
+    if let [_, project] = &chain.block[..] {
+        let y = branch(&x, &chain.block, weights, "block", norm, details);
+        x = if project.cout == chain.stem.cout { mean(&[x, y]) } else { y };
+    }
     for (i, cell) in space.cells().iter().enumerate() {
-        let mut terms = Vec::new();
-        for operator in &open[i] {
+        let branch = |operator: &u16| {
             let operator = cell.operators[usize::from(*operator)];
-            let mut y = x.clone();
             let chain = operator.convolutions(cell.input.channels, cell.channels, cell.stride());
-            for (at, c) in chain.iter().enumerate() {
-                let path = format!("cell{i}.{operator}.{}", c.name);
-                y = unit(&y, c, weights, &path, norm, activation);
-                assert_eq!(
-                    weights.contains_key(&format!("{path}.squeeze.weight")),
-                    variant.squeeze_excitation && at + 2 == chain.len(),
-                    "squeeze-excitation of {path}"
-                );
-                excite(&mut y, weights, &path, activation);
-            }
-            terms.push(y);
-        }
+            branch(&x, &chain, weights, &format!("cell{i}.{operator}"), norm, details)
+        };
+        let mut terms: Vec<Map> = open[i].iter().map(branch).collect();
         if cell.kind == CellKind::Normal {
             terms.push(x);
         }
-        let mut mean = Map::zeros(terms[0].shape);
-        for (at, value) in mean.data.iter_mut().enumerate() {
-            *value = terms.iter().map(|t| t.data[at]).sum::<f64>() / terms.len() as f64;
-        }
-        x = mean;
+        x = mean(&terms);
     }
-    let features = unit(&x, &space.chain().unwrap().tail, weights, "tail", norm, activation);
-    let pooled = |n| (0..features.shape[1]).map(|c| average(&features, n, c)).collect::<Vec<_>>();
-    (0..images.shape[0]).map(|n| linear(&pooled(n), weights, "classifier")).collect()
+    let features = unit(&x, &chain.tail, weights, "tail", norm, details.activation);
+    let head = |n| {
+        let mut vector: Vec<f64> = (0..features.shape[1]).map(|c| average(&features, n, c)).collect();
+        if chain.hidden.is_some() {
+            vector = linear(&vector, weights, "hidden");
+            activate(&mut vector, details.activation);
+        }
+        linear(&vector, weights, "classifier")
+    };
+    (0..images.shape[0]).map(head).collect()
 }

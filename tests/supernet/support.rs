@@ -31,6 +31,23 @@ pub fn small() -> Arc<Space> {
     Arc::new(Space::from_json(space).unwrap())
 }
 
+/// `small` with all that a space can have beside cells.
+pub fn whole() -> Arc<Space> {
+    with_details(&small())
+}
+
+/// As the networks of NEAS have them.
+pub fn with_details(space: &Space) -> Arc<Space> {
+    let mut document: serde_json::Value = serde_json::from_str(&space.to_json()).unwrap();
+    document["name"] = "whole".into();
+    document["stem"]["block"] = serde_json::json!({ "channels": document["stem"]["channels"] });
+    document["tail"] = serde_json::json!({ "channels": 16, "norm": true, "hidden": 20 });
+    document["activation"] = "swish".into();
+    document["squeeze_excitation"] =
+        serde_json::json!({ "reduction": 4, "divisor": 8, "activation": "relu", "gate": "hard_sigmoid" });
+    Arc::new(Space::from_json(&document.to_string()).unwrap())
+}
+
 /// Horizontal, vertical and diagonal stripes with noise.
 pub fn stripes(count: usize, seed: u64) -> Dataset {
     let mut stream = Stream::new(seed, Purpose::Augment, 0, 0);

@@ -84,6 +84,7 @@ fn every_option_matters() {
         ("/train/ema", json!(0.9)),
         ("/train/mixup", json!(0.3)),
         ("/train/drop_path", json!(0.2)),
+        ("/train/dropout", json!(0.2)),
         ("/train/label_smoothing", json!(0.1)),
         ("/train/augment/erase", json!(0.5)),
         ("/train/precision", json!("bfloat16")),

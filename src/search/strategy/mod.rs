@@ -5,6 +5,7 @@
 
 pub use self::eliminate::Rule;
 pub use self::grow::{Evaluator, Select};
+pub use self::shrink::Ramp;
 use super::registry::registry;
 use super::scorer::{ScorerOptions, Scores};
 use super::sought::Sought;
@@ -39,6 +40,16 @@ pub trait Strategy {
     /// Passes over the training images in a round (from 0), when the option train.epochs says so many.
     fn epochs(&self, _round: u64, epochs: f64) -> f64 {
         epochs
+    }
+
+    /// Passes in front of the first round's training, behind which the weights are taken that later ones are compared with.
+    fn warm_up(&self) -> Option<f64> {
+        None
+    }
+
+    /// The learning rate of all rounds together, where it is not that of each.
+    fn ramp(&self) -> Option<Ramp> {
+        None
     }
 
     /// Whether operators that stay keep their weights. Else every round begins with fresh ones. Such a strategy has all operators

@@ -2,7 +2,7 @@
 //! operators that promise least, by what ensembles with them achieve and by how different their paths are, leave, and an evolution
 //! finds ensembles in what is left. The search code was never released: what the paper's abstract does not say is ours, see docs/neas.md.
 
-use super::{Change, Shrink, Standing, Strategy};
+use super::{Change, Ramp, Shrink, Standing, Strategy};
 use crate::arch::ENSEMBLE;
 use crate::search::breeding::{Breeding, Plan};
 use crate::search::scorer::{Diversity, ScorerOptions};
@@ -47,6 +47,14 @@ impl Strategy for Neas {
 
     fn epochs(&self, round: u64, epochs: f64) -> f64 {
         self.shrink.epochs(round, epochs)
+    }
+
+    fn warm_up(&self) -> Option<f64> {
+        self.shrink.warm_up()
+    }
+
+    fn ramp(&self) -> Option<Ramp> {
+        self.shrink.ramp()
     }
 
     fn keeps_weights(&self) -> bool {

@@ -23,6 +23,36 @@ pub struct Shrink {
     /// Passes over the training images in a round after the first (published: 5 after 100). Default: train.epochs.
     #[schemars(range(min = 0.001, max = 100_000.0))]
     pub later_epochs: Option<f64>,
+    /// Passes over the training images in front of the first round's, with a learning rate of their own; the weights that later ones are
+    /// compared with are those behind them (published for DARTS: 55). Default: none, the fresh weights.
+    #[schemars(range(min = 0.001, max = 100_000.0))]
+    pub warm_up: Option<f64>,
+    /// One fall of the learning rate over all rounds, without a warm-up. Default: train.warmup and a cosine in every round.
+    pub ramp: Option<Ramp>,
+}
+
+/// The learning rate falls from train.lr in a straight line, over all rounds together.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Ramp {
+    /// Passes over the training images after which it would be 0 (published for SPOS: 250).
+    #[schemars(range(min = 0.001, max = 1_000_000.0))]
+    pub epochs: f64,
+    /// Part of train.lr that it does not fall below (published for SPOS: 5e-4 of 0.25).
+    #[serde(default = "least")]
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub least: f64,
+}
+
+fn least() -> f64 {
+    0.002
+}
+
+impl Ramp {
+    /// Of train.lr, after so many passes.
+    pub fn part(&self, epochs: f64) -> f64 {
+        (1.0 - epochs / self.epochs).max(self.least)
+    }
 }
 
 /// Which operators leave after a round. The best of a cell never does, nor does one without which the cost window is out of reach.
@@ -39,7 +69,7 @@ pub enum Drop {
 
 impl Default for Shrink {
     fn default() -> Self {
-        Shrink { drop: Drop::Worst(7), until: 1e6, refresh: None, later_epochs: None }
+        Shrink { drop: Drop::Worst(7), until: 1e6, refresh: None, later_epochs: None, warm_up: None, ramp: None }
     }
 }
 
@@ -96,6 +126,14 @@ impl Strategy for Shrink {
 
     fn epochs(&self, round: u64, epochs: f64) -> f64 {
         self.later_epochs.filter(|_| round > 0).unwrap_or(epochs)
+    }
+
+    fn warm_up(&self) -> Option<f64> {
+        self.warm_up
+    }
+
+    fn ramp(&self) -> Option<Ramp> {
+        self.ramp
     }
 
     fn keeps_weights(&self) -> bool {
