@@ -69,7 +69,8 @@ fn given_values_are_kept() {
         "score": { "calibration": 10, "images": 20, "batch": 30 },
         "shards": 3, "batch_norm": "batch", "channel_sampling": 2, "held_out": 0.25, "nccl": false, "device": "cuda:1", "threads": 4, "tensorboard": { "path": "logs" }, "pushed": { "steps_per_epoch": 9 },
         "told": { "group": 20, "lr": 0.5, "beta1": 0.9, "beta2": 0.99 },
-        "strategy": { "shrink": { "drop": { "per_cell": 2 }, "until": 100.0, "refresh": 5, "later_epochs": 0.5 } },
+        "strategy": { "shrink": { "drop": { "per_cell": 2 }, "until": 100.0, "refresh": 5, "later_epochs": 0.5, "warm_up": 2.0,
+                                  "ramp": { "epochs": 9.0, "least": 0.1 } } },
         "scorer": { "angle": { "samples": 7, "norms": true, "identity": true } }
     });
     assert_eq!(serde_json::to_value(read(&given)).unwrap(), given);

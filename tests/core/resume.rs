@@ -188,7 +188,8 @@ fn stopped_while_it_shrinks() {
     let space = small_space();
     for scorer in [json!("angle"), json!({ "accuracy": { "samples": 2 } })] {
         let rest = json!({
-            "branches": "single", "strategy": { "shrink": { "drop": { "worst": 8 }, "until": 20, "refresh": 5 } }, "scorer": scorer,
+            "branches": "single", "scorer": scorer,
+            "strategy": { "shrink": { "drop": { "worst": 8 }, "until": 20, "refresh": 5, "warm_up": 0.2, "ramp": { "epochs": 2 } } },
             "train": { "epochs": 0.3 }, "candidates": { "count": 7, "extras": 2 }
         });
         let undisturbed = finished_with(&space, rest.clone(), &|_| false);

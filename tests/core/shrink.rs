@@ -148,6 +148,79 @@ fn later_rounds_may_be_shorter() {
     assert_eq!(steps, [7, 2, 2]);
 }
 
+/// Seven steps, from a quarter of the rate on to nothing; then the round's own, and only then the weights are those to compare with.
+#[test]
+fn the_first_round_may_begin_with_a_warm_up() {
+    let space = small_space();
+    let rest = |warm_up: Value| {
+        json!({ "train": { "epochs": 0.5, "lr": 0.4, "warmup": 0.3 },
+                "strategy": { "shrink": { "drop": { "worst": 9 }, "until": 10, "warm_up": warm_up } } })
+    };
+    let rates = |trainer: &Synthetic, round: u64| -> Vec<f64> {
+        trainer.rates.iter().filter(|(of, _)| *of == round).map(|(_, rate)| *rate).collect()
+    };
+    let (plain, without) = finished(&space, 3, ALL, rest(Value::Null));
+    let (search, trainer) = finished(&space, 3, ALL, rest(json!(0.7)));
+    let steps = |search: &Search| search.history().iter().map(|record| record.steps).collect::<Vec<_>>();
+    assert_eq!((steps(&plain), steps(&search)), (vec![5, 5, 5], vec![12, 5, 5]));
+    assert_eq!((without.remembered, trainer.remembered), (Some((0, 0)), Some((0, 7))));
+    let schedule = |warmup, total| {
+        let schedule = Schedule { start: 0.1, peak: 0.4, warmup, total };
+        (0..total).map(move |step| schedule.at(step)).collect::<Vec<_>>()
+    };
+    assert_eq!(rates(&trainer, 0), [schedule(2, 7), schedule(2, 5)].concat());
+    assert_eq!((rates(&trainer, 1), rates(&without, 0)), (schedule(2, 5), schedule(2, 5)));
+    // Ensembles shrink their space in the same way.
+    let rest = json!({ "strategy": { "neas": { "shrink": { "drop": { "worst": 9 }, "until": 60, "warm_up": 0.7 } } },
+                       "scorer": "angle", "train": { "epochs": 0.5 } });
+    let (search, trainer) = finished(&space, 3, ALL, rest);
+    assert_eq!((steps(&search)[0], trainer.remembered), (12, Some((0, 7))));
+    // Events count it, and what is left of the search is told with it.
+    let mut search = Search::new(space.clone(), options(3, ALL, with(self::warm(0.7)))).unwrap();
+    let seen = std::cell::RefCell::new(Vec::new());
+    struct Watch<'a>(&'a std::cell::RefCell<Vec<Event>>);
+    impl Control for Watch<'_> {
+        fn cancelled(&self) -> bool {
+            false
+        }
+    }
+    impl Observer for Watch<'_> {
+        fn event(&self, event: &Event, _: &Search) {
+            self.0.borrow_mut().push(*event);
+        }
+    }
+    assert_eq!(search.step(&mut Synthetic::new(&space, 3), &Watch(&seen)).unwrap(), Status::Round);
+    let trained = seen.take().into_iter().filter(|event| event.kind == EventKind::Train);
+    let places: Vec<_> = trained.map(|event| (event.step, event.steps, event.epoch, event.epochs)).collect();
+    assert_eq!(places, (1..=12).map(|step| (step, 12, if step < 10 { 1 } else { 2 }, 2)).collect::<Vec<_>>());
+    assert_eq!((search.work(0, 10).0, search.work(1, 10).0), (12, 5));
+}
+
+fn warm(epochs: f64) -> Value {
+    json!({ "train": { "epochs": 0.5 }, "strategy": { "shrink": { "drop": { "worst": 9 }, "until": 10, "warm_up": epochs } } })
+}
+
+/// In a straight line over all rounds, from behind a warm-up on, and not below its least part.
+#[test]
+fn the_learning_rate_may_fall_over_all_rounds() {
+    let space = small_space();
+    let ramp = |ramp: Value| {
+        let mut rest = warm(0.3);
+        rest["train"] = json!({ "epochs": 0.5, "lr": 0.4, "warmup": 0.5 });
+        rest["strategy"]["shrink"]["ramp"] = ramp;
+        rest["strategy"]["shrink"]["later_epochs"] = json!(0.2);
+        finished(&space, 3, ALL, rest).1.rates.into_iter().skip(3).map(|(_, rate)| rate).collect::<Vec<f64>>()
+    };
+    let near = |rates: Vec<f64>, expected: &[f64]| {
+        assert_eq!(rates.len(), expected.len());
+        assert!(rates.iter().zip(expected).all(|(is, should)| (is - should).abs() < 1e-12), "{rates:?}");
+    };
+    // 5, 2 and 2 steps, of which 10 are an epoch.
+    near(ramp(json!({ "epochs": 1 })), &[0.4, 0.36, 0.32, 0.28, 0.24, 0.2, 0.16, 0.12, 0.08]);
+    near(ramp(json!({ "epochs": 0.5, "least": 0.25 })), &[0.4, 0.32, 0.24, 0.16, 0.1, 0.1, 0.1, 0.1, 0.1]);
+    near(ramp(json!({ "epochs": 0.2 })), &[0.4, 0.2, 0.0008, 0.0008, 0.0008, 0.0008, 0.0008, 0.0008, 0.0008]);
+}
+
 /// Each scorer puts the operators of a cell in the order of their utilities, where the trainer lets it see them.
 #[test]
 fn every_scorer_shrinks_and_evolves() {
@@ -213,6 +286,15 @@ fn a_bad_value_is_named() {
         (json!({ "strategy": { "shrink": { "drop": { "worst": 0 } } } }), "/strategy/shrink/drop/worst", "0 is not in"),
         (json!({ "strategy": { "shrink": { "drop": { "best": 1 } } } }), "/strategy/shrink/drop", "`best`"),
         (json!({ "strategy": { "shrink": { "till": 1 } } }), "/strategy/shrink/till", "`till`"),
+        (json!({ "strategy": { "shrink": { "warm_up": 0 } } }), "/strategy/shrink/warm_up", "0 is not in"),
+        (json!({ "strategy": { "shrink": { "ramp": { "epochs": 0 } } } }), "/strategy/shrink/ramp/epochs", "0 is not in"),
+        (
+            json!({ "strategy": { "shrink": { "ramp": { "epochs": 9, "least": 2 } } } }),
+            "/strategy/shrink/ramp/least",
+            "2.0 is not in",
+        ),
+        (json!({ "strategy": { "shrink": { "ramp": {} } } }), "/strategy/shrink/ramp", "missing field `epochs`"),
+        (json!({ "strategy": { "neas": { "shrink": { "warm_up": 0 } } } }), "/strategy/neas/shrink/warm_up", "0 is not in"),
         (json!({ "strategy": { "shrink": {}, "evolve": {} } }), "/strategy", "evolve and shrink"),
         (json!({ "strategy": {} }), "/strategy", "expected the name of a strategy"),
         (json!({ "strategy": 3 }), "/strategy", "expected the name of a strategy"),
@@ -292,8 +374,8 @@ fn the_chain_of_spos_has_as_many_architectures_as_published() {
         most: u64::MAX,
     };
     assert!((children.log10_size() - 221_502_229_807_900_608f64.log10()).abs() < 1e-12);
-    // One more: the fixed first block.
-    assert_eq!(children.all_choices().count(), 141 + 1);
+    assert_eq!(children.all_choices().count(), 141);
+    assert_eq!(space, Space::preset("spos", "{}").unwrap());
     // 1000 of one choice: the greatest cost is kept, every child is another one.
     let mut stream = Stream::new(1, Purpose::Children, 0, 0);
     let few = nse::search::children::Children { most: 600_000_000, ..children };

@@ -75,6 +75,8 @@ pub struct Synthetic {
     pub scored: Vec<Vec<Architecture>>,
     /// Active operators with which a round went on.
     pub kept: Vec<Vec<Vec<u16>>>,
+    /// Learning rate of every step, with its round.
+    pub rates: Vec<(u64, f64)>,
     /// The step at which weights were remembered last: part of its state.
     pub remembered: Option<(u64, u64)>,
     /// Networks that were trained by themselves, and whether with real weights.
@@ -99,6 +101,7 @@ impl Synthetic {
             ensembles: Vec::new(),
             scored: Vec::new(),
             kept: Vec::new(),
+            rates: Vec::new(),
             remembered: None,
             tried: Vec::new(),
         }
@@ -155,6 +158,7 @@ impl Trainer for Synthetic {
         assert_eq!(self.next, Some((at.round, at.step)), "every step once, in order");
         self.next = Some((at.round, at.step + 1));
         assert!(lr > 0.0);
+        self.rates.push((at.round, lr));
         for ((open, active), cell) in open.iter().zip(&self.active).zip(self.space.cells()) {
             assert!(open.iter().all(|o| active.contains(o)), "only active operators are opened");
             assert!(!open.is_empty() || cell.may_be_skipped());

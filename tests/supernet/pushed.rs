@@ -20,8 +20,12 @@ fn options() -> SearchOptions {
 }
 
 fn pushed() -> (Search, PushTrainer) {
-    let search = Search::start(small(), options(), Start { drive: Drive::Pushed, ..Start::default() }).unwrap();
-    (search, PushTrainer::new(small(), &options()).unwrap())
+    pushed_with(options())
+}
+
+fn pushed_with(options: SearchOptions) -> (Search, PushTrainer) {
+    let trainer = PushTrainer::new(small(), &options).unwrap();
+    (Search::start(small(), options, Start { drive: Drive::Pushed, ..Start::default() }).unwrap(), trainer)
 }
 
 /// A host with its own loop: it loads what a search with datasets would.
@@ -86,9 +90,9 @@ fn push(search: &mut Search, trainer: &mut PushTrainer, host: &mut Host, observe
     Ok(())
 }
 
-fn with_datasets() -> Search {
-    let mut trainer = SupernetTrainer::new(small(), &stripes(300, 1), None, &options()).unwrap();
-    let mut search = Search::new(small(), options()).unwrap();
+fn with_datasets(options: SearchOptions) -> Search {
+    let mut trainer = SupernetTrainer::new(small(), &stripes(300, 1), None, &options).unwrap();
+    let mut search = Search::new(small(), options).unwrap();
     while search.step(&mut trainer, &Silent).unwrap() != Status::Done {}
     search
 }
@@ -102,7 +106,7 @@ fn history(search: &Search) -> Vec<serde_json::Value> {
 
 #[test]
 fn is_the_same_search_as_with_datasets() {
-    let expected = with_datasets();
+    let expected = with_datasets(options());
     let ((mut search, mut trainer), mut host) = (pushed(), Host::new());
     while search.wanted() != Wanted::Nothing {
         push(&mut search, &mut trainer, &mut host, &Silent).unwrap();
@@ -110,6 +114,30 @@ fn is_the_same_search_as_with_datasets() {
     assert_eq!(search.rounds(), (ROUNDS, ROUNDS));
     assert_eq!(history(&search), history(&expected));
     assert_eq!(search.front(), expected.front());
+}
+
+/// It is the host who ends the epochs of a warm-up; the weights behind the last of them are those to compare with.
+#[test]
+fn so_it_is_with_a_warm_up() {
+    let mut document: serde_json::Value = serde_json::from_str(OPTIONS).unwrap();
+    document.as_object_mut().unwrap().remove("rounds");
+    document["branches"] = "single".into();
+    document["strategy"] = serde_json::json!({ "shrink": {
+        "drop": { "worst": 6 }, "until": 8, "later_epochs": 1, "warm_up": 2, "ramp": { "epochs": 6 }
+    } });
+    document["candidates"]["too_few"] = "accept".into();
+    let options = || SearchOptions::from_json(&document.to_string()).unwrap();
+    let expected = with_datasets(options());
+    let ((mut search, mut trainer), mut host) = (pushed_with(options()), Host::new());
+    let mut epochs = Vec::new();
+    while search.wanted() != Wanted::Nothing {
+        epochs.push(search.place().epochs);
+        push(&mut search, &mut trainer, &mut host, &Silent).unwrap();
+    }
+    epochs.dedup();
+    assert_eq!(epochs, [5, 1]);
+    assert_eq!(history(&search), history(&expected));
+    assert!(!search.front().is_empty() && search.front() == expected.front());
 }
 
 /// Cancels every eleventh question.
@@ -128,7 +156,7 @@ impl Observer for Impatient {
 
 #[test]
 fn cancels_bad_batches_and_restarts_change_nothing() {
-    let expected = with_datasets();
+    let expected = with_datasets(options());
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("pushed.nse");
     let ((mut search, mut trainer), mut host) = (pushed(), Host::new());

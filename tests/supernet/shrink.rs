@@ -13,7 +13,11 @@ const OPTIONS: &str = r#"{"seed": 2, "branches": "single", "objective": {"low": 
     "score": {"calibration": 64, "batch": 64}, "held_out": 0.2}"#;
 
 fn trainer() -> SupernetTrainer {
-    SupernetTrainer::new(small(), &stripes(300, 1), None, &SearchOptions::from_json(OPTIONS).unwrap()).unwrap()
+    trainer_of(OPTIONS)
+}
+
+fn trainer_of(options: &str) -> SupernetTrainer {
+    SupernetTrainer::new(small(), &stripes(300, 1), None, &SearchOptions::from_json(options).unwrap()).unwrap()
 }
 
 fn train(trainer: &mut SupernetTrainer, active: &[Vec<u16>], steps: std::ops::Range<u64>) {
@@ -158,24 +162,33 @@ fn result(search: &Search) -> (Vec<serde_json::Value>, Vec<Scored>, Vec<Vec<u16>
     (records, search.front().to_vec(), search.active())
 }
 
-/// Wherever it is cut, between rounds too, another trainer goes on from the file to the same bits.
 #[test]
 fn shrinks_and_goes_on_from_a_file_wherever_it_was_cut() {
+    let first = cut_everywhere(OPTIONS, 3);
+    // With a warm-up, and one fall of the rate: other weights to compare with, and other scores.
+    let warm = OPTIONS.replace("\"later_epochs\": 1", "\"later_epochs\": 1, \"warm_up\": 1, \"ramp\": {\"epochs\": 9}");
+    assert_ne!(cut_everywhere(&warm, 5), first);
+}
+
+/// Wherever it is cut, between rounds too, another trainer goes on from the file to the same bits. The scores of the first round.
+fn cut_everywhere(options: &str, every: usize) -> Vec<f64> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("search.nse");
-    let fresh = || Search::new(small(), SearchOptions::from_json(OPTIONS).unwrap()).unwrap();
+    let fresh = || Search::new(small(), SearchOptions::from_json(options).unwrap()).unwrap();
+    let trainer = || trainer_of(options);
     let (mut search, mut undisturbed) = (fresh(), trainer());
     while search.step(&mut undisturbed, &Silent).unwrap() != Status::Done {}
     let expected = result(&search);
     let rounds = search.history();
     assert!(rounds.len() >= 3 && !search.front().is_empty(), "{} rounds", rounds.len());
-    // Two epochs at first, then one.
+    // Two epochs at first, behind a warm-up of one where there is one, then one.
     let steps: Vec<u64> = rounds.iter().map(|record| record.steps).collect();
-    assert!(steps[1..].iter().all(|later| 2 * later == steps[0]), "{steps:?}");
+    let epochs = if options.contains("warm_up") { 3 } else { 2 };
+    assert!(steps[1..].iter().all(|later| epochs * later == steps[0]), "{steps:?}");
     for score in rounds[0].scores.iter().flatten() {
         assert!(score.score > 0.0 && score.score < std::f64::consts::FRAC_PI_2, "{score:?}");
     }
-    for cut in (1..60).step_by(3) {
+    for cut in (1..60).step_by(every) {
         let (mut first, saves) = (fresh(), SavesAt { left: Cell::new(cut), path: path.clone() });
         let mut one = trainer();
         let cut_off = loop {
@@ -194,4 +207,5 @@ fn shrinks_and_goes_on_from_a_file_wherever_it_was_cut() {
             break;
         }
     }
+    rounds[0].scores.iter().flatten().map(|score| score.score).collect()
 }
