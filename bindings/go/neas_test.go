@@ -90,6 +90,23 @@ func TestNeas(t *testing.T) {
 	}
 }
 
+func TestPublishedNetworksAreWhole(t *testing.T) {
+	for name, want := range map[string][2]uint64{
+		"neas-s": {301_500_768, 8_657_656}, "neas-m": {449_351_296, 11_551_936}, "neas-l": {553_140_864, 12_444_832},
+		"spos-abs": {470_792_064, 5_936_776},
+	} {
+		arch, err := ArchPreset(name, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		described, err := arch.Describe(nil)
+		if err != nil || [2]uint64{described.MACs, described.Params} != want {
+			t.Errorf("%s: %+v, %v", name, described, err)
+		}
+		arch.Close()
+	}
+}
+
 func TestNeasNamesABadValue(t *testing.T) {
 	wrong := with(ensembles(), "strategy", map[string]any{"neas": map[string]any{"paths": 17}})
 	_, err := NewSearch(t.Context(), SearchConfig{Space: tinySpace(t), Train: tinyDataset(t), Options: wrong})

@@ -40,7 +40,7 @@ func TestLibrary(t *testing.T) {
 	if err != nil || !slices.ContainsFunc(presets, func(p Preset) bool { return p.Name == "nse-27-small" && p.Description != "" }) {
 		t.Errorf("%+v, %v", presets, err)
 	}
-	if presets, err = ArchPresets(); err != nil || len(presets) != 19 || presets[0].Name != "nsenet-27" || presets[0].Description == "" {
+	if presets, err = ArchPresets(); err != nil || len(presets) != 23 || presets[0].Name != "nsenet-27" || presets[0].Description == "" {
 		t.Errorf("%+v, %v", presets, err)
 	}
 	if text, err := MeasureOptionsSchema(); err != nil || !bytes.Contains(text, []byte("repeats")) {

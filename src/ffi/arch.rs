@@ -128,8 +128,8 @@ pub extern "C" fn nse_arch_space(arch: *const nse_arch, out: *mut *mut nse_space
 /// are paths, split (how many cells are shared), members (macs and params of each path's network alone) and saved (by how much the
 /// ensemble is cheaper than these), and cells behind the split say which path and cell they are.
 ///
-/// `variant_json`: [in] of a stand-alone network: {"squeeze_excitation": true, "activation": "swish"}, both optional; NULL or
-/// "{}": the plain one. The sums are with what it adds, the cells without. `out`: [out] to free with nse_buffer_free.
+/// `variant_json`: [in] of a stand-alone network, what it has beside what its space says: {"squeeze_excitation": true, "activation": "swish"},
+/// both optional; NULL or "{}": nothing. The sums are with what it adds, the cells without. `out`: [out] to free with nse_buffer_free.
 ///
 /// NSE_ERR_CONFIG. NSE_ERR_UNSUPPORTED: squeeze-excitation, and stacked cells. Since 0.1.
 #[no_mangle]

@@ -21,8 +21,9 @@ pub struct nse_space {
 /// A named space.
 ///
 /// `name`: [in] a name of nse_space_presets. `overrides_json`: [in] a JSON object that changes some of input {channels,
-/// height, width}, classes, layout, repeats, channels, scale, divisor, stem_stride, tail, operators, skip; of stacked cells (docs/cells.md)
-/// some of input, classes, skeleton, channels, cells, nodes, operators, shared, stem; NULL or "{}" changes nothing.
+/// height, width}, classes, layout, repeats, channels, scale, divisor, stem_stride, block, tail, tail_norm, hidden, squeeze_excitation,
+/// activation, operators, skip (docs/space.md); of stacked cells (docs/cells.md) some of input, classes, skeleton, channels, cells, nodes,
+/// operators, shared, stem; NULL or "{}" changes nothing.
 /// `out`: [out] to free with nse_space_free.
 ///
 /// NSE_ERR_INVALID_ARGUMENT: no such preset. NSE_ERR_CONFIG: overrides. Since 0.1.

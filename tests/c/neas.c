@@ -31,6 +31,45 @@ static uint64_t macs_of(const char *json) {
     return macs;
 }
 
+/* The published networks, counted in their space; and one for small images, from a list of numbers. */
+static void published_networks_are_whole(void **state) {
+    (void)state;
+    const struct {
+        const char *name;
+        uint64_t macs, params;
+    } published[] = {{"neas-s", 301500768, 8657656}, {"neas-m", 449351296, 11551936}, {"neas-l", 553140864, 12444832}};
+    uint64_t macs = 0, params = 0;
+    nse_arch *arch = NULL;
+    for (size_t i = 0; i < sizeof published / sizeof *published; ++i) {
+        if (nse_arch_preset(published[i].name, NULL, &arch, &error) != NSE_OK) fail_msg("%s", nse_error_message(error));
+        assert_int_equal(nse_arch_cost(arch, &macs, &params, &error), NSE_OK);
+        assert_int_equal(macs, published[i].macs);
+        assert_int_equal(params, published[i].params);
+        nse_arch_free(arch);
+    }
+    nse_space *space = NULL, *own = NULL;
+    nse_latency *table = NULL;
+    nse_buffer buffer = NSE_BUFFER_INIT;
+    /* Its list of numbers is of 20 cells; the space is said in its own words. */
+    assert_int_equal(nse_space_preset("neas", "{\"input\": {\"channels\": 1, \"height\": 12, \"width\": 12}, \"classes\": 2}", &space, &error), NSE_OK);
+    assert_int_equal(nse_space_to_json(space, &buffer, &error), NSE_OK);
+    assert_non_null(strstr(buffer.data, "\"hidden\": 1280"));
+    assert_non_null(strstr(buffer.data, "\"gate\": \"hard_sigmoid\""));
+    assert_int_equal(nse_space_from_json(buffer.data, &own, &error), NSE_OK);
+    nse_buffer_free(&buffer);
+    assert_int_equal(nse_latency_create("ms", &table, &error), NSE_OK);
+    assert_int_equal(nse_latency_missing(table, own, &buffer, &error), NSE_OK);
+    assert_non_null(strstr(buffer.data, "\"scale,6,16,16,0,0,0,0,0\""));
+    nse_buffer_free(&buffer), nse_latency_free(table);
+    assert_int_equal(nse_arch_from_json(own,
+                                        "{\"tuple\": [16, 2, 0, 3, 2, 0, 2, 5, 0, -1, 3, 0, 2, 0, 0, 3, 5, 4, 0, 5, 0, 5, 4, 0, 3, 5, 2, 5, 0]}",
+                                        &arch, &error), NSE_OK);
+    assert_int_equal(nse_arch_cost(arch, NULL, &params, &error), NSE_OK);
+    /* Of one channel and two classes instead of three and 1000. */
+    assert_int_equal(params, 11551936 - 2 * 16 * 9 - 2 * 998 * 1281);
+    nse_arch_free(arch), nse_space_free(own), nse_space_free(space);
+}
+
 static void an_ensemble_is_an_architecture(void **state) {
     (void)state;
     nse_arch *arch = arch_of(ENSEMBLE), *swapped = arch_of(SWAPPED), *again = NULL;
@@ -191,6 +230,7 @@ static void a_bad_value_is_named(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(published_networks_are_whole),
         cmocka_unit_test(an_ensemble_is_an_architecture),
         cmocka_unit_test(it_is_trained_and_exported),
         cmocka_unit_test(a_search_finds_ensembles_wherever_it_is_stopped),

@@ -35,6 +35,12 @@ TEST(Neas, FindsEnsemblesThatAreTrainedAsAnyArchitecture) {
     EXPECT_EQ(model.arch().code(), best.code());
 }
 
+TEST(Neas, PublishedNetworksAreWhole) {
+    EXPECT_EQ(nse::Arch::preset("neas-s").cost().macs, 301500768u);
+    EXPECT_EQ(nse::Arch::preset("neas-m").cost().params, 11551936u);
+    EXPECT_TRUE(contains(nse::Space::preset("neas").to_json(), R"("divisor": 8)"));
+}
+
 TEST(Neas, GoesOnFromAFileBetweenRounds) {
     nse::Search alone(support::space(), support::dataset(), options(neas, few));
     const support::Folder folder;

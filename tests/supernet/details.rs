@@ -168,6 +168,40 @@ fn ensembles_are_searched() {
     }
 }
 
+/// The published networks on small images: trained, exported to TorchScript, and taken out of a supernet of their space.
+#[test]
+fn the_published_networks_run() {
+    let overrides = json!({ "input": { "channels": 1, "height": 12, "width": 12 }, "classes": 3 }).to_string();
+    let test = stripes(30, 5);
+    for name in ["neas-s", "neas-m", "neas-l"] {
+        let (space, architecture) = Architecture::preset(name, &overrides).unwrap();
+        let document = json!({ "calibration": 30, "train": { "epochs": 1, "batch": 15, "dropout": 0.2 } });
+        let options = ModelOptions::from_json(&document.to_string()).unwrap();
+        let model = Model::train(space.into(), &architecture, &stripes(30, 1), &options, &Silent, &|_| ()).unwrap();
+        let path = file(&format!("{name}.pt"));
+        export(&model, &path).unwrap();
+        let module = CModule::load(&path).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        let (mut images, mut labels) = (Vec::new(), Vec::new());
+        let places: Vec<u32> = (0..30).collect();
+        test.fill(&places, &model.card().normalisation, None, &mut images, &mut labels).unwrap();
+        let logits = module.forward_ts(&[tch::Tensor::from_slice(&images).view([30, 1, 12, 12])]).unwrap();
+        let right = logits.argmax(1, false).eq_tensor(&tch::Tensor::from_slice(&labels)).sum(None).int64_value(&[]);
+        assert_eq!(model.evaluate(&test, &Silent).unwrap().accuracy, right as f64 / 30.0);
+    }
+    let (space, architecture) = Architecture::preset("neas-m", &overrides).unwrap();
+    let (space, options) = (std::sync::Arc::new(space), SearchOptions::from_json(OPTIONS).unwrap());
+    let mut trainer = SupernetTrainer::new(space.clone(), &stripes(60, 1), Some(&test), &options).unwrap();
+    let operators: Vec<Vec<u16>> = (0..20).map(|_| vec![0, 2, 3, 4, 5]).collect();
+    trainer.begin_round(2, 0, &operators).unwrap();
+    for step in 0..2 {
+        trainer.ensemble_step(At { seed: 2, round: 0, step }, &architecture, 0.05).unwrap();
+    }
+    let judged = trainer.judge(2, 0, std::slice::from_ref(&architecture), Some(Difference::Divergence), &Silent).unwrap();
+    let model = trainer.model(&architecture, &Silent).unwrap();
+    assert!(judged[0].diversity > 0.0 && model.graph().unwrap().weights.contains_key("path1.hidden.weight"));
+}
+
 /// Two paths of a cell at once give what each gives alone.
 #[test]
 fn an_architecture_step_sees_them() {
