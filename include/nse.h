@@ -596,8 +596,9 @@ NSE_API nse_status nse_set_log_level(int32_t level);
  * A named space.
  *
  * `name`: [in] a name of nse_space_presets. `overrides_json`: [in] a JSON object that changes some of input {channels,
- * height, width}, classes, layout, repeats, channels, scale, divisor, stem_stride, tail, operators, skip; of stacked cells (docs/cells.md)
- * some of input, classes, skeleton, channels, cells, nodes, operators, shared, stem; NULL or "{}" changes nothing.
+ * height, width}, classes, layout, repeats, channels, scale, divisor, stem_stride, block, tail, tail_norm, hidden, squeeze_excitation,
+ * activation, operators, skip (docs/space.md); of stacked cells (docs/cells.md) some of input, classes, skeleton, channels, cells, nodes,
+ * operators, shared, stem; NULL or "{}" changes nothing.
  * `out`: [out] to free with nse_space_free.
  *
  * NSE_ERR_INVALID_ARGUMENT: no such preset. NSE_ERR_CONFIG: overrides. Since 0.1.
@@ -937,8 +938,8 @@ NSE_API nse_status nse_arch_space(const nse_arch *arch, nse_space **out, nse_err
  * are paths, split (how many cells are shared), members (macs and params of each path's network alone) and saved (by how much the
  * ensemble is cheaper than these), and cells behind the split say which path and cell they are.
  *
- * `variant_json`: [in] of a stand-alone network: {"squeeze_excitation": true, "activation": "swish"}, both optional; NULL or
- * "{}": the plain one. The sums are with what it adds, the cells without. `out`: [out] to free with nse_buffer_free.
+ * `variant_json`: [in] of a stand-alone network, what it has beside what its space says: {"squeeze_excitation": true, "activation": "swish"},
+ * both optional; NULL or "{}": nothing. The sums are with what it adds, the cells without. `out`: [out] to free with nse_buffer_free.
  *
  * NSE_ERR_CONFIG. NSE_ERR_UNSUPPORTED: squeeze-excitation, and stacked cells. Since 0.1.
  */
