@@ -24,8 +24,8 @@ func newSpace(ptr *C.nse_space) *Space {
 }
 
 // SpacePreset makes a named space. Overrides change some of input {channels, height, width}, classes, layout, repeats,
-// channels, scale, divisor, stem_stride, tail, operators and skip; of stacked cells some of input, classes, skeleton, channels, cells, nodes,
-// operators and shared; nil changes nothing.
+// channels, scale, divisor, stem_stride, block, tail, tail_norm, hidden, squeeze_excitation, activation, operators and skip (docs/space.md);
+// of stacked cells some of input, classes, skeleton, channels, cells, nodes, operators and shared; nil changes nothing.
 //
 // ErrInvalidArgument: no such preset. ErrConfig: overrides.
 func SpacePreset(name string, overrides any) (*Space, error) {
