@@ -10,7 +10,9 @@ import (
 
 // shrinking is ABS: one option of a search.
 func shrinking() map[string]any {
-	changed := with(options(2), "strategy", map[string]any{"shrink": map[string]any{"drop": map[string]any{"worst": 4}, "until": 12}})
+	changed := with(options(2), "strategy", map[string]any{"shrink": map[string]any{
+		"drop": map[string]any{"worst": 4}, "until": 12, "warm_up": 1, "ramp": map[string]any{"epochs": 9},
+	}})
 	delete(changed, "rounds")
 	changed["branches"] = "single"
 	changed["candidates"] = map[string]any{"count": 4, "extras": 0, "too_few": "accept"}

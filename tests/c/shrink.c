@@ -5,7 +5,8 @@
     "\"seed\": 2, \"branches\": \"single\", \"objective\": {\"low\": 0, \"high\": 90000}, \"train\": {\"epochs\": 2, \"batch\": 16},"   \
     " \"candidates\": {\"count\": 4, \"extras\": 0, \"too_few\": \"accept\"}, \"score\": {\"calibration\": 32, \"batch\": 64},"          \
     " \"held_out\": 0.25"
-#define SHRINKS "{\"strategy\": {\"shrink\": {\"drop\": {\"worst\": 4}, \"until\": 12}}, " REST "}"
+#define SHRINKS                                                                                                                  \
+    "{\"strategy\": {\"shrink\": {\"drop\": {\"worst\": 4}, \"until\": 12, \"warm_up\": 1, \"ramp\": {\"epochs\": 9}}}, " REST "}"
 
 static nse_error *error;
 

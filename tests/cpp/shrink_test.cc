@@ -14,7 +14,7 @@ std::string options(const std::string &strategy, const std::string &more = "") {
                "candidates": {"count": 4, "extras": 0, "too_few": "accept"}})";
 }
 
-const char *const shrinks = R"({"shrink": {"drop": {"per_cell": 1}, "until": 8}})";
+const char *const shrinks = R"({"shrink": {"drop": {"per_cell": 1}, "until": 8, "warm_up": 1, "ramp": {"epochs": 9}}})";
 
 std::string finished(nse::Search &search) {
     while (search.step()) {
