@@ -12,6 +12,8 @@ mod pnas;
 mod tau;
 
 use nse::data::Dataset;
+use nse::search::{Purpose, Stream};
+use nse::space::Shape;
 use serde_json::json;
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -72,4 +74,21 @@ fn open(data: &str, part: &str) -> Outcome<Dataset> {
     let file = |kind: &str| format!("{data}/{part}-{kind}-ubyte.gz");
     let document = json!({ "format": "idx", "images": file("images-idx3"), "labels": file("labels-idx1"), "classes": 10 });
     Ok(Dataset::open(&document.to_string())?)
+}
+
+/// So many of the images, each pixel the mean of four.
+fn small(images: &Dataset, count: usize) -> Outcome<Dataset> {
+    let chosen = images.choose(count, &mut Stream::new(0, Purpose::Split, 0, 0))?;
+    let Shape { channels, height, width } = chosen.shape();
+    let (mut pixels, mut labels) = (Vec::new(), Vec::new());
+    for position in 0..chosen.len() {
+        let (image, label) = chosen.image(position);
+        labels.push(label);
+        for rows in image.chunks(2 * width as usize) {
+            let (upper, lower) = rows.split_at(width as usize);
+            let four = upper.chunks(2).zip(lower.chunks(2));
+            pixels.extend(four.map(|(a, b)| (a.iter().chain(b).map(|pixel| u32::from(*pixel)).sum::<u32>() / 4) as u8));
+        }
+    }
+    Ok(Dataset::from_memory(Shape { channels, height: height / 2, width: width / 2 }, Some(10), pixels, labels)?)
 }

@@ -1,7 +1,7 @@
 //! Searches that eliminate operators, alike but for the weights, and how good it is what they found when it is trained alone.
 
 use super::table::{space, HEADER, SEEDS, TRAININGS, WEIGHTS};
-use crate::{append, Images, Outcome, Paths};
+use crate::{append, small, Images, Outcome, Paths};
 use nse::arch::Architecture;
 use nse::cost::CostTable;
 use nse::data::Dataset;
@@ -11,15 +11,15 @@ use nse::supernet::{Model, ModelOptions, SupernetTrainer};
 use serde_json::json;
 use std::sync::Arc;
 
-/// Training images, chosen once: of a search, which holds out a part of them, and of a training.
+/// Images, chosen once: of a search, which holds out a part of them, of a training, and of its test.
 const SEARCHED: usize = 4_000;
 const HELD_OUT: f64 = 0.25;
 const TRAINED: usize = 12_000;
+const TESTED: usize = 10_000;
 
 /// Adds what is missing.
 pub fn measure(images: &Images, paths: &Paths) -> Outcome<()> {
-    let choose = |count| images.train.choose(count, &mut Stream::new(0, Purpose::Split, 0, 0));
-    let (few, many) = (choose(SEARCHED)?, choose(TRAINED)?);
+    let (few, many, test) = (small(&images.train, SEARCHED)?, small(&images.train, TRAINED)?, small(&images.test, TESTED)?);
     for (seed, searched) in SEEDS.flat_map(|seed| WEIGHTS.map(|(weights, _)| (seed, weights))) {
         if paths.read("found.csv").lines().any(|line| line.starts_with(&format!("{searched},{seed},"))) {
             continue;
@@ -32,7 +32,7 @@ pub fn measure(images: &Images, paths: &Paths) -> Outcome<()> {
             // The operators are the same ones, and so is the architecture.
             let space = space(trained)?;
             let (cost, code) = (CostTable::new(&space).architecture(&found), found.code(&space));
-            let accuracy = train(&space, &found, seed, &many, &images.test)?;
+            let accuracy = train(&space, &found, seed, &many, &test)?;
             lines += &format!(
                 "{searched},{seed},{trained},{code},{seconds:.1},{},{},{},{accuracy:.4}\n",
                 cost.macs,

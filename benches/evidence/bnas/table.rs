@@ -34,7 +34,7 @@ pub struct Row {
 
 /// Cells as in DARTS, small.
 pub fn space(weights: &str) -> Outcome<Arc<Space>> {
-    let mut space = json!({ "input": { "channels": 1, "height": 28, "width": 28 }, "channels": 8, "cells": 3, "nodes": 2 });
+    let mut space = json!({ "input": { "channels": 1, "height": 14, "width": 14 }, "channels": 8, "cells": 3, "nodes": 2 });
     if weights == "real" {
         return Ok(Arc::new(Space::preset("darts-cifar", &space.to_string())?));
     }

@@ -1,12 +1,12 @@
 //! The ground truth: cells trained alone with one recipe, and tested on images that no training sees.
 
 use super::cells::{written, Table, HEADER};
-use crate::{append, Images, Outcome, Paths};
+use crate::{append, small, Images, Outcome, Paths};
 use nse::arch::Blocks;
 use nse::cost::CostTable;
 use nse::data::Dataset;
-use nse::search::{Purpose, Silent, Stream};
-use nse::space::{Shape, Space};
+use nse::search::Silent;
+use nse::space::Space;
 use nse::supernet::{Model, ModelOptions};
 use serde_json::json;
 use std::sync::Arc;
@@ -51,21 +51,4 @@ impl<'a> Alone<'a> {
         self.table.insert(&cell, seed, accuracy);
         Ok(accuracy)
     }
-}
-
-/// So many of the images, each pixel the mean of four.
-fn small(images: &Dataset, count: usize) -> Outcome<Dataset> {
-    let chosen = images.choose(count, &mut Stream::new(0, Purpose::Split, 0, 0))?;
-    let Shape { channels, height, width } = chosen.shape();
-    let (mut pixels, mut labels) = (Vec::new(), Vec::new());
-    for position in 0..chosen.len() {
-        let (image, label) = chosen.image(position);
-        labels.push(label);
-        for rows in image.chunks(2 * width as usize) {
-            let (upper, lower) = rows.split_at(width as usize);
-            let four = upper.chunks(2).zip(lower.chunks(2));
-            pixels.extend(four.map(|(a, b)| (a.iter().chain(b).map(|pixel| u32::from(*pixel)).sum::<u32>() / 4) as u8));
-        }
-    }
-    Ok(Dataset::from_memory(Shape { channels, height: height / 2, width: width / 2 }, Some(10), pixels, labels)?)
 }
