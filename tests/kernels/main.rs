@@ -5,6 +5,7 @@ mod alone;
 mod cells;
 mod dense;
 mod signs;
+mod workers;
 #[path = "../supernet/support.rs"]
 #[allow(dead_code)]
 mod support;
