@@ -1,4 +1,5 @@
-//! What else is in this process: the files that are mapped into it, and what two OpenMP runtimes among them mean. Looks only.
+//! What else is in this process: the files that are mapped into it, and what two OpenMP runtimes among them mean; and what a thread of ours
+//! takes over from the one that begins it.
 
 use crate::log;
 use std::collections::BTreeSet;
@@ -83,5 +84,29 @@ impl OpenMp {
                 log::warn!("openmp", "{warning}");
             }
         }
+    }
+}
+
+/// A thread inherits how the one that began it rounds, and whether it flushes what is very small to zero: results must not.
+pub fn usual_floats() {
+    extern "C" {
+        fn fesetenv(environment: *const std::ffi::c_void) -> std::ffi::c_int;
+    }
+    /// FE_DFL_ENV of the GNU C library.
+    const DEFAULT: *const std::ffi::c_void = usize::MAX as *const _;
+    // SAFETY: changes this thread only; the constant stands for the state in which a program starts.
+    unsafe { fesetenv(DEFAULT) };
+}
+
+/// Runs `spawn` with all signals blocked, so that the new thread never runs a handler of the host.
+pub fn without_signals<T>(spawn: impl FnOnce() -> T) -> T {
+    // SAFETY: plain calls on local signal sets.
+    unsafe {
+        let (mut all, mut before) = (std::mem::zeroed(), std::mem::zeroed());
+        libc::sigfillset(&mut all);
+        libc::pthread_sigmask(libc::SIG_SETMASK, &all, &mut before);
+        let result = spawn();
+        libc::pthread_sigmask(libc::SIG_SETMASK, &before, std::ptr::null_mut());
+        result
     }
 }

@@ -32,7 +32,11 @@ pub fn convolutions() -> Outcome<Value> {
         }
         let mut turns = Vec::new();
         for _ in 0..TURNS {
-            turns.push([seconds(|| Ok(drop(float())))?, seconds(|| Ok(drop(packed(&c, &x, &w)?)))?]);
+            let float = || {
+                drop(float());
+                Ok(())
+            };
+            turns.push([seconds(float)?, seconds(|| packed(&c, &x, &w).map(drop).map_err(Into::into))?]);
         }
         let sorted = |value: fn(&[f64; 2]) -> f64| {
             let mut all: Vec<f64> = turns.iter().map(value).collect();

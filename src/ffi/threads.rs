@@ -2,6 +2,7 @@
 
 use super::boundary;
 use crate::error::{Error, Result};
+use crate::process;
 use crate::supernet;
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -47,7 +48,7 @@ pub fn spawn(name: &str, stop: Stop, body: impl FnOnce() + Send + 'static) -> Re
     let number = threads.next;
     let body = move || {
         OWN.set(Some(number));
-        usual_floats();
+        process::usual_floats();
         let _leave = Leave(number);
         // What a panic says is in the log by now.
         let _ = boundary::catch(|| {
@@ -57,7 +58,7 @@ pub fn spawn(name: &str, stop: Stop, body: impl FnOnce() + Send + 'static) -> Re
     };
     // With the lock, so that the thread does not leave before it is known.
     let refused = |error| Error::OutOfMemory(format!("no thread can be begun: {error}"));
-    let handle = without_signals(|| thread.spawn(body)).map_err(refused)?;
+    let handle = process::without_signals(|| thread.spawn(body)).map_err(refused)?;
     threads.next += 1;
     threads.alive.insert(number, (handle, stop));
     Ok(())
@@ -67,7 +68,11 @@ pub fn spawn(name: &str, stop: Stop, body: impl FnOnce() + Send + 'static) -> Re
 /// this is one of them.
 pub fn end_all(timeout: Option<Duration>) -> bool {
     let later = stop_all();
-    OWN.get().is_none() && wait_until(later, timeout)
+    let ended = OWN.get().is_none() && wait_until(later, timeout);
+    if ended {
+        supernet::end_workers();
+    }
+    ended
 }
 
 /// Stops all threads that there are now; those that are begun later have at least the number that this returns.
@@ -186,29 +191,5 @@ impl Drop for Leave {
         }
         drop(threads);
         LEFT.notify_all();
-    }
-}
-
-/// A thread inherits how the one that began it rounds, and whether it flushes what is very small to zero: results must not.
-fn usual_floats() {
-    extern "C" {
-        fn fesetenv(environment: *const std::ffi::c_void) -> std::ffi::c_int;
-    }
-    /// FE_DFL_ENV of the GNU C library.
-    const DEFAULT: *const std::ffi::c_void = usize::MAX as *const _;
-    // SAFETY: changes this thread only; the constant stands for the state in which a program starts.
-    unsafe { fesetenv(DEFAULT) };
-}
-
-/// Runs `spawn` with all signals blocked, so that the new thread never runs a handler of the host.
-fn without_signals<T>(spawn: impl FnOnce() -> T) -> T {
-    // SAFETY: plain calls on local signal sets.
-    unsafe {
-        let (mut all, mut before) = (std::mem::zeroed(), std::mem::zeroed());
-        libc::sigfillset(&mut all);
-        libc::pthread_sigmask(libc::SIG_SETMASK, &all, &mut before);
-        let result = spawn();
-        libc::pthread_sigmask(libc::SIG_SETMASK, &before, std::ptr::null_mut());
-        result
     }
 }

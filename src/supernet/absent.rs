@@ -38,6 +38,9 @@ pub fn libtorch() -> Value {
 /// There is nothing that could be tired.
 pub fn rest() {}
 
+/// There are none.
+pub fn end_workers() {}
+
 /// There is nothing that would be destroyed.
 pub fn keep_statics() {}
 

@@ -24,6 +24,8 @@ pub struct Chain {
     /// Of every path; none where the space has none.
     hidden: Vec<Linear>,
     activation: Activation,
+    /// Whether our kernels are for all of its units.
+    fused: bool,
 }
 
 impl Chain {
@@ -57,7 +59,7 @@ impl Chain {
         let hidden = ends.hidden.iter().flat_map(|hidden| {
             (0..paths.count() as u64).map(|path| Linear::kaiming(ends.tail.cout, *hidden, &mut init(HIDDEN + path)))
         });
-        Ok(Chain {
+        let mut chain = Chain {
             stem: unit(ends.stem.clone(), &mut init(STEM))?,
             block: branch(ends.block.clone(), &mut init(BLOCK))?,
             shortcut: ends.shortcut(),
@@ -66,7 +68,21 @@ impl Chain {
             others,
             hidden: hidden.collect::<Result<_>>()?,
             activation: details.activation,
-        })
+            fused: false,
+        };
+        let fused = chain.units().all(fused::takes);
+        chain.fused = fused;
+        Ok(chain)
+    }
+
+    fn units(&self) -> impl Iterator<Item = &Unit> {
+        let branches = self.places.iter().flat_map(|operators| operators.values().flatten());
+        std::iter::once(&self.stem).chain(&self.block).chain(branches).chain(self.tails())
+    }
+
+    /// Whether our kernels are for nearly all of a pass of what is like `images`.
+    pub(super) fn fits(&self, images: &Tensor, norm: &Norm) -> bool {
+        self.fused && fused::fits(images, std::iter::once(&self.stem), norm)
     }
 
     /// Of every path.

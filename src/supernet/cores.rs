@@ -3,11 +3,14 @@
 //! at once, and others wait in a queue, for as long as a pass or a step takes. Two, because a pass is not parallel all the time, and
 //! because OpenMP's threads then do not spin: they do that when there are no more of them than cores. Idle threads keep no OpenMP threads: OpenMP has a pool for every thread that
 //! ever computed, and with 16 searches that would be 16 pools.
+//!
+//! Where nearly everything is computed by our own kernels, OpenMP has no part in it: see workers.rs.
 
 use super::libtorch;
+use super::workers::Helped;
 use once_cell::sync::Lazy;
 use std::cell::Cell;
-use std::ffi::{c_int, c_void, CString};
+use std::ffi::{c_int, c_void, CStr, CString};
 use std::os::unix::ffi::OsStrExt;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use tch::Device;
@@ -51,24 +54,82 @@ impl Drop for Pool {
 
 /// Some of the room, until it is dropped.
 #[must_use]
-pub struct Cores(usize);
+pub struct Room(usize);
+
+/// Room to compute, until it is dropped.
+#[must_use]
+pub struct Cores {
+    // In this order: what follows in the queue finds OpenMP as it was.
+    _alone: Option<Alone>,
+    _room: Room,
+}
 
 /// Waits for the turn of this thread. No function of the host may be called while it is held.
 pub fn take(device: Device) -> Cores {
-    enter(device, |threads| threads)
+    Cores { _alone: None, _room: enter(device, |threads| threads) }
+}
+
+/// The same for what our kernels compute, but for little: they share it with threads of their own, and libtorch has this thread alone.
+pub fn take_own(device: Device) -> Cores {
+    let threads = threads();
+    Cores {
+        _room: enter(device, |threads| threads),
+        _alone: (device == Device::Cpu).then(|| Alone::helped_by(threads - 1)).flatten(),
+    }
 }
 
 /// The same, and nobody else computes meanwhile.
 pub fn take_all(device: Device) -> Cores {
-    enter(device, |_| *ROOM)
+    Cores { _alone: None, _room: enter(device, |_| *ROOM) }
 }
 
-fn enter(device: Device, room: impl FnOnce(usize) -> usize) -> Cores {
+/// Threads that a pass may have, which is what libtorch was given.
+fn threads() -> usize {
+    usize::try_from(tch::get_num_threads()).unwrap_or(1).clamp(1, *ROOM)
+}
+
+/// Until it is dropped, libtorch computes on this thread alone: OpenMP's other threads would go on spinning for a while after they were needed,
+/// on the cores that ours have.
+#[must_use]
+pub struct Alone {
+    before: c_int,
+    _helped: Helped,
+}
+
+impl Alone {
+    /// None where there are no other threads.
+    pub fn new() -> Option<Self> {
+        Self::helped_by(0)
+    }
+
+    fn helped_by(helpers: usize) -> Option<Self> {
+        // libtorch says once for every thread how many it has; not after this.
+        if threads() == 1 {
+            return None;
+        }
+        let OpenMp { get_max_threads: Some(get), set_num_threads: Some(set), .. } = &*OPENMP else { return None };
+        // SAFETY: OpenMP's functions; they are about this thread.
+        let before = unsafe { get() };
+        unsafe { set(1) };
+        Some(Alone { before, _helped: Helped::by(helpers) })
+    }
+}
+
+impl Drop for Alone {
+    fn drop(&mut self) {
+        if let Some(set) = OPENMP.set_num_threads {
+            // SAFETY: as above.
+            unsafe { set(self.before) };
+        }
+    }
+}
+
+fn enter(device: Device, room: impl FnOnce(usize) -> usize) -> Room {
     // A GPU has its own queue, and the thread that feeds it computes little.
     if device != Device::Cpu || HOLDS.get() > 0 {
-        return Cores(0);
+        return Room(0);
     }
-    let threads = usize::try_from(tch::get_num_threads()).unwrap_or(1).clamp(1, *ROOM);
+    let threads = threads();
     let wanted = room(threads);
     let mut queue = queue();
     let number = queue.next;
@@ -85,10 +146,10 @@ fn enter(device: Device, room: impl FnOnce(usize) -> usize) -> Cores {
     // The next one may fit too.
     MOVED.notify_all();
     HOLDS.set(wanted);
-    Cores(wanted)
+    Room(wanted)
 }
 
-impl Drop for Cores {
+impl Drop for Room {
     fn drop(&mut self) {
         if self.0 == 0 {
             return;
@@ -114,7 +175,7 @@ pub fn lend<T>(wait: impl FnOnce() -> T) -> T {
     if room == 0 {
         return wait();
     }
-    drop(Cores(room));
+    drop(Room(room));
     let found = wait();
     // Whoever took it gives it back.
     std::mem::forget(enter(Device::Cpu, |_| room));
@@ -132,27 +193,45 @@ pub fn rest() {
 fn end_pool() {
     let Some(threads) = POOL.with(|pool| pool.0.get()).filter(|threads| *threads > 0) else { return };
     POOL.with(|pool| pool.0.set(Some(0)));
-    if let Some(pause) = *PAUSE {
+    if let Some(pause) = OPENMP.pause {
         // SAFETY: OpenMP's function, outside any parallel region; "soft" keeps all settings.
         unsafe { pause(1) };
     }
     queue().warm -= threads;
 }
 
-type Pause = unsafe extern "C" fn(c_int) -> c_int;
+/// Functions of the OpenMP runtime that libtorch uses, as far as it has them.
+#[derive(Default)]
+struct OpenMp {
+    /// `omp_pause_resource_all`, of OpenMP 5.0; without it pools stay.
+    pause: Option<unsafe extern "C" fn(c_int) -> c_int>,
+    get_max_threads: Option<unsafe extern "C" fn() -> c_int>,
+    set_num_threads: Option<unsafe extern "C" fn(c_int)>,
+}
 
-/// `omp_pause_resource_all` of the OpenMP runtime that libtorch uses. OpenMP 5.0; without it pools stay.
-static PAUSE: Lazy<Option<Pause>> = Lazy::new(|| {
-    let file = CString::new(libtorch::file().as_os_str().as_bytes()).ok()?;
+static OPENMP: Lazy<OpenMp> = Lazy::new(|| {
+    let Ok(file) = CString::new(libtorch::file().as_os_str().as_bytes()) else { return OpenMp::default() };
     // SAFETY: nothing is loaded; the handle is kept, as libtorch is.
     let handle = unsafe { libc::dlopen(file.as_ptr(), libc::RTLD_NOW | libc::RTLD_NOLOAD) };
     if handle.is_null() {
-        return None;
+        return OpenMp::default();
     }
-    // SAFETY: a constant name, looked up in libtorch and what it needs.
-    let function = unsafe { libc::dlsym(handle, c"omp_pause_resource_all".as_ptr()) };
-    // SAFETY: the type that the OpenMP standard gives it.
-    (!function.is_null()).then(|| unsafe { std::mem::transmute::<*mut c_void, Pause>(function) })
+    /// A function of libtorch or of what it needs.
+    ///
+    /// # Safety
+    /// `F` is the type of a function of this name.
+    unsafe fn function<F: Copy>(handle: *mut c_void, name: &CStr) -> Option<F> {
+        let found = libc::dlsym(handle, name.as_ptr());
+        (!found.is_null()).then(|| std::mem::transmute_copy(&found))
+    }
+    // SAFETY: the types that the OpenMP standard gives them.
+    unsafe {
+        OpenMp {
+            pause: function(handle, c"omp_pause_resource_all"),
+            get_max_threads: function(handle, c"omp_get_max_threads"),
+            set_num_threads: function(handle, c"omp_set_num_threads"),
+        }
+    }
 });
 
 fn queue() -> MutexGuard<'static, Queue> {

@@ -88,13 +88,15 @@ fn has(unit: &Unit) -> bool {
     !unit.shape.inside && floats(&unit.weight.value)
 }
 
+/// Whether a [`cell`] may have this unit.
+pub fn takes(unit: &Unit) -> bool {
+    let relu = unit.activation().is_none_or(|activation| activation == Activation::Relu);
+    relu && unit.norm.is_some() && unit.excitation.is_none() && unit.plain() && has(unit)
+}
+
 /// Whether all of this is what a [`cell`] is for.
 pub fn fits<'a>(x: &Tensor, mut units: impl Iterator<Item = &'a Unit>, norm: &Norm) -> bool {
-    let own = |unit: &Unit| {
-        let relu = unit.activation().is_none_or(|activation| activation == Activation::Relu);
-        relu && unit.norm.is_some() && unit.excitation.is_none() && unit.plain() && has(unit)
-    };
-    !norm.of_all_ranks() && reads(x) && units.all(own)
+    !norm.of_all_ranks() && reads(x) && units.all(takes)
 }
 
 /// The convolution of a unit alone with its `weight`, with gradient. None: our kernels are not for it.

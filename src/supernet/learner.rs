@@ -1,6 +1,6 @@
 //! Weight steps: batches of a dataset, a forward and backward pass, and an optimizer step on the parameters that took part.
 
-use super::cores;
+use super::cores::Alone;
 use super::ensemble::mean;
 use super::nccl::Nccl;
 use super::network::Network;
@@ -37,6 +37,7 @@ impl Loader {
         self.dataset.fill(positions, &self.normalisation, changes, &mut self.images, &mut self.labels)?;
         let shape = self.dataset.shape();
         let size = [positions.len() as i64, i64::from(shape.channels), i64::from(shape.height), i64::from(shape.width)];
+        let _alone = (self.device == Device::Cpu).then(Alone::new);
         let images = Tensor::f_from_slice(&self.images)?.f_view(size)?.f_to_device(self.device)?;
         Ok((images, Tensor::f_from_slice(&self.labels)?.f_to_device(self.device)?))
     }
@@ -148,7 +149,7 @@ pub fn step_along(
     paths: Paths,
     lr: f64,
 ) -> Result<StepOutcome> {
-    let _cores = cores::take(batch.0.device());
+    let _cores = network.cores(&batch.0, &Norm::Batch);
     let (loss, logits) = pass(network, batch, open, paths, &Norm::Batch, options.label_smoothing)?;
     let value = loss.f_double_value(&[])?;
     if !value.is_finite() {

@@ -45,6 +45,7 @@ mod training;
 pub mod unit;
 mod weights;
 mod whole_norm;
+mod workers;
 
 pub use c10d::C10d;
 pub use cores::rest;
@@ -60,6 +61,7 @@ pub use pushed::PushTrainer;
 pub use restore::ImageFitter;
 pub use statics::{destroy as destroy_statics, keep as keep_statics};
 pub use trainer::SupernetTrainer;
+pub use workers::end as end_workers;
 
 use crate::error::Error;
 

@@ -3,6 +3,7 @@
 //! place of its architecture, and a tail and a classifier for every path; in a supernet all paths go through the same weights.
 
 use super::chain::{self, pooled, Chain};
+use super::cores::{self, Cores};
 use super::ensemble::{divided, mean};
 use super::fused::{self, Branch};
 use super::norm::Norm;
@@ -157,6 +158,16 @@ impl Network {
         match self.stacked() {
             Some((stack, stacked)) => Ok(vec![pooled(&stacked.features(stack, images, open, norm, Some(drop))?)?]),
             None => self.vectors(images, open, self.paths, norm),
+        }
+    }
+
+    /// Room to compute with this network what is like `images`; where our kernels are for nearly all of it, with threads of their own.
+    pub fn cores(&self, images: &Tensor, norm: &Norm) -> Cores {
+        let own = self.chain().is_ok_and(|chain| chain.fits(images, norm));
+        if own {
+            cores::take_own(images.device())
+        } else {
+            cores::take(images.device())
         }
     }
 

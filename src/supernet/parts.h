@@ -9,21 +9,44 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstdlib>
+#include <exception>
 #include <memory>
+#include <mutex>
 #include <new>
 #include <tuple>
 #include <vector>
+
+// workers.rs.
+extern "C" bool nse_workers_share(int64_t count, void (*body)(void *, int64_t, int64_t), void *context);
 
 namespace nse {
 
 // So few numbers are not worth waking other threads for.
 constexpr int64_t SMALL = 1 << 16;
 
-// body(begin, end) for ranges that make up 0..count, on libtorch's threads if there is enough to work on. Not at::parallel_for: that is OpenMP in whoever includes it, and
+// body(begin, end) for ranges that make up 0..count, on our threads or libtorch's (cores.rs) if there is enough to work on. Not at::parallel_for: that is OpenMP in whoever includes it, and
 // would bring a second OpenMP along; going over a tensor happens inside libtorch.
 template <typename F>
 void in_parallel(int64_t count, int64_t numbers_in_all, F body) {
     if (numbers_in_all < SMALL) return body(0, count);
+    struct Shared {
+        F &body;
+        std::mutex lock;
+        std::exception_ptr failed;
+    } shared{body, {}, {}};
+    const auto range = [](void *context, int64_t begin, int64_t end) noexcept {
+        Shared &shared = *static_cast<Shared *>(context);
+        try {
+            shared.body(begin, end);
+        } catch (...) {
+            const std::lock_guard<std::mutex> locked(shared.lock);
+            shared.failed = std::current_exception();
+        }
+    };
+    if (nse_workers_share(count, range, &shared)) {
+        if (shared.failed) std::rethrow_exception(shared.failed);
+        return;
+    }
     const at::Tensor numbers = at::empty({count}, at::kByte);
     at::TensorIterator over = at::TensorIterator::borrowing_nullary_op(numbers);
     const char *const first = static_cast<const char *>(numbers.const_data_ptr());

@@ -1,6 +1,5 @@
 //! The architecture step: the loss along one path of every cell, and how it would change with another.
 
-use super::cores;
 use super::learner::{cross_entropy, diverged, weighted, Batch};
 use super::network::Network;
 use super::norm::Norm;
@@ -34,7 +33,7 @@ pub fn part(
     norm: &Norm,
     weight: Option<f64>,
 ) -> Result<(f64, Vec<PathGradient>)> {
-    let _cores = cores::take(images.device());
+    let _cores = network.cores(images, norm);
     let mut x = network.stem(images, norm)?;
     let (mut selected, mut unselected) = (Vec::new(), Vec::new());
     for (cell, paths) in paths.iter().enumerate() {

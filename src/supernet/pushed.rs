@@ -4,7 +4,7 @@ use super::estimate::{estimate, Estimate, Workload};
 use super::learner::{self, correct, Batch};
 use super::norm::{Calibration, Norm, Reader, Statistics};
 use super::weights::Weights;
-use super::{cores, device, foreign, paths};
+use super::{device, foreign, paths};
 use crate::arch::Architecture;
 use crate::data::{PushedBatch, Values};
 use crate::error::{Error, Result};
@@ -195,7 +195,7 @@ impl BatchTrainer for PushTrainer {
             let before = if first { None } else { self.calibrations.get(at) };
             let mut calibration = before.map_or(Ok(Calibration::default()), Calibration::copy)?;
             calibration.begin_pass();
-            let _cores = cores::take(self.weights.device);
+            let _cores = network.cores(&batch.0, &Norm::Batch);
             let _logits = network.forward(&batch.0, candidate.cells(), &Norm::Calibrate(&calibration))?;
             calibrations.push(calibration);
         }
@@ -216,7 +216,7 @@ impl BatchTrainer for PushTrainer {
             if control.cancelled() {
                 return Err(Error::Cancelled);
             }
-            let _cores = cores::take(self.weights.device);
+            let _cores = network.cores(&images, &Norm::Batch);
             let logits = network.forward(&images, candidate.cells(), &Norm::Fixed(Reader::new(statistics)))?;
             right.push(correct(&logits, &labels)?);
         }

@@ -2,7 +2,6 @@
 //! are scored in one pass over the images: what they have in common from the stem on is computed once, and so is a branch that several of
 //! them put behind the same beginning.
 
-use super::cores;
 use super::ensemble::mean;
 use super::learner::{correct, cross_entropy, Loader};
 use super::network::Network;
@@ -28,7 +27,7 @@ pub fn calibrate(
             return Err(Error::Cancelled);
         }
         let (images, _) = loader.load(&positions, None)?;
-        let _cores = cores::take(images.device());
+        let _cores = network.cores(&images, &Norm::Batch);
         calibration.begin_pass();
         let _logits = network.forward(&images, open, &Norm::Calibrate(&calibration))?;
     }
@@ -52,7 +51,7 @@ pub fn evaluate(
             return Err(Error::Cancelled);
         }
         let (images, labels) = loader.load(&positions, None)?;
-        let _cores = cores::take(images.device());
+        let _cores = network.cores(&images, &Norm::Batch);
         let logits = network.forward(&images, open, &Norm::Fixed(Reader::new(statistics)))?;
         loss += cross_entropy(&logits, &labels, 0.0)?.f_double_value(&[])? * positions.len() as f64;
         right += correct(&logits, &labels)?;
@@ -148,7 +147,7 @@ struct Pass<'a> {
 
 impl Pass<'_> {
     fn compute(&self, x: &Tensor, work: impl FnOnce() -> Result<Tensor>) -> Result<Tensor> {
-        let _cores = cores::take(x.device());
+        let _cores = self.network.cores(x, &Norm::Batch);
         work()
     }
 }

@@ -6,7 +6,6 @@
 //! is on its way to the first layers.
 
 use super::backward::backward;
-use super::cores;
 use super::learner::{by_cell, correct, descend, diverged, pass, weighted, Batch};
 use super::nccl::Nccl;
 use super::network::Network;
@@ -154,7 +153,7 @@ impl Walk<'_> {
     where
         C::Numbers: Send,
     {
-        let _cores = cores::take(batch.0.device());
+        let _cores = self.network.cores(&batch.0, norm);
         let (loss, logits) = pass(self.network, batch, self.open, self.paths, norm, self.smoothing)?;
         outgoing.note(2 * index, loss.f_double_value(&[])?);
         outgoing.note(2 * index + 1, correct(&logits, &batch.1)? as f64);

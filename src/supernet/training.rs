@@ -104,7 +104,10 @@ impl Training<'_> {
         let (seed, recipe) = (self.options.seed, &self.options.train);
         let changes = (recipe.augment, Stream::new(seed, Purpose::Augment, 0, step));
         let (images, labels) = self.train.load(order.batch(0, step), Some(changes))?;
-        let _cores = cores::take(images.device());
+        let _cores = match recipe.precision {
+            Precision::BFloat16 => cores::take(images.device()),
+            _ => self.network.cores(&images, &Norm::Batch),
+        };
         let mixed = Mixed::new(recipe, (images, labels), Stream::new(seed, Purpose::Mixup, 0, step))?;
         let drops = |most, purpose| Drops { most, stream: Stream::new(seed, purpose, 0, step) };
         let branches = drops(recipe.drop_path, Purpose::DropPath);

@@ -107,8 +107,8 @@ int main(void) {
     pthread_barrier_wait(&together);
     const int idle = threads(&own);
     if (loud) printf("%ld cores, %ld threads per job: at most %d threads, %d when idle, of which %d are nse's\n", cores, per_job, most, idle, own);
-    /* One thread for every search, one for the model; and pools for the cores: at work and at rest. */
-    CHECK(own == HOSTS + 1);
+    /* One thread for every search, one for the model, those that help with kernels; and pools for the cores: at work and at rest. */
+    CHECK(own == HOSTS + per_job);
     CHECK(most <= before + 1 + HOSTS + HOSTS + 1 + 4 * (cores > per_job ? cores : per_job) + 2);
     CHECK(idle <= before + 1 + HOSTS + HOSTS + 1 + 2);
     pthread_barrier_wait(&together);

@@ -8,6 +8,7 @@ mod signs;
 #[path = "../supernet/support.rs"]
 #[allow(dead_code)]
 mod support;
+mod workers;
 
 use nse::supernet::fused;
 use std::sync::{Mutex, PoisonError};

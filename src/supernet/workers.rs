@@ -1,0 +1,213 @@
+//! The threads on which our kernels share their work. Not OpenMP's: those wait for each other after every piece of work, spinning, and where
+//! other programs want the cores, too, a step then takes a hundred times as long. Here whoever comes takes the next part, and nobody waits for a
+//! thread that the system does not let run, unless it is in the middle of a part.
+//!
+//! They are begun when they are first wanted, sleep when there is nothing to do, and end with [`end`]. After a fork the child has none.
+
+use crate::process;
+use std::cell::Cell;
+use std::ffi::c_void;
+use std::hint::spin_loop;
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{yield_now, Builder, JoinHandle};
+use std::time::{Duration, Instant};
+
+/// How long a thread looks out for work, or for the end of some, before it sleeps. Pieces of a step follow each other more quickly.
+const LOOKOUT: Duration = Duration::from_micros(50);
+/// Parts of a piece of work that a thread takes at a time: so many times as many are there as threads.
+const TURNS: i64 = 8;
+const STACK_BYTES: usize = 2 << 20;
+
+type Body = unsafe extern "C" fn(*mut c_void, i64, i64);
+
+/// A piece of work, on the stack of whoever has it done.
+struct Work {
+    body: Body,
+    context: *mut c_void,
+    count: i64,
+    step: i64,
+    next: AtomicI64,
+    /// Threads that may still join in.
+    wanted: usize,
+    /// Those that did and have not left.
+    inside: AtomicUsize,
+}
+
+impl Work {
+    /// Does what is left of it, a few parts at a time.
+    fn share(&self) {
+        loop {
+            let begin = self.next.fetch_add(self.step, Ordering::Relaxed);
+            if begin >= self.count {
+                return;
+            }
+            // SAFETY: whoever posted it waits until all are out, and `body` may be called at once for parts that differ.
+            unsafe { (self.body)(self.context, begin, self.count.min(begin + self.step)) };
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq)]
+struct Posted(*const Work);
+
+// SAFETY: taken from the list before the work goes, and left before its owner goes on.
+unsafe impl Send for Posted {}
+
+struct Crew {
+    posted: Vec<Posted>,
+    threads: Vec<JoinHandle<()>>,
+    asleep: usize,
+    ending: bool,
+}
+
+static CREW: Mutex<Crew> = Mutex::new(Crew { posted: Vec::new(), threads: Vec::new(), asleep: 0, ending: false });
+static POSTED: Condvar = Condvar::new();
+static LEFT: Condvar = Condvar::new();
+/// Pieces of work that were ever posted, for those that look out for one.
+static COUNT: AtomicUsize = AtomicUsize::new(0);
+
+thread_local! {
+    /// How many others help this thread.
+    static HELPERS: Cell<usize> = const { Cell::new(0) };
+}
+
+fn crew() -> MutexGuard<'static, Crew> {
+    CREW.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Until it is dropped, the work of this thread's kernels is shared with `helpers` others.
+#[must_use]
+pub struct Helped(usize);
+
+impl Helped {
+    pub fn by(helpers: usize) -> Self {
+        if helpers > 0 {
+            begin(helpers);
+        }
+        Helped(HELPERS.replace(helpers))
+    }
+}
+
+impl Drop for Helped {
+    fn drop(&mut self) {
+        HELPERS.set(self.0);
+    }
+}
+
+/// Sees to it that there are as many threads. Fewer are no error: whoever has work done does most of it, or all.
+fn begin(helpers: usize) {
+    let mut crew = crew();
+    while crew.threads.len() < helpers && !crew.ending {
+        let thread = Builder::new().name("nse-kernels".into()).stack_size(STACK_BYTES);
+        match process::without_signals(|| thread.spawn(help)) {
+            Ok(thread) => crew.threads.push(thread),
+            Err(_) => return,
+        }
+    }
+}
+
+/// Ends all threads; new ones are begun when they are wanted again. Work that is under way is done by whoever has it done.
+pub fn end() {
+    let threads = {
+        let mut crew = crew();
+        crew.ending = true;
+        std::mem::take(&mut crew.threads)
+    };
+    POSTED.notify_all();
+    for thread in threads {
+        let _ = thread.join();
+    }
+    crew().ending = false;
+}
+
+/// What a thread does: it waits for work, and shares it.
+fn help() {
+    process::usual_floats();
+    let mut crew = crew();
+    loop {
+        if crew.ending {
+            return;
+        }
+        // SAFETY: what is in the list is there.
+        let found = crew.posted.iter().map(|posted| posted.0.cast_mut()).find(|work| unsafe { (**work).wanted > 0 });
+        if let Some(work) = found {
+            // SAFETY: as above; with the lock only one changes `wanted`, and the owner does not go on before `inside` is 0.
+            let work = unsafe {
+                (*work).wanted -= 1;
+                &*work
+            };
+            work.inside.fetch_add(1, Ordering::Relaxed);
+            drop(crew);
+            work.share();
+            crew = self::crew();
+            // The last use of it.
+            work.inside.fetch_sub(1, Ordering::Release);
+            LEFT.notify_all();
+            continue;
+        }
+        let seen = COUNT.load(Ordering::Relaxed);
+        drop(crew);
+        look_out(|| COUNT.load(Ordering::Relaxed) != seen);
+        crew = self::crew();
+        if COUNT.load(Ordering::Relaxed) == seen && !crew.ending {
+            crew.asleep += 1;
+            crew = POSTED.wait(crew).unwrap_or_else(PoisonError::into_inner);
+            crew.asleep -= 1;
+        }
+    }
+}
+
+/// Until `come`, or for a while. Lets others run meanwhile.
+fn look_out(come: impl Fn() -> bool) {
+    let begun = Instant::now();
+    loop {
+        for _ in 0..32 {
+            if come() {
+                return;
+            }
+            spin_loop();
+        }
+        if begun.elapsed() > LOOKOUT {
+            return;
+        }
+        yield_now();
+    }
+}
+
+/// Calls `body(context, begin, end)` for ranges that make up 0..count, on this thread and those that help it. False, and nothing is done: nobody
+/// does.
+///
+/// # Safety
+/// `body` may be called with `context` from several threads at once, for ranges that differ, and does not throw.
+#[no_mangle]
+unsafe extern "C" fn nse_workers_share(count: i64, body: Body, context: *mut c_void) -> bool {
+    let helpers = HELPERS.get();
+    if helpers == 0 || count < 2 {
+        return false;
+    }
+    let step = (count / (TURNS * (helpers as i64 + 1))).max(1);
+    let mut work = Work { body, context, count, step, next: AtomicI64::new(0), wanted: helpers, inside: AtomicUsize::new(0) };
+    let posted = Posted(&raw mut work);
+    let asleep = {
+        let mut crew = crew();
+        crew.posted.push(posted);
+        COUNT.fetch_add(1, Ordering::Relaxed);
+        crew.asleep > 0
+    };
+    if asleep {
+        POSTED.notify_all();
+    }
+    // SAFETY: ours, and there until the end of this function; others change `wanted` only.
+    let work = unsafe { &*posted.0 };
+    work.share();
+    crew().posted.retain(|other| *other != posted);
+    if work.inside.load(Ordering::Acquire) > 0 {
+        look_out(|| work.inside.load(Ordering::Acquire) == 0);
+        let mut crew = crew();
+        while work.inside.load(Ordering::Acquire) > 0 {
+            crew = LEFT.wait(crew).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+    true
+}
