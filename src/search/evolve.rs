@@ -183,6 +183,11 @@ impl Evolution {
         }
     }
 
+    /// What is known of an operator while it learns.
+    pub fn note(&mut self, cell: usize, operator: u16, score: f64) {
+        self.learnt[cell][usize::from(operator)] = score;
+    }
+
     pub fn theta(&self, cell: usize) -> &[f64] {
         self.fitness[cell].theta()
     }

@@ -46,7 +46,7 @@ pub struct SearchOptions {
     /// (ensembles whose paths share their first cells) or "grow" (PNAS: cells of blocks), or an object with that name as its only key and options below it.
     #[serde(default)]
     pub strategy: StrategyOptions,
-    /// What gives operators their scores: "fitness", "angle", "magnitude", "accuracy" or "diversity", or an object as above. Default:
+    /// What gives operators their scores: "fitness", "alpha", "angle", "magnitude", "accuracy" or "diversity", or an object as above. Default:
     /// what the strategy goes by, "fitness" for evolve, "angle" for shrink, "accuracy" for eliminate, "diversity" for neas.
     #[serde(default)]
     pub scorer: Option<ScorerOptions>,
@@ -254,6 +254,13 @@ impl SearchOptions {
         self.scorer.clone().unwrap_or_else(|| self.strategy.get().scorer())
     }
 
+    /// Weight steps per step in which operators learn; None: they do not.
+    pub fn interval(&self) -> Option<u64> {
+        let scorer = self.scorer();
+        let theta = scorer.get().learns().then_some(self.fitness.interval);
+        theta.or(scorer.get().mixes().map(|alpha| alpha.interval))
+    }
+
     /// Whether a search of this kind can have the strategy and the scorer in a space.
     pub(super) fn serves(&self, drive: Drive, space: &Space) -> Result<()> {
         let (strategy, scorer) = (self.strategy.name(), self.scorer());
@@ -290,6 +297,18 @@ impl SearchOptions {
                 (_, Some(scorer)) => wrong("/scorer", format!("{}: where cells grow no operators are scored", scorer.name())),
                 _ => Ok(()),
             };
+        }
+        if let Some(alpha) = scorer.get().mixes() {
+            if self.strategy.get().ensembles().is_some() {
+                return wrong(
+                    "/scorer",
+                    format!("{} mixes the operators of one network, and {strategy} has several", scorer.name()),
+                );
+            }
+            if alpha.edge_weights && space.stack().is_none() {
+                let reason = format!("weights of edges, which {:?} has not: it is a chain", space.name());
+                return wrong(&format!("/scorer/{}/edge_weights", scorer.name()), reason);
+            }
         }
         let plan = self.strategy.get().ensembles();
         if let Some(Plan { split: Some([low, high]), .. }) = plan {

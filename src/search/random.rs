@@ -50,6 +50,8 @@ pub enum Purpose {
     HeldOutPixels = 20,
     /// Networks by which operators are eliminated; index = which time, the greatest: which of equal operators are in question.
     Trials = 21,
+    /// Shares of operators that run all at once, as they begin; index = cell, then, behind all cells, node.
+    Mixture = 22,
 }
 
 pub struct Stream(ChaCha8Rng);

@@ -124,6 +124,7 @@ impl Search {
             kept: false,
             refresh: false,
             scores: None,
+            mixture: None,
             growth: None,
             elimination: None,
         };

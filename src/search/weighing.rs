@@ -122,6 +122,7 @@ impl Search {
         let scores = self.scorer().score(Evidence {
             children: &self.all_children(),
             theta: (0..active.len()).map(|cell| self.run.evolution.theta(cell)).collect(),
+            mixture: self.run.mixture.as_ref(),
             comparison,
             evaluated: children.iter().zip(accuracies.iter().copied()).collect(),
             diversities: diversities.clone(),

@@ -5,6 +5,7 @@
 use super::chain::Chain;
 use super::ensemble::{divided, mean};
 use super::fused::{self, Branch};
+use super::mixed::Mix;
 use super::norm::Norm;
 use super::stacked::{Dropping, Owner, Stacked};
 use super::step::Weight;
@@ -116,7 +117,7 @@ impl Network {
     /// Logits of every path. A supernet computes any `paths` with its weights.
     pub fn logits(&self, images: &Tensor, open: &[Vec<u16>], paths: Paths, norm: &Norm) -> Result<Vec<Tensor>> {
         if let Some((stack, stacked)) = self.stacked() {
-            return Ok(vec![self.classify(0, &stacked.features(stack, images, open, norm, None)?)?]);
+            return Ok(vec![self.classify(0, &stacked.features(stack, images, open, norm, None, None)?)?]);
         }
         self.along(images, paths, norm, &mut |place, cell, x| self.cell(cell, x, &open[place], norm))
     }
@@ -133,10 +134,25 @@ impl Network {
         (0..paths.count()).map(path).collect()
     }
 
+    /// Logits with all operators of every cell at once, each with its share.
+    pub fn mixed(&self, images: &Tensor, mix: &Mix, norm: &Norm) -> Result<Tensor> {
+        if let Some((stack, stacked)) = self.stacked() {
+            return self.classify(0, &stacked.features(stack, images, mix.open(), norm, None, Some(mix))?);
+        }
+        let work: Work = &mut |_, cell, x| {
+            let (shares, branch) = (mix.cell(cell)?, |operator| self.branch(cell, operator, x, norm));
+            match self.shortcut(cell) {
+                true => shares.with_input(x, branch),
+                false => shares.sum(branch),
+            }
+        };
+        mean(&self.along(images, self.paths, norm, work)?)
+    }
+
     /// The logits of stacked cells, with what `drop` makes of the outputs of their operators.
     pub fn forward_dropping(&self, images: &Tensor, open: &[Vec<u16>], norm: &Norm, drop: Dropping) -> Result<Tensor> {
         match self.stacked() {
-            Some((stack, stacked)) => self.classify(0, &stacked.features(stack, images, open, norm, Some(drop))?),
+            Some((stack, stacked)) => self.classify(0, &stacked.features(stack, images, open, norm, Some(drop), None)?),
             None => self.forward(images, open, norm),
         }
     }
