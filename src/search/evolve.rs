@@ -394,9 +394,5 @@ pub(super) fn used<'a>(architectures: impl Iterator<Item = &'a Architecture>, ce
 
 /// The empty gate vector, where a cell may not be skipped.
 fn forbidden(operators: usize, skippable: bool) -> Vec<Vec<bool>> {
-    if skippable {
-        Vec::new()
-    } else {
-        vec![vec![false; operators]]
-    }
+    (!skippable).then(|| vec![false; operators]).into_iter().collect()
 }

@@ -307,6 +307,115 @@ fn whole_searches_and_a_kill_changes_nothing() {
     }
 }
 
+/// A trainer whose weights stay as they are: of a supernet that was trained with equal shares, and in which then all operators of every cell but
+/// one were made to give nothing.
+struct Planted {
+    inner: SupernetTrainer,
+    space: Arc<Space>,
+}
+
+impl Planted {
+    fn operator(&self, cell: usize) -> u16 {
+        (cell * 3 % self.space.cells()[cell].operators.len()) as u16
+    }
+}
+
+impl Trainer for Planted {
+    fn steps_per_epoch(&self) -> u64 {
+        self.inner.steps_per_epoch()
+    }
+
+    fn steps_per_candidate(&self) -> f64 {
+        1.0
+    }
+
+    fn begin_round(&mut self, seed: u64, round: u64, active: &[Vec<u16>]) -> nse::Result<()> {
+        self.inner.begin_round(seed, round, active)?;
+        let equal: Vec<Blend> = (active.iter())
+            .map(|active| Blend { shares: active.iter().map(|o| (Some(*o), 1.0 / active.len() as f64)).collect(), edge: None })
+            .collect();
+        for step in 0..40 {
+            self.inner.mixed_step(At { seed, round, step }, &equal, 0.1)?;
+        }
+        let mut weights = self.inner.save(active)?;
+        for (at, cell) in self.space.cells().iter().enumerate() {
+            let planted = cell.operators[usize::from(self.operator(at))].to_string();
+            for (name, array) in &mut weights {
+                let own =
+                    name.strip_prefix(&format!("cells.{at}.")).is_some_and(|rest| !rest.starts_with(&format!("{planted}.")));
+                // Of batch-norms; the last is one of these.
+                if own && array.shape.len() == 1 {
+                    array.values.fill(0.0);
+                }
+            }
+        }
+        self.inner.restore(seed, round, active, &weights)
+    }
+
+    fn weight_step(&mut self, _: At, _: &[Vec<u16>], _: f64) -> nse::Result<StepOutcome> {
+        unreachable!("all operators are open at once")
+    }
+
+    fn mixed_step(&mut self, _: At, _: &[Blend], _: f64) -> nse::Result<StepOutcome> {
+        Ok(StepOutcome { loss: 1.0, correct: 0, images: 24 })
+    }
+
+    fn mixture_step(&mut self, at: At, blends: &[Blend]) -> nse::Result<(f64, Vec<BlendGradient>)> {
+        self.inner.mixture_step(at, blends)
+    }
+
+    fn architecture_step(&mut self, _: At, _: &[Vec<u16>], _: &[Option<TwoPaths>]) -> nse::Result<(f64, Vec<PathGradient>)> {
+        unreachable!("not by theta")
+    }
+
+    fn save(&self, active: &[Vec<u16>]) -> nse::Result<Arrays> {
+        self.inner.save(active)
+    }
+
+    fn restore(&mut self, seed: u64, round: u64, active: &[Vec<u16>], arrays: &Arrays) -> nse::Result<()> {
+        self.inner.restore(seed, round, active, arrays)
+    }
+
+    fn data(&self) -> String {
+        self.inner.data()
+    }
+
+    fn score(&mut self, seed: u64, round: u64, all: &[nse::arch::Architecture], control: &dyn Control) -> nse::Result<Vec<f64>> {
+        self.inner.score(seed, round, all, control)
+    }
+
+    fn keep(&mut self, active: &[Vec<u16>]) -> nse::Result<()> {
+        self.inner.keep(active)
+    }
+
+    fn remember(&mut self) -> nse::Result<()> {
+        self.inner.remember()
+    }
+
+    fn compare(&self, active: &[Vec<u16>]) -> nse::Result<Comparison> {
+        self.inner.compare(active)
+    }
+}
+
+#[test]
+fn a_planted_operator_wins() {
+    let space = small();
+    let shrink = json!({ "shrink": { "drop": { "per_cell": 4 } } });
+    let options = options(
+        json!({ "strategy": shrink, "train": { "epochs": 8, "batch": 24, "lr": 0.1 }, "scorer": { "alpha": { "lr": 0.1 } } }),
+    );
+    let mut trainer = Planted { inner: new(&space, &options), space: space.clone() };
+    let mut search = Search::new(space.clone(), options).unwrap();
+    search.step(&mut trainer, &Silent).unwrap();
+    for (cell, active) in search.active().iter().enumerate() {
+        assert!(active.contains(&trainer.operator(cell)), "cell {cell}: {active:?}, {:?}", search.history()[0].scores[cell]);
+        let scores = &search.history()[0].scores[cell];
+        let planted = space.cells()[cell].operators[usize::from(trainer.operator(cell))].to_string();
+        let best = scores.iter().filter(|s| s.operator.is_some()).max_by(|a, b| a.score.total_cmp(&b.score)).unwrap();
+        assert_eq!(best.operator.as_ref(), Some(&planted), "{scores:?}");
+    }
+}
+
 /// Every number of ranks ends with the same bits, and batch-norm over all ranks is that of one.
 #[test]
 fn ranks_learn_the_same_shares() {
