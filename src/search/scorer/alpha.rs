@@ -21,7 +21,8 @@ pub struct Alpha {
     /// Weight steps per step of alpha.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub interval: u64,
-    /// Part of the steps of a round with fresh weights before alpha begins to learn (PC-DARTS: 0.3). Not of pushed batches.
+    /// Part of the steps of a round with fresh weights before alpha begins to learn (PC-DARTS: 0.3). Of pushed batches where
+    /// pushed.steps_per_epoch is given.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub warmup: f64,
     /// Of stacked cells: edges have a weight too, softmax(beta) over those of a node (PC-DARTS), and the score of an operator is the product.
