@@ -151,7 +151,7 @@ evidence-restore:
 # The library against the same supernet and round in plain PyTorch, in turns, after equal results: some minutes. PARTS="S M" does some of it,
 # STEPS=25 takes more turns. docs/speed.md says what it shows.
 bench: build | $(OUT)
-	@$(torch) $(CARGO) bench --quiet --bench speed -- "$$(tools/pytorch.sh)" "$$(tools/dataset.sh)" target/bench "$(or $(PARTS),S M L P round engine)" $(or $(STEPS),7)
+	@$(torch) $(CARGO) bench --quiet --bench speed -- "$$(tools/pytorch.sh)" "$$(tools/dataset.sh)" target/bench "$(or $(PARTS),S M L P round engine binary)" $(or $(STEPS),7)
 	@$(CC) -std=gnu11 -O2 -Wall -Wextra benches/host.c -o $(OUT)/bench-host $(LINK)
 	@echo "what a host waits while a search trains" && $(OUT)/bench-host
 

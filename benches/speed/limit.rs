@@ -1,17 +1,22 @@
-//! How close a weight step is to what the machine can do. Counted openly:
+//! How close a weight step and the scoring of a candidate are to what the machine can do. Counted openly:
 //!
 //! compute: 2 operations per multiply-accumulate, three times (output, gradient of the input, gradient of the weight), all at the rate
 //!   that libtorch's best convolution reaches here (oneDNN, 3x3, 256 to 256 channels, forward);
 //! bytes: every map that a convolution gives is written and read once forward, and read and its gradient written and read backward with it
 //!   being read once more: six times in all; the output of a cell the same; at the rate of a large copy.
 //!
+//! Where candidates are scored, once forward: 2 operations per multiply-accumulate, a map written and read once, and what the candidates of a group
+//! begin with alike counted once.
+//!
 //! The limit is the sum of both: they overlap only in part. The convolutions alone are the second measure: each once forward and backward
 //! in libtorch with channels together, nothing between them.
 
 use crate::setting::Setting;
 use crate::Outcome;
+use nse::arch::Architecture;
 use nse::space::Convolution;
 use serde_json::{json, Value};
+use std::collections::BTreeSet;
 use std::time::Instant;
 use tch::{no_grad, Device, Kind, Tensor};
 
@@ -88,6 +93,46 @@ pub fn of_weight_steps(setting: &Setting, steps: u64, seconds: f64) -> Outcome<V
         "operations": operations, "bytes": bytes, "rate": rate, "bandwidth": bandwidth, "seconds": limit, "share": limit / seconds,
         "convolutions_alone": alone,
     }))
+}
+
+/// Of candidates of these groups, each with so many images for its statistics and so many for its accuracy.
+pub fn of_scoring(
+    setting: &Setting,
+    groups: &[Vec<Architecture>],
+    calibration: usize,
+    validation: usize,
+    seconds: f64,
+) -> Outcome<Value> {
+    let (rate, bandwidth) = machine();
+    let (images, mut operations, mut bytes) = ((calibration + validation) as f64, 0.0, 0.0);
+    let mut count = |c: &Convolution, size: [u32; 2], images: f64| {
+        let [height, width] = c.output(size).map(f64::from);
+        let [out, into, kh, kw] = c.weight().map(f64::from);
+        operations += 2.0 * images * height * width * out * into * kh * kw;
+        bytes += 8.0 * images * height * width * out;
+    };
+    let chain = setting.space.chain().ok_or("no chain")?;
+    for candidates in groups {
+        let mut computed = BTreeSet::new();
+        count(&chain.stem, setting.space.input().size(), images);
+        for candidate in candidates {
+            let open = candidate.cells();
+            for (i, cell) in setting.space.cells().iter().enumerate() {
+                for o in open[i].iter().filter(|o| computed.insert((&open[..i], **o))) {
+                    let mut size = cell.input.size();
+                    for c in cell.operators[usize::from(*o)].convolutions(cell.input.channels, cell.channels, cell.stride()) {
+                        count(&c, size, images);
+                        size = c.output(size);
+                    }
+                }
+            }
+            count(&chain.tail, setting.space.features().size(), validation as f64);
+        }
+    }
+    let candidates = groups.iter().map(Vec::len).sum::<usize>() as f64;
+    let limit = (operations / rate + bytes / bandwidth) / candidates;
+    println!("  limit of scoring a candidate: {:.2} s; the library is at {:.0}% of it", limit, 100.0 * limit / seconds);
+    Ok(json!({ "seconds": limit, "share": limit / seconds }))
 }
 
 fn convolutions_alone(setting: &Setting, open: &[Vec<u16>]) -> f64 {

@@ -1,12 +1,13 @@
 //! The library against the same work in plain PyTorch, in turns, after equal results: `make bench`. Prints tables and writes them as JSON.
 //!
-//! Usage: speed PYTHON DATA OUT [PARTS] [STEPS], e.g. speed python3 fashion-mnist target/bench "S M L P round engine" 7
-//!        speed --agreement DATA                     how candidates are ranked with other and with fewer images for their statistics
+//! Usage: speed PYTHON DATA OUT [PARTS] [STEPS], e.g. speed python3 fashion-mnist target/bench "S M L P round engine binary" 7
+//!        speed --agreement DATA [SEED...]           how candidates are ranked with other and with fewer images for their statistics
 //!        speed --alone SIZE STEPS GROUPS            so many of the library's steps, and groups of candidates scored, without the baseline:
 //!                                                   for a profiler
 
 mod agreement;
 mod baseline;
+mod binary;
 mod engine;
 mod equal;
 mod images;
@@ -28,14 +29,14 @@ fn main() -> Outcome<()> {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["--memory", size, steps] => return measure::memory_here(size, steps.parse()?),
-        ["--agreement", data] => return agreement::print(data),
+        ["--agreement", data, ref seeds @ ..] => return agreement::print(data, seeds),
         ["--alone", size, steps, groups] => return measure::alone(size, steps.parse()?, groups.parse()?),
         _ => {}
     }
     let [python, data, out, rest @ ..] = arguments.as_slice() else {
         return Err("usage: speed PYTHON DATA OUT [PARTS] [STEPS]".into());
     };
-    let parts = rest.first().map_or("S M L P round engine", String::as_str);
+    let parts = rest.first().map_or("S M L P round engine binary", String::as_str);
     let steps = rest.get(1).map_or(Ok(7), |steps| steps.parse())?;
     let out = Path::new(out);
     std::fs::create_dir_all(out)?;
@@ -46,6 +47,7 @@ fn main() -> Outcome<()> {
         let measured = match part {
             "round" => round::rounds(python, out, data)?,
             "engine" => json!({ "sampling": engine::sampling(python, out)?, "pools": engine::pools()? }),
+            "binary" => binary::convolutions()?,
             size => measure::size(python, out, size, steps)?,
         };
         report.insert(part.into(), measured);

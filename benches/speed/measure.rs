@@ -162,9 +162,10 @@ fn scoring(setting: &Setting, network: &Network, baseline: &mut Baseline, groups
     ];
     let (mut same, mut fewer) = (Turns::default(), Turns::default());
     // The baseline takes them one by one.
-    for candidates in groups_of(setting, groups)? {
+    let groups = groups_of(setting, groups)?;
+    for candidates in &groups {
         let mut score = |calibration: &mut Loader, batch| {
-            timed(|| score::score(network, &candidates, calibration, &mut validation, batch, &Silent))
+            timed(|| score::score(network, candidates, calibration, &mut validation, batch, &Silent))
         };
         let (ours, accuracies) = score(&mut calibration, setting.batch)?;
         let (ours_with_fewer, _) = score(&mut smaller, SMALLER)?;
@@ -181,9 +182,11 @@ fn scoring(setting: &Setting, network: &Network, baseline: &mut Baseline, groups
             }
         }
     }
+    let seconds = same.sorted(|t| t.0)[groups.len() / 2];
     Ok(json!({
         "same": same.report("scoring a candidate, same images, s", 1.0),
         "fewer": fewer.report("the same, 1,024 for statistics, s", 1.0),
+        "limit": limit::of_scoring(setting, &groups, CALIBRATION * setting.batch, VALIDATION * setting.batch, seconds)?,
     }))
 }
 

@@ -146,7 +146,7 @@ pub extern "C" fn nse_model_from_search(
     boundary::make(out, err, || {
         let search = handle::get::<SearchHandle>("search", search)?;
         let arch = handle::get::<ArchHandle>("arch", arch)?;
-        if search.options.strategy.get().grows().is_some() {
+        if !search.options.strategy.get().seeks().judges_operators() {
             return Err(Error::NotFound("where cells grow the search keeps no weights of them".into()));
         }
         if *arch.space != *search.space {

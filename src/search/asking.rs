@@ -10,6 +10,7 @@ use super::history::RoundRecord;
 use super::ledger::{Entry, Outcome};
 use super::pareto::{self, Scored};
 use super::random::{Purpose, Stream};
+use super::sought::Sought;
 use crate::arch::Architecture;
 use crate::error::{Error, Result};
 use schemars::JsonSchema;
@@ -117,6 +118,14 @@ impl Search {
         self.pending().any(|(_, round)| round == self.run.round)
     }
 
+    /// Of a round whose architectures are listed: whether all their results are known.
+    fn all_told(&self) -> bool {
+        match self.seeks() {
+            Sought::Survivor(_) => self.tried(),
+            _ => self.ledger().is_none_or(|ledger| ledger.first.is_empty()) && !self.outstanding(),
+        }
+    }
+
     /// A result, at any time and in any order. An error changes nothing; [`Error::Conflict`]: another result is known already.
     pub fn tell(&mut self, architecture: &Architecture, outcome: Outcome) -> Result<Effect> {
         self.must_be_told()?;
@@ -145,15 +154,8 @@ impl Search {
             Phase::Ask { told, .. } if current => told.push(architecture.clone()),
             _ => return Ok(if round.is_some() { Effect::Late } else { Effect::Unasked }),
         }
-        if self.eliminates().is_some() {
-            if self.tried() {
-                self.close_round()?;
-            }
-            return Ok(Effect::Counted);
-        }
-        if self.grows().is_some() {
-            let handed_out = self.ledger().is_none_or(|ledger| ledger.first.is_empty());
-            if handed_out && !self.outstanding() {
+        if self.seeks().listed() {
+            if self.all_told() {
                 self.close_round()?;
             }
             return Ok(Effect::Counted);
@@ -171,9 +173,9 @@ impl Search {
     /// An architecture that was asked will not be told; it may be asked again. Nothing changes when it was told, or never asked.
     pub fn forget(&mut self, architecture: &Architecture) -> Result<()> {
         self.must_be_told()?;
-        let lists = self.lists();
+        let listed = self.seeks().listed();
         if self.run.told.as_mut().is_some_and(|ledger| ledger.forget(architecture)) {
-            if let Some(ledger) = self.run.told.as_mut().filter(|_| lists) {
+            if let Some(ledger) = self.run.told.as_mut().filter(|_| listed) {
                 ledger.first.push(architecture.clone());
             } else if let Phase::Ask { exhausted, .. } = &mut self.run.phase {
                 *exhausted = false;
@@ -185,11 +187,6 @@ impl Search {
     /// Architectures that were asked and not told, with the round, from 0, in which they were asked; none in other searches.
     pub fn pending(&self) -> impl Iterator<Item = (&Architecture, u64)> {
         self.ledger().into_iter().flat_map(|ledger| ledger.pending())
-    }
-
-    /// Whether what is handed out in a round is known from its start.
-    pub(super) fn lists(&self) -> bool {
-        self.grows().is_some() || self.eliminates().is_some()
     }
 
     fn must_be_told(&self) -> Result<()> {
@@ -285,11 +282,10 @@ impl Search {
 
     /// Filter, retain, refill.
     fn close_round(&mut self) -> Result<()> {
-        if self.grows().is_some() {
-            return self.told_growth();
-        }
-        if self.eliminates().is_some() {
-            return self.told_trials();
+        match self.seeks() {
+            Sought::Cells(_) => return self.told_growth(),
+            Sought::Survivor(_) => return self.told_trials(),
+            Sought::Networks | Sought::Ensembles(_) => {}
         }
         let results: Vec<_> = self.told_this_round().map(|(architecture, entry)| (architecture.clone(), *entry)).collect();
         let scored: Vec<_> = results.iter().filter_map(|(architecture, entry)| self.scored_by(architecture, entry)).collect();

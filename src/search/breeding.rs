@@ -60,8 +60,7 @@ impl Search {
         let active = &ensembles.cells.active;
         let mut candidates: Vec<_> = self.run.front.iter().map(|s| s.architecture.clone()).filter(|a| a.within(active)).collect();
         let known: HashSet<_> = candidates.iter().cloned().collect();
-        let population = self.strategy().ensembles().map_or(0, |plan| plan.breeding.population);
-        let wanted = population.min(self.options.candidates.count);
+        let wanted = ensembles.breeding.population.min(self.options.candidates.count);
         let new = ensembles.inside(wanted, &known, stream)?;
         if new.is_empty() && known.is_empty() {
             ensembles.reaches(active, &ensembles.cells.skippable)?;
@@ -87,8 +86,8 @@ impl Search {
 
     fn next_generation(&self) -> Result<Vec<Architecture>> {
         let Phase::Score { candidates, accuracies, .. } = &self.run.phase else { return Ok(Vec::new()) };
-        let (Some(plan), Some(ensembles)) = (self.strategy().ensembles(), self.ensembles()) else { return Ok(Vec::new()) };
-        let Breeding { population, parents, crossover, mutation } = plan.breeding;
+        let Some(ensembles) = self.ensembles() else { return Ok(Vec::new()) };
+        let Breeding { population, parents, crossover, mutation } = ensembles.breeding;
         let wanted = population.min(self.options.candidates.count.saturating_sub(candidates.len()));
         let mut stream = Stream::new(self.options.seed, Purpose::Breeding, self.run.round, candidates.len() as u64);
         let mut best: Vec<_> = candidates.iter().zip(accuracies).collect();

@@ -10,6 +10,7 @@ use super::random::{Purpose, Stream};
 use super::recursion::{child_parent, networks, performance};
 use super::schedule::Schedule;
 use super::scorer::Scores;
+use super::sought::Sought;
 use super::strategy::{Choice, Eliminate, Rule};
 use super::train_options::TrainOptions;
 use super::trainer::{At, Trainer};
@@ -46,8 +47,11 @@ fn choice(network: &Architecture, cell: usize) -> Choice {
 }
 
 impl Search {
-    pub(super) fn eliminates(&self) -> Option<&Eliminate> {
-        self.options.strategy.get().eliminates()
+    fn eliminates(&self) -> Option<&Eliminate> {
+        match self.seeks() {
+            Sought::Survivor(eliminate) => Some(eliminate),
+            _ => None,
+        }
     }
 
     /// Cells, as edges, of every node that chooses two of them.
@@ -294,9 +298,8 @@ impl Search {
     }
 
     /// The candidate of the last round.
-    pub(super) fn last_candidate(&mut self) -> Result<Vec<Architecture>> {
-        self.begin_trials()?;
-        Ok(self.run.elimination.as_mut().map(|elimination| std::mem::take(&mut elimination.networks)).unwrap_or_default())
+    pub(super) fn last_candidate(&self) -> Result<Vec<Architecture>> {
+        Ok(vec![self.survivor()?])
     }
 
     /// Of a search that is told: whether all that the round asks is known.

@@ -267,7 +267,7 @@ impl Search {
             };
             let outcome = match trained {
                 // A cell that cannot be trained by itself is a bad one, and no reason to stop.
-                Err(Error::Diverged { .. }) if self.grows().is_some() && !self.shares() => {
+                Err(Error::Diverged { .. }) if self.seeks().trains_alone() => {
                     return self.cells_scored(&[FAILED], trainer, observer).map(|()| true);
                 }
                 outcome => outcome?,
@@ -348,7 +348,7 @@ impl Search {
         let changes = self.run.evolution.advance(change, used, preserve);
         for (cell, (retained, refilled)) in changes.iter().enumerate() {
             // Where cells grow there is nothing that stays or goes.
-            let retained = if self.grows().is_some() { &[][..] } else { retained };
+            let retained = if self.seeks().judges_operators() { retained } else { &[][..] };
             record.retained.push(self.names(cell, retained));
             record.refilled.push(self.names(cell, refilled));
         }
@@ -368,7 +368,7 @@ impl Search {
         }
         self.run.phase = match self.run.told {
             _ if self.run.round == self.run.rounds => Phase::Done,
-            Some(_) => Phase::Ask { asked: 0, exhausted: self.lists(), told: Vec::new() },
+            Some(_) => Phase::Ask { asked: 0, exhausted: self.seeks().listed(), told: Vec::new() },
             None => Phase::Begin,
         };
     }

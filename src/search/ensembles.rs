@@ -1,11 +1,13 @@
 //! Ensembles of the space as it is: drawn, changed and crossed. A draw has any number of shared cells that is allowed, and on every path any
 //! choice of every cell, each as likely as the others.
 
+use super::breeding::Breeding;
 use super::children::{Children, TRIES};
 use super::engine::Search;
 use super::observe::Control;
 use super::random::Stream;
 use super::sample::{CellChoices, Sampler, Window};
+use super::sought::Sought;
 use super::strategy::Choice;
 use crate::arch::{Architecture, Paths};
 use crate::error::{Error, Result};
@@ -19,14 +21,16 @@ pub struct Ensembles<'a> {
     /// How many cells may be shared.
     pub splits: RangeInclusive<usize>,
     pub window: Window,
+    pub breeding: Breeding,
 }
 
 impl Search {
     /// What is searched, where it is ensembles.
     pub(super) fn ensembles(&self) -> Option<Ensembles<'_>> {
-        let plan = self.strategy().ensembles()?;
+        let Sought::Ensembles(plan) = self.seeks() else { return None };
         let splits = plan.splits(self.space.cells().len());
-        Some(Ensembles { cells: self.all_children(), paths: plan.paths, splits, window: self.options.objective.window() })
+        let window = self.options.objective.window();
+        Some(Ensembles { cells: self.all_children(), paths: plan.paths, splits, window, breeding: plan.breeding })
     }
 }
 

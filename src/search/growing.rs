@@ -11,7 +11,8 @@ use super::observe::{Control, EventKind, Observer, Silent};
 use super::pareto::{self, Scored};
 use super::predictor::{correlation, Ensemble};
 use super::random::Stream;
-use super::strategy::{Evaluator, Grow};
+use super::sought::Sought;
+use super::strategy::Grow;
 use super::trainer::Trainer;
 use crate::arch::{Architecture, Blocks};
 use crate::cost::{Cost, CostTable, LatencyTable, Metric, Prices};
@@ -54,8 +55,11 @@ struct Next {
 type Known = Vec<(Blocks, f64)>;
 
 impl Level {
-    /// One for each number of blocks, the whole space last.
-    pub fn all(space: &Space, metric: Metric, latency: Option<&LatencyTable>) -> Result<Vec<Self>> {
+    /// One for each number of blocks, the whole space last; none where cells do not grow.
+    pub fn of(sought: &Sought, space: &Space, metric: Metric, latency: Option<&LatencyTable>) -> Result<Vec<Self>> {
+        if !matches!(sought, Sought::Cells(_)) {
+            return Ok(Vec::new());
+        }
         let level = |space: Space| {
             let costs = CostTable::new(&space);
             Ok(Level { prices: Prices::of(&space, &costs, metric, latency)?, costs, space: Arc::new(space) })
@@ -131,13 +135,16 @@ impl Growth {
 }
 
 impl Search {
-    pub(super) fn grows(&self) -> Option<&Grow> {
-        self.options.strategy.get().grows()
+    fn grows(&self) -> Option<&Grow> {
+        match self.seeks() {
+            Sought::Cells(grow) => Some(grow),
+            _ => None,
+        }
     }
 
     /// Whether all cells of a round share their weights.
-    pub(super) fn shares(&self) -> bool {
-        self.grows().is_some_and(|grow| grow.evaluator == Evaluator::Supernet)
+    fn shares(&self) -> bool {
+        self.seeks().shares()
     }
 
     /// Of as many blocks as an architecture has; none of other strategies.

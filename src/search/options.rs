@@ -1,14 +1,14 @@
 //! The options of a search, as strict JSON with a schema. Doc comments are the help text of `nse_search_options_schema`.
 
 use super::asking::ToldOptions;
-use super::breeding::Plan;
 use super::objective::Objective;
 use super::outputs::{CheckpointOptions, TensorboardOptions};
 use super::preset;
 use super::push::PushedOptions;
 use super::scorer::ScorerOptions;
+use super::sought::Setting;
 use super::start::Drive;
-use super::strategy::{Evaluator, StrategyOptions};
+use super::strategy::StrategyOptions;
 use super::train_options::{BatchNorm, TrainOptions};
 use crate::error::{Error, Result};
 use crate::json;
@@ -17,7 +17,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
-const DOCUMENT: &str = "search options";
+pub(super) const DOCUMENT: &str = "search options";
 
 /// Options of a search. Everything but `objective` has a default.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -263,7 +263,6 @@ impl SearchOptions {
 
     /// Whether a search of this kind can have the strategy and the scorer in a space.
     pub(super) fn serves(&self, drive: Drive, space: &Space) -> Result<()> {
-        let (strategy, scorer) = (self.strategy.name(), self.scorer());
         let wrong = |pointer: &str, reason: String| Err(json::out_of_range(DOCUMENT, pointer, reason));
         if self.channel_sampling > 1 {
             if drive != Drive::Steps {
@@ -277,87 +276,14 @@ impl SearchOptions {
                 other => other,
             })?;
         }
-        if let Some(grow) = self.strategy.get().grows() {
-            if space.stack().is_none_or(|stack| !stack.plan().skeleton.blocks()) {
-                return Err(Error::UnsupportedSpace {
-                    what: "a search that grows cells block by block",
-                    space: space.name().into(),
-                });
-            }
-            return match (drive, &self.scorer) {
-                (Drive::Pushed, _) => wrong(
-                    "/strategy",
-                    format!(
-                        "{strategy} trains one cell after the other, and a search that is pushed its batches trains all at once"
-                    ),
-                ),
-                (Drive::Told, None) if grow.evaluator == Evaluator::Supernet => {
-                    wrong(&format!("/strategy/{strategy}/evaluator"), "a search that is told its results has no supernet".into())
-                }
-                (_, Some(scorer)) => wrong("/scorer", format!("{}: where cells grow no operators are scored", scorer.name())),
-                _ => Ok(()),
-            };
-        }
-        if let Some(alpha) = scorer.get().mixes() {
-            if self.strategy.get().ensembles().is_some() {
-                return wrong(
-                    "/scorer",
-                    format!("{} mixes the operators of one network, and {strategy} has several", scorer.name()),
-                );
-            }
-            if alpha.edge_weights && space.stack().is_none() {
-                let reason = format!("weights of edges, which {:?} has not: it is a chain", space.name());
-                return wrong(&format!("/scorer/{}/edge_weights", scorer.name()), reason);
-            }
-        }
-        let plan = self.strategy.get().ensembles();
-        if let Some(Plan { split: Some([low, high]), .. }) = plan {
-            let cells = space.cells().len();
-            if low > high || high >= cells {
-                let pointer = format!("/strategy/{strategy}/split");
-                return wrong(&pointer, format!("{low} to {high} shared cells of {cells}: at most all but one can be"));
-            }
-        }
-        if plan.is_none() && scorer.get().differs().is_some() {
-            return wrong("/scorer", format!("{} tells the paths of ensembles apart, and {strategy} has none", scorer.name()));
-        }
-        if plan.is_some() {
-            space.need_chain("an ensemble")?;
-            if scorer.get().learns() {
-                return wrong("/scorer", format!("{} is learnt along one path, and {strategy} has several", scorer.name()));
-            }
-            if drive == Drive::Pushed {
-                return wrong(
-                    "/strategy",
-                    format!("{strategy} needs images, and a search that is pushed its batches keeps none"),
-                );
-            }
-        }
-        match drive {
-            Drive::Told if self.strategy.get().eliminates().is_some() => match &self.scorer {
-                Some(scorer) => wrong(
-                    "/scorer",
-                    format!("{} needs a supernet, and a search that is told its results has none", scorer.name()),
-                ),
-                None => Ok(()),
-            },
-            Drive::Pushed if self.strategy.get().eliminates().is_some() => {
-                wrong("/strategy", format!("{strategy} needs images, and a search that is pushed its batches keeps none"))
-            }
-            Drive::Told if strategy != "evolve" => {
-                wrong("/strategy", format!("{strategy} needs a supernet, and a search that is told its results has none"))
-            }
-            Drive::Told if !scorer.get().learns() => {
-                wrong("/scorer", format!("{} needs a supernet, and a search that is told its results has none", scorer.name()))
-            }
-            Drive::Pushed if scorer.get().evaluates().is_some() => {
-                wrong("/scorer", format!("{} needs images, and a search that is pushed its batches keeps none", scorer.name()))
-            }
-            // Architecture steps go from cell to cell of a chain.
-            Drive::Steps | Drive::Pushed if scorer.get().learns() => {
-                space.need_chain("a search that learns fitness (option \"scorer\")").map(|_| ())
-            }
-            _ => Ok(()),
-        }
+        let (strategy, scorer) = (self.strategy.get(), self.scorer());
+        strategy.seeks().serves(&Setting {
+            strategy: self.strategy.name(),
+            scorer: &scorer,
+            named: self.scorer.is_some(),
+            listens: strategy.listens(),
+            drive,
+            space,
+        })
     }
 }

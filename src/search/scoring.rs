@@ -16,18 +16,15 @@ impl Search {
     pub(super) fn sample(&mut self) -> Result<bool> {
         let options = self.options.candidates.clone();
         let mut stream = Stream::new(self.options.seed, Purpose::Candidates, self.run.round, 0);
-        let eliminates = self.eliminates().is_some();
-        let last = if eliminates { Some(self.last_candidate()?) } else { None };
-        let ensembles = self.ensembles();
-        let mut candidates = match (&ensembles, last) {
-            (_, Some(last)) => last,
-            (Some(ensembles), _) => self.first_generation(ensembles, &mut stream)?,
-            (None, None) => self.candidates(&mut stream)?,
+        let mut candidates = match self.ensembles() {
+            Some(ensembles) => self.first_generation(&ensembles, &mut stream)?,
+            None if self.seeks().listed() => self.last_candidate()?,
+            None => self.candidates(&mut stream)?,
         };
         let main = candidates.len();
         // Those that begin alike come together: a group of them is computed together that far.
         candidates.sort_unstable();
-        if let Some(below) = self.options.objective.below(options.extra_width).filter(|_| ensembles.is_none() && !eliminates) {
+        if let Some(below) = self.options.objective.below(options.extra_width).filter(|_| self.seeks().drawn()) {
             // Nothing below the window is no failure: then its edge needs no guard.
             if let Ok(sampler) = self.run.evolution.sampler(&self.prices, below) {
                 let extras = sampler.distinct(&self.space, options.extras, &HashSet::new(), &mut stream);

@@ -11,7 +11,7 @@ use super::notes;
 use super::options::SearchOptions;
 use super::push::Pass;
 use super::random::{Purpose, Stream};
-use super::sample::Window;
+use super::sought::Sought;
 use super::Branches;
 use crate::arch::Architecture;
 use crate::cost::{CostTable, LatencyTable, Prices};
@@ -63,14 +63,11 @@ impl Search {
         let prices = Prices::of(&space, &costs, options.objective.cost, start.latency.as_deref())?;
         let window = options.objective.window();
         options.serves(start.drive, &space)?;
-        let grows = options.strategy.get().grows().is_some();
-        let eliminates = options.strategy.get().eliminates().is_some();
-        if (grows || eliminates) && (start.continued.is_some() || !start.front.is_empty()) {
-            let what = if grows { "cells grow from nothing" } else { "operators are eliminated from a whole space" };
-            let reason = format!("{what}, not from another search or from architectures");
-            return Err(Error::Argument { name: "start", reason });
+        let sought = options.strategy.get().seeks();
+        if start.continued.is_some() || !start.front.is_empty() {
+            sought.continues()?;
         }
-        let target = Target { space: &space, costs: &costs, prices: &prices, window, paths: options.strategy.get().paths() };
+        let target = Target { space: &space, costs: &costs, prices: &prices, window, paths: sought.paths() };
         let before = match (start.continued, start.front.as_slice()) {
             (None, []) => None,
             (Some(search), []) => Some(target.after(search)?),
@@ -83,25 +80,18 @@ impl Search {
         let beginning = Beginning {
             size: options.strategy.get().begins(options.active),
             seed: options.seed,
-            branches: if grows || eliminates { Branches::Single } else { options.branches },
+            branches: if sought.listed() { Branches::Single } else { options.branches },
             preserve: options.fitness.preserve,
             front: before.as_ref().map(|before| before.used.as_slice()),
             left: before.as_ref().map_or(&[], |before| &before.left),
         };
-        let levels = if grows { Level::all(&space, options.objective.cost, start.latency.as_deref())? } else { Vec::new() };
+        let levels = Level::of(&sought, &space, options.objective.cost, start.latency.as_deref())?;
         let larger = options.rounds.map_or(usize::MAX, |rounds| rounds as usize).min(levels.len());
-        // The window is one of the largest cells that are evaluated, or of ensembles: what their members cost has no lower bound.
-        let evolution = match levels.get(larger.wrapping_sub(1)) {
-            Some(largest) => {
-                Evolution::new(&largest.space, &largest.prices, &beginning, window)?;
-                Evolution::new(&space, &prices, &beginning, Window { low: 0, high: u64::MAX })?
-            }
-            None if eliminates => Evolution::new(&space, &prices, &beginning, Window { low: 0, high: u64::MAX })?,
-            None => {
-                let low = if options.strategy.get().paths() > 1 { 0 } else { window.low };
-                Evolution::new(&space, &prices, &beginning, Window { low, ..window })?
-            }
-        };
+        // The window is one of the largest cells that are evaluated.
+        if let Some(largest) = levels.get(larger.wrapping_sub(1)) {
+            Evolution::new(&largest.space, &largest.prices, &beginning, window)?;
+        }
+        let evolution = Evolution::new(&space, &prices, &beginning, sought.bounds(window))?;
         let (told, pushed) = (start.drive == Drive::Told, start.drive == Drive::Pushed);
         let mut front = before.map_or(Vec::new(), |before| before.front);
         // Accuracies of another kind: they are evaluated anew.
@@ -109,7 +99,7 @@ impl Search {
         let run = Run {
             rounds: 1,
             round: 0,
-            phase: if told { Phase::Ask { asked: 0, exhausted: grows || eliminates, told: Vec::new() } } else { Phase::Begin },
+            phase: if told { Phase::Ask { asked: 0, exhausted: sought.listed(), told: Vec::new() } } else { Phase::Begin },
             evolution,
             dropped: vec![Vec::new(); space.cells().len()],
             scored: front.clone(),
@@ -132,21 +122,24 @@ impl Search {
         let mut search =
             Search { space, latency: start.latency, options, costs, prices, levels, scorer, run, pass: Pass::default() };
         let all = search.standing(|now| search.strategy().rounds(now));
-        let most = if grows { all } else { MOST_ROUNDS };
+        let most = if search.levels.is_empty() { MOST_ROUNDS } else { all };
         search.run.rounds = search.options.rounds.unwrap_or(all).clamp(1, most);
         let mut probe = Stream::new(search.options.seed, Purpose::Probe, 0, 1);
         // What the first active subset does not have, it will not have after its training.
-        match search.ensembles() {
-            Some(ensembles) => drop(search.first_generation(&ensembles, &mut probe)?),
-            None if grows => search.sprout(),
-            None if eliminates => {
+        match search.seeks() {
+            Sought::Ensembles(_) => {
+                let first = search.ensembles().map(|ensembles| search.first_generation(&ensembles, &mut probe));
+                first.transpose().map(drop)?;
+            }
+            Sought::Cells(_) => search.sprout(),
+            Sought::Survivor(_) => {
                 search.leaves(&search.run.evolution.active(), search.run.evolution.skippable())?;
                 if told {
                     search.begin_trials()?;
                 }
             }
-            None if told => {}
-            None => drop(search.candidates(&mut probe)?),
+            Sought::Networks if told => {}
+            Sought::Networks => drop(search.candidates(&mut probe)?),
         }
         notes::ready(&search, "created");
         Ok(search)

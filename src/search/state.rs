@@ -5,7 +5,7 @@ use super::growing::Level;
 use super::notes;
 use super::options::SearchOptions;
 use super::push::Pass;
-use super::strategy::Evaluator;
+use super::sought::Sought;
 use crate::arch::Architecture;
 use crate::cost::{CostTable, LatencyTable, Prices};
 use crate::error::{Error, Result};
@@ -19,11 +19,10 @@ impl Search {
         options.check()?;
         let costs = CostTable::new(&space);
         let prices = Prices::of(&space, &costs, options.objective.cost, latency.as_deref())?;
-        let grows = options.strategy.get().grows().is_some();
-        let levels = if grows { Level::all(&space, options.objective.cost, latency.as_deref())? } else { Vec::new() };
-        let shared = options.strategy.get().grows().is_some_and(|grow| grow.evaluator == Evaluator::Supernet);
-        let run = Run::read(state, &space, options.strategy.get().paths(), &levels, shared)?;
-        if run.elimination.is_some() && options.strategy.get().eliminates().is_none() {
+        let sought = options.strategy.get().seeks();
+        let levels = Level::of(&sought, &space, options.objective.cost, latency.as_deref())?;
+        let run = Run::read(state, &space, &levels, &sought)?;
+        if run.elimination.is_some() && !matches!(sought, Sought::Survivor(_)) {
             let reason = "operators that are eliminated, in a search whose operators are not".into();
             return Err(Error::Config { document: "search state", pointer: String::new(), reason });
         }
@@ -54,11 +53,10 @@ impl Search {
 }
 
 impl Run {
-    /// `paths`: of the architectures that are searched. `shared`: all cells of a round that grows share weights.
-    pub(super) fn read(state: Value, space: &Space, paths: usize, levels: &[Level], shared: bool) -> Result<Self> {
+    pub(super) fn read(state: Value, space: &Space, levels: &[Level], sought: &Sought) -> Result<Self> {
         let wrong = |reason: String| Error::Config { document: "search state", pointer: String::new(), reason };
         let mut run: Run = serde_json::from_value(state).map_err(|e| wrong(e.to_string()))?;
-        run.fits(space, paths, levels, shared).map_err(|reason| wrong(format!("of another space: {reason}")))?;
+        run.fits(space, levels, sought).map_err(|reason| wrong(format!("of another space: {reason}")))?;
         if run.scored.is_empty() && run.told.is_none() {
             // Older states have nothing but the front.
             run.scored = run.front.clone();
@@ -66,7 +64,7 @@ impl Run {
         Ok(run)
     }
 
-    fn fits(&self, space: &Space, paths: usize, levels: &[Level], shared: bool) -> std::result::Result<(), String> {
+    fn fits(&self, space: &Space, levels: &[Level], sought: &Sought) -> std::result::Result<(), String> {
         self.evolution.fits(space)?;
         if self.dropped.len() != space.cells().len() {
             return Err(format!("{} cells with dropped operators", self.dropped.len()));
@@ -121,7 +119,7 @@ impl Run {
         }
         let same = |a: &Architecture| {
             let space = levels.get((a.cells().len() / 2).wrapping_sub(1)).map_or(space, |level| &*level.space);
-            a.paths().count() == paths && a.again(space).is_ok_and(|again| again == *a)
+            a.paths().count() == sought.paths() && a.again(space).is_ok_and(|again| again == *a)
         };
         if self.growth.is_some() == levels.is_empty() {
             return Err("cells that grow, in a search whose cells do not, or the other way round".into());
@@ -139,7 +137,7 @@ impl Run {
             Some(i) => Err(format!("architecture {i}")),
             None => {
                 let blocks = (!done).then_some(self.round + 1);
-                self.growth.as_ref().map_or(Ok(()), |growth| growth.fits(blocks, &self.phase, shared, same))
+                self.growth.as_ref().map_or(Ok(()), |growth| growth.fits(blocks, &self.phase, sought.shares(), same))
             }
         }
     }

@@ -105,7 +105,7 @@ impl Search {
     pub(super) fn record(&self, main: &[Scored], extras: &[Scored]) -> RoundRecord {
         let cells = 0..self.space.cells().len();
         // Where cells grow no operator is fit or unfit.
-        let active = if self.grows().is_some() { vec![Vec::new(); cells.len()] } else { self.run.evolution.active() };
+        let active = if self.seeks().judges_operators() { self.run.evolution.active() } else { vec![Vec::new(); cells.len()] };
         let fitness = |cell: usize| {
             let names = self.names(cell, &active[cell]).into_iter();
             names
@@ -159,7 +159,7 @@ impl Search {
         let candidate = match ensemble {
             Some(_) => open.clone(),
             // What is left in the end is no dearer.
-            None if self.eliminates().is_some() => open.clone(),
+            None if self.seeks().listed() => open.clone(),
             None => evolution.sampler(&self.prices, self.options.objective.window())?.draw_binned(&mut stream(2)).0,
         };
         let (active, paths, blends) = (evolution.active(), evolution.draw_two(false, &mut stream(1)), self.blends());
@@ -168,7 +168,7 @@ impl Search {
 
     /// Of candidates of which so many are known: how many there will be, with the generations to come.
     pub(super) fn planned(&self, known: usize) -> usize {
-        known.max(if self.strategy().paths() > 1 { self.options.candidates.count } else { 0 })
+        known.max(if self.seeks().bred() { self.options.candidates.count } else { 0 })
     }
 
     /// Architectures that are evaluated in a round, with or without candidates: about, where operators are scored by some.
@@ -177,10 +177,10 @@ impl Search {
             return cells;
         }
         // Those that evolve need no guard at the edge of the window, and no scores of operators.
-        let (evolves, options) = (self.strategy().paths() > 1, &self.options.candidates);
+        let (evolves, options) = (self.seeks().bred(), &self.options.candidates);
         let candidates = if searches { options.count + if evolves { 0 } else { options.extras } } else { 0 };
         let choices = || self.all_children().all_choices().count();
-        if self.eliminates().is_some() && searches {
+        if self.seeks().listed() && searches {
             return 1;
         }
         let evaluated = self.scorer().evaluates().filter(|_| !(searches && evolves));

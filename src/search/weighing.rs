@@ -9,6 +9,7 @@ use super::observe::{Control, EventKind, Observer, Silent};
 use super::random::{Purpose, Stream};
 use super::scorer::{Evidence, Scorer, ScorerOptions, Scores};
 use super::scoring::judge;
+use super::sought::Sought;
 use super::strategy::{Standing, Strategy};
 use super::trainer::Trainer;
 use super::Branches;
@@ -17,6 +18,10 @@ use crate::error::Result;
 impl Search {
     pub(super) fn strategy(&self) -> &dyn Strategy {
         self.options.strategy.get()
+    }
+
+    pub(super) fn seeks(&self) -> Sought<'_> {
+        self.strategy().seeks()
     }
 
     pub(super) fn scorer(&self) -> &dyn Scorer {
@@ -33,9 +38,7 @@ impl Search {
         if let Some(phase) = self.cells_trained() {
             return phase;
         }
-        // Candidates that evolve are not drawn by scores, nor is the network that is left.
-        let unscored = self.strategy().paths() > 1 || self.eliminates().is_some();
-        match self.searches() && (self.scorer().learns() || unscored) {
+        match self.searches() && (self.scorer().learns() || !self.seeks().drawn()) {
             true => Phase::Sample,
             false => Phase::Weigh { children: None, accuracies: Vec::new(), diversities: Vec::new() },
         }
@@ -61,7 +64,7 @@ impl Search {
             scores: self.run.scores.clone().unwrap_or_default(),
             reaches: &|operators, skippable| match &ensembles {
                 Some(ensembles) => ensembles.reaches(operators, skippable).is_ok(),
-                None if self.eliminates().is_some() => self.leaves(operators, skippable).is_ok(),
+                None if self.seeks().listed() => self.leaves(operators, skippable).is_ok(),
                 None => evolution.reaches(&self.prices, window, operators, skippable),
             },
             joined: &joined,
@@ -70,7 +73,7 @@ impl Search {
 
     /// At most one branch of a cell is open.
     fn single(&self) -> bool {
-        self.options.branches == Branches::Single || self.eliminates().is_some()
+        self.options.branches == Branches::Single || self.seeks().listed()
     }
 
     pub(super) fn all_children(&self) -> Children<'_> {
@@ -148,7 +151,7 @@ impl Search {
             self.run.phase = Phase::Sample;
             return Ok(());
         }
-        if self.eliminates().is_some() {
+        if self.seeks().listed() {
             self.begin_trials()?;
             self.run.phase = Phase::Try { trials: Vec::new() };
             self.run.meter.start();

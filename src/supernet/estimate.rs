@@ -113,7 +113,7 @@ pub fn estimate(search: &Search, work: &Workload, control: &dyn Control) -> Resu
     };
     let (steps, _, candidates) = search.work(completed, work.steps_per_epoch.unwrap_or(0));
     // At most: what paths share is there once.
-    let paths = search.options().strategy.get().paths() as u64;
+    let paths = search.options().strategy.get().seeks().paths() as u64;
     let memory =
         memory(space, &active, work.batch * paths, work.pass * paths, work.images, work.device == Device::Cpu, work.sums());
     let scorer = search.scorer_options().get();

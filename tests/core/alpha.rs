@@ -305,7 +305,7 @@ fn where_it_cannot_be() {
     let alpha = |strategy: &str| json!({ "scorer": "alpha", "strategy": strategy });
     let (document, pointer, reason) = start(&chain, Drive::Steps, alpha("neas"));
     assert_eq!((document, pointer.as_str()), ("search options", "/scorer"));
-    assert!(reason.contains("alpha mixes the operators of one network, and neas has several"), "{reason}");
+    assert!(reason.contains("alpha mixes the operators of one path, and neas has several"), "{reason}");
     for strategy in ["evolve", "eliminate"] {
         let (_, pointer, reason) = start(&chain, Drive::Told, alpha(strategy));
         assert!(pointer == "/scorer" && reason.contains("alpha needs a supernet"), "{reason}");

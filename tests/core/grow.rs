@@ -5,7 +5,7 @@ use crate::support;
 use nse::arch::{Architecture, Blocks};
 use nse::cost::{CostTable, Metric};
 use nse::search::predictor::Ensemble;
-use nse::search::{pareto, Asked, Drive, Effect, Outcome, Purpose, Search, SearchOptions, Silent, Start, Stream};
+use nse::search::{pareto, Asked, Drive, Effect, Outcome, Purpose, Search, SearchOptions, Silent, Sought, Start, Stream};
 use nse::space::Space;
 use nse::Error;
 use serde_json::{json, Value};
@@ -112,7 +112,8 @@ fn the_beam_is_the_best_of_all() {
     let space = space(json!({ "nodes": 2 }));
     for predictor in ["mlp", "lstm"] {
         let options = options(json!({ "seed": 7, "strategy": { "grow": { "beam": 200, "predictor": predictor } } }));
-        let grow = options.strategy.get().grows().unwrap().clone();
+        let Sought::Cells(grow) = options.strategy.get().seeks() else { panic!("nothing grows") };
+        let grow = grow.clone();
         let mut search = begin(&space, options);
         let first = run(&mut search, 200, 136, by_quality(&space));
         let second: BTreeSet<_> = search.ask(300).unwrap().0.iter().map(|a| blocks(&space, a).canonical()).collect();

@@ -68,6 +68,7 @@ impl Table {
         self.0.get(&(cell.canonical(), seed)).copied()
     }
 
+    #[allow(dead_code)] // tests/core only reads
     pub fn insert(&mut self, cell: &Blocks, seed: u64, accuracy: f64) {
         self.0.insert((cell.canonical(), seed), accuracy);
     }

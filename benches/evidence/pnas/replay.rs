@@ -4,7 +4,7 @@ use super::cells::{drawn, BLOCKS};
 use super::Outcome;
 use nse::arch::Blocks;
 use nse::search::predictor::{correlation, Ensemble};
-use nse::search::{self, Asked, Drive, Purpose, Search, SearchOptions, Silent, Start, Stream};
+use nse::search::{self, Asked, Drive, Purpose, Search, SearchOptions, Silent, Sought, Start, Stream};
 use nse::space::Space;
 use serde_json::{json, Value};
 use std::ops::RangeInclusive;
@@ -19,7 +19,7 @@ pub const SEARCHES: [(&str, &str); 4] =
 
 /// Chance needs nothing but the random cells.
 pub fn seeds(search: &str) -> RangeInclusive<u64> {
-    1..=if search == "random" { 20 } else { 1 }
+    1..=if search == "random" { 20 } else { 5 }
 }
 
 /// How good a cell is.
@@ -67,7 +67,10 @@ pub fn replay(space: &Arc<Space>, search: &str, seed: u64, truth: &mut Truth) ->
             }
             let round = told.rounds().0;
             told.tell(&architecture, search::Outcome::accuracy(accuracy))?;
-            if options.strategy.get().grows().is_some() && told.rounds().0 > round && round + 1 < u64::from(BLOCKS) {
+            if matches!(options.strategy.get().seeks(), Sought::Cells(_))
+                && told.rounds().0 > round
+                && round + 1 < u64::from(BLOCKS)
+            {
                 foretold.push(judge(space, &options, &cells, round, truth)?);
             }
         }
@@ -92,7 +95,9 @@ fn options(search: &str, seed: u64) -> Outcome<SearchOptions> {
 
 /// The predictor of the search, which learns from the same results again, about random cells.
 fn judge(space: &Space, options: &SearchOptions, known: &[(Blocks, f64)], round: u64, truth: &mut Truth) -> Outcome<Foretold> {
-    let (Some(grow), Some(stack)) = (options.strategy.get().grows(), space.stack()) else { return Err("nothing grows".into()) };
+    let (Sought::Cells(grow), Some(stack)) = (options.strategy.get().seeks(), space.stack()) else {
+        return Err("nothing grows".into());
+    };
     let predictor = Ensemble::fit(&grow.predictor, stack, known, (options.seed, round), &Silent)?;
     let mut of = |blocks: u32| -> Outcome<f64> {
         let mut pairs = Vec::new();

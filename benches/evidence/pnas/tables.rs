@@ -49,7 +49,7 @@ pub fn searches(table: &Table, random: &[Blocks], asked: &Asked) -> Outcome<Stri
     let [few, fewer] = GOALS;
     let mut lines = format!(
         "| search | searches | evaluations until one is among the best {few} of {} random cells | got there | among the best {fewer} | got there | best of \
-         {EVALUATIONS} (%) |\n|---|---|---|---|---|---|---|\n",
+         {EVALUATIONS} (%) | random cells until one is as good, expected |\n|---|---|---|---|---|---|---|---|\n",
         random.len()
     );
     for (search, name) in SEARCHES {
@@ -69,7 +69,11 @@ pub fn searches(table: &Table, random: &[Blocks], asked: &Asked) -> Outcome<Stri
             let more = if there < needed.len() { "more than " } else { "" };
             let _ = write!(lines, " {more}{} | {there} |", spread(&at_least, 0));
         }
-        let _ = writeln!(lines, " {} |", spread(&best, 2));
+        // As many draws without replacement until the first of k out of n: (n + 1) / (k + 1).
+        let as_good = |best: &f64| ranked.iter().filter(|accuracy| 100.0 * **accuracy >= *best).count();
+        let draws: Vec<f64> = best.iter().map(|best| (ranked.len() + 1) as f64 / (as_good(best) + 1) as f64).collect();
+        let more = if best.iter().any(|best| as_good(best) == 0) { "more than " } else { "" };
+        let _ = writeln!(lines, " {} | {more}{} |", spread(&best, 2), spread(&draws, 0));
     }
     Ok(lines)
 }

@@ -4,6 +4,7 @@
 
 use super::{Change, Choice, Standing, Strategy};
 use crate::search::scorer::{Accuracy, ScorerOptions};
+use crate::search::sought::Sought;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -82,8 +83,12 @@ impl Strategy for Eliminate {
         false
     }
 
-    fn eliminates(&self) -> Option<&Eliminate> {
-        Some(self)
+    fn seeks(&self) -> Sought<'_> {
+        Sought::Survivor(self)
+    }
+
+    fn listens(&self) -> bool {
+        true
     }
 
     fn change(&self, now: &Standing) -> Change {

@@ -36,6 +36,10 @@ impl Strategy for Evolve {
         true
     }
 
+    fn listens(&self) -> bool {
+        true
+    }
+
     fn change(&self, now: &Standing) -> Change {
         let retained = now.cells.iter().map(|cell| cell.front.clone()).collect();
         Change { retained, size: now.active, ..now.unchanged() }

@@ -4,6 +4,7 @@
 use super::{Change, Standing, Strategy};
 use crate::search::predictor::PredictorOptions;
 use crate::search::scorer::{Accuracy, ScorerOptions};
+use crate::search::sought::Sought;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -84,7 +85,11 @@ impl Strategy for Grow {
         now.unchanged()
     }
 
-    fn grows(&self) -> Option<&Grow> {
-        Some(self)
+    fn seeks(&self) -> Sought<'_> {
+        Sought::Cells(self)
+    }
+
+    fn listens(&self) -> bool {
+        true
     }
 }

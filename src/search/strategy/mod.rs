@@ -5,9 +5,9 @@
 
 pub use self::eliminate::Rule;
 pub use self::grow::{Evaluator, Select};
-use super::breeding::Plan;
 use super::registry::registry;
 use super::scorer::{ScorerOptions, Scores};
+use super::sought::Sought;
 use std::collections::BTreeSet;
 
 registry! {
@@ -51,28 +51,18 @@ pub trait Strategy {
     /// Whether every round ends with candidates and a front, and not only the last.
     fn always_searches(&self) -> bool;
 
-    /// The ensembles that are trained, scored and found, instead of single networks.
-    fn ensembles(&self) -> Option<Plan> {
-        None
+    /// What its rounds look for.
+    fn seeks(&self) -> Sought<'_> {
+        Sought::Networks
     }
 
-    /// Paths of what is searched.
-    fn paths(&self) -> usize {
-        self.ensembles().map_or(1, |plan| plan.paths)
+    /// Whether results that a host tells are enough for it, without a supernet that scores operators.
+    fn listens(&self) -> bool {
+        false
     }
 
     /// What the space becomes, at the end of a round.
     fn change(&self, now: &Standing) -> Change;
-
-    /// How cells grow, where every one is evaluated by itself; None: by a supernet, or elsewhere as it is drawn.
-    fn grows(&self) -> Option<&Grow> {
-        None
-    }
-
-    /// How operators leave by the results of sampled networks; None: by their scores alone, or by a front.
-    fn eliminates(&self) -> Option<&Eliminate> {
-        None
-    }
 }
 
 /// One thing that a cell can do: an operator on a branch, or, None, nothing at all.

@@ -6,6 +6,7 @@ use super::{Change, Shrink, Standing, Strategy};
 use crate::arch::ENSEMBLE;
 use crate::search::breeding::{Breeding, Plan};
 use crate::search::scorer::{Diversity, ScorerOptions};
+use crate::search::sought::Sought;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -60,8 +61,8 @@ impl Strategy for Neas {
         false
     }
 
-    fn ensembles(&self) -> Option<Plan> {
-        Some(Plan { paths: self.paths, split: self.split, breeding: self.evolution.clone() })
+    fn seeks(&self) -> Sought<'_> {
+        Sought::Ensembles(Plan { paths: self.paths, split: self.split, breeding: self.evolution.clone() })
     }
 
     fn change(&self, now: &Standing) -> Change {

@@ -31,7 +31,7 @@ fn the_cells_trained_alone_are_of_the_space_and_cost_what_is_written() {
         let architecture = cell.architecture();
         let cost = CostTable::new(&architecture.space_in(&space)).architecture(&architecture);
         assert_eq!((cost.macs.to_string(), cost.params.to_string()), (macs.to_string(), params.to_string()), "{name}");
-        assert!((0.1..1.0).contains(&accuracy.parse::<f64>().unwrap()), "{name}: {accuracy}");
+        assert!((0.0..1.0).contains(&accuracy.parse::<f64>().unwrap()), "{name}: {accuracy}");
         assert!(seen.insert((cell, seed.parse::<u64>().unwrap())), "twice: {name} {seed}");
     }
     for blocks in 1..=BLOCKS {
