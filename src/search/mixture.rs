@@ -26,6 +26,14 @@ pub struct Blend {
     pub edge: Option<f64>,
 }
 
+impl Blend {
+    /// What a choice adds to its node; NaN of none that there is.
+    pub fn score(&self, choice: Choice) -> f64 {
+        let share = self.shares.iter().find(|(of, _)| *of == choice).map_or(f64::NAN, |(_, share)| *share);
+        share * self.edge.unwrap_or(1.0)
+    }
+}
+
 /// dLoss/dshare, parallel to a cell's shares, and of its edge.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct BlendGradient {
@@ -35,7 +43,7 @@ pub struct BlendGradient {
 
 /// Alpha of every cell, and beta of every node, with the state of the optimizer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Mixture {
+pub(super) struct Mixture {
     cells: Vec<Mixed>,
     /// Empty where edges have no weights.
     nodes: Vec<Node>,
@@ -100,7 +108,7 @@ impl Mixture {
     }
 
     /// Of every cell.
-    pub(super) fn blends(&self) -> Vec<Blend> {
+    fn blends(&self) -> Vec<Blend> {
         let mut blends: Vec<Blend> = (self.cells.iter())
             .map(|cell| Blend { shares: cell.choices.iter().copied().zip(softmax(cell.alpha.theta())).collect(), edge: None })
             .collect();
@@ -109,14 +117,6 @@ impl Mixture {
             node.edges.iter().zip(weights).for_each(|(edge, weight)| blends[*edge].edge = Some(weight));
         }
         blends
-    }
-
-    /// What a choice of a cell adds to its node; NaN of none that it has.
-    pub(super) fn score(&self, cell: usize, choice: Choice) -> f64 {
-        let blends = self.blends();
-        let Some(blend) = blends.get(cell) else { return f64::NAN };
-        let share = blend.shares.iter().find(|(of, _)| *of == choice).map_or(f64::NAN, |(_, share)| *share);
-        share * blend.edge.unwrap_or(1.0)
     }
 
     /// One step of Adam, with L2 decay as in PyTorch's.
@@ -203,11 +203,10 @@ impl Search {
         let Some(alpha) = self.mixes().cloned() else { return Ok(()) };
         if let Some(mixture) = &mut self.run.mixture {
             mixture.learn(&alpha, &gradients);
-            let operators = |(cell, mixed): (usize, &Mixed)| {
-                mixed.choices.iter().flatten().map(move |operator| (cell, *operator)).collect::<Vec<_>>()
-            };
-            for (cell, operator) in mixture.cells.iter().enumerate().flat_map(operators) {
-                self.run.evolution.note(cell, operator, mixture.score(cell, Some(operator)));
+            for (cell, blend) in mixture.blends().iter().enumerate() {
+                for operator in blend.shares.iter().filter_map(|(choice, _)| *choice) {
+                    self.run.evolution.note(cell, operator, blend.score(Some(operator)));
+                }
             }
         }
         Ok(())

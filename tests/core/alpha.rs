@@ -206,11 +206,11 @@ fn elimination_tries_the_half_with_the_smallest_alpha() {
     assert_eq!((search.rounds(), trainer.begun.len(), trainer.kept.len()), ((8, 8), 1, 7));
     for round in 0..7u64 {
         let networks: Vec<_> = trainer.tried.iter().filter(|(at, ..)| at.round >> 20 & 0xfff == round).collect();
-        for cell in 0..space.cells().len() {
+        for (cell, learnt) in shares[&round].iter().enumerate() {
             let active = &trainer.mixtures[(round * 10) as usize].1[cell].shares;
             let known = |choice: Option<u16>| match choice {
-                Some(operator) => shares[&round][cell][usize::from(operator)],
-                None => 1.0 - active.iter().filter_map(|(c, _)| *c).map(|o| shares[&round][cell][usize::from(o)]).sum::<f64>(),
+                Some(operator) => learnt[usize::from(operator)],
+                None => 1.0 - active.iter().filter_map(|(c, _)| *c).map(|o| learnt[usize::from(o)]).sum::<f64>(),
             };
             let mut ranked: Vec<Option<u16>> = active.iter().map(|(choice, _)| *choice).collect();
             ranked.sort_by(|a, b| known(*a).total_cmp(&known(*b)));

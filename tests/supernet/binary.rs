@@ -189,7 +189,7 @@ fn the_factor_of_binary_activations() {
             let parts =
                 x.chunk(groups, 1).iter().map(|part| part.abs().mean_dim([1i64].as_slice(), true, None)).collect::<Vec<_>>();
             let k = convolved(&Tensor::cat(&parts, 1), &window);
-            expected = expected * k.repeat_interleave_self_int(i64::from(c.cout) / groups, 1, None);
+            expected *= k.repeat_interleave_self_int(i64::from(c.cout) / groups, 1, None);
         }
         let slopes = Tensor::run_backward(&[(&expected * &g).sum(None)], &[&x, &w], false, false);
         assert!(distance(&expected, &y) < 1e-7, "{c:?}");

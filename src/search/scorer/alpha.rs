@@ -3,6 +3,7 @@
 
 use super::{Evidence, Scorer, Scores};
 use crate::error::Result;
+use crate::search::strategy::Choice;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -41,7 +42,7 @@ impl Scorer for Alpha {
     }
 
     fn score(&self, evidence: Evidence) -> Result<Scores> {
-        let scores = |(cell, choice)| evidence.mixture.map_or(f64::NAN, |mixture| mixture.score(cell, choice));
+        let scores = |(cell, choice): (usize, Choice)| evidence.blends.get(cell).map_or(f64::NAN, |blend| blend.score(choice));
         Ok(Scores::new(evidence.children, scores))
     }
 }

@@ -4,7 +4,7 @@
 //! A new one is a file of this folder with the trait in it, and a line in the list below.
 
 use super::children::Children;
-use super::mixture::Mixture;
+use super::mixture::Blend;
 use super::observe::Control;
 use super::random::Stream;
 use super::registry::registry;
@@ -40,7 +40,7 @@ pub struct Evidence<'a> {
     /// Learnt theta of the active operators of every cell.
     pub theta: Vec<&'a [f64]>,
     /// Where all operators run at once.
-    pub mixture: Option<&'a Mixture>,
+    pub blends: Vec<Blend>,
     /// Where weights are compared.
     pub comparison: Option<Comparison>,
     /// The architectures that were evaluated, with their accuracies.
