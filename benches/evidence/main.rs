@@ -1,10 +1,11 @@
-//! What is behind the tables of docs/abs.md, docs/neas.md and docs/pnas.md, on Fashion-MNIST: `make evidence`. No part of it is a test, but
+//! What is behind the tables of docs/abs.md, docs/bnas.md, docs/neas.md and docs/pnas.md, on Fashion-MNIST: `make evidence`. No part of it is a test, but
 //! tests/core/evidence holds what it left in this folder against the tables.
 //!
-//! Usage: evidence DATA OUT [abs] [neas] [pnas], without a name all. Lines of CSV are added to folders of OUT, and what is there already is not
+//! Usage: evidence DATA OUT [abs] [bnas] [neas] [pnas], without a name all. Lines of CSV are added to folders of OUT, and what is there already is not
 //! measured again.
 
 mod abs;
+mod bnas;
 mod neas;
 mod numbers;
 mod pnas;
@@ -18,7 +19,8 @@ use std::path::{Path, PathBuf};
 type Outcome<T> = std::result::Result<T, Box<dyn Error>>;
 type Study = fn(&Images, &Paths) -> Outcome<String>;
 
-const STUDIES: [(&str, Study); 3] = [("abs", abs::measure), ("neas", neas::measure), ("pnas", pnas::measure)];
+const STUDIES: [(&str, Study); 4] =
+    [("abs", abs::measure), ("bnas", bnas::measure), ("neas", neas::measure), ("pnas", pnas::measure)];
 
 /// All training images and all test images.
 pub struct Images {
@@ -50,7 +52,7 @@ fn main() -> Outcome<()> {
     // `cargo bench` adds an argument of its own.
     let arguments: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();
     let [data, out, chosen @ ..] = arguments.as_slice() else {
-        return Err("usage: evidence DATA OUT [abs] [neas] [pnas]".into());
+        return Err("usage: evidence DATA OUT [abs] [bnas] [neas] [pnas]".into());
     };
     if let Some(unknown) = chosen.iter().find(|name| !STUDIES.iter().any(|(study, _)| study == name)) {
         return Err(format!("there is no study {unknown:?}").into());

@@ -14,7 +14,7 @@ pub const SEARCHES: [(&str, &str); 3] = [
     ("accuracy", "ensemble, by accuracy alone"),
     ("single", "single network, by accuracy"),
 ];
-pub const SEEDS: std::ops::RangeInclusive<u64> = 1..=2;
+pub const SEEDS: std::ops::RangeInclusive<u64> = 1..=10;
 /// Seeds with which everything that is found is trained.
 pub const TRAININGS: [u64; 1] = [1];
 

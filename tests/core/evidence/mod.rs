@@ -6,6 +6,7 @@ mod numbers;
 mod tau;
 
 mod abs;
+mod bnas;
 mod neas;
 mod pnas;
 
