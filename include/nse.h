@@ -1528,7 +1528,7 @@ NSE_API void nse_search_free(nse_search *search);
 #define NSE_PHASE_WEIGHT 1
 
 /**
- * Phase: held-out images, for a step of the fitness. Comes after every fitness.interval weight steps.
+ * Phase: held-out images, for a step in which operators learn. Comes after every fitness.interval weight steps, or those of scorer alpha.
  */
 #define NSE_PHASE_ARCHITECTURE 2
 
@@ -1798,7 +1798,8 @@ nse_status nse_search_front(const nse_search *search,
 
 /**
  * The learnt fitness theta of every operator of every cell, as of about now: sigmoid(theta) is about the probability
- * that the operator is of use. NaN for an operator that no architecture step has met yet. Never waits for a step. Concurrent.
+ * that the operator is of use. Of the scorer alpha its share, of others what they said last. NaN for an operator of which nothing is known
+ * yet. Never waits for a step. Concurrent.
  *
  * `out`: [out] cells x operators, row by row, padded with NaN where a cell has fewer; NULL: only the sizes are wanted.
  * `capacity`: values that fit. `cells`, `operators`: [out] the sizes; may be NULL.

@@ -12,7 +12,7 @@ const FLOAT: u64 = 4;
 pub struct Memory {
     /// Weights and momenta of the active operators, and of what all networks have.
     pub weights: u64,
-    /// Activations and gradients of one training step, when half of all branches are open, as they are on average.
+    /// Activations and gradients of one training step, when half of all branches are open, as they are on average, or all where all always are.
     pub training: u64,
     /// The same when all are open.
     pub training_most: u64,
@@ -25,6 +25,11 @@ pub struct Memory {
 }
 
 impl Memory {
+    /// Where all branches are open in every step.
+    pub fn all_open(self) -> Self {
+        Memory { training: self.training_most, ..self }
+    }
+
     /// With a copy of the weights, with which they are compared later.
     pub fn remembering(self) -> Self {
         let copy = self.weights / 2;

@@ -13,14 +13,14 @@ impl Graph {
             let filters = shape.cout as usize;
             match shape.binary {
                 None => {}
-                Some(Binary::Xnor) => {
+                Some(Binary::Xnor(_)) => {
                     return Err(Error::Unsupported("binary activations in any format but safetensors"));
                 }
                 Some(Binary::Layer | Binary::Released) => scale(&mut self.weights, path, 1, 1.0)?,
                 Some(Binary::Filter) => scale(&mut self.weights, path, filters, 1.0)?,
-                Some(Binary::Pcnn) => {
+                Some(Binary::Pcnn(_)) => {
                     let matrix = self.weights.remove(&format!("{path}.matrix")).map_or(Vec::new(), |matrix| matrix.values);
-                    // Only the sign of its mean counts.
+                    // Only the sign of the mean of all counts.
                     scale(&mut self.weights, path, 1, matrix.iter().sum())?;
                 }
             }

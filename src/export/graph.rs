@@ -264,8 +264,8 @@ impl Builder {
     pub(super) fn unit(&mut self, from: &str, path: &str, shape: &Convolution, excited: Option<Excitation>) -> String {
         let name = identifier(path);
         self.weight(format!("{path}.weight"), &shape.weight());
-        if shape.binary == Some(Binary::Pcnn) {
-            self.weight(format!("{path}.matrix"), &[1, 1, shape.kernel[0], shape.kernel[1]]);
+        if let Some(projections) = shape.binary.and_then(Binary::projections) {
+            self.weight(format!("{path}.matrix"), &[projections, 1, shape.kernel[0], shape.kernel[1]]);
         }
         let convolve = Layer::Convolve { from: from.into(), path: path.into(), shape: shape.clone(), bias: false };
         let mut y = self.push(name.clone(), convolve);

@@ -17,7 +17,7 @@ pub const NSE_PHASE_DONE: u32 = 0;
 /// Phase: training images, for an optimizer step of the supernet. Instead of them NSE_PHASE_END ends an epoch, after at least one
 /// such step in it.
 pub const NSE_PHASE_WEIGHT: u32 = 1;
-/// Phase: held-out images, for a step of the fitness. Comes after every fitness.interval weight steps.
+/// Phase: held-out images, for a step in which operators learn. Comes after every fitness.interval weight steps, or those of scorer alpha.
 pub const NSE_PHASE_ARCHITECTURE: u32 = 2;
 /// Phase: training images, as they are without augmentation, for the batch-norm statistics of the candidates; until there were
 /// score.calibration of them, or NSE_PHASE_END. Works on all candidates at once.

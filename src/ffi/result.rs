@@ -119,7 +119,8 @@ pub extern "C" fn nse_search_front(
 }
 
 /// The learnt fitness theta of every operator of every cell, as of about now: sigmoid(theta) is about the probability
-/// that the operator is of use. NaN for an operator that no architecture step has met yet. Never waits for a step. Concurrent.
+/// that the operator is of use. Of the scorer alpha its share, of others what they said last. NaN for an operator of which nothing is known
+/// yet. Never waits for a step. Concurrent.
 ///
 /// `out`: [out] cells x operators, row by row, padded with NaN where a cell has fewer; NULL: only the sizes are wanted.
 /// `capacity`: values that fit. `cells`, `operators`: [out] the sizes; may be NULL.

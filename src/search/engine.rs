@@ -10,6 +10,7 @@ use super::growing::{Growth, Level, FAILED};
 use super::history::{FrontMember, RoundRecord, Seconds};
 use super::ledger::Ledger;
 use super::meter::Meter;
+use super::mixture::Mixture;
 use super::notes;
 use super::observe::{EventKind, Observer};
 use super::options::SearchOptions;
@@ -127,6 +128,9 @@ pub(super) struct Run {
     /// Of the round under way, once they are known; not of operators that learn theirs.
     #[serde(default)]
     pub scores: Option<Scores>,
+    /// Of a round under way, or to come with the same weights, whose operators run all at once.
+    #[serde(default)]
+    pub mixture: Option<Mixture>,
     /// Where cells grow.
     #[serde(default)]
     pub growth: Option<Growth>,
@@ -233,6 +237,7 @@ impl Search {
             trainer.remember()?;
         }
         (self.run.kept, self.run.refresh) = (false, false);
+        self.mix();
         self.run.steps = self.steps_of(self.run.round, trainer.steps_per_epoch());
         self.run.epoch_began = 0;
         self.run.phase = Phase::Train { step: 0, weights: false };
@@ -259,9 +264,10 @@ impl Search {
                 }
             }
             let lr = self.rate(step, per_epoch);
-            let trained = match self.ensembles() {
-                Some(ensembles) => trainer.ensemble_step(at, &ensembles.any(None, &mut stream)?, lr),
-                None => {
+            let trained = match (self.ensembles(), self.blends()) {
+                (Some(ensembles), _) => trainer.ensemble_step(at, &ensembles.any(None, &mut stream)?, lr),
+                (None, Some(blends)) => trainer.mixed_step(at, &blends, lr),
+                (None, None) => {
                     // A cell is trained whole.
                     let cell = self.cell_of_step(&mut stream);
                     let open = cell.unwrap_or_else(|| self.run.evolution.draw_half(&mut stream));
@@ -278,9 +284,11 @@ impl Search {
             self.run.meter.trained(outcome.loss, outcome.correct, outcome.images);
             notes::trained(self, step, outcome.loss);
             self.run.phase = Phase::Train { step, weights: true };
-            if self.scorer().learns() && (step + 1) % self.options.fitness.interval == 0 {
+            if self.learns_behind(step) {
                 return Ok(false);
             }
+        } else if self.run.mixture.is_some() {
+            self.learn_mixture(trainer, at)?;
         } else {
             self.learn(trainer, at)?;
         }
@@ -359,6 +367,10 @@ impl Search {
         self.run.scores = None;
         self.run.refresh = change.refresh;
         self.run.kept = self.run.told.is_none() && self.strategy().keeps_weights();
+        self.run.mixture = self.run.mixture.take().filter(|_| self.run.kept);
+        if let Some(mixture) = &mut self.run.mixture {
+            mixture.keep(&self.run.evolution.active(), self.run.evolution.skippable());
+        }
         self.run.round += 1;
         if change.last && self.run.round < self.run.rounds {
             self.run.rounds = self.run.round + 1;

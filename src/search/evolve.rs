@@ -183,6 +183,11 @@ impl Evolution {
         }
     }
 
+    /// What is known of an operator while it learns.
+    pub fn note(&mut self, cell: usize, operator: u16, score: f64) {
+        self.learnt[cell][usize::from(operator)] = score;
+    }
+
     pub fn theta(&self, cell: usize) -> &[f64] {
         self.fitness[cell].theta()
     }
@@ -389,9 +394,5 @@ pub(super) fn used<'a>(architectures: impl Iterator<Item = &'a Architecture>, ce
 
 /// The empty gate vector, where a cell may not be skipped.
 fn forbidden(operators: usize, skippable: bool) -> Vec<Vec<bool>> {
-    if skippable {
-        Vec::new()
-    } else {
-        vec![vec![false; operators]]
-    }
+    (!skippable).then(|| vec![false; operators]).into_iter().collect()
 }

@@ -46,7 +46,7 @@ pub struct SearchOptions {
     /// (ensembles whose paths share their first cells) or "grow" (PNAS: cells of blocks), or an object with that name as its only key and options below it.
     #[serde(default)]
     pub strategy: StrategyOptions,
-    /// What gives operators their scores: "fitness", "angle", "magnitude", "accuracy" or "diversity", or an object as above. Default:
+    /// What gives operators their scores: "fitness", "alpha", "angle", "magnitude", "accuracy" or "diversity", or an object as above. Default:
     /// what the strategy goes by, "fitness" for evolve, "angle" for shrink, "accuracy" for eliminate, "diversity" for neas.
     #[serde(default)]
     pub scorer: Option<ScorerOptions>,
@@ -252,6 +252,13 @@ impl SearchOptions {
     /// The one that is named, or the strategy's.
     pub fn scorer(&self) -> ScorerOptions {
         self.scorer.clone().unwrap_or_else(|| self.strategy.get().scorer())
+    }
+
+    /// Weight steps per step in which operators learn; None: they do not.
+    pub fn interval(&self) -> Option<u64> {
+        let scorer = self.scorer();
+        let theta = scorer.get().learns().then_some(self.fitness.interval);
+        theta.or(scorer.get().mixes().map(|alpha| alpha.interval))
     }
 
     /// Whether a search of this kind can have the strategy and the scorer in a space.

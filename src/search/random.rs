@@ -52,6 +52,8 @@ pub enum Purpose {
     Trials = 21,
     /// Which numbers in front of the classifiers a step of a stand-alone training leaves out; index = step.
     Dropout = 22,
+    /// Shares of operators that run all at once, as they begin; index = cell, then, behind all cells, node.
+    Mixture = 23,
 }
 
 pub struct Stream(ChaCha8Rng);

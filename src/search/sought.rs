@@ -145,6 +145,10 @@ impl Setting<'_> {
             let (scorer, strategy) = (self.scorer.name(), self.strategy);
             return wrong("/scorer", format!("{scorer} is learnt along one path, and {strategy} has several"));
         }
+        if self.scorer.get().mixes().is_some() {
+            let (scorer, strategy) = (self.scorer.name(), self.strategy);
+            return wrong("/scorer", format!("{scorer} mixes the operators of one path, and {strategy} has several"));
+        }
         match self.drive {
             Drive::Pushed => self.no_images("/strategy", self.strategy),
             Drive::Steps | Drive::Told => Ok(()),
@@ -181,6 +185,10 @@ impl Setting<'_> {
     /// Operators are scored.
     fn scores(&self) -> Result<()> {
         let scorer = self.scorer.get();
+        if scorer.mixes().is_some_and(|alpha| alpha.edge_weights) && self.space.stack().is_none() {
+            let reason = format!("weights of edges, which {:?} has not: it is a chain", self.space.name());
+            return wrong(&format!("/scorer/{}/edge_weights", self.scorer.name()), reason);
+        }
         match self.drive {
             Drive::Told if !scorer.learns() => self.no_supernet("/scorer", self.scorer.name()),
             Drive::Pushed if scorer.evaluates().is_some() => self.no_images("/scorer", self.scorer.name()),

@@ -114,6 +114,7 @@ impl Search {
             kept: false,
             refresh: false,
             scores: None,
+            mixture: None,
             growth: None,
             elimination: None,
         };

@@ -29,6 +29,7 @@ impl Search {
         let scorer = options.scorer();
         let search = Search { space, latency, options, costs, prices, levels, scorer, run, pass: Pass::default() };
         search.options.serves(search.drive(), &search.space)?;
+        search.mixture_fits()?;
         notes::ready(&search, "restored");
         Ok(search)
     }

@@ -4,6 +4,7 @@ use super::engine::{Phase, Search};
 use super::fitness::TwoPaths;
 use super::history::{ChoiceScore, OperatorFitness, Point, RoundRecord};
 use super::ledger::Ledger;
+use super::mixture::Blend;
 use super::observe::{Event, EventKind};
 use super::options::SearchOptions;
 use super::pareto::{self, Scored};
@@ -27,6 +28,8 @@ pub struct Example {
     pub candidate: Vec<Vec<u16>>,
     /// Where the search is of ensembles: instead of `open` and `candidate`.
     pub ensemble: Option<Architecture>,
+    /// Where all operators run at once: instead of `open` and `paths`.
+    pub blends: Option<Vec<Blend>>,
 }
 
 impl Search {
@@ -146,7 +149,7 @@ impl Search {
     pub fn example(&self, index: u64) -> Result<Example> {
         if let Some(cell) = self.dearest() {
             let (active, open) = (self.at_once(), cell.clone());
-            return Ok(Example { active, open, paths: Vec::new(), candidate: cell, ensemble: None });
+            return Ok(Example { active, open, paths: Vec::new(), candidate: cell, ensemble: None, blends: None });
         }
         let stream = |part: u64| Stream::new(self.options.seed, Purpose::Probe, self.run.round, 2 + 3 * index + part);
         let evolution = &self.run.evolution;
@@ -158,7 +161,8 @@ impl Search {
             None if self.seeks().listed() => open.clone(),
             None => evolution.sampler(&self.prices, self.options.objective.window())?.draw_binned(&mut stream(2)).0,
         };
-        Ok(Example { active: evolution.active(), paths: evolution.draw_two(false, &mut stream(1)), open, candidate, ensemble })
+        let (active, paths, blends) = (evolution.active(), evolution.draw_two(false, &mut stream(1)), self.blends());
+        Ok(Example { active, open, paths, candidate, ensemble, blends })
     }
 
     /// Of candidates of which so many are known: how many there will be, with the generations to come.
@@ -189,8 +193,7 @@ impl Search {
             return (steps * self.trainings_of(round), 0, cells);
         }
         let searches = self.strategy().always_searches() || round + 1 == self.run.rounds;
-        let interval = self.scorer().learns().then_some(self.options.fitness.interval);
-        (steps, interval.map_or(0, |interval| steps / interval), self.candidates_of(searches))
+        (steps, self.options.interval().map_or(0, |interval| steps / interval), self.candidates_of(searches))
     }
 
     pub fn space(&self) -> &Arc<Space> {

@@ -2,6 +2,7 @@
 //! the trainer only computes.
 
 use super::fitness::TwoPaths;
+use super::mixture::{Blend, BlendGradient};
 use super::observe::Control;
 use super::schedule::Schedule;
 use super::scorer::Difference;
@@ -172,6 +173,17 @@ pub trait Trainer {
     /// Loss and path gradients on held-out images; changes no weight. `paths[cell]` is parallel to `active[cell]`; a cell
     /// without two different paths is None and keeps all its active operators open.
     fn architecture_step(&mut self, at: At, active: &[Vec<u16>], paths: &[Option<TwoPaths>]) -> Result<(f64, Vec<PathGradient>)>;
+
+    /// One optimizer step on the training images in which all operators of every cell run at once: what comes of a cell is the sum of what it would
+    /// give with each of its choices alone, times its share.
+    fn mixed_step(&mut self, _at: At, _blends: &[Blend], _lr: f64) -> Result<StepOutcome> {
+        Err(Error::Unsupported("a step of all operators at once, by this trainer"))
+    }
+
+    /// Loss on held-out images of the same pass, and its gradients in the shares; changes no weight.
+    fn mixture_step(&mut self, _at: At, _blends: &[Blend]) -> Result<(f64, Vec<BlendGradient>)> {
+        Err(Error::Unsupported("a step of all operators at once, by this trainer"))
+    }
 
     /// Held-out accuracy, 0 to 1, of a network that begins with the shared weights and is then trained by itself; these stay as they are. `at.round`
     /// names the training, which has as many steps as `schedule`. `real`: with real weights where they are binary. May stop early, with

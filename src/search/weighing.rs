@@ -125,6 +125,7 @@ impl Search {
         let scores = self.scorer().score(Evidence {
             children: &self.all_children(),
             theta: (0..active.len()).map(|cell| self.run.evolution.theta(cell)).collect(),
+            blends: self.blends().unwrap_or_default(),
             comparison,
             evaluated: children.iter().zip(accuracies.iter().copied()).collect(),
             diversities: diversities.clone(),

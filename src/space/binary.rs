@@ -1,13 +1,14 @@
 //! Binary weights: what becomes of the real weights of a convolution before it is computed. A property of the operators of a space; names and
 //! codes of operators do not show it.
 
+mod form;
+
 use super::{Convolution, Step};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// sign(w) is 1 from 0 on and else -1: there is no third value, which one bit has no room for. n: weights that share a scale.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Binary {
     /// a * sign(w), a = mean |w| of the whole convolution, as BNAS evaluates its "XNOR" networks; activations stay real. The gradient is that
     /// of both factors: sign(w) / n * sum(g * sign(w)) + a * g where |w| <= 1.
@@ -18,16 +19,46 @@ pub enum Binary {
     Filter,
     /// As "filter", and what is convolved is binary too (XNOR-Net): the sign of a batch-norm's output, with gradient where that lies
     /// between -1 and 1. It stands where an activation was.
-    Xnor,
+    Xnor(Xnor),
     /// A projection (Gu et al., AAAI 2019): a * sign(mean(W) * w), with a matrix W for each convolution that is learnt, and a loss that pulls W
     /// and weights towards what they are projected to.
-    Pcnn,
+    Pcnn(Pcnn),
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Xnor {
+    /// Every output is multiplied by the mean of the absolute inputs that it comes from, too (K of XNOR-Net).
+    pub factor: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Pcnn {
+    /// Matrices of a convolution (J). All are computed with the mean of all, and each has a gradient of its own.
+    #[schemars(range(min = 1, max = 64))]
+    #[serde(deserialize_with = "form::projections")]
+    pub projections: u32,
+}
+
+impl Default for Pcnn {
+    fn default() -> Self {
+        Pcnn { projections: 1 }
+    }
 }
 
 impl Binary {
+    /// Matrices of a convolution.
+    pub fn projections(self) -> Option<u32> {
+        match self {
+            Binary::Pcnn(Pcnn { projections }) => Some(projections),
+            _ => None,
+        }
+    }
+
     /// Whether what is convolved is binary, too.
     pub fn activations(self) -> bool {
-        self == Binary::Xnor
+        matches!(self, Binary::Xnor(_))
     }
 
     /// The convolutions of a branch of a chain, made binary.

@@ -15,7 +15,7 @@ mod published;
 pub mod stack;
 pub mod step;
 
-pub use binary::Binary;
+pub use binary::{Binary, Pcnn, Xnor};
 pub use cell::{Cell, CellKind};
 pub use convolution::Convolution;
 pub use details::{Activation, Details, Excitation, Gate};

@@ -4,7 +4,7 @@
 use super::shim::outcome;
 use super::unit::Parameter;
 use crate::error::{Error, Result};
-use crate::space::{Binary, Convolution};
+use crate::space::{Binary, Convolution, Xnor};
 use std::ffi::c_char;
 use tch::{Device, Kind, Tensor};
 use torch_sys::C_tensor;
@@ -77,17 +77,17 @@ fn scale(w: &Tensor, dims: Option<&[i64]>) -> Result<Tensor> {
 
 const FILTER: [i64; 3] = [1, 2, 3];
 
-/// The weight that a convolution is computed with. `matrix`: that of a projection.
+/// The weight that a convolution is computed with. `matrix`: those of a projection.
 pub fn weight(mode: Binary, w: &Tensor, matrix: Option<&Tensor>) -> Result<Tensor> {
     match (mode, matrix) {
         (Binary::Layer, _) => Ok(scale(w, None)?.f_mul(&weight_sign(w)?)?),
-        (Binary::Filter | Binary::Xnor, _) => Ok(scale(w, Some(&FILTER))?.f_mul(&weight_sign(w)?)?),
+        (Binary::Filter | Binary::Xnor(_), _) => Ok(scale(w, Some(&FILTER))?.f_mul(&weight_sign(w)?)?),
         (Binary::Released, _) => {
             let plain = w.f_sub(&w.f_detach()?)?;
             let count = number(w.numel() as f32, w)?;
             Ok(scale(&w.f_detach()?, None)?.f_mul(&weight_sign(w)?)?.f_add(&plain.f_div(&count)?)?)
         }
-        (Binary::Pcnn, Some(matrix)) => {
+        (Binary::Pcnn(_), Some(matrix)) => {
             let mut out = std::ptr::null_mut();
             // SAFETY: tensors that outlive the call; on success `out` is a new tensor that is ours.
             unsafe {
@@ -95,14 +95,39 @@ pub fn weight(mode: Binary, w: &Tensor, matrix: Option<&Tensor>) -> Result<Tenso
                 Ok(Tensor::from_ptr(out))
             }
         }
-        (Binary::Pcnn, None) => Err(Error::Torch("a projection without its matrix".into())),
+        (Binary::Pcnn(_), None) => Err(Error::Torch("a projection without its matrix".into())),
     }
 }
 
-/// A convolution of binary activations by binary weights: of signs by signs, and then every output times the scale of its filter. Without gradient
-/// it is computed on packed bits where that is possible, to the same bits.
+/// A convolution of binary activations by binary weights: of signs by signs, and then every output times the scale of its filter, and perhaps the
+/// factor of its inputs. Without gradient it is computed on packed bits where that is possible, to the same bits.
 pub fn convolve(c: &Convolution, x: &Tensor, weight: &Parameter) -> Result<Tensor> {
-    let w = &weight.value;
+    let y = signs(c, x, &weight.value)?;
+    match c.binary {
+        Some(Binary::Xnor(Xnor { factor: true })) => {
+            let [images, channels, height, width] = y.size()[..] else { return Ok(y) };
+            let groups = i64::from(c.groups);
+            let grouped = y.f_view([images, groups, channels / groups, height, width])?;
+            Ok(grouped.f_mul(&factor(c, x)?.f_unsqueeze(2)?)?.f_view([images, channels, height, width])?)
+        }
+        _ => Ok(y),
+    }
+}
+
+/// K of XNOR-Net, [images, groups, height, width]: mean |x| over the channels of a group, and of that over the window of every output, where what
+/// lies outside the map is 0.
+fn factor(c: &Convolution, x: &Tensor) -> Result<Tensor> {
+    let [images, channels, height, width] = x.size()[..] else { return Err(Error::Torch(format!("maps of {:?}", x.size()))) };
+    let groups = i64::from(c.groups);
+    let sizes = x.f_mul(&sign(x)?)?.f_view([images, groups, channels / groups, height, width])?;
+    let sizes = sizes.f_mean_dim([2i64].as_slice(), false, None)?;
+    let kernel = c.kernel.map(i64::from);
+    let window = number(1.0 / (kernel[0] * kernel[1]) as f32, x)?.f_expand([groups, 1, kernel[0], kernel[1]], false)?;
+    let [stride, padding] = [c.stride, c.padding()].map(|pair| pair.map(i64::from));
+    Ok(sizes.f_conv2d::<Tensor>(&window, None, stride, padding, [i64::from(c.dilation); 2], groups)?)
+}
+
+fn signs(c: &Convolution, x: &Tensor, w: &Tensor) -> Result<Tensor> {
     // What is made of something has a gradient only where that has, and while gradients are kept.
     let graph = x.f_alias()?.requires_grad() || w.f_alias()?.requires_grad();
     if !graph && packs(c, x, w) {
@@ -114,7 +139,7 @@ pub fn convolve(c: &Convolution, x: &Tensor, weight: &Parameter) -> Result<Tenso
     Ok(y.f_mul(&scales)?)
 }
 
-/// Whether [`packed`] is for this.
+/// Whether [`packed`] is for this; what it gives has no factor.
 pub fn packs(c: &Convolution, x: &Tensor, w: &Tensor) -> bool {
     let floats = |t: &Tensor| t.device() == Device::Cpu && t.f_kind().is_ok_and(|kind| kind == Kind::Float) && t.dim() == 4;
     c.groups == 1 && !c.inside && floats(x) && floats(w)

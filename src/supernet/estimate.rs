@@ -1,6 +1,7 @@
 //! What a search will take, before it does: memory from the shapes, time from a few steps on a supernet that is thrown away.
 
-use super::learner::{self, Batch};
+use super::learner::{self, Batch, Way};
+use super::mixed::{self, Mix};
 use super::network::Network;
 use super::norm::{Calibration, Norm};
 use super::{cores, device, paths};
@@ -74,18 +75,23 @@ pub fn estimate(search: &Search, work: &Workload, control: &dyn Control) -> Resu
     let at = At { seed: search.options().seed, round: 0, step: 0 };
     let weight_step = timed(control, work.device, |i| {
         let (example, train) = (search.example(i)?, &search.options().train);
-        match example.ensemble {
-            Some(e) => learner::step_along(&network, &batch, train, at, e.cells(), e.paths(), 0.0),
-            None => learner::step(&network, &batch, train, at, &example.open, 0.0),
-        }
-        .map(|_| ())
+        let mix = example.blends.map(|blends| Mix::new(&blends, work.device, false)).transpose()?;
+        let way = match (&mix, &example.ensemble) {
+            (Some(mix), _) => Way::mixed(mix),
+            (None, Some(e)) => Way::along(e.cells(), e.paths()),
+            (None, None) => Way::single(&example.open),
+        };
+        learner::step_along(&network, &batch, train, at, way, 0.0).map(|_| ())
     })?;
-    let architecture_step = match search.scorer_options().get().learns() {
-        true => timed(control, work.device, |i| {
+    let architecture_step = match search.options().interval() {
+        Some(_) => timed(control, work.device, |i| {
             let example = search.example(i)?;
-            paths::step(&network, &batch, at, &example.active, &example.paths).map(|_| ())
+            match example.blends {
+                Some(blends) => mixed::step(&network, &batch, at, &blends).map(|_| ()),
+                None => paths::step(&network, &batch, at, &example.active, &example.paths).map(|_| ()),
+            }
         })?,
-        false => 0.0,
+        None => 0.0,
     };
     let forward = timed(control, work.device, |i| {
         let _no_grad = no_grad_guard();
@@ -110,10 +116,11 @@ pub fn estimate(search: &Search, work: &Workload, control: &dyn Control) -> Resu
     let paths = search.options().strategy.get().seeks().paths() as u64;
     let memory =
         memory(space, &active, work.batch * paths, work.pass * paths, work.images, work.device == Device::Cpu, work.sums());
-    let remembers = search.scorer_options().get().compares();
+    let scorer = search.scorer_options().get();
+    let memory = if scorer.compares() { memory.remembering() } else { memory };
     Ok(Estimate {
         device: device::name(work.device),
-        memory: if remembers { memory.remembering() } else { memory },
+        memory: if scorer.mixes().is_some() { memory.all_open() } else { memory },
         seconds: Seconds {
             weight_step,
             architecture_step,

@@ -2,6 +2,7 @@
 
 use super::cores::Alone;
 use super::ensemble::mean;
+use super::mixed::Mix;
 use super::nccl::Nccl;
 use super::network::Network;
 use super::norm::Norm;
@@ -59,17 +60,42 @@ pub fn weighted(loss: Tensor, weight: Option<f64>) -> Result<Tensor> {
     }
 }
 
+/// What a pass goes through: the operators that are open at every place of the paths; of one path perhaps with shares.
+#[derive(Clone, Copy)]
+pub struct Way<'a> {
+    pub open: &'a [Vec<u16>],
+    pub paths: Paths,
+    pub mix: Option<&'a Mix>,
+}
+
+impl<'a> Way<'a> {
+    pub fn along(open: &'a [Vec<u16>], paths: Paths) -> Self {
+        Way { open, paths, mix: None }
+    }
+
+    pub fn single(open: &'a [Vec<u16>]) -> Self {
+        Way::along(open, Paths::single(open.len()))
+    }
+
+    pub fn mixed(mix: &'a Mix) -> Self {
+        Way { mix: Some(mix), ..Way::single(mix.open()) }
+    }
+
+    /// Operators of every cell that some path has open, ascending.
+    pub fn by_cell(&self) -> Vec<Vec<u16>> {
+        let mut cells = vec![BTreeSet::new(); self.paths.cells()];
+        self.open.iter().enumerate().for_each(|(place, operators)| cells[self.paths.cell(place)].extend(operators));
+        cells.into_iter().map(|operators| operators.into_iter().collect()).collect()
+    }
+}
+
 /// Loss and logits of a pass. Of an ensemble the loss is the sum of those of its paths, and the logits
 /// are their mean (as in the published code of NEAS).
-pub fn pass(
-    network: &Network,
-    (images, labels): &Batch,
-    open: &[Vec<u16>],
-    paths: Paths,
-    norm: &Norm,
-    smoothing: f64,
-) -> Result<(Tensor, Tensor)> {
-    let logits = network.logits(images, open, paths, norm)?;
+pub fn pass(network: &Network, (images, labels): &Batch, way: Way, norm: &Norm, smoothing: f64) -> Result<(Tensor, Tensor)> {
+    let logits = match way.mix {
+        Some(mix) => vec![network.mixed(images, mix, norm)?],
+        None => network.logits(images, way.open, way.paths, norm)?,
+    };
     Ok((summed(&logits, |logits| cross_entropy(logits, labels, smoothing))?, mean(&logits)?))
 }
 
@@ -105,24 +131,16 @@ impl Learner {
 
     /// One step with the given operators open, by all of the crew. When the loss or a gradient is not finite, no weight changes.
     pub fn step(&mut self, crew: &Crew, network: &Network, at: At, open: &[Vec<u16>], lr: f64) -> Result<StepOutcome> {
-        self.step_along(crew, network, at, open, Paths::single(open.len()), lr)
+        self.step_along(crew, network, at, Way::single(open), lr)
     }
 
-    /// The same along the paths of an ensemble.
-    pub fn step_along(
-        &mut self,
-        crew: &Crew,
-        network: &Network,
-        at: At,
-        open: &[Vec<u16>],
-        paths: Paths,
-        lr: f64,
-    ) -> Result<StepOutcome> {
+    /// The same along the paths of an ensemble, or of all operators at once.
+    pub fn step_along(&mut self, crew: &Crew, network: &Network, at: At, way: Way, lr: f64) -> Result<StepOutcome> {
         let positions = self.order.batch(at.round, at.step);
         let stream = || Stream::new(at.seed, Purpose::Augment, at.round, at.step);
         if crew.whole() {
             let batch = self.loader.load(positions, Some((self.options.augment.into(), stream())))?;
-            return step_along(network, &batch, &self.options, at, open, paths, lr);
+            return step_along(network, &batch, &self.options, at, way, lr);
         }
         let load = |part: Range<usize>| {
             let mut stream = stream();
@@ -130,44 +148,29 @@ impl Learner {
             changes.skip(self.loader.dataset.shape(), part.start, &mut stream);
             self.loader.load(&positions[part], Some((changes, stream)))
         };
-        shards::step(crew, self.nccl.as_ref(), positions.len(), load, network, &self.options, at, open, paths, lr)
+        shards::step(crew, self.nccl.as_ref(), positions.len(), load, network, &self.options, at, way, lr)
     }
 }
 
 /// One optimizer step on a batch with the given operators open. When the loss or a gradient is not finite, no weight changes.
 pub fn step(network: &Network, batch: &Batch, options: &TrainOptions, at: At, open: &[Vec<u16>], lr: f64) -> Result<StepOutcome> {
-    step_along(network, batch, options, at, open, Paths::single(open.len()), lr)
+    step_along(network, batch, options, at, Way::single(open), lr)
 }
 
-/// The same along the paths of an ensemble, of a supernet.
-pub fn step_along(
-    network: &Network,
-    batch: &Batch,
-    options: &TrainOptions,
-    at: At,
-    open: &[Vec<u16>],
-    paths: Paths,
-    lr: f64,
-) -> Result<StepOutcome> {
+/// The same along the paths of an ensemble, of a supernet, or of all its operators at once.
+pub fn step_along(network: &Network, batch: &Batch, options: &TrainOptions, at: At, way: Way, lr: f64) -> Result<StepOutcome> {
     let _cores = network.cores(&batch.0, &Norm::Batch);
-    let (loss, logits) = pass(network, batch, open, paths, &Norm::Batch, options.label_smoothing)?;
+    let (loss, logits) = pass(network, batch, way, &Norm::Batch, options.label_smoothing)?;
     let value = loss.f_double_value(&[])?;
     if !value.is_finite() {
         return Err(diverged(at, value));
     }
-    let open = by_cell(open, paths);
+    let open = way.by_cell();
     let (parameters, _) = network.parameters(&open);
     let values: Vec<_> = parameters.iter().map(|p| &p.value).collect();
     let gradients = gradients(&loss, &values)?;
     descend(network, &gradients, options, at, &open, lr)?;
     Ok(StepOutcome { loss: value, correct: correct(&logits, &batch.1)?, images: batch.1.size()[0] as u64 })
-}
-
-/// Operators of every cell that some path has open, ascending.
-pub fn by_cell(open: &[Vec<u16>], paths: Paths) -> Vec<Vec<u16>> {
-    let mut cells = vec![BTreeSet::new(); paths.cells()];
-    open.iter().enumerate().for_each(|(place, operators)| cells[paths.cell(place)].extend(operators));
-    cells.into_iter().map(|operators| operators.into_iter().collect()).collect()
 }
 
 /// Of a loss; zeros for what it does not depend on, as weights behind an input that no edge of a cell reads.

@@ -17,6 +17,7 @@ pub mod learner;
 mod libtorch;
 mod measure;
 mod measure_options;
+pub mod mixed;
 mod model;
 mod names;
 pub mod nccl;

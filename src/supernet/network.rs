@@ -6,6 +6,7 @@ use super::chain::{self, pooled, Chain};
 use super::cores::{self, Cores};
 use super::ensemble::{divided, mean};
 use super::fused::{self, Branch};
+use super::mixed::Mix;
 use super::norm::Norm;
 use super::stacked::{Dropping, Owner, Stacked};
 use super::step::Weight;
@@ -133,7 +134,7 @@ impl Network {
     /// What the classifier of every path is given, [images, numbers].
     pub fn vectors(&self, images: &Tensor, open: &[Vec<u16>], paths: Paths, norm: &Norm) -> Result<Vec<Tensor>> {
         if let Some((stack, stacked)) = self.stacked() {
-            return Ok(vec![pooled(&stacked.features(stack, images, open, norm, None)?)?]);
+            return Ok(vec![pooled(&stacked.features(stack, images, open, norm, None, None)?)?]);
         }
         self.along(images, paths, norm, &mut |place, cell, x| self.cell(cell, x, &open[place], norm))
     }
@@ -153,10 +154,28 @@ impl Network {
         (0..paths.count()).map(path).collect()
     }
 
+    /// Logits with all operators of every cell at once, each with its share.
+    pub fn mixed(&self, images: &Tensor, mix: &Mix, norm: &Norm) -> Result<Tensor> {
+        let vectors = match self.stacked() {
+            Some((stack, stacked)) => vec![pooled(&stacked.features(stack, images, mix.open(), norm, None, Some(mix))?)?],
+            None => {
+                let work: Work = &mut |_, cell, x| {
+                    let (shares, branch) = (mix.cell(cell)?, |operator| self.branch(cell, operator, x, norm));
+                    match self.shortcut(cell) {
+                        true => shares.with_input(x, branch),
+                        false => shares.sum(branch),
+                    }
+                };
+                self.along(images, self.paths, norm, work)?
+            }
+        };
+        mean(&self.classify(&vectors)?)
+    }
+
     /// The same of stacked cells, with what `drop` makes of the outputs of their operators.
     pub fn vectors_dropping(&self, images: &Tensor, open: &[Vec<u16>], norm: &Norm, drop: Dropping) -> Result<Vec<Tensor>> {
         match self.stacked() {
-            Some((stack, stacked)) => Ok(vec![pooled(&stacked.features(stack, images, open, norm, Some(drop))?)?]),
+            Some((stack, stacked)) => Ok(vec![pooled(&stacked.features(stack, images, open, norm, Some(drop), None)?)?]),
             None => self.vectors(images, open, self.paths, norm),
         }
     }

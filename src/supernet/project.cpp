@@ -14,22 +14,30 @@ using torch::autograd::Node;
 using torch::autograd::variable_list;
 
 struct ProjectBackward : Node {
-    // Weights C [out, in, height, width], the matrix W [1, 1, height, width], and what C was projected to.
+    // Weights C [out, in, height, width], J matrices W [J, 1, height, width], and what C was projected to by all of them.
     at::Tensor weight, matrix, projected;
     double lambda, eta;
 
     variable_list apply(variable_list &&gradients) override {
         const at::NoGradGuard no_grad;
         TORCH_CHECK(weight.defined(), "this graph was run backward before");
-        const at::Tensor g = gradients[0].defined() ? gradients[0] : at::zeros_like(weight);
-        const at::Tensor both = matrix * weight;
-        const at::Tensor inside = g * (both.abs() <= 1).to(g.scalar_type());
-        // Of (lambda / 2) |projected - W o (C + eta g)|^2.
+        const int64_t count = matrix.size(0);
+        // What is computed with is the mean of as many equal projections: each has its part of the gradient.
+        const at::Tensor g = (gradients[0].defined() ? gradients[0] : at::zeros_like(weight)) / count;
         const at::Tensor moved = weight + g * eta;
-        const at::Tensor apart = (matrix * moved - projected) * lambda;
+        at::Tensor of_weight = at::zeros_like(weight);
+        std::vector<at::Tensor> of_matrices;
+        for (int64_t j = 0; j < count; ++j) {
+            const at::Tensor one = matrix.narrow(0, j, 1);
+            const at::Tensor inside = g * ((one * weight).abs() <= 1).to(g.scalar_type());
+            // Of (lambda / 2) |projected - W o (C + eta g)|^2.
+            const at::Tensor apart = (one * moved - projected) * lambda;
+            of_weight += (inside + apart) * one;
+            of_matrices.push_back((inside * weight + apart * moved).sum({0, 1}, /*keepdim=*/true));
+        }
         variable_list found(2);
-        if (task_should_compute_output(0)) found[0] = (inside + apart) * matrix;
-        if (task_should_compute_output(1)) found[1] = (inside * weight + apart * moved).sum({0, 1}, /*keepdim=*/true);
+        if (task_should_compute_output(0)) found[0] = of_weight;
+        if (task_should_compute_output(1)) found[1] = at::cat(of_matrices, 0);
         return found;
     }
 

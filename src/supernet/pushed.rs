@@ -1,7 +1,8 @@
 //! The supernet of a search into which the host pushes its batches.
 
 use super::estimate::{estimate, Estimate, Workload};
-use super::learner::{self, correct, Batch};
+use super::learner::{self, correct, Batch, Way};
+use super::mixed::{self, Mix};
 use super::norm::{Calibration, Norm, Reader, Statistics};
 use super::weights::Weights;
 use super::{device, foreign, paths};
@@ -9,8 +10,8 @@ use crate::arch::Architecture;
 use crate::data::{PushedBatch, Values};
 use crate::error::{Error, Result};
 use crate::search::{
-    Arrays, At, BatchTrainer, Comparison, Control, LastStep, PathGradient, Search, SearchOptions, StepOutcome, TrainOptions,
-    Trainer, TwoPaths,
+    Arrays, At, BatchTrainer, Blend, BlendGradient, Comparison, Control, LastStep, PathGradient, Search, SearchOptions,
+    StepOutcome, TrainOptions, Trainer, TwoPaths,
 };
 use crate::space::Space;
 use std::sync::Arc;
@@ -108,6 +109,14 @@ impl PushTrainer {
         estimate(search, &work, control)
     }
 
+    fn stepped(&mut self, at: At, way: Way, lr: f64) -> Result<StepOutcome> {
+        let (batch, own) = self.handed()?;
+        let lr = own.unwrap_or(lr);
+        let outcome = learner::step_along(self.weights.network()?, &batch, &self.options, at, way, lr)?;
+        self.last = LastStep { loss: outcome.loss, accuracy: outcome.correct as f64 / outcome.images as f64, lr };
+        Ok(outcome)
+    }
+
     fn handed(&mut self) -> Result<(Batch, Option<f64>)> {
         self.batch.take().ok_or_else(|| Error::Argument { name: "batch", reason: "a step needs one".into() })
     }
@@ -128,10 +137,18 @@ impl Trainer for PushTrainer {
     }
 
     fn weight_step(&mut self, at: At, open: &[Vec<u16>], lr: f64) -> Result<StepOutcome> {
-        let (batch, own) = self.handed()?;
-        let lr = own.unwrap_or(lr);
-        let outcome = learner::step(self.weights.network()?, &batch, &self.options, at, open, lr)?;
-        self.last = LastStep { loss: outcome.loss, accuracy: outcome.correct as f64 / outcome.images as f64, lr };
+        self.stepped(at, Way::single(open), lr)
+    }
+
+    fn mixed_step(&mut self, at: At, blends: &[Blend], lr: f64) -> Result<StepOutcome> {
+        let mix = Mix::new(blends, self.weights.device, false)?;
+        self.stepped(at, Way::mixed(&mix), lr)
+    }
+
+    fn mixture_step(&mut self, at: At, blends: &[Blend]) -> Result<(f64, Vec<BlendGradient>)> {
+        let (batch, _) = self.handed()?;
+        let outcome = mixed::step(self.weights.network()?, &batch, at, blends)?;
+        self.last = LastStep { loss: outcome.0, ..LastStep::NONE };
         Ok(outcome)
     }
 

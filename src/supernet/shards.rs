@@ -6,7 +6,8 @@
 //! is on its way to the first layers.
 
 use super::backward::backward;
-use super::learner::{by_cell, correct, descend, diverged, pass, weighted, Batch};
+use super::learner::{correct, descend, diverged, pass, weighted, Batch, Way};
+use super::mixed;
 use super::nccl::Nccl;
 use super::network::Network;
 use super::norm::Norm;
@@ -14,11 +15,10 @@ use super::on_device::OnDevice;
 use super::outgoing::{Carrier, Outgoing};
 use super::paths;
 use super::whole_norm::Whole;
-use crate::arch::Paths;
 use crate::dist::exact::{Added, Buckets, Host, Own};
 use crate::dist::{Crew, Together};
 use crate::error::{Error, Result};
-use crate::search::{At, PathGradient, StepOutcome, TrainOptions, TwoPaths};
+use crate::search::{At, Blend, BlendGradient, PathGradient, StepOutcome, TrainOptions, TwoPaths};
 use std::ops::Range;
 use std::panic::resume_unwind;
 use std::sync::mpsc::{channel, Sender};
@@ -56,15 +56,14 @@ pub fn step(
     network: &Network,
     options: &TrainOptions,
     at: At,
-    open: &[Vec<u16>],
-    paths: Paths,
+    way: Way,
     lr: f64,
 ) -> Result<StepOutcome> {
-    let used = by_cell(open, paths);
+    let used = way.by_cell();
     let passed = network.passed(&used);
     // In the order in which a backward pass has them.
     let leaves: Vec<&Tensor> = passed.iter().rev().map(|parameter| &parameter.value).collect();
-    let walk = Walk { network, open, paths, smoothing: options.label_smoothing, leaves: &leaves };
+    let walk = Walk { network, way, smoothing: options.label_smoothing, leaves: &leaves };
     let (outcome, gradients) = match nccl.zip(leaves.first()) {
         Some((nccl, leaf)) => walk.gradients(crew, &OnDevice::new(nccl, leaf.device())?, batch, load)?,
         None => walk.gradients(crew, &Host, batch, load)?,
@@ -82,8 +81,7 @@ pub fn step(
 /// What is computed of every part.
 struct Walk<'a> {
     network: &'a Network,
-    open: &'a [Vec<u16>],
-    paths: Paths,
+    way: Way<'a>,
     smoothing: f64,
     leaves: &'a [&'a Tensor],
 }
@@ -154,7 +152,7 @@ impl Walk<'_> {
         C::Numbers: Send,
     {
         let _cores = self.network.cores(&batch.0, norm);
-        let (loss, logits) = pass(self.network, batch, self.open, self.paths, norm, self.smoothing)?;
+        let (loss, logits) = pass(self.network, batch, self.way, norm, self.smoothing)?;
         outgoing.note(2 * index, loss.f_double_value(&[])?);
         outgoing.note(2 * index + 1, correct(&logits, &batch.1)? as f64);
         drop(logits);
@@ -197,42 +195,74 @@ where
     })
 }
 
+/// Sums over the parts of a batch of `batch` images, of which `load` gives some: of `row` numbers that `compute` makes of each, the loss first,
+/// where it has no weight in the loss, times that.
+fn summed(
+    crew: &Crew,
+    batch: usize,
+    mut load: impl FnMut(Range<usize>) -> Result<Batch>,
+    at: At,
+    row: usize,
+    compute: impl Fn(&Batch, &Norm, Option<f64>) -> Result<Vec<f64>>,
+) -> Result<Vec<f64>> {
+    let cut = Cut::new(crew, batch);
+    let said = match crew.normalises_together() {
+        false => cut.own.clone().try_fold(Vec::new(), |mut said, index| {
+            let found = compute(&load(cut.parts[index].clone())?, &Norm::Batch, None)?;
+            said.extend((index * row..).zip(found.into_iter().map(|number| number * cut.weight(index))));
+            Ok(said)
+        }),
+        true => {
+            let (whole, index) = (Whole::new(Together::new(crew)), cut.own.start);
+            let found =
+                load(cut.parts[index].clone()).and_then(|batch| compute(&batch, &Norm::Whole(&whole), Some(cut.weight(index))));
+            whole.end(found).map(|found| (index * row..).zip(found).collect())
+        }
+    };
+    let all = crew.share(said, cut.parts.len() * row)?;
+    let sums: Vec<f64> = (0..row).map(|place| all.iter().skip(place).step_by(row).sum()).collect();
+    match sums.first() {
+        Some(loss) if !loss.is_finite() => Err(diverged(at, *loss)),
+        _ => Ok(sums),
+    }
+}
+
 /// Loss and path gradients on a batch of `batch` images, of which `load` gives some.
 pub fn architecture_step(
     crew: &Crew,
     batch: usize,
-    mut load: impl FnMut(Range<usize>) -> Result<Batch>,
+    load: impl FnMut(Range<usize>) -> Result<Batch>,
     network: &Network,
     at: At,
     active: &[Vec<u16>],
     paths: &[Option<TwoPaths>],
 ) -> Result<(f64, Vec<PathGradient>)> {
-    let cut = Cut::new(crew, batch);
-    let row = 1 + 2 * active.len();
-    let numbers = |(loss, gradients): (f64, Vec<PathGradient>)| {
-        let products = gradients.into_iter().flat_map(|g| [g.selected, g.unselected]);
-        std::iter::once(loss).chain(products).collect::<Vec<_>>()
+    let sums = summed(crew, batch, load, at, 1 + 2 * active.len(), |batch, norm, weight| {
+        let (loss, gradients) = paths::part(network, batch, active, paths, norm, weight)?;
+        Ok(std::iter::once(loss).chain(gradients.into_iter().flat_map(|g| [g.selected, g.unselected])).collect())
+    })?;
+    let pairs = sums[1..].chunks_exact(2);
+    Ok((sums[0], pairs.map(|pair| PathGradient { selected: pair[0], unselected: pair[1] }).collect()))
+}
+
+/// Loss and gradients of shares, where all operators run at once.
+pub fn mixture_step(
+    crew: &Crew,
+    batch: usize,
+    load: impl FnMut(Range<usize>) -> Result<Batch>,
+    network: &Network,
+    at: At,
+    blends: &[Blend],
+) -> Result<(f64, Vec<BlendGradient>)> {
+    let row = 1 + blends.iter().map(|blend| blend.shares.len() + 1).sum::<usize>();
+    let sums = summed(crew, batch, load, at, row, |batch, norm, weight| {
+        let (loss, gradients) = mixed::part(network, batch, blends, norm, weight)?;
+        Ok(std::iter::once(loss).chain(gradients.into_iter().flat_map(|g| g.shares.into_iter().chain([g.edge]))).collect())
+    })?;
+    let mut numbers = sums[1..].iter().copied();
+    let gradient = |blend: &Blend| BlendGradient {
+        shares: numbers.by_ref().take(blend.shares.len()).collect(),
+        edge: numbers.next().unwrap_or(f64::NAN),
     };
-    let said = match crew.normalises_together() {
-        false => cut.own.clone().try_fold(Vec::new(), |mut said, index| {
-            let batch = load(cut.parts[index].clone())?;
-            let found = numbers(paths::part(network, &batch, active, paths, &Norm::Batch, None)?);
-            said.extend(found.into_iter().enumerate().map(|(place, number)| (index * row + place, number * cut.weight(index))));
-            Ok(said)
-        }),
-        true => {
-            let (whole, index) = (Whole::new(Together::new(crew)), cut.own.start);
-            let found = load(cut.parts[index].clone())
-                .and_then(|batch| paths::part(network, &batch, active, paths, &Norm::Whole(&whole), Some(cut.weight(index))));
-            whole.end(found).map(|found| (index * row..).zip(numbers(found)).collect())
-        }
-    };
-    let all = crew.share(said, cut.parts.len() * row)?;
-    let sum = |place: usize| all.iter().skip(place).step_by(row).sum::<f64>();
-    let loss = sum(0);
-    if !loss.is_finite() {
-        return Err(diverged(at, loss));
-    }
-    let gradient = |cell: usize| PathGradient { selected: sum(1 + 2 * cell), unselected: sum(2 + 2 * cell) };
-    Ok((loss, (0..active.len()).map(gradient).collect()))
+    Ok((sums[0], blends.iter().map(gradient).collect()))
 }

@@ -1,6 +1,7 @@
 //! The weights of stacked cells, and the pass through them. An operator of an edge has weights of its own in every cell that the edge is part
 //! of. Names are those of `export`'s graph.
 
+use super::mixed::Mix;
 use super::norm::Norm;
 use super::partial;
 use super::step::Chain;
@@ -95,7 +96,7 @@ impl Stacked {
         }
     }
 
-    /// What the average pooling is given.
+    /// What the average pooling is given. `mix`: the operators that are open have these shares.
     pub fn features(
         &self,
         stack: &Stack,
@@ -103,6 +104,7 @@ impl Stacked {
         open: &[Vec<u16>],
         norm: &Norm,
         mut drop: Option<Dropping>,
+        mix: Option<&Mix>,
     ) -> Result<Tensor> {
         let open = stack.alive(open);
         let mut outputs = vec![images.shallow_clone()];
@@ -126,7 +128,14 @@ impl Stacked {
                         (y, Some(drop)) if !chain.is_identity() => drop(depth, y),
                         (y, _) => Ok(y),
                     };
-                    self::cell(stack, cell, nodes, &open, |edge, operator, x| branch(&edges[edge][&operator], x))?
+                    let mut shared = |edge: usize, operator: u16, x: &Tensor| {
+                        let y = branch(&edges[edge][&operator], x)?;
+                        match mix {
+                            Some(mix) => mix.cell(edge)?.of(operator, &y),
+                            None => Ok(y),
+                        }
+                    };
+                    self::cell(stack, cell, nodes, &open, mix, &mut shared)?
                 }
                 (Layer::Residual { chain, shortcut }, _) => {
                     let x = &outputs[outputs.len() - 1];
@@ -206,15 +215,20 @@ fn cell(
     cell: &Repetition,
     mut nodes: Vec<Tensor>,
     open: &[Vec<u16>],
-    mut branch: impl FnMut(usize, u16, &Tensor) -> Result<Tensor>,
+    mix: Option<&Mix>,
+    branch: &mut dyn FnMut(usize, u16, &Tensor) -> Result<Tensor>,
 ) -> Result<Tensor> {
     let inputs = nodes.len();
+    let over = |edge: usize, y: Tensor| match mix {
+        Some(mix) => mix.cell(edge)?.over(y),
+        None => Ok(y),
+    };
     for node in stack.nodes(cell.graph) {
         let mut sum: Option<Tensor> = None;
         for place in node {
             let Some(from) = stack.edges()[place].from.filter(|_| cell.sampling > 1) else {
                 for operator in &open[place] {
-                    add(&mut sum, branch(place, *operator, &nodes[stack.from(place, *operator) as usize])?)?;
+                    add(&mut sum, over(place, branch(place, *operator, &nodes[stack.from(place, *operator) as usize])?)?)?;
                 }
                 continue;
             };
@@ -223,7 +237,7 @@ fn cell(
             for operator in &open[place] {
                 add(&mut through, branch(place, *operator, &own)?)?;
             }
-            add(&mut sum, partial::join(through, &own, &rest, cell.sampling, cell.gets(from).0)?)?;
+            add(&mut sum, over(place, partial::join(through, &own, &rest, cell.sampling, cell.gets(from).0)?)?)?;
         }
         let nothing = || -> Result<Tensor> {
             let (stride, shape) = (if cell.halves { 2 } else { 1 }, &nodes[0]);

@@ -2,7 +2,8 @@
 
 use super::device;
 use super::estimate::{estimate, Estimate, Workload};
-use super::learner::{Learner, Loader};
+use super::learner::{Learner, Loader, Way};
+use super::mixed::{self, Mix};
 use super::model::Model;
 use super::nccl::{Library, Nccl};
 use super::network::Network;
@@ -13,8 +14,8 @@ use crate::data::{Dataset, Normalisation, Order};
 use crate::dist::Crew;
 use crate::error::{Error, Result};
 use crate::search::{
-    Arrays, At, BatchNorm, Collective, Comparison, Control, Difference, Ended, Judged, PathGradient, Purpose, Schedule,
-    ScoreOptions, Search, SearchOptions, Solo, StepOutcome, Stream, Trainer, TwoPaths, GROUP,
+    Arrays, At, BatchNorm, Blend, BlendGradient, Collective, Comparison, Control, Difference, Ended, Judged, PathGradient,
+    Purpose, Schedule, ScoreOptions, Search, SearchOptions, Solo, StepOutcome, Stream, Trainer, TwoPaths, GROUP,
 };
 use crate::space::Space;
 use once_cell::unsync::OnceCell;
@@ -76,7 +77,7 @@ impl SupernetTrainer {
             train,
             normalisation,
             batch,
-            interval: options.fitness.interval,
+            interval: options.interval().unwrap_or(1),
             crew: Crew::new(Arc::new(Solo), options.shards).with_whole_norms(options.batch_norm == BatchNorm::Batch),
             nccl: options.nccl,
             score: options.score.clone(),
@@ -236,7 +237,13 @@ impl Trainer for SupernetTrainer {
     }
 
     fn ensemble_step(&mut self, at: At, ensemble: &Architecture, lr: f64) -> Result<StepOutcome> {
-        self.learner.step_along(&self.crew, self.weights.network()?, at, ensemble.cells(), ensemble.paths(), lr)
+        let way = Way::along(ensemble.cells(), ensemble.paths());
+        self.learner.step_along(&self.crew, self.weights.network()?, at, way, lr)
+    }
+
+    fn mixed_step(&mut self, at: At, blends: &[Blend], lr: f64) -> Result<StepOutcome> {
+        let mix = Mix::new(blends, self.weights.device, false)?;
+        self.learner.step_along(&self.crew, self.weights.network()?, at, Way::mixed(&mix), lr)
     }
 
     fn architecture_step(&mut self, at: At, active: &[Vec<u16>], paths: &[Option<TwoPaths>]) -> Result<(f64, Vec<PathGradient>)> {
@@ -247,6 +254,15 @@ impl Trainer for SupernetTrainer {
         }
         let load = |part: Range<usize>| self.held_out.load(&positions[part], None);
         shards::architecture_step(&self.crew, positions.len(), load, network, at, active, paths)
+    }
+
+    fn mixture_step(&mut self, at: At, blends: &[Blend]) -> Result<(f64, Vec<BlendGradient>)> {
+        let (network, positions) = (self.weights.network()?, self.held_out_order.batch(at.round, at.step / self.interval));
+        if self.crew.whole() {
+            return mixed::step(network, &self.held_out.load(positions, None)?, at, blends);
+        }
+        let load = |part: Range<usize>| self.held_out.load(&positions[part], None);
+        shards::mixture_step(&self.crew, positions.len(), load, network, at, blends)
     }
 
     fn rehearse(

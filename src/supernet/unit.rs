@@ -19,6 +19,9 @@ pub struct Parameter {
     pub decay: bool,
 }
 
+/// Deviation of several projection matrices, in the beginning.
+const APART: f32 = 0.1;
+
 /// Initial weights of one part of a network. Every part draws from its own stream, so that its weights do not depend on
 /// which other parts there are; libtorch's generator is not touched.
 pub struct Init {
@@ -58,6 +61,13 @@ impl Init {
         self.parameter(&values[..count], shape, true)
     }
 
+    /// Of projections: 1; of several, not all alike, or they would stay it.
+    fn matrices(&mut self, shape: [i64; 4]) -> Result<Parameter> {
+        let spread = if shape[0] == 1 { 0.0 } else { APART };
+        let values: Vec<f32> = (0..shape.iter().product()).map(|_: i64| 1.0 + spread * self.stream.normals()[0] as f32).collect();
+        self.parameter(&values, &shape, false)
+    }
+
     /// Uniform in +-1 / sqrt(inputs).
     fn uniform(&mut self, shape: &[i64], inputs: u32, decay: bool) -> Result<Parameter> {
         let bound = 1.0 / f64::from(inputs).sqrt();
@@ -87,11 +97,8 @@ impl Unit {
         let [cout, _, height, width] = shape.weight();
         let weight = init.kaiming(&shape.weight().map(i64::from), cout * height * width)?;
         let norm = if shape.norm { Some(init.norm(shape.cout)?) } else { None };
-        let projected = shape.binary == Some(Binary::Pcnn);
-        let matrix = projected.then(|| {
-            let size = (height * width) as usize;
-            init.parameter(&vec![1.0; size], &[1, 1, height.into(), width.into()], false)
-        });
+        let projections = shape.binary.and_then(Binary::projections);
+        let matrix = projections.map(|count| init.matrices([count, 1, height, width].map(i64::from)));
         Ok(Unit { shape, weight, matrix: matrix.transpose()?, norm, activation, excitation: None, rectifies: false })
     }
 

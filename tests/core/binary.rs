@@ -101,7 +101,7 @@ fn binary_activations_come_from_a_batch_norm() {
     assert!(steps[1..].iter().all(|step| matches!(step, Step::Convolve(c) if c.norm && !c.relu)));
     let chain = Space::preset("nse-27-small", &json!({ "binary": "xnor" }).to_string()).unwrap();
     let convolutions = chain.cells()[0].operators[0].convolutions(16, 16, 1);
-    assert!(convolutions.iter().all(|c| c.binary == Some(Binary::Xnor) && c.norm && !c.relu));
+    assert!(convolutions.iter().all(|c| c.binary == Some(Binary::Xnor(Default::default())) && c.norm && !c.relu));
 }
 
 #[test]
@@ -123,6 +123,40 @@ fn documents_keep_the_mode() {
             assert_eq!(all, same);
             assert_eq!(Architecture::from_code(&space, &all.code(&space)).unwrap(), all);
         }
+    }
+    for (mode, plain) in [
+        (json!({ "xnor": { "factor": true } }), false),
+        (json!({ "pcnn": { "projections": 4 } }), false),
+        (json!({ "pcnn": {} }), true),
+        (json!({ "pcnn": { "projections": 1 } }), true),
+        (json!({ "xnor": { "factor": false } }), true),
+    ] {
+        let space = bnas(json!({ "binary": mode }));
+        let document: Value = serde_json::from_str(&space.to_json()).unwrap();
+        let name = mode.as_object().unwrap().keys().next().unwrap();
+        assert_eq!(document["stack"]["binary"], if plain { json!(name) } else { mode.clone() });
+        assert_eq!(Space::from_json(&space.to_json()).unwrap(), space);
+        // Inference needs none of it: the costs are those of the plain mode.
+        let named = bnas(json!({ "binary": name }));
+        let cost =
+            |space: &Space| CostTable::new(space).architecture(&Architecture::from_genotype(space, "bnas-xnor-1").unwrap());
+        assert_eq!(cost(&space), cost(&named));
+        assert_eq!(space == named, plain);
+    }
+    for (mode, at, said) in [
+        (json!({ "pcnn": { "projections": 0 } }), "/pcnn/projections", "0 is not in 1 to 64"),
+        (json!({ "pcnn": { "projections": 65 } }), "/pcnn/projections", "65 is not in 1 to 64"),
+        (json!({ "pcnn": { "projection": 2 } }), "/pcnn/projection", "unknown field `projection`"),
+        (json!({ "pcnn": [2] }), "/pcnn", "expected an object, not a list"),
+        (json!({ "layer": {} }), "", "layer has no options"),
+        (json!({ "half": {} }), "", "unknown variant `half`"),
+        (json!({}), "", "nothing; expected the name of a binary mode"),
+        (json!({ "pcnn": {}, "xnor": {} }), "", "expected one"),
+        (json!(3), "", "expected the name of a binary mode"),
+    ] {
+        let (document, pointer, reason) = config(Space::preset("bnas-cifar", &json!({ "binary": mode }).to_string()));
+        assert_eq!((document, pointer), ("preset overrides", format!("/binary{at}")), "{mode}: {reason}");
+        assert!(reason.contains(said), "{mode}: {reason}");
     }
     let (document, pointer, reason) = config(Space::preset("bnas-cifar", r#"{"binary": "ternary"}"#));
     assert_eq!((document, pointer.as_str()), ("preset overrides", "/binary"));

@@ -1,5 +1,6 @@
 //! The pure core, without torch: one file per subject. `support`, `synthetic` and `threads` are what several of them share.
 
+mod alpha;
 mod angle;
 mod arch;
 mod arrow;

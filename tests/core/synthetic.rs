@@ -69,6 +69,9 @@ pub struct Synthetic {
     /// Operators opened by every weight step, and the paths of every architecture step.
     pub opened: Vec<Vec<Vec<u16>>>,
     pub learnt: Vec<(At, Vec<Option<TwoPaths>>)>,
+    /// Shares of every step of all operators at once, and of every step of these.
+    pub mixed: Vec<(At, Vec<Blend>)>,
+    pub mixtures: Vec<(At, Vec<Blend>)>,
     /// Those along whose paths a weight step went.
     pub ensembles: Vec<Architecture>,
     /// What was scored in each round, in order.
@@ -98,6 +101,8 @@ impl Synthetic {
             begun: Vec::new(),
             opened: Vec::new(),
             learnt: Vec::new(),
+            mixed: Vec::new(),
+            mixtures: Vec::new(),
             ensembles: Vec::new(),
             scored: Vec::new(),
             kept: Vec::new(),
@@ -109,6 +114,26 @@ impl Synthetic {
 
     pub fn value(&self, cell: usize, open: &[u16]) -> f64 {
         open.iter().map(|o| self.utility[cell][usize::from(*o)]).sum()
+    }
+
+    /// Every active operator has a share, and nothing has one at most where a cell may be skipped.
+    fn assert_blends(&self, blends: &[Blend]) {
+        assert_eq!(blends.len(), self.active.len());
+        for ((blend, active), cell) in blends.iter().zip(&self.active).zip(self.space.cells()) {
+            let operators: Vec<u16> = blend.shares.iter().filter_map(|(choice, _)| *choice).collect();
+            assert_eq!(operators, *active);
+            let nothing = blend.shares.len() - operators.len();
+            assert!(nothing == 0 || nothing == 1 && cell.may_be_skipped());
+            assert!((blend.shares.iter().map(|(_, share)| share).sum::<f64>() - 1.0).abs() < 1e-12);
+        }
+    }
+
+    fn mixed_loss(&self, blends: &[Blend]) -> f64 {
+        let value = |(cell, blend): (usize, &Blend)| {
+            let of = |(choice, share): &(Option<u16>, f64)| choice.map_or(0.0, |o| share * self.utility[cell][usize::from(o)]);
+            blend.edge.unwrap_or(1.0) * blend.shares.iter().map(of).sum::<f64>()
+        };
+        1.0 - blends.iter().enumerate().map(value).sum::<f64>()
     }
 
     /// 0.5 and half the utility, relative to what all operators together could have.
@@ -200,6 +225,28 @@ impl Trainer for Synthetic {
             PathGradient { selected: -value(&two.selected), unselected: -value(&two.unselected) }
         };
         Ok((0.5, (0..active.len()).map(gradient).collect()))
+    }
+
+    fn mixed_step(&mut self, at: At, blends: &[Blend], lr: f64) -> Result<StepOutcome> {
+        assert_eq!(self.next, Some((at.round, at.step)), "every step once, in order");
+        self.next = Some((at.round, at.step + 1));
+        assert!(lr > 0.0);
+        self.assert_blends(blends);
+        self.mixed.push((at, blends.to_vec()));
+        Ok(StepOutcome { loss: self.mixed_loss(blends), correct: 500, images: 1000 })
+    }
+
+    fn mixture_step(&mut self, at: At, blends: &[Blend]) -> Result<(f64, Vec<BlendGradient>)> {
+        assert_eq!(self.next, Some((at.round, at.step + 1)), "after the weight half of the same step");
+        self.assert_blends(blends);
+        self.mixtures.push((at, blends.to_vec()));
+        let gradient = |(cell, blend): (usize, &Blend)| {
+            let value = |choice: &Option<u16>| choice.map_or(0.0, |o| self.utility[cell][usize::from(o)]);
+            let sum: f64 = blend.shares.iter().map(|(choice, share)| share * value(choice)).sum();
+            let edge = blend.edge.unwrap_or(1.0);
+            BlendGradient { shares: blend.shares.iter().map(|(choice, _)| -edge * value(choice)).collect(), edge: -sum }
+        };
+        Ok((self.mixed_loss(blends), blends.iter().enumerate().map(gradient).collect()))
     }
 
     fn keep(&mut self, active: &[Vec<u16>]) -> Result<()> {

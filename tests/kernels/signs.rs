@@ -56,7 +56,7 @@ fn bits_counted_by_hand() {
         });
     }
     assert_eq!(
-        values(&weight(Binary::Xnor, &Tensor::from_slice(&[2.0f32, -4.0]).view([1, 2, 1, 1]), None).unwrap()),
+        values(&weight(Binary::Xnor(Default::default()), &Tensor::from_slice(&[2.0f32, -4.0]).view([1, 2, 1, 1]), None).unwrap()),
         [3.0, -3.0]
     );
 }

@@ -4,17 +4,22 @@ use crate::support::{distance, normal, stripes, values};
 use nse::arch::{Architecture, Variant};
 use nse::export::ExportOptions;
 use nse::search::{Drive, Search, SearchOptions, Silent, Start, Status, Trainer};
-use nse::space::{Binary, Convolution, Space};
+use nse::space::{Binary, Convolution, Pcnn, Space, Xnor};
 use nse::supernet::binary::{self, ETA, LAMBDA};
 use nse::supernet::network::Network;
 use nse::supernet::norm::Norm;
 use nse::supernet::partial;
+use nse::supernet::unit::Parameter;
 use nse::supernet::{Lesson, Model, ModelOptions, SupernetTrainer};
 use serde_json::{json, Value};
 use std::sync::Arc;
 use tch::{no_grad_guard, Device, Kind, Tensor};
 
-const MODES: [&str; 5] = ["layer", "released", "filter", "xnor", "pcnn"];
+fn modes() -> [Value; 7] {
+    let options = [json!({ "xnor": { "factor": true } }), json!({ "pcnn": { "projections": 3 } })];
+    let [factor, projections] = options;
+    [json!("layer"), json!("released"), json!("filter"), json!("xnor"), json!("pcnn"), factor, projections]
+}
 
 /// 0, the ends of the straight part, and what lies beyond them.
 fn weights() -> Tensor {
@@ -77,7 +82,7 @@ fn gradients_are_those_of_the_formulas() {
         };
         (0..ws.len()).map(of).unzip()
     };
-    for (mode, size) in [(Binary::Layer, 54), (Binary::Filter, 18), (Binary::Xnor, 18)] {
+    for (mode, size) in [(Binary::Layer, 54), (Binary::Filter, 18), (Binary::Xnor(Default::default()), 18)] {
         let ((y, found), (value, gradient)) = (run(mode, &w, None, &g), exact(size));
         close(&y, &value, "value");
         close(&found[0], &gradient, &format!("{mode:?}"));
@@ -114,26 +119,28 @@ fn the_gradient_of_the_scale_by_finite_differences() {
 #[test]
 fn a_projection_and_its_matrix() {
     let (w, g) = (weights(), normal(&[3, 2, 3, 3], 8).to_kind(Kind::Double));
-    for flip in [1.0, -1.0] {
-        let matrix: Tensor = (normal(&[1, 1, 3, 3], 9).to_kind(Kind::Double) * 0.2 + 1.0) * flip;
-        let (y, found) = run(Binary::Pcnn, &w, Some(&matrix), &g);
+    for (flip, count) in [(1.0, 1), (-1.0, 1), (1.0, 4), (-1.0, 3)] {
+        let matrix: Tensor = (normal(&[count, 1, 3, 3], 9).to_kind(Kind::Double) * 0.2 + 1.0) * flip;
+        let (y, found) = run(Binary::Pcnn(Pcnn { projections: count as u32 }), &w, Some(&matrix), &g);
         let (ws, gs, ms) = (values(&w), values(&g), values(&matrix));
         let a = ws.iter().map(|w| w.abs()).sum::<f64>() / 54.0;
+        // In the forward pass each of the projections has the mean of all matrices, and their mean is taken.
         let mean = ms.iter().sum::<f64>();
         let projected: Vec<f64> = ws.iter().map(|w| a * sign(mean * w)).collect();
         close(&y, &projected, "value");
-        let (mut of_weights, mut of_matrix) = (vec![0.0; 54], vec![0.0; 9]);
-        for i in 0..54 {
-            let m = ms[i % 9];
-            let through = if (m * ws[i]).abs() <= 1.0 { gs[i] } else { 0.0 };
-            let moved = ws[i] + ETA * gs[i];
-            of_weights[i] = through * m + LAMBDA * (m * moved - projected[i]) * m;
-            of_matrix[i % 9] += through * ws[i] + LAMBDA * (m * moved - projected[i]) * moved;
+        let (mut of_weights, mut of_matrix) = (vec![0.0; 54], vec![0.0; 9 * count as usize]);
+        for (j, i) in (0..count as usize).flat_map(|j| (0..54).map(move |i| (j, i))) {
+            let (at, g) = (9 * j + i % 9, gs[i] / count as f64);
+            let m = ms[at];
+            let through = if (m * ws[i]).abs() <= 1.0 { g } else { 0.0 };
+            let moved = ws[i] + ETA * g;
+            of_weights[i] += through * m + LAMBDA * (m * moved - projected[i]) * m;
+            of_matrix[at] += through * ws[i] + LAMBDA * (m * moved - projected[i]) * moved;
         }
         close(&found[0], &of_weights, "weights");
         close(&found[1], &of_matrix, "matrix");
     }
-    let lost = binary::weight(Binary::Pcnn, &w, None);
+    let lost = binary::weight(Binary::Pcnn(Pcnn::default()), &w, None);
     assert!(lost.is_err());
 }
 
@@ -145,6 +152,51 @@ fn binary_activations() {
     assert_eq!(values(&y), [-1.0, -1.0, -1.0, 1.0, 1.0, 1.0, 1.0]);
     let gradient = Tensor::run_backward(&[(&y * 3.0).sum(None)], &[&x], false, false);
     assert_eq!(values(&gradient[0]), [0.0, 0.0, 3.0, 3.0, 3.0, 0.0, 0.0]);
+}
+
+/// XNOR-Net's formula in plain calls, left to autograd: signs convolved, times mean |w| of a filter, times K, the mean of |x| over the channels of a
+/// group, convolved by a window of 1 / (height x width).
+#[test]
+fn the_factor_of_binary_activations() {
+    let double = |shape: &[i64], seed| normal(shape, seed).to_kind(Kind::Double);
+    let full = Convolution::kernel("conv", 6, 4, [3, 3]).stride([2, 2]);
+    let depthwise = Convolution::square("conv", 6, 5, 1).dilation(2).groups(6);
+    let grouped = Convolution::kernel("conv", 6, 4, [1, 3]).groups(2);
+    for (c, factor) in [full, depthwise, grouped].into_iter().flat_map(|c| [(c.clone(), true), (c, false)]) {
+        let c = Convolution { binary: Some(Binary::Xnor(Xnor { factor })), ..c };
+        let x = double(&[2, 6, 7, 7], 1);
+        let w = double(&c.weight().map(i64::from), 2) * 0.3;
+        let leaf = |t: &Tensor| t.detach().copy().set_requires_grad(true);
+        let (parameter, given) = (Parameter { value: leaf(&w), momentum: w.zeros_like(), decay: true }, leaf(&x));
+        let y = binary::convolve(&c, &given, &parameter).unwrap();
+        let g = double(&y.size(), 3);
+        let ours = Tensor::run_backward(&[(&y * &g).sum(None)], &[&given, &parameter.value], false, false);
+
+        let (x, w) = (leaf(&x), leaf(&w));
+        let through = |t: &Tensor, inside: Tensor| {
+            let straight = t * inside.to_kind(Kind::Double);
+            t.sign().detach() + &straight - straight.detach()
+        };
+        let (groups, pair) = (i64::from(c.groups), |pair: [u32; 2]| pair.map(i64::from));
+        let convolved = |x: &Tensor, w: &Tensor| {
+            x.conv2d::<Tensor>(w, None, pair(c.stride), pair(c.padding()), [i64::from(c.dilation); 2], groups)
+        };
+        let alpha = w.abs().mean_dim([1i64, 2, 3].as_slice(), false, None).view([1, -1, 1, 1]);
+        let mut expected = convolved(&through(&x, x.abs().lt(1.0)), &through(&w, w.abs().le(1.0))) * alpha;
+        if factor {
+            let window = Tensor::ones([groups, 1, i64::from(c.kernel[0]), i64::from(c.kernel[1])], (Kind::Double, Device::Cpu));
+            let window = window / f64::from(c.kernel[0] * c.kernel[1]);
+            let parts =
+                x.chunk(groups, 1).iter().map(|part| part.abs().mean_dim([1i64].as_slice(), true, None)).collect::<Vec<_>>();
+            let k = convolved(&Tensor::cat(&parts, 1), &window);
+            expected *= k.repeat_interleave_self_int(i64::from(c.cout) / groups, 1, None);
+        }
+        let slopes = Tensor::run_backward(&[(&expected * &g).sum(None)], &[&x, &w], false, false);
+        assert!(distance(&expected, &y) < 1e-7, "{c:?}");
+        for (slope, ours) in slopes.iter().zip(&ours) {
+            assert!(distance(slope, ours) < 1e-6, "{c:?}: {}", distance(slope, ours));
+        }
+    }
 }
 
 pub fn space(more: Value) -> Arc<Space> {
@@ -169,7 +221,7 @@ fn train(space: &Arc<Space>, epochs: f64) -> Model {
 #[test]
 fn binary_networks_learn_and_are_read_back() {
     let held_out = stripes(96, 2);
-    for mode in MODES {
+    for mode in modes() {
         let space = space(json!({ "binary": mode }));
         let model = train(&space, 12.0);
         let evaluation = model.evaluate(&held_out, &Silent).unwrap();
@@ -180,7 +232,7 @@ fn binary_networks_learn_and_are_read_back() {
         assert_eq!(again.evaluate(&held_out, &Silent).unwrap(), evaluation, "{mode}");
         for format in ["onnx", "torchscript"] {
             let written = model.export(&ExportOptions::parse(format).unwrap());
-            assert_eq!(written.is_err(), mode == "xnor", "{mode}, {format}");
+            assert_eq!(written.is_err(), mode.to_string().contains("xnor"), "{mode}, {format}");
         }
     }
 }
@@ -188,7 +240,7 @@ fn binary_networks_learn_and_are_read_back() {
 /// In an export that others read, a binary convolution has two values for each of its scales.
 #[test]
 fn exports_have_the_binary_weights() {
-    for (mode, kinds) in [("layer", 1), ("filter", 16), ("pcnn", 1)] {
+    for (mode, kinds) in [(json!("layer"), 1), (json!("filter"), 16), (json!("pcnn"), 1), (modes()[6].clone(), 1)] {
         let model = train(&space(json!({ "binary": mode })), 0.5);
         let mut graph = model.graph().unwrap();
         graph.binarize().unwrap();
@@ -204,14 +256,19 @@ fn exports_have_the_binary_weights() {
 /// What is scored is computed on packed bits, what is trained on floats: the same bits.
 #[test]
 fn without_gradient_it_is_the_same_network() {
-    let space = space(json!({ "binary": "xnor" }));
-    let open = Architecture::from_genotype(&space, GENOTYPE).unwrap();
-    let network = Network::of(space, &open, Variant::default(), 3, 0, Device::Cpu).unwrap();
-    let images = normal(&[5, 1, 12, 12], 1);
-    let trained = network.forward(&images, open.cells(), &Norm::Batch).unwrap();
-    let _no_grad = no_grad_guard();
-    let scored = network.forward(&images, open.cells(), &Norm::Batch).unwrap();
-    assert_eq!(values(&trained), values(&scored));
+    let mut found = Vec::new();
+    for mode in [json!("xnor"), json!({ "xnor": { "factor": true } })] {
+        let space = space(json!({ "binary": mode }));
+        let open = Architecture::from_genotype(&space, GENOTYPE).unwrap();
+        let network = Network::of(space, &open, Variant::default(), 3, 0, Device::Cpu).unwrap();
+        let images = normal(&[5, 1, 12, 12], 1);
+        let trained = network.forward(&images, open.cells(), &Norm::Batch).unwrap();
+        let _no_grad = no_grad_guard();
+        let scored = network.forward(&images, open.cells(), &Norm::Batch).unwrap();
+        assert_eq!(values(&trained), values(&scored));
+        found.push(values(&scored));
+    }
+    assert_ne!(found[0], found[1], "the factor is another network");
     let c = Convolution::pointwise("conv", 8, 8);
     let (x, w) = (normal(&[1, 8, 2, 2], 1), normal(&[8, 8, 1, 1], 2));
     assert!(binary::packs(&c, &x, &w) && !binary::packs(&c.groups(8), &x, &w));

@@ -89,7 +89,8 @@ fn what_is_shared_gets_the_mean_of_the_gradients_and_the_paths_their_own() {
     let batch = (normal(&[6, 1, 12, 12], 3), Tensor::from_slice(&[0i64, 1, 2, 0, 1, 2]));
     let gradients = |network: &Network, architecture: &Architecture| {
         let (loss, logits) =
-            learner::pass(network, &batch, architecture.cells(), architecture.paths(), &Rule::Batch, 0.1).unwrap();
+            learner::pass(network, &batch, learner::Way::along(architecture.cells(), architecture.paths()), &Rule::Batch, 0.1)
+                .unwrap();
         let named = store::named(network, architecture.cells());
         let tensors: Vec<&Tensor> = named.iter().map(|(_, p)| &p.value).collect();
         let found = learner::gradients(&loss, &tensors).unwrap();
@@ -136,7 +137,7 @@ fn what_is_shared_gets_the_mean_of_the_gradients_and_the_paths_their_own() {
         let before = store::save(&supernet, twins.member(0).cells()).unwrap();
         let options = TrainOptions { weight_decay: 0.0, ..TrainOptions::default() };
         let at = At { seed: 0, round: 0, step: 0 };
-        learner::step_along(&supernet, &batch(), &options, at, open, paths, 1e-2).unwrap();
+        learner::step_along(&supernet, &batch(), &options, at, learner::Way::along(open, paths), 1e-2).unwrap();
         let after = store::save(&supernet, twins.member(0).cells()).unwrap();
         let difference = move |name: &str| {
             let pairs = after[name].values.iter().zip(&before[name].values);

@@ -1,5 +1,6 @@
 //! The weights, held against hand computations: every operator, every gradient, every statistic.
 
+mod alpha;
 mod binary;
 mod cells;
 mod cells_search;

@@ -19,13 +19,15 @@ fn options() -> SearchOptions {
     SearchOptions::from_json(OPTIONS).unwrap()
 }
 
-fn pushed() -> (Search, PushTrainer) {
-    pushed_with(options())
+/// With both kinds of architecture steps.
+fn both() -> [SearchOptions; 2] {
+    let alpha = OPTIONS.replacen('{', r#"{"scorer": {"alpha": {"lr": 0.1, "interval": 3}}, "#, 1);
+    [options(), SearchOptions::from_json(&alpha).unwrap()]
 }
 
-fn pushed_with(options: SearchOptions) -> (Search, PushTrainer) {
-    let trainer = PushTrainer::new(small(), &options).unwrap();
-    (Search::start(small(), options, Start { drive: Drive::Pushed, ..Start::default() }).unwrap(), trainer)
+fn pushed(options: &SearchOptions) -> (Search, PushTrainer) {
+    let search = Search::start(small(), options.clone(), Start { drive: Drive::Pushed, ..Start::default() }).unwrap();
+    (search, PushTrainer::new(small(), options).unwrap())
 }
 
 /// A host with its own loop: it loads what a search with datasets would.
@@ -90,9 +92,9 @@ fn push(search: &mut Search, trainer: &mut PushTrainer, host: &mut Host, observe
     Ok(())
 }
 
-fn with_datasets(options: SearchOptions) -> Search {
-    let mut trainer = SupernetTrainer::new(small(), &stripes(300, 1), None, &options).unwrap();
-    let mut search = Search::new(small(), options).unwrap();
+fn with_datasets(options: &SearchOptions) -> Search {
+    let mut trainer = SupernetTrainer::new(small(), &stripes(300, 1), None, options).unwrap();
+    let mut search = Search::new(small(), options.clone()).unwrap();
     while search.step(&mut trainer, &Silent).unwrap() != Status::Done {}
     search
 }
@@ -106,14 +108,16 @@ fn history(search: &Search) -> Vec<serde_json::Value> {
 
 #[test]
 fn is_the_same_search_as_with_datasets() {
-    let expected = with_datasets(options());
-    let ((mut search, mut trainer), mut host) = (pushed(), Host::new());
-    while search.wanted() != Wanted::Nothing {
-        push(&mut search, &mut trainer, &mut host, &Silent).unwrap();
+    for options in both() {
+        let expected = with_datasets(&options);
+        let ((mut search, mut trainer), mut host) = (pushed(&options), Host::new());
+        while search.wanted() != Wanted::Nothing {
+            push(&mut search, &mut trainer, &mut host, &Silent).unwrap();
+        }
+        assert_eq!(search.rounds(), (ROUNDS, ROUNDS));
+        assert_eq!(history(&search), history(&expected));
+        assert_eq!(search.front(), expected.front());
     }
-    assert_eq!(search.rounds(), (ROUNDS, ROUNDS));
-    assert_eq!(history(&search), history(&expected));
-    assert_eq!(search.front(), expected.front());
 }
 
 /// It is the host who ends the epochs of a warm-up; the weights behind the last of them are those to compare with.
@@ -127,8 +131,8 @@ fn so_it_is_with_a_warm_up() {
     } });
     document["candidates"]["too_few"] = "accept".into();
     let options = || SearchOptions::from_json(&document.to_string()).unwrap();
-    let expected = with_datasets(options());
-    let ((mut search, mut trainer), mut host) = (pushed_with(options()), Host::new());
+    let expected = with_datasets(&options());
+    let ((mut search, mut trainer), mut host) = (pushed(&options()), Host::new());
     let mut epochs = Vec::new();
     while search.wanted() != Wanted::Nothing {
         epochs.push(search.place().epochs);
@@ -156,42 +160,44 @@ impl Observer for Impatient {
 
 #[test]
 fn cancels_bad_batches_and_restarts_change_nothing() {
-    let expected = with_datasets(options());
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("pushed.nse");
-    let ((mut search, mut trainer), mut host) = (pushed(), Host::new());
-    let (impatient, mut pushes, mut cancels) = (Impatient(Cell::new(0)), 0, 0);
-    while search.wanted() != Wanted::Nothing {
-        match push(&mut search, &mut trainer, &mut host, &impatient) {
-            Ok(()) => {}
-            Err(Error::Cancelled) => cancels += 1,
-            Err(other) => panic!("{other}"),
+    for options in both() {
+        let expected = with_datasets(&options);
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pushed.nse");
+        let ((mut search, mut trainer), mut host) = (pushed(&options), Host::new());
+        let (impatient, mut pushes, mut cancels) = (Impatient(Cell::new(0)), 0, 0);
+        while search.wanted() != Wanted::Nothing {
+            match push(&mut search, &mut trainer, &mut host, &impatient) {
+                Ok(()) => {}
+                Err(Error::Cancelled) => cancels += 1,
+                Err(other) => panic!("{other}"),
+            }
+            pushes += 1;
+            let (wanted, place) = (search.wanted(), search.place());
+            if matches!(wanted, Wanted::Weight | Wanted::Architecture) && place.step != 7 * place.epoch {
+                let mut nan = host.next(&search).unwrap();
+                nan.values = Values::Host(f32::NAN.to_ne_bytes().repeat(nan.labels.len() * 144));
+                let images = nan.labels.len() as u64;
+                let batch = trainer.batch(&nan).unwrap();
+                let diverged = search.push(Given::Batch { wanted, images, lr: None, batch }, &mut trainer, &Silent);
+                assert!(matches!(diverged, Err(Error::Diverged { .. })), "{diverged:?}");
+            }
+            if pushes % 10 == 0 {
+                checkpoint::save(&path, &search, &trainer).unwrap();
+                trainer = PushTrainer::new(small(), &options).unwrap();
+                search = checkpoint::load(&path, &Expected::default()).unwrap().resume(&mut trainer).unwrap();
+                assert_eq!(search.drive(), Drive::Pushed);
+            }
         }
-        pushes += 1;
-        let (wanted, place) = (search.wanted(), search.place());
-        if matches!(wanted, Wanted::Weight | Wanted::Architecture) && place.step != 7 * place.epoch {
-            let mut nan = host.next(&search).unwrap();
-            nan.values = Values::Host(f32::NAN.to_ne_bytes().repeat(nan.labels.len() * 144));
-            let images = nan.labels.len() as u64;
-            let batch = trainer.batch(&nan).unwrap();
-            let diverged = search.push(Given::Batch { wanted, images, lr: None, batch }, &mut trainer, &Silent);
-            assert!(matches!(diverged, Err(Error::Diverged { .. })), "{diverged:?}");
-        }
-        if pushes % 10 == 0 {
-            checkpoint::save(&path, &search, &trainer).unwrap();
-            trainer = PushTrainer::new(small(), &options()).unwrap();
-            search = checkpoint::load(&path, &Expected::default()).unwrap().resume(&mut trainer).unwrap();
-            assert_eq!(search.drive(), Drive::Pushed);
-        }
+        assert!(cancels > 5, "{cancels} cancels");
+        assert_eq!(history(&search), history(&expected));
+        assert_eq!(search.front(), expected.front());
     }
-    assert!(cancels > 5, "{cancels} cancels");
-    assert_eq!(history(&search), history(&expected));
-    assert_eq!(search.front(), expected.front());
 }
 
 #[test]
 fn calibration_and_evaluation_may_come_in_parts() {
-    let ((mut search, mut trainer), mut host) = (pushed(), Host::new());
+    let ((mut search, mut trainer), mut host) = (pushed(&options()), Host::new());
     while search.wanted() != Wanted::Calibrate {
         push(&mut search, &mut trainer, &mut host, &Silent).unwrap();
     }
@@ -219,7 +225,7 @@ fn calibration_and_evaluation_may_come_in_parts() {
 
 #[test]
 fn what_does_not_fit_is_refused_and_changes_nothing() {
-    let ((mut search, mut trainer), mut host) = (pushed(), Host::new());
+    let ((mut search, mut trainer), mut host) = (pushed(&options()), Host::new());
     let refused = |result: Result<()>, text: &str| match result {
         Err(Error::Argument { name: "batch", reason }) => assert!(reason.contains(text), "{reason:?} does not say {text:?}"),
         other => panic!("{other:?} instead of {text:?}"),

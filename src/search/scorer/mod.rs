@@ -4,6 +4,7 @@
 //! A new one is a file of this folder with the trait in it, and a line in the list below.
 
 use super::children::Children;
+use super::mixture::Blend;
 use super::observe::Control;
 use super::random::Stream;
 use super::registry::registry;
@@ -22,6 +23,7 @@ registry! {
     magnitude => Magnitude,
     accuracy => Accuracy,
     diversity => Diversity,
+    alpha => Alpha,
 }
 
 pub use diversity::Difference;
@@ -37,6 +39,8 @@ pub struct Evidence<'a> {
     pub children: &'a Children<'a>,
     /// Learnt theta of the active operators of every cell.
     pub theta: Vec<&'a [f64]>,
+    /// Where all operators run at once.
+    pub blends: Vec<Blend>,
     /// Where weights are compared.
     pub comparison: Option<Comparison>,
     /// The architectures that were evaluated, with their accuracies.
@@ -51,6 +55,11 @@ pub trait Scorer {
     /// Whether operators learn theta, in architecture steps.
     fn learns(&self) -> bool {
         false
+    }
+
+    /// How all operators of a cell run at once, and their shares are learnt; None: some are open, each as much as the others.
+    fn mixes(&self) -> Option<&Alpha> {
+        None
     }
 
     /// Whether weights are compared with those of the beginning.
