@@ -91,29 +91,57 @@ __attribute__((target("avx512f,avx512dq,avx512vl,avx512vpopcntdq"))) void vpopcn
 
 #endif
 
-using Kernel = void (*)(const Pixel &, float *);
+// The signs of up to 64 numbers, a bit each, that lie `step` apart.
+uint64_t plain_word(const float *from, int64_t count, int64_t step) {
+    uint64_t word = 0;
+    for (int64_t i = 0; i < count; ++i) word |= static_cast<uint64_t>(from[i * step] >= 0) << i;
+    return word;
+}
+
+#if defined(__x86_64__)
+
+__attribute__((target("avx2"))) uint64_t avx2_word(const float *from, int64_t count, int64_t step) {
+    const __m256i places = _mm256_mullo_epi32(_mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7), _mm256_set1_epi32(static_cast<int>(step)));
+    uint64_t word = 0;
+    int64_t i = 0;
+    for (; i + 8 <= count; i += 8) {
+        const __m256 numbers = step == 1 ? _mm256_loadu_ps(from + i) : _mm256_i32gather_ps(from + i * step, places, 4);
+        const int signs = _mm256_movemask_ps(_mm256_cmp_ps(numbers, _mm256_setzero_ps(), _CMP_GE_OQ));
+        word |= static_cast<uint64_t>(static_cast<unsigned>(signs)) << i;
+    }
+    return i == count ? word : word | plain_word(from + i * step, count - i, step) << i;
+}
+
+__attribute__((target("avx512f"))) uint64_t avx512_word(const float *from, int64_t count, int64_t step) {
+    const __m512i sixteen = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    const __m512i places = _mm512_mullo_epi32(sixteen, _mm512_set1_epi32(static_cast<int>(step)));
+    uint64_t word = 0;
+    int64_t i = 0;
+    for (; i + 16 <= count; i += 16) {
+        const __m512 numbers = step == 1 ? _mm512_loadu_ps(from + i) : _mm512_i32gather_ps(places, from + i * step, 4);
+        word |= static_cast<uint64_t>(_mm512_cmp_ps_mask(numbers, _mm512_setzero_ps(), _CMP_GE_OQ)) << i;
+    }
+    return i == count ? word : word | plain_word(from + i * step, count - i, step) << i;
+}
+
+#endif
+
+struct Kernels {
+    void (*pixel)(const Pixel &, float *);
+    uint64_t (*word)(const float *, int64_t, int64_t);
+};
 
 // As good as the instruction level of the other kernels allows.
-Kernel kernel() {
+Kernels kernels() {
 #if defined(__x86_64__)
     const bool v4 = std::strcmp(level().name, "level_v4") == 0;
-    if (v4 && __builtin_cpu_supports("avx512vpopcntdq")) return vpopcnt;
-    if (v4 || std::strcmp(level().name, "level_v3") == 0) return avx2;
+    if (v4) return {__builtin_cpu_supports("avx512vpopcntdq") ? vpopcnt : avx2, avx512_word};
+    if (std::strcmp(level().name, "level_v3") == 0) return {avx2, avx2_word};
 #endif
-    return plain;
+    return {plain, plain_word};
 }
 
 int64_t whole(int64_t count, int64_t size) { return (count + size - 1) / size; }
-
-// The signs of `count` numbers, a bit each; no bits behind the last.
-void pack(const float *from, int64_t count, int64_t step, uint64_t *to) {
-    for (int64_t w = 0; w < whole(count, 64); ++w) {
-        uint64_t word = 0;
-        const int64_t end = std::min<int64_t>(64, count - 64 * w);
-        for (int64_t i = 0; i < end; ++i) word |= static_cast<uint64_t>(from[(64 * w + i) * step] >= 0) << i;
-        to[w] = word;
-    }
-}
 
 // `signs` of x, [images, channels, height, width], by those of weight, [outputs, channels, height, width], times a number for each output.
 at::Tensor convolve_signs(const at::Tensor &input, const at::Tensor &weights, const at::Tensor &scales, const int64_t *stride, int64_t dilation) {
@@ -125,15 +153,20 @@ at::Tensor convolve_signs(const at::Tensor &input, const at::Tensor &weights, co
     const int64_t words = whole(channels, 64), lanes = whole(outputs, 8) * 8;
     const int64_t above = dilation * (rows - 1) / 2, left = dilation * (columns - 1) / 2;
 
-    std::vector<uint64_t> packed(static_cast<size_t>(taps * words * lanes)), filter(static_cast<size_t>(words));
+    const Kernels run = kernels();
+    const auto size = [&](int64_t word) { return std::min<int64_t>(64, channels - 64 * word); };
+
+    std::vector<uint64_t> packed(static_cast<size_t>(taps * words * lanes));
     std::vector<float> scale(static_cast<size_t>(lanes));
-    const float *w = weight.const_data_ptr<float>();
-    for (int64_t o = 0; o < outputs; ++o) {
-        for (int64_t t = 0; t < taps; ++t) {
-            pack(w + o * channels * taps + t, channels, taps, filter.data());
-            for (int64_t i = 0; i < words; ++i) packed[static_cast<size_t>((t * words + i) * lanes + o)] = filter[static_cast<size_t>(i)];
+    const float *const w = weight.const_data_ptr<float>();
+    Parts(lanes / 8, 1, 64, 8 * taps * channels).each([&](int64_t, int64_t begin, int64_t end) {
+        for (int64_t o = 8 * begin; o < std::min(8 * end, outputs); ++o) {
+            for (int64_t i = 0; i < taps * words; ++i) {
+                const int64_t tap = i / words, word = i % words;
+                packed[static_cast<size_t>(i * lanes + o)] = run.word(w + (o * channels + 64 * word) * taps + tap, size(word), taps);
+            }
         }
-    }
+    });
     const at::Tensor plain_scales = scales.contiguous();
     std::memcpy(scale.data(), plain_scales.const_data_ptr<float>(), static_cast<size_t>(outputs) * sizeof(float));
 
@@ -141,12 +174,13 @@ at::Tensor convolve_signs(const at::Tensor &input, const at::Tensor &weights, co
     uint64_t *const bits = reinterpret_cast<uint64_t *>(map.data_ptr<int64_t>());
     const float *const values = x.const_data_ptr<float>();
     Parts(images * height * width, 64, 64, channels).each([&](int64_t, int64_t begin, int64_t end) {
-        for (int64_t i = begin; i < end; ++i) pack(values + i * channels, channels, 1, bits + i * words);
+        for (int64_t i = begin; i < end; ++i) {
+            for (int64_t word = 0; word < words; ++word) bits[i * words + word] = run.word(values + i * channels + 64 * word, size(word), 1);
+        }
     });
 
     at::Tensor y = at::empty({images, outputs, out_height, out_width}, x.options().memory_format(at::MemoryFormat::ChannelsLast));
     float *const to = y.data_ptr<float>();
-    const Kernel run = kernel();
     Parts(images * out_height, 1, 64, out_width * outputs).each([&](int64_t, int64_t begin, int64_t end) {
         std::vector<const uint64_t *> maps(static_cast<size_t>(taps)), weights_of(static_cast<size_t>(taps));
         std::vector<float> ragged(static_cast<size_t>(lanes));
@@ -162,7 +196,7 @@ at::Tensor convolve_signs(const at::Tensor &input, const at::Tensor &weights, co
                 }
                 pixel.bits = static_cast<int32_t>(pixel.count * channels);
                 float *const out = to + (line * out_width + column) * outputs;
-                run(pixel, lanes == outputs ? out : ragged.data());
+                run.pixel(pixel, lanes == outputs ? out : ragged.data());
                 if (lanes != outputs) std::memcpy(out, ragged.data(), static_cast<size_t>(outputs) * sizeof(float));
             }
         }

@@ -1,6 +1,7 @@
 //! The weights, held against hand computations: every operator, every gradient, every statistic.
 
 mod alpha;
+mod alpha_search;
 mod binary;
 mod cells;
 mod cells_search;
