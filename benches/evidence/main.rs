@@ -11,12 +11,15 @@ mod numbers;
 mod pnas;
 mod tau;
 
+use nse::arch::Architecture;
 use nse::data::Dataset;
-use nse::search::{Purpose, Stream};
-use nse::space::Shape;
-use serde_json::json;
+use nse::search::{Purpose, Silent, Stream};
+use nse::space::{Shape, Space};
+use nse::supernet::{Model, ModelOptions};
+use serde_json::{json, Value};
 use std::error::Error;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 type Outcome<T> = std::result::Result<T, Box<dyn Error>>;
 type Study = fn(&Images, &Paths) -> Outcome<String>;
@@ -91,4 +94,11 @@ fn small(images: &Dataset, count: usize) -> Outcome<Dataset> {
         }
     }
     Ok(Dataset::from_memory(Shape { channels, height: height / 2, width: width / 2 }, Some(10), pixels, labels)?)
+}
+
+/// Trained by itself as `recipe` says, on one thread: the accuracy on `test`.
+fn trained(space: &Arc<Space>, architecture: &Architecture, recipe: Value, images: &Dataset, test: &Dataset) -> Outcome<f64> {
+    let recipe = ModelOptions { threads: Some(1), ..ModelOptions::from_json(&recipe.to_string())? };
+    let model = Model::train(space.clone(), architecture, images, &recipe, &Silent, &|_| {})?;
+    Ok(model.evaluate(test, &Silent)?.accuracy)
 }

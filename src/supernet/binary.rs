@@ -148,7 +148,8 @@ pub fn packs(c: &Convolution, x: &Tensor, w: &Tensor) -> bool {
 /// The same on packed bits.
 pub fn packed(c: &Convolution, x: &Tensor, w: &Tensor) -> Result<Tensor> {
     let w = w.f_detach()?;
-    let (scales, stride, mut out) = (scale(&w, Some(&FILTER))?, c.stride.map(i64::from), std::ptr::null_mut());
+    let (scales, stride, mut out) =
+        (w.f_abs()?.f_mean_dim(FILTER.as_slice(), true, None)?, c.stride.map(i64::from), std::ptr::null_mut());
     // SAFETY: tensors and two numbers that outlive the call; on success `out` is a new tensor that is ours.
     unsafe {
         outcome(nse_shim_xnor(x.as_ptr(), w.as_ptr(), scales.as_ptr(), stride.as_ptr(), c.dilation.into(), &mut out))?;

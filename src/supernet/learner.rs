@@ -183,6 +183,14 @@ pub fn gradients(loss: &Tensor, values: &[&Tensor]) -> Result<Vec<Tensor>> {
     found.into_iter().zip(values).map(whole).collect()
 }
 
+/// A loss and what comes with it, unless the loss is no number.
+pub fn finite<T>((loss, more): (f64, T), at: At) -> Result<(f64, T)> {
+    match loss.is_finite() {
+        true => Ok((loss, more)),
+        false => Err(diverged(at, loss)),
+    }
+}
+
 pub fn diverged(at: At, loss: f64) -> Error {
     Error::Diverged { loss, round: at.round + 1, step: at.step + 1 }
 }

@@ -1,7 +1,6 @@
 //! All operators of every cell at once, as in DARTS: the shares of their outputs as tensors, and the step that finds how the loss depends on them.
 
-use super::cores;
-use super::learner::{self, cross_entropy, diverged, weighted, Batch};
+use super::learner::{self, cross_entropy, finite, weighted, Batch};
 use super::network::Network;
 use super::norm::Norm;
 use crate::error::{Error, Result};
@@ -98,11 +97,7 @@ fn times(y: &Tensor, values: &Tensor, place: i64) -> Result<Tensor> {
 
 /// Loss of a pass of all operators at once, and its gradients in the shares. No weight changes.
 pub fn step(network: &Network, batch: &Batch, at: At, blends: &[Blend]) -> Result<(f64, Vec<BlendGradient>)> {
-    let outcome = part(network, batch, blends, &Norm::Batch, None)?;
-    match outcome.0.is_finite() {
-        true => Ok(outcome),
-        false => Err(diverged(at, outcome.0)),
-    }
+    finite(part(network, batch, blends, &Norm::Batch, None)?, at)
 }
 
 /// The same of a part of a batch, which has this weight in the loss: all of it without one. The loss may be no number.
@@ -113,7 +108,7 @@ pub fn part(
     norm: &Norm,
     weight: Option<f64>,
 ) -> Result<(f64, Vec<BlendGradient>)> {
-    let _cores = cores::take(images.device());
+    let _cores = network.cores(images, norm);
     let mix = Mix::new(blends, images.device(), true)?;
     let loss = weighted(cross_entropy(&network.mixed(images, &mix, norm)?, labels, 0.0)?, weight)?;
     let value = loss.f_double_value(&[])?;

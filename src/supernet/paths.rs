@@ -1,6 +1,6 @@
 //! The architecture step: the loss along one path of every cell, and how it would change with another.
 
-use super::learner::{cross_entropy, diverged, weighted, Batch};
+use super::learner::{cross_entropy, finite, weighted, Batch};
 use super::network::Network;
 use super::norm::Norm;
 use crate::error::Result;
@@ -17,11 +17,7 @@ pub fn step(
     active: &[Vec<u16>],
     paths: &[Option<TwoPaths>],
 ) -> Result<(f64, Vec<PathGradient>)> {
-    let outcome = part(network, batch, active, paths, &Norm::Batch, None)?;
-    match outcome.0.is_finite() {
-        true => Ok(outcome),
-        false => Err(diverged(at, outcome.0)),
-    }
+    finite(part(network, batch, active, paths, &Norm::Batch, None)?, at)
 }
 
 /// The same of a part of a batch, which has this weight in the loss: all of it without one. The loss may be no number.

@@ -1,7 +1,6 @@
 //! Operators that run all at once: loss and gradients against passes that are written out and left to autograd.
 
 use crate::support::{distance, small, stripes};
-use crate::threads::on_ranks;
 use nse::data::{Changes, Normalisation, Order};
 use nse::search::*;
 use nse::space::Space;

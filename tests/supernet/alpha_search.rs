@@ -1,14 +1,10 @@
 //! Searches that learn shares of operators that run all at once.
 
-use crate::alpha::{active, batch, blends, cells, new, options, AT};
-use crate::support::{distance, small, stripes};
+use crate::alpha::{active, blends, cells, new, options, AT};
+use crate::support::small;
 use crate::threads::on_ranks;
-use nse::data::{Changes, Normalisation, Order};
 use nse::search::*;
 use nse::space::Space;
-use nse::supernet::learner::Loader;
-use nse::supernet::network::Network;
-use nse::supernet::norm::Norm;
 use nse::supernet::SupernetTrainer;
 use serde_json::{json, Value};
 use std::sync::Arc;

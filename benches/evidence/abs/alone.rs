@@ -1,12 +1,11 @@
 //! The ground truth: random architectures of the space, each trained alone with one recipe and tested on the 10,000 test images.
 
 use super::{tables, BATCH, EPOCHS_ALONE, LR};
-use crate::{append, Images, Outcome, Paths};
+use crate::{append, trained, Images, Outcome, Paths};
 use nse::arch::Architecture;
 use nse::cost::CostTable;
-use nse::search::{Purpose, Silent, Stream};
+use nse::search::{Purpose, Stream};
 use nse::space::Space;
-use nse::supernet::{Model, ModelOptions};
 use serde_json::json;
 use std::sync::Arc;
 
@@ -50,8 +49,6 @@ pub fn draw(space: &Space) -> Outcome<Vec<Architecture>> {
 }
 
 fn train(space: &Arc<Space>, architecture: &Architecture, seed: u64, images: &Images) -> Outcome<f64> {
-    let recipe = json!({ "seed": seed, "threads": 1, "train": { "epochs": EPOCHS_ALONE, "batch": BATCH, "lr": LR } });
-    let recipe = ModelOptions::from_json(&recipe.to_string())?;
-    let model = Model::train(space.clone(), architecture, &images.train, &recipe, &Silent, &|_| {})?;
-    Ok(model.evaluate(&images.test, &Silent)?.accuracy)
+    let recipe = json!({ "seed": seed, "train": { "epochs": EPOCHS_ALONE, "batch": BATCH, "lr": LR } });
+    trained(space, architecture, recipe, &images.train, &images.test)
 }

@@ -1,13 +1,13 @@
 //! Searches that eliminate operators, alike but for the weights, and how good it is what they found when it is trained alone.
 
 use super::table::{space, HEADER, SEEDS, TRAININGS, WEIGHTS};
-use crate::{append, small, Images, Outcome, Paths};
+use crate::{append, small, trained, Images, Outcome, Paths};
 use nse::arch::Architecture;
 use nse::cost::CostTable;
 use nse::data::Dataset;
 use nse::search::*;
 use nse::space::Space;
-use nse::supernet::{Model, ModelOptions, SupernetTrainer};
+use nse::supernet::SupernetTrainer;
 use serde_json::json;
 use std::sync::Arc;
 
@@ -28,13 +28,14 @@ pub fn measure(images: &Images, paths: &Paths) -> Outcome<()> {
         let found = find(&space(searched)?, seed, &few)?;
         let seconds = cpu_seconds()? - begun;
         let mut lines = String::new();
-        for trained in TRAININGS.iter().filter(|(of, _)| *of == searched).map(|(_, trained)| *trained) {
+        for weights in TRAININGS.iter().filter(|(of, _)| *of == searched).map(|(_, weights)| *weights) {
             // The operators are the same ones, and so is the architecture.
-            let space = space(trained)?;
+            let space = space(weights)?;
             let (cost, code) = (CostTable::new(&space).architecture(&found), found.code(&space));
-            let accuracy = train(&space, &found, seed, &many, &test)?;
+            let recipe = json!({ "seed": seed, "train": { "epochs": 4, "batch": 64, "lr": 0.1 } });
+            let accuracy = trained(&space, &found, recipe, &many, &test)?;
             lines += &format!(
-                "{searched},{seed},{trained},{code},{seconds:.1},{},{},{},{accuracy:.4}\n",
+                "{searched},{seed},{weights},{code},{seconds:.1},{},{},{},{accuracy:.4}\n",
                 cost.macs,
                 cost.params,
                 cost.bits()
@@ -70,11 +71,4 @@ fn find(space: &Arc<Space>, seed: u64, images: &Dataset) -> Outcome<Architecture
     let mut search = Search::new(space.clone(), options)?;
     while search.step(&mut trainer, &Silent)? != Status::Done {}
     Ok(search.front().first().ok_or("nothing was found")?.architecture.clone())
-}
-
-fn train(space: &Arc<Space>, architecture: &Architecture, seed: u64, images: &Dataset, test: &Dataset) -> Outcome<f64> {
-    let recipe = json!({ "seed": seed, "threads": 1, "train": { "epochs": 4, "batch": 64, "lr": 0.1 } });
-    let recipe = ModelOptions::from_json(&recipe.to_string())?;
-    let model = Model::train(space.clone(), architecture, images, &recipe, &Silent, &|_| {})?;
-    Ok(model.evaluate(test, &Silent)?.accuracy)
 }

@@ -2,13 +2,13 @@
 //! by accuracy alone, and single networks by accuracy.
 
 use super::table::{HEADER, HIGH, LOW, SEARCHES, SEEDS, TRAININGS};
-use crate::{append, Images, Outcome, Paths};
+use crate::{append, trained, Images, Outcome, Paths};
 use nse::arch::Architecture;
 use nse::cost::CostTable;
 use nse::data::Dataset;
 use nse::search::*;
 use nse::space::Space;
-use nse::supernet::{Model, ModelOptions, SupernetTrainer};
+use nse::supernet::SupernetTrainer;
 use serde_json::json;
 use std::sync::Arc;
 
@@ -31,7 +31,8 @@ pub fn measure(space: &Arc<Space>, images: &Images, paths: &Paths) -> Outcome<()
         for (network, architecture) in networks {
             let cost = costs.architecture(architecture);
             for training in TRAININGS {
-                let accuracy = train(space, architecture, training, &train_on, &images.test)?;
+                let recipe = json!({ "seed": training, "train": { "epochs": 2, "batch": 64, "lr": 0.1 } });
+                let accuracy = trained(space, architecture, recipe, &train_on, &images.test)?;
                 let code = architecture.code(space);
                 lines += &format!("{search},{seed},{network},{code},{},{},{training},{accuracy:.4}\n", cost.macs, cost.params);
             }
@@ -63,11 +64,4 @@ fn find(space: &Arc<Space>, search: &str, seed: u64, images: &Dataset) -> Outcom
     while search.step(&mut trainer, &Silent)? != Status::Done {}
     let best = pareto::best(search.front(), HIGH).ok_or("nothing was found")?;
     Ok(best.architecture.clone())
-}
-
-fn train(space: &Arc<Space>, architecture: &Architecture, seed: u64, images: &Dataset, test: &Dataset) -> Outcome<f64> {
-    let recipe = json!({ "seed": seed, "threads": 1, "train": { "epochs": 2, "batch": 64, "lr": 0.1 } });
-    let recipe = ModelOptions::from_json(&recipe.to_string())?;
-    let model = Model::train(space.clone(), architecture, images, &recipe, &Silent, &|_| {})?;
-    Ok(model.evaluate(test, &Silent)?.accuracy)
 }

@@ -1,13 +1,11 @@
 //! The ground truth: cells trained alone with one recipe, and tested on images that no training sees.
 
 use super::cells::{written, Table, HEADER};
-use crate::{append, small, Images, Outcome, Paths};
+use crate::{append, small, trained, Images, Outcome, Paths};
 use nse::arch::Blocks;
 use nse::cost::CostTable;
 use nse::data::Dataset;
-use nse::search::Silent;
 use nse::space::Space;
-use nse::supernet::{Model, ModelOptions};
 use serde_json::json;
 use std::sync::Arc;
 
@@ -34,18 +32,16 @@ impl<'a> Alone<'a> {
         if let Some(accuracy) = self.table.get(cell, seed) {
             return Ok(accuracy);
         }
-        let (cell, recipe) = (
-            cell.canonical(),
-            json!({ "seed": seed, "threads": 1, "calibration": 500,
-            "train": { "epochs": 2, "batch": 50, "lr": 0.05, "augment": { "pad": 1 } } }),
-        );
+        let cell = cell.canonical();
+        let recipe = json!({
+            "seed": seed, "calibration": 500, "train": { "epochs": 2, "batch": 50, "lr": 0.05, "augment": { "pad": 1 } },
+        });
         let architecture = cell.architecture();
         let space = Arc::new(architecture.space_in(self.space).into_owned());
-        let recipe = ModelOptions::from_json(&recipe.to_string())?;
-        let model = Model::train(space.clone(), &architecture, &self.train, &recipe, &Silent, &|_| {})?;
+        let accuracy = trained(&space, &architecture, recipe, &self.train, &self.test)?;
         let (cost, name) = (CostTable::new(&space).architecture(&architecture), written(&space, &cell));
         // As it is written, so that a run that goes on sees the same.
-        let accuracy = format!("{:.4}", model.evaluate(&self.test, &Silent)?.accuracy);
+        let accuracy = format!("{accuracy:.4}");
         append(self.paths, "cells.csv", HEADER, &format!("{name},{},{},{seed},{accuracy}\n", cost.macs, cost.params))?;
         let accuracy = accuracy.parse()?;
         self.table.insert(&cell, seed, accuracy);
