@@ -21,7 +21,8 @@ pub fn convolutions() -> Outcome<Value> {
     for (cin, cout, kernel, size) in SHAPES {
         let c = Convolution::kernel("bench", cin, cout, [kernel, kernel]);
         let normal = |shape: &[i64]| Tensor::randn(shape, (Kind::Float, Device::Cpu));
-        let x = normal(&[IMAGES, cin.into(), size, size]);
+        // Channels lie together, as in all maps of the library.
+        let x = normal(&[IMAGES, size, size, cin.into()]).permute([0, 3, 1, 2]);
         let w = normal(&[cout.into(), cin.into(), kernel.into(), kernel.into()]);
         let (signs, weights) = (sign(&x)?, sign(&w)?);
         let scales = w.abs().mean_dim([1i64, 2, 3].as_slice(), true, None).view([1, -1, 1, 1]);
