@@ -24,7 +24,7 @@ pub struct Chain {
     /// Of every path; none where the space has none.
     hidden: Vec<Linear>,
     activation: Activation,
-    /// Whether our kernels are for all of its units.
+    /// Whether our kernels are for stem, block and cells as a whole.
     fused: bool,
 }
 
@@ -75,9 +75,10 @@ impl Chain {
         Ok(chain)
     }
 
+    /// Of stem, block and cells.
     fn units(&self) -> impl Iterator<Item = &Unit> {
         let branches = self.places.iter().flat_map(|operators| operators.values().flatten());
-        std::iter::once(&self.stem).chain(&self.block).chain(branches).chain(self.tails())
+        std::iter::once(&self.stem).chain(&self.block).chain(branches)
     }
 
     /// Whether our kernels are for nearly all of a pass of what is like `images`.

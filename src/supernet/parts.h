@@ -7,6 +7,7 @@
 #include <ATen/ops/empty.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstdint>
 #include <cstdlib>
 #include <exception>
@@ -16,10 +17,11 @@
 #include <tuple>
 #include <vector>
 
-// workers.rs.
-extern "C" bool nse_workers_share(int64_t count, void (*body)(void *, int64_t, int64_t), void *context);
-
 namespace nse {
+
+// Has a piece of work done by this thread and those that help it; false: nobody does. In workers.rs, once it is known.
+using Share = bool (*)(int64_t count, void (*body)(void *, int64_t, int64_t), void *context);
+extern std::atomic<Share> share;
 
 // So few numbers are not worth waking other threads for.
 constexpr int64_t SMALL = 1 << 16;
@@ -43,7 +45,8 @@ void in_parallel(int64_t count, int64_t numbers_in_all, F body) {
             shared.failed = std::current_exception();
         }
     };
-    if (nse_workers_share(count, range, &shared)) {
+    const Share with_others = share.load(std::memory_order_relaxed);
+    if (with_others && with_others(count, range, &shared)) {
         if (shared.failed) std::rethrow_exception(shared.failed);
         return;
     }

@@ -1,5 +1,5 @@
 //! The threads on which our kernels share their work. Not OpenMP's: those wait for each other after every piece of work, spinning, and where
-//! other programs want the cores, too, a step then takes a hundred times as long. Here whoever comes takes the next part, and nobody waits for a
+//! other programs want the cores, too, a step then takes tens of times as long. Here whoever comes takes the next part, and nobody waits for a
 //! thread that the system does not let run, unless it is in the middle of a part.
 //!
 //! They are begun when they are first wanted, sleep when there is nothing to do, and end with [`end`]. After a fork the child has none.
@@ -15,11 +15,16 @@ use std::time::{Duration, Instant};
 
 /// How long a thread looks out for work, or for the end of some, before it sleeps. Pieces of a step follow each other more quickly.
 const LOOKOUT: Duration = Duration::from_micros(50);
-/// Parts of a piece of work that a thread takes at a time: so many times as many are there as threads.
+/// Times that each thread takes of a piece of work, where it has parts enough.
 const TURNS: i64 = 8;
 const STACK_BYTES: usize = 2 << 20;
 
 type Body = unsafe extern "C" fn(*mut c_void, i64, i64);
+type Share = unsafe extern "C" fn(i64, Body, *mut c_void) -> bool;
+
+extern "C" {
+    fn nse_shim_share(share: Share);
+}
 
 /// A piece of work, on the stack of whoever has it done.
 struct Work {
@@ -28,8 +33,8 @@ struct Work {
     count: i64,
     step: i64,
     next: AtomicI64,
-    /// Threads that may still join in.
-    wanted: usize,
+    /// Threads that may still join in; changed by whoever has the lock.
+    wanted: AtomicUsize,
     /// Those that did and have not left.
     inside: AtomicUsize,
 }
@@ -58,10 +63,11 @@ struct Crew {
     posted: Vec<Posted>,
     threads: Vec<JoinHandle<()>>,
     asleep: usize,
-    ending: bool,
+    /// How often all were ended: those that were begun before have to go.
+    ended: u64,
 }
 
-static CREW: Mutex<Crew> = Mutex::new(Crew { posted: Vec::new(), threads: Vec::new(), asleep: 0, ending: false });
+static CREW: Mutex<Crew> = Mutex::new(Crew { posted: Vec::new(), threads: Vec::new(), asleep: 0, ended: 0 });
 static POSTED: Condvar = Condvar::new();
 static LEFT: Condvar = Condvar::new();
 /// Pieces of work that were ever posted, for those that look out for one.
@@ -84,6 +90,8 @@ impl Helped {
     pub fn by(helpers: usize) -> Self {
         if helpers > 0 {
             begin(helpers);
+            // SAFETY: what our kernels are to call is there for ever.
+            unsafe { nse_shim_share(share) };
         }
         Helped(HELPERS.replace(helpers))
     }
@@ -98,9 +106,9 @@ impl Drop for Helped {
 /// Sees to it that there are as many threads. Fewer are no error: whoever has work done does most of it, or all.
 fn begin(helpers: usize) {
     let mut crew = crew();
-    while crew.threads.len() < helpers && !crew.ending {
-        let thread = Builder::new().name("nse-kernels".into()).stack_size(STACK_BYTES);
-        match process::without_signals(|| thread.spawn(help)) {
+    while crew.threads.len() < helpers {
+        let (thread, age) = (Builder::new().name("nse-kernels".into()).stack_size(STACK_BYTES), crew.ended);
+        match process::without_signals(|| thread.spawn(move || help(age))) {
             Ok(thread) => crew.threads.push(thread),
             Err(_) => return,
         }
@@ -111,32 +119,25 @@ fn begin(helpers: usize) {
 pub fn end() {
     let threads = {
         let mut crew = crew();
-        crew.ending = true;
+        crew.ended += 1;
         std::mem::take(&mut crew.threads)
     };
     POSTED.notify_all();
     for thread in threads {
         let _ = thread.join();
     }
-    crew().ending = false;
 }
 
 /// What a thread does: it waits for work, and shares it.
-fn help() {
+fn help(age: u64) {
     process::usual_floats();
     let mut crew = crew();
-    loop {
-        if crew.ending {
-            return;
-        }
+    while crew.ended == age {
         // SAFETY: what is in the list is there.
-        let found = crew.posted.iter().map(|posted| posted.0.cast_mut()).find(|work| unsafe { (**work).wanted > 0 });
-        if let Some(work) = found {
-            // SAFETY: as above; with the lock only one changes `wanted`, and the owner does not go on before `inside` is 0.
-            let work = unsafe {
-                (*work).wanted -= 1;
-                &*work
-            };
+        let mut posted = crew.posted.iter().map(|posted| unsafe { &*posted.0 });
+        if let Some(work) = posted.find(|work| work.wanted.load(Ordering::Relaxed) > 0) {
+            // From here on it stays until this thread is no longer inside.
+            work.wanted.fetch_sub(1, Ordering::Relaxed);
             work.inside.fetch_add(1, Ordering::Relaxed);
             drop(crew);
             work.share();
@@ -150,7 +151,7 @@ fn help() {
         drop(crew);
         look_out(|| COUNT.load(Ordering::Relaxed) != seen);
         crew = self::crew();
-        if COUNT.load(Ordering::Relaxed) == seen && !crew.ending {
+        if COUNT.load(Ordering::Relaxed) == seen && crew.ended == age {
             crew.asleep += 1;
             crew = POSTED.wait(crew).unwrap_or_else(PoisonError::into_inner);
             crew.asleep -= 1;
@@ -180,15 +181,15 @@ fn look_out(come: impl Fn() -> bool) {
 ///
 /// # Safety
 /// `body` may be called with `context` from several threads at once, for ranges that differ, and does not throw.
-#[no_mangle]
-unsafe extern "C" fn nse_workers_share(count: i64, body: Body, context: *mut c_void) -> bool {
+unsafe extern "C" fn share(count: i64, body: Body, context: *mut c_void) -> bool {
     let helpers = HELPERS.get();
     if helpers == 0 || count < 2 {
         return false;
     }
     let step = (count / (TURNS * (helpers as i64 + 1))).max(1);
-    let mut work = Work { body, context, count, step, next: AtomicI64::new(0), wanted: helpers, inside: AtomicUsize::new(0) };
-    let posted = Posted(&raw mut work);
+    let (next, wanted, inside) = (AtomicI64::new(0), AtomicUsize::new(helpers), AtomicUsize::new(0));
+    let work = Work { body, context, count, step, next, wanted, inside };
+    let posted = Posted(&raw const work);
     let asleep = {
         let mut crew = crew();
         crew.posted.push(posted);
@@ -198,8 +199,6 @@ unsafe extern "C" fn nse_workers_share(count: i64, body: Body, context: *mut c_v
     if asleep {
         POSTED.notify_all();
     }
-    // SAFETY: ours, and there until the end of this function; others change `wanted` only.
-    let work = unsafe { &*posted.0 };
     work.share();
     crew().posted.retain(|other| *other != posted);
     if work.inside.load(Ordering::Acquire) > 0 {
