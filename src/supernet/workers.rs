@@ -14,9 +14,11 @@ use std::thread::{yield_now, Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
 /// How long a thread looks out for work, or for the end of some, before it sleeps. Pieces of a step follow each other more quickly.
-const LOOKOUT: Duration = Duration::from_micros(50);
+const LOOKOUT: Duration = Duration::from_micros(400);
 /// Times that each thread takes of a piece of work, where it has parts enough.
 const TURNS: i64 = 8;
+/// Threads that do the same piece of work.
+const MOST: usize = 64;
 const STACK_BYTES: usize = 2 << 20;
 
 type Body = unsafe extern "C" fn(*mut c_void, i64, i64);
@@ -32,7 +34,9 @@ struct Work {
     context: *mut c_void,
     count: i64,
     step: i64,
-    next: AtomicI64,
+    /// Of each thread that may come: the next part of its own share.
+    next: [AtomicI64; MOST],
+    shares: usize,
     /// Threads that may still join in; changed by whoever has the lock.
     wanted: AtomicUsize,
     /// Those that did and have not left.
@@ -40,15 +44,23 @@ struct Work {
 }
 
 impl Work {
-    /// Does what is left of it, a few parts at a time.
-    fn share(&self) {
-        loop {
-            let begin = self.next.fetch_add(self.step, Ordering::Relaxed);
-            if begin >= self.count {
-                return;
+    fn begins(&self, share: usize) -> i64 {
+        self.count * share as i64 / self.shares as i64
+    }
+
+    /// Does what is left of it, a few parts at a time: of this thread's own share first, whose numbers are in the cache of its core when it had the
+    /// same share of the work before.
+    fn share(&self, own: usize) {
+        for share in (0..self.shares).map(|at| (own + at) % self.shares) {
+            let (first, end) = (self.begins(share), self.begins(share + 1));
+            loop {
+                let begin = first + self.next[share].fetch_add(self.step, Ordering::Relaxed);
+                if begin >= end {
+                    break;
+                }
+                // SAFETY: whoever posted it waits until all are out, and `body` may be called at once for parts that differ.
+                unsafe { (self.body)(self.context, begin, end.min(begin + self.step)) };
             }
-            // SAFETY: whoever posted it waits until all are out, and `body` may be called at once for parts that differ.
-            unsafe { (self.body)(self.context, begin, self.count.min(begin + self.step)) };
         }
     }
 }
@@ -137,10 +149,10 @@ fn help(age: u64) {
         let mut posted = crew.posted.iter().map(|posted| unsafe { &*posted.0 });
         if let Some(work) = posted.find(|work| work.wanted.load(Ordering::Relaxed) > 0) {
             // From here on it stays until this thread is no longer inside.
-            work.wanted.fetch_sub(1, Ordering::Relaxed);
+            let share = work.shares - work.wanted.fetch_sub(1, Ordering::Relaxed);
             work.inside.fetch_add(1, Ordering::Relaxed);
             drop(crew);
-            work.share();
+            work.share(share);
             crew = self::crew();
             // The last use of it.
             work.inside.fetch_sub(1, Ordering::Release);
@@ -182,13 +194,13 @@ fn look_out(come: impl Fn() -> bool) {
 /// # Safety
 /// `body` may be called with `context` from several threads at once, for ranges that differ, and does not throw.
 unsafe extern "C" fn share(count: i64, body: Body, context: *mut c_void) -> bool {
-    let helpers = HELPERS.get();
+    let helpers = HELPERS.get().min(MOST - 1);
     if helpers == 0 || count < 2 {
         return false;
     }
     let step = (count / (TURNS * (helpers as i64 + 1))).max(1);
-    let (next, wanted, inside) = (AtomicI64::new(0), AtomicUsize::new(helpers), AtomicUsize::new(0));
-    let work = Work { body, context, count, step, next, wanted, inside };
+    let (next, wanted, inside) = ([const { AtomicI64::new(0) }; MOST], AtomicUsize::new(helpers), AtomicUsize::new(0));
+    let work = Work { body, context, count, step, next, shares: helpers + 1, wanted, inside };
     let posted = Posted(&raw const work);
     let asleep = {
         let mut crew = crew();
@@ -199,7 +211,7 @@ unsafe extern "C" fn share(count: i64, body: Body, context: *mut c_void) -> bool
     if asleep {
         POSTED.notify_all();
     }
-    work.share();
+    work.share(0);
     crew().posted.retain(|other| *other != posted);
     if work.inside.load(Ordering::Acquire) > 0 {
         look_out(|| work.inside.load(Ordering::Acquire) == 0);
