@@ -1,7 +1,7 @@
 //! Searches that learn shares of operators that run all at once.
 
 use crate::alpha::{active, blends, cells, new, options, AT};
-use crate::support::small;
+use crate::support::{finished, small};
 use crate::threads::on_ranks;
 use nse::search::*;
 use nse::space::Space;
@@ -10,18 +10,9 @@ use serde_json::{json, Value};
 use std::sync::Arc;
 
 /// All that comes of a search, with a save and a load between all rounds if told to.
-fn found(space: &Arc<Space>, options: &SearchOptions, cut: bool, mut trainer: SupernetTrainer) -> (Search, String) {
-    let mut search = Search::new(space.clone(), options.clone()).unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("search");
-    while search.step(&mut trainer, &Silent).unwrap() == Status::Round {
-        if cut {
-            nse::checkpoint::save(&path, &search, &trainer).unwrap();
-            let checkpoint = nse::checkpoint::load(&path, &Default::default()).unwrap();
-            trainer = new(space, options);
-            search = checkpoint.resume(&mut trainer).unwrap();
-        }
-    }
+fn found(space: &Arc<Space>, options: &SearchOptions, cut: bool, trainer: SupernetTrainer) -> (Search, String) {
+    let search = Search::new(space.clone(), options.clone()).unwrap();
+    let search = finished(search, trainer, cut.then_some(&|| new(space, options)));
     let scores = search.history().iter().map(|record| json!([record.scores, record.loss])).collect::<Value>().to_string();
     (search, scores)
 }

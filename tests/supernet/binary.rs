@@ -1,9 +1,9 @@
 //! Binary weights: values and gradients against the formulas, these against finite differences where there are any, and networks that have them.
 
-use crate::support::{distance, normal, stripes, values};
+use crate::support::{distance, finished, normal, stripes, values};
 use nse::arch::{Architecture, Variant};
 use nse::export::ExportOptions;
-use nse::search::{Drive, Search, SearchOptions, Silent, Start, Status, Trainer};
+use nse::search::{Drive, Search, SearchOptions, Silent, Start, Trainer};
 use nse::space::{Binary, Convolution, Pcnn, Space, Xnor};
 use nse::supernet::binary::{self, ETA, LAMBDA};
 use nse::supernet::network::Network;
@@ -352,20 +352,9 @@ fn options(more: Value) -> SearchOptions {
 }
 
 fn found(space: &Arc<Space>, options: &SearchOptions, cut: bool) -> Search {
-    let images = stripes(96, 1);
-    let mut trainer = SupernetTrainer::new(space.clone(), &images, None, options).unwrap();
-    let mut search = Search::start(space.clone(), options.clone(), Start { drive: Drive::Steps, ..Start::default() }).unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("search");
-    while search.step(&mut trainer, &Silent).unwrap() == Status::Round {
-        if cut {
-            nse::checkpoint::save(&path, &search, &trainer).unwrap();
-            let checkpoint = nse::checkpoint::load(&path, &Default::default()).unwrap();
-            trainer = SupernetTrainer::new(space.clone(), &images, None, options).unwrap();
-            search = checkpoint.resume(&mut trainer).unwrap();
-        }
-    }
-    search
+    let trainer = || SupernetTrainer::new(space.clone(), &stripes(96, 1), None, options).unwrap();
+    let search = Search::start(space.clone(), options.clone(), Start { drive: Drive::Steps, ..Start::default() }).unwrap();
+    finished(search, trainer(), cut.then_some(&trainer))
 }
 
 /// From the supernet to the last network, binary and real; saved and read back between rounds it is the same search. Sampled networks leave the

@@ -1,8 +1,9 @@
 //! Small spaces and images that the tests make themselves.
 
 use nse::data::Dataset;
-use nse::search::{Control, Purpose, Stream};
+use nse::search::{Control, Purpose, Search, Silent, Status, Stream};
 use nse::space::{Shape, Space};
+use nse::supernet::SupernetTrainer;
 use std::cell::Cell;
 use std::sync::Arc;
 use tch::{Device, Kind, Tensor};
@@ -94,4 +95,19 @@ impl Control for After {
         self.0.set(self.0.get().saturating_sub(1));
         self.0.get() == 0
     }
+}
+
+/// A search to its end; with `again` saved and loaded between all rounds, into the trainer that this makes.
+pub fn finished(mut search: Search, mut trainer: SupernetTrainer, again: Option<&dyn Fn() -> SupernetTrainer>) -> Search {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("search");
+    while search.step(&mut trainer, &Silent).unwrap() == Status::Round {
+        if let Some(again) = again {
+            nse::checkpoint::save(&path, &search, &trainer).unwrap();
+            let checkpoint = nse::checkpoint::load(&path, &Default::default()).unwrap();
+            trainer = again();
+            search = checkpoint.resume(&mut trainer).unwrap();
+        }
+    }
+    search
 }
