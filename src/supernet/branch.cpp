@@ -7,6 +7,7 @@
 #include <ATen/ops/empty_like.h>
 
 #include <cmath>
+#include <numeric>
 
 namespace nse {
 
@@ -277,6 +278,16 @@ std::pair<at::Tensor, at::Tensor> convolution_backward(const at::Tensor &gradien
     at::Tensor target = input ? map(x.size(0), x.size(1), x.size(2), x.size(3)) : at::Tensor();
     const Found found = convolve_backward(g, gradient, plain(x), x, unit, nullptr, nullptr, input, weight, target, false);
     return {found.in_gradient, found.weight};
+}
+
+double dot(const at::Tensor &a, const at::Tensor &b) {
+    TORCH_CHECK(a.sizes() == b.sizes(), "a product of maps that differ in size");
+    const at::Tensor x = a.contiguous(at::MemoryFormat::ChannelsLast), y = b.contiguous(at::MemoryFormat::ChannelsLast);
+    const float *const left = x.const_data_ptr<float>(), *const right = y.const_data_ptr<float>();
+    const Parts parts(x.numel(), SMALL, 32, 1);
+    std::vector<double> sums(parts.count);
+    parts.each([&](int64_t part, int64_t begin, int64_t end) { sums[part] = level().dot(left + begin, right + begin, end - begin); });
+    return std::accumulate(sums.begin(), sums.end(), 0.0);
 }
 
 void merge(const std::vector<Input> &inputs, const float *plain, float factor, at::Tensor &out) {

@@ -60,6 +60,9 @@ std::vector<at::Tensor> backward(const at::Tensor &x, const std::vector<Unit> &u
 at::Tensor convolution(const at::Tensor &x, const Unit &unit);
 std::pair<at::Tensor, at::Tensor> convolution_backward(const at::Tensor &gradient, const at::Tensor &x, const Unit &unit, bool input, bool weight);
 
+// Sum of products of two maps of the same size.
+double dot(const at::Tensor &a, const at::Tensor &b);
+
 // merge of kernels.h over whole maps.
 void merge(const std::vector<Input> &inputs, const float *plain, float factor, at::Tensor &out);
 

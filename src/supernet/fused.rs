@@ -51,6 +51,7 @@ extern "C" {
         shortcut: bool,
         out: *mut *mut C_tensor,
     ) -> *mut c_char;
+    fn nse_shim_dot(a: *const C_tensor, b: *const C_tensor, out: *mut *mut C_tensor) -> *mut c_char;
     fn nse_shim_convolve(
         x: *const C_tensor,
         weight: *const C_tensor,
@@ -190,6 +191,19 @@ pub fn join(x: &Tensor, branches: &[&Tensor], shortcut: bool) -> Result<Tensor> 
     // SAFETY: the array and its tensors outlive the call; on success `out` is a new tensor that is ours.
     unsafe {
         outcome(nse_shim_join(x.as_ptr(), branches.as_ptr(), branches.len(), shortcut, &mut out))?;
+        Ok(Tensor::from_ptr(out))
+    }
+}
+
+/// Sum of products of two maps, without gradient, as a tensor of one 64-bit number.
+pub fn dot(a: &Tensor, b: &Tensor) -> Result<Tensor> {
+    if !floats(a) || !floats(b) {
+        return Ok(a.f_mul(b)?.f_sum(Kind::Double)?);
+    }
+    let mut out = std::ptr::null_mut();
+    // SAFETY: tensors that outlive the call; on success `out` is a new tensor that is ours.
+    unsafe {
+        outcome(nse_shim_dot(a.as_ptr(), b.as_ptr(), &mut out))?;
         Ok(Tensor::from_ptr(out))
     }
 }

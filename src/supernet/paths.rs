@@ -1,11 +1,12 @@
 //! The architecture step: the loss along one path of every cell, and how it would change with another.
 
+use super::fused;
 use super::learner::{cross_entropy, finite, weighted, Batch};
 use super::network::Network;
 use super::norm::Norm;
 use crate::error::Result;
 use crate::search::{At, PathGradient, TwoPaths};
-use tch::{no_grad_guard, Kind, Tensor};
+use tch::{no_grad_guard, Tensor};
 
 /// Forward along the selected paths; the unselected ones are computed beside them without gradient, from the same input,
 /// and branches that both use are computed once. The gradient of the loss at a cell's output y is all that is needed:
@@ -47,8 +48,8 @@ pub fn part(
     let _no_grad = no_grad_guard();
     let mut products = Vec::with_capacity(2 * gradients.len());
     for (gradient, (s, u)) in gradients.iter().zip(selected.iter().zip(&unselected)) {
-        products.push(gradient.f_mul(s)?.f_sum(Kind::Double)?);
-        products.push(gradient.f_mul(u)?.f_sum(Kind::Double)?);
+        products.push(fused::dot(gradient, s)?);
+        products.push(fused::dot(gradient, u)?);
     }
     let products = Vec::<f64>::try_from(Tensor::f_stack(&products, 0)?)?;
     let pairs = products.chunks_exact(2).map(|pair| PathGradient { selected: pair[0], unselected: pair[1] });

@@ -184,6 +184,11 @@ char *nse_shim_join(const at::Tensor *x, at::Tensor *const *branches, size_t cou
     return guarded([&] { *out = new at::Tensor(nse::join(*x, list(branches, count), shortcut)); });
 }
 
+// nse::dot, as a tensor of one 64-bit number.
+char *nse_shim_dot(const at::Tensor *a, const at::Tensor *b, at::Tensor **out) {
+    return guarded([&] { *out = new at::Tensor(at::scalar_tensor(nse::dot(*a, *b), at::kDouble)); });
+}
+
 // Takes the kernels of one instruction level, "level_v4", "level_v3" or "level_v2"; false: this processor has it not.
 bool nse_shim_level(const char *name) { return nse::use(name); }
 

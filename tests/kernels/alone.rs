@@ -3,7 +3,7 @@
 use crate::at_every_level;
 use crate::support::{distance, normal};
 use nse::space::{Activation, Convolution};
-use nse::supernet::fused::convolve;
+use nse::supernet::fused::{convolve, dot};
 use nse::supernet::unit::{Init, Unit};
 use tch::{Device, Kind, Tensor};
 
@@ -103,4 +103,22 @@ fn other_numbers_and_paddings_are_left_alone() {
     assert!(own(&x, Convolution::pointwise("alone", 4, 4)));
     assert!(!own(&x, Convolution::kernel("alone", 4, 4, [3, 3]).inside()));
     assert!(!own(&x.to_kind(Kind::Double), Convolution::pointwise("alone", 4, 4)));
+}
+
+#[test]
+fn sums_of_products() {
+    for size in [[1, 1, 1, 1], [2, 17, 5, 3], [64, 40, 16, 16]] {
+        let (a, b) = (normal(&size, 1), normal(&size, 2));
+        let double = |tensor: &Tensor| tensor.to_kind(Kind::Double);
+        let expected = (double(&a) * double(&b)).sum(None).double_value(&[]);
+        // How large a sum of so many products is by chance.
+        let scale = (a.numel() as f64).sqrt();
+        let together = b.permute([0, 2, 3, 1]).contiguous().permute([0, 3, 1, 2]);
+        at_every_level(|level| {
+            for b in [&b, &together] {
+                let got = dot(&a, b).unwrap().double_value(&[]);
+                assert!((expected - got).abs() < 1e-6 * scale, "{level}: {got} for {expected}, {size:?}");
+            }
+        });
+    }
 }

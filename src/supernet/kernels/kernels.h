@@ -118,6 +118,8 @@ struct Level {
     void (*sums)(const Gradient &, const float *map, int64_t channels, int64_t from, int64_t to, Sums);
     // out = factor * (sum over `count` inputs + plain), as they are read; plain may be null.
     void (*merge)(const Input *inputs, int64_t count, const float *plain, float factor, float *out, int64_t channels, int64_t from, int64_t to);
+    // Sum of products.
+    double (*dot)(const float *a, const float *b, int64_t count);
 };
 
 extern const Level level_v4, level_v3, level_v2;

@@ -119,6 +119,27 @@ void merge(const Input *inputs, int64_t count, const float *plain, float factor,
     }
 }
 
+double dot(const float *a, const float *b, int64_t count) {
+    constexpr int N = 4;
+    double all = 0;
+    for (int64_t i = 0; i < count;) {
+        V sum[N];
+#pragma GCC unroll 4
+        for (int n = 0; n < N; ++n) sum[n] = V{};
+        for (const int64_t last = least(count, i + ROWS * N * LANES); i < last; i += N * LANES) {
+#pragma GCC unroll 4
+            for (int n = 0; n < N; ++n) {
+                const int64_t at = i + n * LANES;
+                if (at < last) sum[n] += load(a + at, last - at) * load(b + at, last - at);
+            }
+        }
+        for (int n = 0; n < N; ++n) {
+            for (int lane = 0; lane < LANES; ++lane) all += sum[n][lane];
+        }
+    }
+    return all;
+}
+
 // Where the input was not positive its gradient is zero; sums of what is left.
 void mask(float *gradient, const Input &in, int64_t channels, int64_t from, int64_t to, Sums s) {
     sum_up(in.values, channels, from, to, s, [&](int64_t at, int64_t c, int64_t count) __attribute__((always_inline)) {
