@@ -280,6 +280,23 @@ std::pair<at::Tensor, at::Tensor> convolution_backward(const at::Tensor &gradien
     return {found.in_gradient, found.weight};
 }
 
+at::Tensor average(const at::Tensor &map, bool relu) {
+    const int64_t images = map.size(0), channels = map.size(1), pixels = map.size(2) * map.size(3);
+    at::Tensor averages = at::empty({images, channels}, at::kFloat);
+    const float *const from = map.const_data_ptr<float>();
+    float *const to = averages.data_ptr<float>();
+    in_parallel(images, map.numel(), [&](int64_t begin, int64_t end) { level().average(from, pixels, channels, relu, to, begin, end); });
+    return averages;
+}
+
+void average_backward(at::Tensor &map, bool relu, const at::Tensor &gradient) {
+    const int64_t channels = map.size(1), pixels = map.size(2) * map.size(3);
+    const at::Tensor of = gradient.contiguous();
+    const float *const from = of.const_data_ptr<float>();
+    float *const to = map.data_ptr<float>();
+    in_parallel(map.size(0), map.numel(), [&](int64_t begin, int64_t end) { level().average_backward(to, pixels, channels, relu, from, begin, end); });
+}
+
 double dot(const at::Tensor &a, const at::Tensor &b) {
     TORCH_CHECK(a.sizes() == b.sizes(), "a product of maps that differ in size");
     const at::Tensor x = a.contiguous(at::MemoryFormat::ChannelsLast), y = b.contiguous(at::MemoryFormat::ChannelsLast);

@@ -60,6 +60,10 @@ std::vector<at::Tensor> backward(const at::Tensor &x, const std::vector<Unit> &u
 at::Tensor convolution(const at::Tensor &x, const Unit &unit);
 std::pair<at::Tensor, at::Tensor> convolution_backward(const at::Tensor &gradient, const at::Tensor &x, const Unit &unit, bool input, bool weight);
 
+// Averages [image][channel] over the pixels of a map, as they are or relu; and the gradient of that, in the place of the map.
+at::Tensor average(const at::Tensor &map, bool relu);
+void average_backward(at::Tensor &map, bool relu, const at::Tensor &gradient);
+
 // Sum of products of two maps of the same size.
 double dot(const at::Tensor &a, const at::Tensor &b);
 

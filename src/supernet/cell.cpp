@@ -68,20 +68,44 @@ at::Tensor merged(const at::Tensor &x, const std::vector<const Output *> &branch
     return out;
 }
 
+// Its inputs are the convolution's and its weight.
 struct ConvolutionBackward : Node {
     at::Tensor x;
     std::vector<Unit> unit;
+    // What the convolution gave, where only its average went on.
+    at::Tensor averaged;
 
     variable_list apply(variable_list &&gradients) override {
         const at::NoGradGuard no_grad;
         if (!gradients[0].defined()) return variable_list(2);
-        const at::Tensor gradient = gradients[0].contiguous(at::MemoryFormat::ChannelsLast);
+        TORCH_CHECK(x.defined(), "this graph was run backward before");
+        at::Tensor gradient = gradients[0];
+        gradients.clear();
+        if (averaged.defined()) average_backward(averaged, unit[0].shape.relu, gradient), gradient = std::move(averaged);
+        gradient = gradient.contiguous(at::MemoryFormat::ChannelsLast);
         auto [input, weight] = convolution_backward(gradient, x, unit[0], task_should_compute_output(0), task_should_compute_output(1));
         return {input, weight};
     }
 
-    void release_variables() override { x.reset(); }
+    void release_variables() override { x.reset(), averaged.reset(); }
 };
+
+at::Tensor convolve(const at::Tensor &input, const at::Tensor &weight, const Convolution &shape, bool averaged) {
+    const bool graph = at::GradMode::is_enabled() && (input.requires_grad() || weight.requires_grad());
+    const at::NoGradGuard no_grad;
+    const Unit unit{shape, weight, {}, {}, {}, {}};
+    const at::Tensor x = input.contiguous(at::MemoryFormat::ChannelsLast), map = convolution(x, unit);
+    at::Tensor y = averaged ? average(map, shape.relu) : map;
+    if (graph) {
+        const auto node = c10::make_intrusive<ConvolutionBackward>();
+        node->x = x.detach();
+        if (averaged) node->averaged = map;
+        node->unit.push_back(unit);
+        node->set_next_edges(torch::autograd::collect_next_edges(input, weight));
+        torch::autograd::set_history(y, node);
+    }
+    return y;
+}
 
 }  // namespace
 
@@ -146,20 +170,8 @@ at::Tensor join(const at::Tensor &input, const std::vector<at::Tensor> &branches
     return out;
 }
 
-at::Tensor convolve(const at::Tensor &input, const at::Tensor &weight, std::array<int64_t, 2> stride, int64_t dilation, int64_t groups) {
-    const bool graph = at::GradMode::is_enabled() && (input.requires_grad() || weight.requires_grad());
-    const at::NoGradGuard no_grad;
-    const Unit unit{{{weight.size(2), weight.size(3)}, stride, dilation, groups, false}, weight, {}, {}, {}, {}};
-    const at::Tensor x = input.contiguous(at::MemoryFormat::ChannelsLast);
-    at::Tensor y = convolution(x, unit);
-    if (graph) {
-        const auto node = c10::make_intrusive<ConvolutionBackward>();
-        node->x = x.detach();
-        node->unit.push_back(unit);
-        node->set_next_edges(torch::autograd::collect_next_edges(input, weight));
-        torch::autograd::set_history(y, node);
-    }
-    return y;
-}
+at::Tensor convolve(const at::Tensor &x, const at::Tensor &weight, const Convolution &shape) { return convolve(x, weight, shape, false); }
+
+at::Tensor convolve_and_average(const at::Tensor &x, const at::Tensor &weight, const Convolution &shape) { return convolve(x, weight, shape, true); }
 
 }  // namespace nse

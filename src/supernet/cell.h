@@ -27,6 +27,9 @@ std::pair<at::Tensor, at::Tensor> run(const at::Tensor &x, Cell cell, bool both)
 at::Tensor join(const at::Tensor &x, const std::vector<at::Tensor> &branches, bool shortcut);
 
 // One convolution alone, with autograd, and with "same" padding. weight: [out, in / groups, height, width].
-at::Tensor convolve(const at::Tensor &x, const at::Tensor &weight, std::array<int64_t, 2> stride, int64_t dilation, int64_t groups);
+at::Tensor convolve(const at::Tensor &x, const at::Tensor &weight, const Convolution &shape);
+
+// The same, and behind it ReLU if `shape` has it, and the average over all pixels: [image][channel].
+at::Tensor convolve_and_average(const at::Tensor &x, const at::Tensor &weight, const Convolution &shape);
 
 }  // namespace nse

@@ -108,7 +108,10 @@ impl Chain {
     /// What the classifier of a path is given, by what comes out of its last cell.
     pub(super) fn end(&self, path: usize, x: &Tensor, norm: &Norm) -> Result<Tensor> {
         let tail = self.tails().nth(path).ok_or_else(|| Error::Torch(format!("no path {path}")))?;
-        let pooled = pooled(&tail.forward(x, norm)?)?;
+        let pooled = match fused::averaged(x, tail)? {
+            Some(averages) => averages,
+            None => pooled(&branch(x, std::slice::from_ref(tail), norm)?)?,
+        };
         match self.hidden(path) {
             Some(hidden) => activate(hidden.forward(&pooled)?, self.activation),
             None => Ok(pooled),

@@ -58,6 +58,8 @@ extern "C" {
         stride: *const i64,
         dilation: i64,
         groups: i64,
+        average: bool,
+        relu: bool,
         out: *mut *mut C_tensor,
     ) -> *mut c_char;
     fn nse_shim_low() -> bool;
@@ -89,10 +91,15 @@ fn has(unit: &Unit) -> bool {
     !unit.shape.inside && floats(&unit.weight.value)
 }
 
+/// Whether there is nothing but a convolution in it, ReLU, and perhaps batch-norm.
+fn simple(unit: &Unit) -> bool {
+    let relu = unit.activation().is_none_or(|activation| activation == Activation::Relu);
+    relu && unit.excitation.is_none() && unit.plain() && has(unit)
+}
+
 /// Whether a [`cell`] may have this unit.
 pub fn takes(unit: &Unit) -> bool {
-    let relu = unit.activation().is_none_or(|activation| activation == Activation::Relu);
-    relu && unit.norm.is_some() && unit.excitation.is_none() && unit.plain() && has(unit)
+    simple(unit) && unit.norm.is_some()
 }
 
 /// Whether all of this is what a [`cell`] is for.
@@ -106,22 +113,43 @@ pub fn convolve(x: &Tensor, unit: &Unit, weight: &Tensor) -> Result<Option<Tenso
         return Ok(None);
     }
     let c = &unit.shape;
-    convolution(x, weight, c.stride.map(i64::from), c.dilation.into(), c.groups.into()).map(Some)
+    convolution(x, weight, c.stride.map(i64::from), c.dilation.into(), c.groups.into(), Behind::Nothing).map(Some)
 }
 
 /// A 1 x 1 convolution with this weight, with gradient. None: our kernels are not for it.
 pub fn pointwise(x: &Tensor, weight: &Tensor) -> Result<Option<Tensor>> {
     match reads(x) && floats(weight) {
-        true => convolution(x, weight, [1, 1], 1, 1).map(Some),
+        true => convolution(x, weight, [1, 1], 1, 1, Behind::Nothing).map(Some),
         false => Ok(None),
     }
 }
 
-fn convolution(x: &Tensor, weight: &Tensor, stride: [i64; 2], dilation: i64, groups: i64) -> Result<Tensor> {
+/// The average over all pixels of what a unit without batch-norm gives, with gradient: [images, channels]. None: our kernels are not for it.
+pub fn averaged(x: &Tensor, unit: &Unit) -> Result<Option<Tensor>> {
+    if !reads(x) || !simple(unit) || unit.norm.is_some() {
+        return Ok(None);
+    }
+    let (c, kernel) = (&unit.shape, unit.kernel()?);
+    let behind = Behind::Average { relu: unit.activation().is_some() };
+    convolution(x, &kernel, c.stride.map(i64::from), c.dilation.into(), c.groups.into(), behind).map(Some)
+}
+
+/// What follows a convolution.
+enum Behind {
+    Nothing,
+    Average { relu: bool },
+}
+
+fn convolution(x: &Tensor, weight: &Tensor, stride: [i64; 2], dilation: i64, groups: i64, behind: Behind) -> Result<Tensor> {
     let mut out = std::ptr::null_mut();
+    let (average, relu) = match behind {
+        Behind::Nothing => (false, false),
+        Behind::Average { relu } => (true, relu),
+    };
     // SAFETY: tensors and two numbers that outlive the call; on success `out` is a new tensor that is ours.
     unsafe {
-        outcome(nse_shim_convolve(x.as_ptr(), weight.as_ptr(), stride.as_ptr(), dilation, groups, &mut out))?;
+        let (x, weight) = (x.as_ptr(), weight.as_ptr());
+        outcome(nse_shim_convolve(x, weight, stride.as_ptr(), dilation, groups, average, relu, &mut out))?;
         Ok(Tensor::from_ptr(out))
     }
 }

@@ -153,9 +153,13 @@ char *nse_shim_bfloat16(int cuda, int on) {
     });
 }
 
-// nse::convolve; `stride` is two numbers, and *out a new tensor.
-char *nse_shim_convolve(const at::Tensor *x, const at::Tensor *weight, const int64_t *stride, int64_t dilation, int64_t groups, at::Tensor **out) {
-    return guarded([&] { *out = new at::Tensor(nse::convolve(*x, *weight, {stride[0], stride[1]}, dilation, groups)); });
+// nse::convolve, or nse::convolve_and_average of ReLU; `stride` is two numbers, and *out a new tensor.
+char *nse_shim_convolve(const at::Tensor *x, const at::Tensor *weight, const int64_t *stride, int64_t dilation, int64_t groups, bool average,
+                        bool relu, at::Tensor **out) {
+    return guarded([&] {
+        const nse::Convolution shape{{weight->size(2), weight->size(3)}, {stride[0], stride[1]}, dilation, groups, relu};
+        *out = new at::Tensor(average ? nse::convolve_and_average(*x, *weight, shape) : nse::convolve(*x, *weight, shape));
+    });
 }
 
 // nse::run; *other is NULL where `other` is not wanted (NULL).

@@ -38,11 +38,12 @@ void dense_forward(const DenseForward &d, int64_t from, int64_t to, Moments m, f
     for (int64_t begin = from; begin < to; begin += tall) {
         const int64_t end = least(to, begin + tall);
         const float *rows = plain ? d.in.values + begin * ld : scratch;
+        Ahead next{{{d.in.values + end * s.in, d.in.values + least(to, end + tall) * s.in}}, 1};
         if (!plain) gather(d.in, s.in, begin, end, scratch, ld);
         for (int64_t g = 0; g < s.groups; ++g) {
             const float *weight = d.weight + g * padded(outs) * ins;
             float *out = d.out + begin * s.out + g * outs;
-            multiply({rows + g * ins, ld, 1, weight, LANES, ins * LANES, &all, 1, out, s.out, outs, false}, end - begin, ins * LANES);
+            multiply({rows + g * ins, ld, 1, weight, LANES, ins * LANES, &all, 1, out, s.out, outs, false}, end - begin, ins * LANES, next);
         }
         see(d, begin, end, begin == from, m);
     }
@@ -60,13 +61,16 @@ void dense_backward(const DenseBackward &d, int64_t from, int64_t to, float *wei
     const int64_t ldi = distance(s.in), ldo = distance(s.out);
     float *const upper = scratch, *const lower = scratch + tall * ldo;
     for (int64_t begin = from; begin < to; begin += tall) {
-        const int64_t end = least(to, begin + tall), rows = end - begin;
+        const int64_t end = least(to, begin + tall), rows = end - begin, then = least(to, end + tall);
+        Ahead next{{{d.out.values + end * s.out, d.out.values + then * s.out}}, 1};
+        if (d.out.map) next.ranges[next.count++] = {d.out.map + end * s.out, d.out.map + then * s.out};
+        if (d.first < d.last) next.ranges[next.count++] = {d.in.values + end * s.in, d.in.values + then * s.in};
         gather(d.out, s.out, begin, end, upper, ldo);
         if (d.first < d.last) {
             gather(d.in, s.in, begin, end, lower, ldi);
             const Stretch all{0, 0, rows};
             in_groups(d, [&](int64_t g, int64_t first, int64_t last) __attribute__((always_inline)) {
-                multiply({upper + first, 1, ldo, lower + g * ins, ldi, LANES, &all, 1, weight + first * width, width, width, true}, last - first, LANES);
+                multiply({upper + first, 1, ldo, lower + g * ins, ldi, LANES, &all, 1, weight + first * width, width, width, true}, last - first, LANES, next);
             });
         }
         if (!d.in_gradient) continue;
@@ -74,7 +78,7 @@ void dense_backward(const DenseBackward &d, int64_t from, int64_t to, float *wei
         for (int64_t g = 0; g < s.groups; ++g) {
             const float *packed = d.weight + g * padded(ins) * outs;
             float *out = d.in_gradient + begin * s.in + g * ins;
-            multiply({upper + g * outs, ldo, 1, packed, LANES, outs * LANES, &all, 1, out, s.in, ins, d.add}, rows, outs * LANES);
+            multiply({upper + g * outs, ldo, 1, packed, LANES, outs * LANES, &all, 1, out, s.in, ins, d.add}, rows, outs * LANES, next);
         }
         if (sums.plain) mask(d.in_gradient, d.in, s.in, begin, end, sums);
     }

@@ -118,6 +118,9 @@ struct Level {
     void (*sums)(const Gradient &, const float *map, int64_t channels, int64_t from, int64_t to, Sums);
     // out = factor * (sum over `count` inputs + plain), as they are read; plain may be null.
     void (*merge)(const Input *inputs, int64_t count, const float *plain, float factor, float *out, int64_t channels, int64_t from, int64_t to);
+    // Averages [image][channel] over the pixels of images [from, to), as they are or relu; and the gradient of that, in the place of the map.
+    void (*average)(const float *map, int64_t pixels, int64_t channels, bool relu, float *averages, int64_t from, int64_t to);
+    void (*average_backward)(float *map, int64_t pixels, int64_t channels, bool relu, const float *gradient, int64_t from, int64_t to);
     // Sum of products.
     double (*dot)(const float *a, const float *b, int64_t count);
 };

@@ -13,7 +13,7 @@ const Level NSE_LEVEL = {
     TEXT(NSE_LEVEL), LANES, dense_size, pack_forward, pack_backward, pack_taps,
     dense_scratch, dense_forward, dense_gradient_width, dense_backward,
     depthwise_scratch, depthwise_forward, depthwise_backward,
-    sums, merge, dot,
+    sums, merge, average, average_backward, dot,
 };
 
 }  // namespace nse

@@ -28,6 +28,29 @@ struct Product {
     float *out;
     int64_t ldo, columns;
     bool add;
+    // Asked for on the way, a line with each step of the depth.
+    const float *ahead = nullptr;
+    int64_t line = 0;
+};
+
+// What is read after some products: ranges of memory, of which every tile asks for a part.
+struct Ahead {
+    struct Range {
+        const float *from, *to;
+    };
+    Range ranges[3];
+    int64_t count, next = 0;
+
+    static constexpr int64_t LINE = 16;
+
+    void part_of(Product &p) {
+        while (next < count && ranges[next].from >= ranges[next].to) ++next;
+        p.line = next < count ? LINE : 0;
+        if (next == count) return;
+        p.ahead = ranges[next].from;
+        // Stretches of a product are as long as each other.
+        if (p.count > 0) ranges[next].from += p.count * p.stretches[0].depth * LINE;
+    }
 };
 
 template <int R, int N>
@@ -38,10 +61,12 @@ void tile(const Product &p) {
 #pragma GCC unroll 2
         for (int n = 0; n < N; ++n) sum[r][n] = V{};
     }
-    const int64_t rows = p.rows, steps = p.steps, ldb = p.ldb, apart = p.apart;
+    const int64_t rows = p.rows, steps = p.steps, ldb = p.ldb, apart = p.apart, line = p.line;
+    const float *next = line ? p.ahead : p.a;
     for (const Stretch *s = p.stretches, *end = s + p.count; s != end; ++s) {
         const float *a = p.a + s->a, *b = p.b + s->b;
-        for (int64_t i = s->depth; i > 0; --i, a += steps, b += ldb) {
+        for (int64_t i = s->depth; i > 0; --i, a += steps, b += ldb, next += line) {
+            ahead(next);
             V wide[N];
 #pragma GCC unroll 2
             for (int n = 0; n < N; ++n) wide[n] = load(b + n * apart);
@@ -97,13 +122,14 @@ INLINE void in_columns(Product p, int64_t panel, F &&body) {
 }
 
 // `height` x `p.columns` results.
-INLINE void multiply(const Product &p, int64_t height, int64_t panel) {
+INLINE void multiply(const Product &p, int64_t height, int64_t panel, Ahead &ahead) {
     in_columns(p, panel, [&](Product p, int64_t column) __attribute__((always_inline)) {
         const float *a = p.a;
         float *out = p.out + column;
         in_tiles(height, [&](int64_t from, int64_t to) __attribute__((always_inline)) {
             p.a = a + from * p.rows;
             p.out = out + from * p.ldo;
+            ahead.part_of(p);
             tile(p, to - from);
         });
     });

@@ -119,6 +119,38 @@ void merge(const Input *inputs, int64_t count, const float *plain, float factor,
     }
 }
 
+void average(const float *map, int64_t pixels, int64_t channels, bool relu, float *averages, int64_t from, int64_t to) {
+    const float part = 1.0f / static_cast<float>(pixels);
+    for (int64_t image = from; image < to; ++image) {
+        for (int64_t c = 0; c < channels; c += LANES) {
+            const float *const first = map + image * pixels * channels + c;
+            V all = {};
+            for (int64_t begin = 0; begin < pixels; begin += ROWS) {
+                V sum = {};
+                for (int64_t pixel = begin; pixel < least(pixels, begin + ROWS); ++pixel) {
+                    const V value = load(first + pixel * channels, channels - c);
+                    sum += relu ? ::relu(value) : value;
+                }
+                all += sum;
+            }
+            store(averages + image * channels + c, all * part, channels - c);
+        }
+    }
+}
+
+void average_backward(float *map, int64_t pixels, int64_t channels, bool relu, const float *gradient, int64_t from, int64_t to) {
+    const float part = 1.0f / static_cast<float>(pixels);
+    for (int64_t image = from; image < to; ++image) {
+        for (int64_t pixel = 0; pixel < pixels; ++pixel) {
+            for (int64_t c = 0; c < channels; c += LANES) {
+                float *const at = map + (image * pixels + pixel) * channels + c;
+                const V value = load(gradient + image * channels + c, channels - c) * part;
+                store(at, relu ? where_positive(load(at, channels - c), value) : value, channels - c);
+            }
+        }
+    }
+}
+
 double dot(const float *a, const float *b, int64_t count) {
     constexpr int N = 4;
     double all = 0;

@@ -92,6 +92,7 @@ struct Walk {
     int64_t channels;
     bool add;
     Stretch *stretches;  // room for as many as there are taps
+    Ahead *ahead;
 };
 
 // A part of what an output is the sum of: taps [tap, last) from channel `from` on, `depth` of them.
@@ -134,6 +135,7 @@ INLINE void walk(const Walk &w, Product p, int64_t column, const Bite &bite, int
                 if (p.count == 0 && p.add) continue;
                 in_tiles(images, [&](int64_t n, int64_t last) __attribute__((always_inline)) {
                     p.a = w.sources + n * w.from.image(), p.out = row + n * image + x * w.channels;
+                    w.ahead->part_of(p);
                     tile(p, last - n);
                 });
             }
@@ -146,6 +148,7 @@ INLINE void walk(const Walk &w, Product p, int64_t column, const Bite &bite, int
                 if (p.count == 0 && p.add) return;
                 for (int64_t n = 0; n < images; ++n) {
                     p.a = w.sources + n * w.from.image(), p.out = row + n * image + x * w.channels;
+                    w.ahead->part_of(p);
                     tile(p, end - begin);
                 }
             });
@@ -162,6 +165,12 @@ INLINE void walk(const Walk &w, int64_t images, int64_t top, int64_t bottom, boo
             p.add = true;
         });
     });
+}
+
+// As much of a map as is in a sheet, from where that ends; no more than there is in so many images.
+INLINE Ahead::Range behind(const Sheet &s, const float *map, int64_t image, int64_t images, int64_t height, int64_t channels, int64_t last_image) {
+    const int64_t row = s.width * channels, from = ((image + images - 1) * height + s.bottom) * row;
+    return {map + from, map + least(from + images * (s.bottom - s.top) * row, last_image * height * row)};
 }
 
 // What is worked on at a time: rows [top, bottom) of the outputs of some images, all rows if there are several.
@@ -247,10 +256,11 @@ INLINE void window_forward(const DenseForward &d, int64_t from, int64_t to, Mome
         const bool across = s.across(strip.images);
         const Sheet sheet = strip.seen(s, scratch, across ? 0 : x.edge());
         fill(sheet, d.in, strip.image, strip.images, s.height, s.in);
+        Ahead next{{behind(sheet, d.in.values, strip.image, strip.images, s.height, s.in, blocks(to, size))}, 1};
         for (int64_t g = 0; g < s.groups; ++g) {
             float *out = d.out + strip.image * size * s.out + g * outs;
             const float *weight = d.weight + g * padded(outs) * ins * s.taps();
-            walk({y, x, sheet, scratch + g * ins, weight, ins, outs, out, s.out, false, stretches}, strip.images, strip.top, strip.bottom, across);
+            walk({y, x, sheet, scratch + g * ins, weight, ins, outs, out, s.out, false, stretches, &next}, strip.images, strip.top, strip.bottom, across);
         }
         const int64_t begin = strip.image * size + strip.top * s.out_width;
         see(d, begin, (strip.image + strip.images - 1) * size + strip.bottom * s.out_width, begin == from, m);
@@ -265,7 +275,7 @@ INLINE void in_groups(const DenseBackward &d, F &&body) {
 }
 
 // Weight gradients of a group's outputs [from, to) at one tap: sums over images, rows, and as many columns as the tap has inside.
-INLINE void window_weight(const Dense &s, const Strip &strip, const Sheet &upper, const Sheet &lower, int64_t group, int64_t from, int64_t to, int64_t ky, int64_t kx, float *weight, int64_t width, Stretch *stretches) {
+INLINE void window_weight(const Dense &s, const Strip &strip, const Sheet &upper, const Sheet &lower, int64_t group, int64_t from, int64_t to, int64_t ky, int64_t kx, float *weight, int64_t width, Stretch *stretches, Ahead &next) {
     const Axis y = axis(s, 0, false), x = axis(s, 1, false);
     const int64_t ins = s.in / s.groups;
     int64_t first = 0, last = s.out_width, count = 0, at_y, at_x;
@@ -279,7 +289,7 @@ INLINE void window_weight(const Dense &s, const Strip &strip, const Sheet &upper
         }
     }
     float *const out = weight + from * width + (ky * s.kernel[1] + kx) * ins;
-    multiply({upper.values + from, 1, upper.ld, lower.values + group * ins, s.stride[1] * lower.ld, LANES, stretches, count, out, width, ins, true}, to - from, LANES);
+    multiply({upper.values + from, 1, upper.ld, lower.values + group * ins, s.stride[1] * lower.ld, LANES, stretches, count, out, width, ins, true}, to - from, LANES, next);
 }
 
 // Whole images.
@@ -292,12 +302,17 @@ INLINE void window_backward(const DenseBackward &d, int64_t from, int64_t to, fl
         const bool across = s.across(strip.images);
         const Sheet upper = strip.seeing(s, scratch, across ? 0 : x.edge());
         fill(upper, d.out, strip.image, strip.images, s.out_height, s.out);
+        const int64_t last_image = to / (s.out_height * s.out_width);
+        const auto behind_this = [&](const float *map) { return behind(upper, map, strip.image, strip.images, s.out_height, s.out, last_image); };
+        Ahead next{{behind_this(d.out.values)}, 1};
+        if (d.out.map) next.ranges[next.count++] = behind_this(d.out.map);
         if (d.first < d.last) {
             const Sheet lower = strip.seen(s, scratch + strip.images * upper.image(), 0);
             fill(lower, d.in, strip.image, strip.images, s.height, s.in);
+            next.ranges[next.count++] = behind(lower, d.in.values, strip.image, strip.images, s.height, s.in, last_image);
             for (int64_t tap = 0; tap < s.taps(); ++tap) {
                 in_groups(d, [&](int64_t g, int64_t first, int64_t last) __attribute__((always_inline)) {
-                    window_weight(s, strip, upper, lower, g, first, last, tap / s.kernel[1], tap % s.kernel[1], weight, width, stretches);
+                    window_weight(s, strip, upper, lower, g, first, last, tap / s.kernel[1], tap % s.kernel[1], weight, width, stretches, next);
                 });
             }
         }
@@ -306,7 +321,7 @@ INLINE void window_backward(const DenseBackward &d, int64_t from, int64_t to, fl
         for (int64_t g = 0; g < s.groups; ++g) {
             float *out = d.in_gradient + strip.image * pixels * s.in + g * ins;
             const float *packed = d.weight + g * padded(ins) * outs * s.taps();
-            walk({y, x, upper, upper.values + g * outs, packed, outs, ins, out, s.in, d.add, stretches}, strip.images, first, last, across);
+            walk({y, x, upper, upper.values + g * outs, packed, outs, ins, out, s.in, d.add, stretches, &next}, strip.images, first, last, across);
         }
         if (!sums.plain) return;
         mask(d.in_gradient, d.in, s.in, strip.image * pixels + first * s.width, (strip.image + strip.images - 1) * pixels + last * s.width, sums);
