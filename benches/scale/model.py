@@ -8,14 +8,14 @@ import random
 import sys
 
 RANKS = [1, 8, 64, 512]
-PER_BYTE = float(sys.argv[1]) if len(sys.argv) > 1 else 0.9e-9
+PER_BYTE = float(sys.argv[1]) if len(sys.argv) > 1 else 0.65e-9
 # Published space, 22 cells, five of 27 operators active: nse_search_estimate, weights and momenta of 161 MB, half of them open.
 BYTES = 80.5e6
-TENSORS = 250
+TENSORS = 500
 PART, CANDIDATE, COUNT = 0.05, 0.5, 1000
 LATENCY = 50e-6
 # What a gradient takes to become whole numbers and back, for a byte of the sum.
-CONVERT = float(sys.argv[2]) if len(sys.argv) > 2 else 0.25e-9
+CONVERT = float(sys.argv[2]) if len(sys.argv) > 2 else 0.5e-9
 # How much of a part is the backward pass, beside which buckets are added; src/dist/crew.rs has their size.
 BACKWARD = 0.6
 SPREAD = 0.05

@@ -22,8 +22,8 @@ COUNTS = [1, 1_000, 30_000, 300_000, 3_000_000]
 SMALL = {"input": {"channels": 3, "height": 32, "width": 32}, "classes": 10, "layout": "NR", "repeats": [1, 2, 2, 1], "stem_stride": 2}
 # Name: space, changes, channels, side and classes of the images, batch, steps, candidates.
 SETTINGS = {
-    "S": ("nse-27", {**SMALL, "channels": [16, 24, 40, 80]}, 3, 32, 10, 128, 16, 32),
-    "S, 4 times as wide": ("nse-27", {**SMALL, "channels": [64, 96, 160, 320]}, 3, 32, 10, 64, 8, 16),
+    "S": ("nse-27", {**SMALL, "channels": [16, 24, 40, 80]}, 3, 32, 10, 128, 16, 64),
+    "S, 4 times as wide": ("nse-27", {**SMALL, "channels": [64, 96, 160, 320]}, 3, 32, 10, 64, 8, 48),
 }
 
 

@@ -93,6 +93,8 @@ fn threads() -> usize {
 #[must_use]
 pub struct Alone {
     before: c_int,
+    /// The same for MKL, where libtorch has it.
+    of_mkl: Option<c_int>,
     _helped: Helped,
 }
 
@@ -111,7 +113,9 @@ impl Alone {
         // SAFETY: OpenMP's functions; they are about this thread.
         let before = unsafe { get() };
         unsafe { set(1) };
-        Some(Alone { before, _helped: Helped::by(helpers) })
+        // SAFETY: MKL's function; it is about this thread too.
+        let of_mkl = OPENMP.set_mkl_threads.map(|set| unsafe { set(1) });
+        Some(Alone { before, of_mkl, _helped: Helped::by(helpers) })
     }
 }
 
@@ -120,6 +124,10 @@ impl Drop for Alone {
         if let Some(set) = OPENMP.set_num_threads {
             // SAFETY: as above.
             unsafe { set(self.before) };
+        }
+        if let Some((set, before)) = OPENMP.set_mkl_threads.zip(self.of_mkl) {
+            // SAFETY: as above.
+            unsafe { set(before) };
         }
     }
 }
@@ -200,13 +208,15 @@ fn end_pool() {
     queue().warm -= threads;
 }
 
-/// Functions of the OpenMP runtime that libtorch uses, as far as it has them.
+/// Functions of the OpenMP runtime and of MKL that libtorch uses, as far as it has them.
 #[derive(Default)]
 struct OpenMp {
     /// `omp_pause_resource_all`, of OpenMP 5.0; without it pools stay.
     pause: Option<unsafe extern "C" fn(c_int) -> c_int>,
     get_max_threads: Option<unsafe extern "C" fn() -> c_int>,
     set_num_threads: Option<unsafe extern "C" fn(c_int)>,
+    /// `MKL_Set_Num_Threads_Local`, which gives what it was; MKL asks OpenMP only for what it may have at most. 0: as many as the process has.
+    set_mkl_threads: Option<unsafe extern "C" fn(c_int) -> c_int>,
 }
 
 static OPENMP: Lazy<OpenMp> = Lazy::new(|| {
@@ -224,12 +234,13 @@ static OPENMP: Lazy<OpenMp> = Lazy::new(|| {
         let found = libc::dlsym(handle, name.as_ptr());
         (!found.is_null()).then(|| std::mem::transmute_copy(&found))
     }
-    // SAFETY: the types that the OpenMP standard gives them.
+    // SAFETY: the types that the OpenMP standard and MKL's manual give them.
     unsafe {
         OpenMp {
             pause: function(handle, c"omp_pause_resource_all"),
             get_max_threads: function(handle, c"omp_get_max_threads"),
             set_num_threads: function(handle, c"omp_set_num_threads"),
+            set_mkl_threads: function(handle, c"MKL_Set_Num_Threads_Local"),
         }
     }
 });
