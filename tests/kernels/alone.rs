@@ -3,7 +3,7 @@
 use crate::at_every_level;
 use crate::support::{distance, normal};
 use nse::space::{Activation, Convolution};
-use nse::supernet::fused::{convolve, dot};
+use nse::supernet::fused::{averaged, convolve, dot};
 use nse::supernet::unit::{Init, Unit};
 use tch::{Device, Kind, Tensor};
 
@@ -31,17 +31,23 @@ fn run(x: &Tensor, weight: &Tensor, upstream: &Tensor, forward: impl Fn(&Tensor)
 fn check(images: i64, [height, width]: [i64; 2], shape: Convolution) {
     let x = normal(&[images, shape.cin.into(), height, width], 1);
     let unit = unit(shape.clone());
-    let upstream = normal(&library(&shape, &x, &unit.weight.value).size(), 3);
+    let plain = |x: &Tensor, weight: &Tensor| library(&shape, x, weight);
+    compare(&x, &unit, plain, |x| convolve(x, &unit, &unit.weight.value).unwrap().unwrap());
+}
+
+/// What `ours` gives, and its gradients, at every level, with those of the same in 64 bits.
+fn compare(x: &Tensor, unit: &Unit, library: impl Fn(&Tensor, &Tensor) -> Tensor, ours: impl Fn(&Tensor) -> Tensor) {
+    let upstream = normal(&library(x, &unit.weight.value).size(), 3);
     let weight = unit.weight.value.detach().to_kind(Kind::Double).set_requires_grad(true);
     let double = |tensor: &Tensor| tensor.to_kind(Kind::Double);
-    let expected = run(&double(&x), &weight, &double(&upstream), |x| library(&shape, x, &weight));
+    let expected = run(&double(x), &weight, &double(&upstream), |x| library(x, &weight));
     at_every_level(|level| {
-        let got = run(&x, &unit.weight.value, &upstream, |x| convolve(x, &unit, &unit.weight.value).unwrap().unwrap());
+        let got = run(x, &unit.weight.value, &upstream, &ours);
         for ((expected, got), what) in
             expected.iter().zip(&got).zip(["values", "gradient of the input", "gradient of the weight"])
         {
             let off = distance(expected, &double(got));
-            assert!(off < 2e-6, "{level}: {what} off by {off:.1e}: {images} images of {height}x{width}, {shape:?}");
+            assert!(off < 2e-6, "{level}: {what} off by {off:.1e}: {:?}, {:?}", x.size(), unit.shape);
         }
     });
 }
@@ -103,6 +109,24 @@ fn other_numbers_and_paddings_are_left_alone() {
     assert!(own(&x, Convolution::pointwise("alone", 4, 4)));
     assert!(!own(&x, Convolution::kernel("alone", 4, 4, [3, 3]).inside()));
     assert!(!own(&x.to_kind(Kind::Double), Convolution::pointwise("alone", 4, 4)));
+}
+
+#[test]
+fn averages_of_what_a_tail_gives() {
+    for (images, size, cout, rectified) in
+        [(1, [1, 1], 3, true), (3, [7, 5], 17, true), (40, [4, 4], 70, true), (2, [16, 12], 5, false)]
+    {
+        let shape = Convolution::kernel("tail", 9, cout, [1, 1]).without_norm();
+        let shape = if rectified { shape } else { shape.linear() };
+        let unit = Unit::new(shape.clone(), Activation::Relu, &mut Init::new(2, 0, 0, Device::Cpu)).unwrap();
+        let plain = |x: &Tensor, weight: &Tensor| {
+            let y = library(&shape, x, weight);
+            let y = if rectified { y.relu() } else { y };
+            y.mean_dim([2i64, 3].as_slice(), false, None)
+        };
+        let x = normal(&[images, 9, size[0], size[1]], 1);
+        compare(&x, &unit, plain, |x| averaged(x, &unit).unwrap().unwrap());
+    }
 }
 
 #[test]
