@@ -1,4 +1,4 @@
-//! Whether growing a cell finds better ones than evolution and chance do, and how well its predictors rank cells: docs/pnas.md.
+//! Whether growing a cell finds better ones than evolution and chance do, and how well its predictor ranks cells: docs/pnas.md.
 
 mod alone;
 mod cells;
@@ -7,7 +7,7 @@ mod tables;
 
 use crate::{numbers, Images, Outcome, Paths};
 use alone::Alone;
-use cells::{drawn, space, written, Table, BLOCKS, TOLD};
+use cells::{drawn, space, written, BLOCKS, FRESH, NOISE, TOLD};
 use replay::{replay, seeds, SEARCHES};
 use std::fmt::Write;
 use std::sync::Arc;
@@ -19,20 +19,33 @@ const FORETOLD: &str = "predictor,seed,blocks,same,larger\n";
 pub fn measure(images: &Images, paths: &Paths) -> Outcome<String> {
     let space = Arc::new(space()?);
     let mut alone = Alone::new(&space, images, paths)?;
+    let random: Vec<_> = (1..=BLOCKS).map(|blocks| drawn(&space, blocks)).collect();
+    for cell in &random[BLOCKS as usize - 1][..NOISE] {
+        for seed in FRESH {
+            alone.accuracy(cell, seed)?;
+        }
+    }
+    for cell in random.iter().flatten() {
+        alone.accuracy(cell, TOLD)?;
+    }
     let (mut asked, mut foretold) = (ASKED.to_string(), FORETOLD.to_string());
-    for (search, seed) in SEARCHES.into_iter().flat_map(|(search, _)| seeds(search).map(move |seed| (search, seed))) {
+    let [told @ .., _chance] = SEARCHES;
+    for (search, seed) in told.into_iter().flat_map(|(search, _)| seeds(search).map(move |seed| (search, seed))) {
         let found = replay(&space, search, seed, &mut |cell| alone.accuracy(cell, TOLD))?;
-        for (at, (cell, _)) in found.cells.iter().enumerate() {
+        for (at, cell) in found.cells.iter().enumerate() {
             writeln!(asked, "{search},{seed},{},{}", at + 1, written(&space, cell))?;
         }
         for of in &found.foretold {
-            writeln!(foretold, "{search},{seed},{},{:.4},{:.4}", of.blocks, of.same, of.larger)?;
+            writeln!(foretold, "{}", of.line(search, seed))?;
+        }
+        paths.write("asked.csv", &asked)?;
+        paths.write("foretold.csv", &foretold)?;
+    }
+    let asked = tables::read_asked(&space, &asked)?;
+    for cell in tables::finalists(alone.table(), &asked)? {
+        for seed in FRESH {
+            alone.accuracy(&cell, seed)?;
         }
     }
-    paths.write("asked.csv", &asked)?;
-    paths.write("foretold.csv", &foretold)?;
-    let table = Table::read(&space, &paths.read("cells.csv"))?;
-    let random: Vec<_> = (1..=BLOCKS).map(|blocks| drawn(&space, blocks)).collect();
-    let searches = tables::searches(&table, &random[BLOCKS as usize - 1], &tables::read_asked(&space, &asked)?)?;
-    Ok([tables::cells(&table, &random), searches, tables::ranks(&foretold)?].join("\n"))
+    Ok(tables::all(&space, alone.table(), &random, &asked, &foretold)?.join("\n"))
 }
