@@ -74,6 +74,14 @@ void pack_taps(const float *weight, float *packed, int64_t channels, int64_t tap
 
 int64_t depthwise_scratch(const Plane &p) { return (p.height * p.width + p.out_height * p.out_width + most(p.width, p.out_width) + 2 * WIDE + 2) * LANES; }
 
+// How far the plane that is worked on next is from that of a block: the next block's, or of the next image, `image` floats on, the first's.
+INLINE int64_t to_next(int64_t b, int64_t block, int64_t last_block, int64_t image) { return b + 1 < last_block ? LANES : image - (b - block) * LANES; }
+
+// Asks for part y of `parts` of a plane.
+INLINE void ahead(const float *plane, int64_t channels, int64_t pixels, int64_t y, int64_t parts) {
+    for (int64_t i = pixels * y / parts; i < pixels * (y + 1) / parts; ++i) ahead(plane + i * channels);
+}
+
 void depthwise_forward(const DepthwiseForward &d, int64_t image, int64_t last_image, int64_t block, int64_t last_block, Moments m, float *scratch) {
     const Plane &p = d.plane;
     const Loops *loops = find(p);
@@ -84,10 +92,10 @@ void depthwise_forward(const DepthwiseForward &d, int64_t image, int64_t last_im
             const int64_t c = b * LANES, count = channels - c;
             const float *from = d.in.values + n * in * channels + c, *weight = d.weight + 2 * b * taps * LANES;
             float *to = d.out + n * out * channels + c;
-            const float *const next = b + 1 < last_block ? from + LANES : from + in * channels - (b - block) * LANES;
+            const float *const next = from + to_next(b, block, last_block, in * channels);
             for (int64_t i = 0; i < in; ++i) store(plane + i * LANES, read(d.in, from + i * channels, c, count));
             for (int64_t y = 0; y < p.out_height; ++y) {
-                for (int64_t i = in * y / p.out_height; i < in * (y + 1) / p.out_height; ++i) ahead(next + i * channels);
+                ahead(next, channels, in, y, p.out_height);
                 if (loops) loops->convolve(plane, p.height, p.width, weight, y, p.out_width, row);
                 else convolve_any(plane, p, weight, y, row);
                 if (m.pivot && n == image && y == 0) store(m.pivot + c, load(row), count);
@@ -121,17 +129,13 @@ void depthwise_backward(const DepthwiseBackward &d, int64_t image, int64_t last_
             }
             if (!d.in_gradient) continue;
             float *to = d.in_gradient + n * in * channels + c;
-            const bool same = b + 1 < last_block;
-            const int64_t next_in = same ? LANES : in * channels - (b - block) * LANES;
-            const int64_t next_out = n * out * channels + c + (same ? LANES : out * channels - (b - block) * LANES);
-            const float *const next = from + next_in;
+            const float *const next = from + to_next(b, block, last_block, in * channels);
+            const int64_t next_out = n * out * channels + c + to_next(b, block, last_block, out * channels);
             const V mean = s.plain ? load(s.mean + c, count) : V{};
             for (int64_t y = 0; y < p.height; ++y) {
-                for (int64_t i = in * y / p.height; i < in * (y + 1) / p.height; ++i) ahead(next + i * channels);
-                for (int64_t i = out * y / p.height; i < out * (y + 1) / p.height; ++i) {
-                    ahead(d.out.values + next_out + i * channels);
-                    if (d.out.map) ahead(d.out.map + next_out + i * channels);
-                }
+                ahead(next, channels, in, y, p.height);
+                ahead(d.out.values + next_out, channels, out, y, p.height);
+                if (d.out.map) ahead(d.out.map + next_out, channels, out, y, p.height);
                 if (!loops) spread_row_any(upper, p, weight, y, row);
                 else loops->input(upper, p.out_height, p.out_width, weight + (p.stride == 1 ? taps * LANES : 0), y, p.width, row);
                 V plain = {}, product = {};
