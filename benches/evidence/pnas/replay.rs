@@ -26,10 +26,9 @@ const TOURNAMENT: usize = 5;
 /// Chance needs nothing but the random cells.
 pub fn seeds(search: &str) -> RangeInclusive<u64> {
     1..=match search {
-        "mlp" => 3,
-        "regularised" => 2,
         "random" => 100,
-        _ => 1,
+        "evolve" => 2,
+        _ => 3,
     }
 }
 

@@ -33,17 +33,35 @@ pub fn read_asked(space: &Space, csv: &str) -> Outcome<Asked> {
     Ok(asked)
 }
 
-/// The best cells of every search, as it was told.
+/// Cells that are trained with fresh seeds: the best of every search, as it was told, at its end and on the way.
 pub fn finalists(table: &Table, asked: &Asked) -> Outcome<BTreeSet<Blocks>> {
-    let best = asked.values().map(|cells| best(table, cells)).collect::<Outcome<Vec<_>>>()?;
-    Ok(best.into_iter().flatten().cloned().collect())
+    let mut all = BTreeSet::new();
+    for cells in asked.values() {
+        all.extend(best(table, cells, EVALUATIONS, FINALISTS)?.into_iter().cloned());
+        for after in after() {
+            all.extend(best(table, cells, after, 1)?.into_iter().cloned());
+        }
+    }
+    Ok(all)
 }
 
-fn best<'a>(table: &Table, cells: &'a [Blocks]) -> Outcome<Vec<&'a Blocks>> {
-    let told = told(table, &cells[..EVALUATIONS])?;
+/// Evaluations after which searches are looked at.
+fn after() -> impl Iterator<Item = usize> {
+    [POPULATION].into_iter().chain(ROUNDS)
+}
+
+/// The best of the first cells, as the search was told.
+fn best<'a>(table: &Table, cells: &'a [Blocks], after: usize, count: usize) -> Outcome<Vec<&'a Blocks>> {
+    let told = told(table, &cells[..after])?;
     let mut ranked: Vec<_> = told.into_iter().zip(cells).collect();
     ranked.sort_by(|(a, _), (b, _)| b.total_cmp(a));
-    Ok(ranked.into_iter().take(FINALISTS).map(|(_, cell)| cell).collect())
+    Ok(ranked.into_iter().take(count).map(|(_, cell)| cell).collect())
+}
+
+/// In percent, the mean of the fresh seeds.
+fn anew(table: &Table, cell: &Blocks) -> Outcome<f64> {
+    let seeds = FRESH.into_iter().map(|seed| table.need(cell, seed)).collect::<Outcome<Vec<f64>>>()?;
+    Ok(100.0 * mean(&seeds))
 }
 
 /// In percent.
@@ -64,6 +82,7 @@ pub fn all(space: &Space, table: &Table, random: &[Vec<Blocks>], asked: &Asked, 
         needed(&told(table, largest)?, &of),
         bests(space, asked, &of),
         efficiency(&of),
+        taken(table, asked)?,
         fresh(table, asked)?,
         ranks(foretold)?,
     ])
@@ -130,13 +149,12 @@ fn needed(random: &[f64], of: &BTreeMap<&str, Vec<Vec<f64>>>) -> String {
 /// How good the best is after so many evaluations, and what all of them cost.
 fn bests(space: &Space, asked: &Asked, of: &BTreeMap<&str, Vec<Vec<f64>>>) -> String {
     let mut lines = "| best told accuracy (%) |".to_string();
-    let after: Vec<usize> = [POPULATION].into_iter().chain(ROUNDS).collect();
-    after.iter().for_each(|after| lines += &format!(" after {after} |"));
+    after().for_each(|after| lines += &format!(" after {after} |"));
     let _ = writeln!(lines, " multiply-accumulates of all {EVALUATIONS} cells (M) |\n|---|---|---|---|---|---|---|");
     for (search, name) in SEARCHES {
         let _ = write!(lines, "| {name} |");
-        for after in &after {
-            let best: Vec<f64> = of[search].iter().map(|told| top(&told[..*after], 1)).collect();
+        for after in after() {
+            let best: Vec<f64> = of[search].iter().map(|told| top(&told[..after], 1)).collect();
             let _ = write!(lines, " {} |", spread(&best, 2));
         }
         let searches = asked.iter().filter(|((other, _), _)| other == search);
@@ -176,25 +194,36 @@ fn efficiency(of: &BTreeMap<&str, Vec<Vec<f64>>>) -> String {
     lines
 }
 
-/// The best cells of every search, without the luck of the training by which they were chosen.
-fn fresh(table: &Table, asked: &Asked) -> Outcome<String> {
-    let mut lines = format!(
-        "| search | its best cell, as told (%) | trained anew | its {FINALISTS} best, as told | trained anew |\n|---|---|---|---|---|\n"
-    );
+/// How good that cell is, without the luck of the training by which it was chosen, that one would take after so many evaluations.
+fn taken(table: &Table, asked: &Asked) -> Outcome<String> {
+    let mut lines = "| its best cell so far, trained anew (%) |".to_string();
+    after().for_each(|after| lines += &format!(" after {after} |"));
+    lines += "\n|---|---|---|---|---|---|\n";
     for (search, name) in SEARCHES {
-        let mut columns = [(); 4].map(|()| Vec::new());
-        for cells in asked.iter().filter(|((other, _), _)| other == search).map(|(_, cells)| best(table, cells)) {
-            let (mut told, mut anew) = (Vec::new(), Vec::new());
-            for cell in cells? {
-                told.push(100.0 * table.need(cell, TOLD)?);
-                let seeds = FRESH.into_iter().map(|seed| table.need(cell, seed)).collect::<Outcome<Vec<f64>>>()?;
-                anew.push(100.0 * mean(&seeds));
-            }
-            let values = [told[0], anew[0], mean(&told), mean(&anew)];
-            columns.iter_mut().zip(values).for_each(|(column, value)| column.push(value));
+        let _ = write!(lines, "| {name} |");
+        for after in after() {
+            let cells = asked.iter().filter(|((other, _), _)| other == search).map(|(_, cells)| cells);
+            let values = cells.map(|cells| anew(table, best(table, cells, after, 1)?[0])).collect::<Outcome<Vec<f64>>>()?;
+            let _ = write!(lines, " {} |", spread(&values, 2));
         }
-        let [told, anew, best, best_anew] = columns.map(|column| spread(&column, 2));
-        let _ = writeln!(lines, "| {name} | {told} | {anew} | {best} | {best_anew} |");
+        lines += "\n";
+    }
+    Ok(lines)
+}
+
+/// The same of the best few at the end.
+fn fresh(table: &Table, asked: &Asked) -> Outcome<String> {
+    let mut lines = format!("| search | its {FINALISTS} best, as told (%) | trained anew |\n|---|---|---|\n");
+    for (search, name) in SEARCHES {
+        let mut columns = [(); 2].map(|()| Vec::new());
+        for (_, cells) in asked.iter().filter(|((other, _), _)| other == search) {
+            let cells = best(table, cells, EVALUATIONS, FINALISTS)?;
+            let told = cells.iter().map(|cell| Ok(100.0 * table.need(cell, TOLD)?)).collect::<Outcome<Vec<f64>>>()?;
+            let anew = cells.iter().map(|cell| anew(table, cell)).collect::<Outcome<Vec<f64>>>()?;
+            columns.iter_mut().zip([told, anew]).for_each(|(column, values)| column.push(mean(&values)));
+        }
+        let [told, anew] = columns.map(|column| spread(&column, 2));
+        let _ = writeln!(lines, "| {name} | {told} | {anew} |");
     }
     Ok(lines)
 }
