@@ -22,7 +22,7 @@ if [ ! -d "$dest" ]; then
     cat >"$SCRATCH/chromium/chromium" <<'SH'
 #!/bin/sh
 root=$(dirname "$0")
-libraries=$(find "$root/usr/lib" -name '*.so.*' -printf '%h\n' | sort -u | tr '\n' ':')
+libraries=$(find "$root/usr/lib" -name '*.so*' -printf '%h\n' | sort -u | tr '\n' ':')
 LD_LIBRARY_PATH="$libraries${LD_LIBRARY_PATH:-}" exec "$root/usr/lib/chromium/chromium" "$@"
 SH
     chmod +x "$SCRATCH/chromium/chromium"
