@@ -155,7 +155,7 @@ bench: build | $(OUT)
 	@$(CC) -std=gnu11 -O2 -Wall -Wextra benches/host.c -o $(OUT)/bench-host $(LINK)
 	@echo "what a host waits while a search trains" && $(OUT)/bench-host
 
-# What more ranks cost and bring, on two cores with nothing else to do: some minutes. docs/scale.md says what it shows.
+# What more ranks cost and bring, on two cores with nothing else to do: ten minutes. docs/scale.md says what it shows.
 bench-scale: build | $(OUT)
 	@$(torch) $(CARGO) bench --quiet --no-run --bench network
 	@$(CC) -std=gnu11 -O2 -Wall -Wextra benches/scale/steps.c -o $(OUT)/bench-steps $(LINK)
