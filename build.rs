@@ -45,18 +45,23 @@ fn torch() {
 #[cfg(feature = "torch")]
 fn kernels() -> Vec<std::path::PathBuf> {
     let x86 = std::env::var("CARGO_CFG_TARGET_ARCH").is_ok_and(|arch| arch == "x86_64");
-    let levels: &[(&str, &str)] = match x86 {
-        true => &[("level_v4", "-march=x86-64-v4"), ("level_v3", "-march=x86-64-v3"), ("level_v2", "-march=x86-64")],
-        false => &[("level_v2", "-O3")],
+    let levels: &[(&str, &[&str])] = match x86 {
+        true => &[
+            ("level_bf16", &["-march=x86-64-v4", "-mavx512bf16"]),
+            ("level_v4", &["-march=x86-64-v4"]),
+            ("level_v3", &["-march=x86-64-v3"]),
+            ("level_v2", &["-march=x86-64"]),
+        ],
+        false => &[("level_v2", &[])],
     };
-    let compile = |(name, flag): &(&str, &str)| {
+    let compile = |(name, flags): &(&str, &[&str])| {
         cc::Build::new()
             .cpp(true)
             .std("c++20")
             .warnings(false)
             .opt_level(3)
             .debug(false)
-            .flag(flag)
+            .flags(*flags)
             .flag("-ffp-contract=fast")
             .flag("-fno-math-errno")
             .flag("-fvisibility=hidden")

@@ -2,7 +2,7 @@
 //!
 //! Usage: speed PYTHON DATA OUT [PARTS] [STEPS], e.g. speed python3 fashion-mnist target/bench "S M L P round engine binary" 7
 //!        speed --agreement DATA [SEED...]           how candidates are ranked with other and with fewer images for their statistics
-//!        speed --alone SIZE STEPS GROUPS            so many of the library's steps, and groups of candidates scored, without the baseline:
+//!        speed --alone SIZE STEPS GROUPS PRECISION  so many of the library's steps, and groups of candidates scored, without the baseline:
 //!                                                   for a profiler
 
 mod agreement;
@@ -30,7 +30,7 @@ fn main() -> Outcome<()> {
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["--memory", size, steps] => return measure::memory_here(size, steps.parse()?),
         ["--agreement", data, ref seeds @ ..] => return agreement::print(data, seeds),
-        ["--alone", size, steps, groups] => return measure::alone(size, steps.parse()?, groups.parse()?),
+        ["--alone", size, steps, groups, precision] => return measure::alone(size, steps.parse()?, groups.parse()?, precision),
         _ => {}
     }
     let [python, data, out, rest @ ..] = arguments.as_slice() else {

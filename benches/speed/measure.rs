@@ -4,7 +4,7 @@ use crate::baseline::Baseline;
 use crate::setting::Setting;
 use crate::{equal, limit, Outcome};
 use nse::arch::Architecture;
-use nse::search::{At, SearchOptions, Silent, TrainOptions, GROUP};
+use nse::search::{At, Precision, SearchOptions, Silent, TrainOptions, GROUP};
 use nse::supernet::learner::{self, Batch, Loader};
 use nse::supernet::network::Network;
 use nse::supernet::{paths, score};
@@ -70,16 +70,17 @@ pub fn size(python: &str, folder: &Path, size: &str, steps: u64) -> Outcome<Valu
     baseline.take_batch("0", &batch)?;
     let equality = equal::check(&setting, &network, &batch, &mut baseline)?;
     println!("  {:<34} {:>10} {:>10} {:>9}   middle half", "", "library", "baseline", "ratio");
-    let weight_turns = weight_steps(&setting, &network, &batch, &mut baseline, steps)?;
-    let weights = weight_turns.report("weight step, ms", 1e3);
-    let architecture = architecture_steps(&setting, &network, &batch, &mut baseline, steps)?.report("architecture step, ms", 1e3);
+    let networks = [network, setting.network()?.with_precision(Precision::BFloat16)];
+    let weight_turns = weight_steps(&setting, &networks, &batch, &mut baseline, steps)?;
+    let weights = report(&weight_turns, "weight step, ms", 1e3);
+    let architecture = report(&architecture_steps(&setting, &networks, &batch, &mut baseline, steps)?, "architecture step, ms", 1e3);
     let scoring = match size {
         "L" => Value::Null,
-        "M" => scoring(&setting, &network, &mut baseline, 1)?,
-        _ => scoring(&setting, &network, &mut baseline, 3)?,
+        "M" => scoring(&setting, &networks, &mut baseline, 1)?,
+        _ => scoring(&setting, &networks, &mut baseline, 3)?,
     };
     drop(baseline);
-    let seconds = weight_turns.sorted(|t| t.0);
+    let seconds = weight_turns[0].sorted(|t| t.0);
     let limit = limit::of_weight_steps(&setting, steps, seconds.iter().sum::<f64>() / seconds.len() as f64)?;
     let memory = memory(python, folder, &setting)?;
     Ok(json!({
@@ -88,37 +89,53 @@ pub fn size(python: &str, folder: &Path, size: &str, steps: u64) -> Outcome<Valu
     }))
 }
 
-fn weight_steps(setting: &Setting, network: &Network, batch: &Batch, baseline: &mut Baseline, steps: u64) -> Outcome<Turns> {
-    let (options, mut turns) = (recipe()?, Turns::default());
+/// Times of the library in 32 bits, and in bfloat16.
+type Precisions = [Turns; 2];
+
+fn report([float32, bfloat16]: &Precisions, work: &str, unit: f64) -> Value {
+    json!({ "float32": float32.report(work, unit), "bfloat16": bfloat16.report("  in bfloat16", unit) })
+}
+
+/// `steps` turns, and one before that warms up.
+fn in_turns(
+    networks: &[Network; 2],
+    steps: u64,
+    mut ours: impl FnMut(&Network, u64) -> Outcome<f64>,
+    mut theirs: impl FnMut(u64) -> Outcome<f64>,
+) -> Outcome<Precisions> {
+    let mut turns = Precisions::default();
     for i in 0..steps + 1 {
-        let open = setting.open(i);
-        let (ours, _) = timed(|| learner::step(network, batch, &options, AT, &open, 1e-4))?;
-        let theirs = baseline.weight_step(&open, 1e-4)?;
-        // The first turn warms up.
+        let [float32, bfloat16] = [ours(&networks[0], i)?, ours(&networks[1], i)?];
+        let theirs = theirs(i)?;
         if i > 0 {
-            turns.0.push((ours, theirs));
+            turns[0].0.push((float32, theirs));
+            turns[1].0.push((bfloat16, theirs));
         }
     }
     Ok(turns)
 }
 
-fn architecture_steps(
+fn weight_steps(
     setting: &Setting,
-    network: &Network,
+    networks: &[Network; 2],
     batch: &Batch,
     baseline: &mut Baseline,
     steps: u64,
-) -> Outcome<Turns> {
-    let mut turns = Turns::default();
-    for i in 0..steps + 1 {
-        let paths = setting.paths(i);
-        let (ours, _) = timed(|| paths::step(network, batch, AT, &setting.active, &paths))?;
-        let (theirs, _, _) = baseline.architecture_step(setting, &paths, false)?;
-        if i > 0 {
-            turns.0.push((ours, theirs));
-        }
-    }
-    Ok(turns)
+) -> Outcome<Precisions> {
+    let options = recipe()?;
+    let ours = |network: &Network, i| Ok(timed(|| learner::step(network, batch, &options, AT, &setting.open(i), 1e-4))?.0);
+    in_turns(networks, steps, ours, |i| baseline.weight_step(&setting.open(i), 1e-4))
+}
+
+fn architecture_steps(
+    setting: &Setting,
+    networks: &[Network; 2],
+    batch: &Batch,
+    baseline: &mut Baseline,
+    steps: u64,
+) -> Outcome<Precisions> {
+    let ours = |network: &Network, i| Ok(timed(|| paths::step(network, batch, AT, &setting.active, &setting.paths(i)))?.0);
+    in_turns(networks, steps, ours, |i| Ok(baseline.architecture_step(setting, &setting.paths(i), false)?.0))
 }
 
 /// What candidates are calibrated with, and what they are evaluated on.
@@ -152,29 +169,32 @@ pub fn take_batches(
 
 /// The same candidates with the same images on both sides, and the accuracies equal up to a few images. Then, against the same times of the
 /// baseline, the library's with the smaller calibration set.
-fn scoring(setting: &Setting, network: &Network, baseline: &mut Baseline, groups: usize) -> Outcome<Value> {
-    baseline.take_weights(setting, network)?;
+fn scoring(setting: &Setting, networks: &[Network; 2], baseline: &mut Baseline, groups: usize) -> Outcome<Value> {
+    baseline.take_weights(setting, &networks[0])?;
     let [mut calibration, mut validation] = scored_on(setting)?;
     let mut smaller = setting.loader(SMALLER, 13)?;
     let names = [
         take_batches(setting, baseline, &mut calibration, "c", CALIBRATION)?,
         take_batches(setting, baseline, &mut validation, "v", VALIDATION)?,
     ];
-    let (mut same, mut fewer) = (Turns::default(), Turns::default());
+    let (mut same, mut fewer) = (Precisions::default(), Precisions::default());
     // The baseline takes them one by one.
     let groups = groups_of(setting, groups)?;
     for candidates in &groups {
-        let mut score = |calibration: &mut Loader, batch| {
+        let mut score = |network, calibration: &mut Loader, batch| {
             timed(|| score::score(network, candidates, calibration, &mut validation, batch, &Silent))
         };
-        let (ours, accuracies) = score(&mut calibration, setting.batch)?;
-        let (ours_with_fewer, _) = score(&mut smaller, SMALLER)?;
+        let (ours, accuracies) = score(&networks[0], &mut calibration, setting.batch)?;
+        let (ours_with_fewer, _) = score(&networks[0], &mut smaller, SMALLER)?;
+        let (low, _) = score(&networks[1], &mut calibration, setting.batch)?;
+        let (low_with_fewer, _) = score(&networks[1], &mut smaller, SMALLER)?;
         let open: Vec<_> = candidates.iter().map(Architecture::cells).collect();
         let answer =
             baseline.ask(json!({ "do": "score", "calibration": names[0], "validation": names[1], "candidates": open }))?;
         let theirs = answer["seconds"].as_f64().ok_or("no seconds")?;
-        same.0.push((ours / GROUP as f64, theirs / GROUP as f64));
-        fewer.0.push((ours_with_fewer / GROUP as f64, theirs / GROUP as f64));
+        for (turns, ours) in same.iter_mut().chain(&mut fewer).zip([ours, low, ours_with_fewer, low_with_fewer]) {
+            turns.0.push((ours / GROUP as f64, theirs / GROUP as f64));
+        }
         for (i, accuracy) in accuracies.iter().enumerate() {
             let theirs = answer["accuracies"][i].as_f64().ok_or("no accuracy")?;
             if (accuracy - theirs).abs() > 0.003 {
@@ -182,10 +202,10 @@ fn scoring(setting: &Setting, network: &Network, baseline: &mut Baseline, groups
             }
         }
     }
-    let seconds = same.sorted(|t| t.0)[groups.len() / 2];
+    let seconds = same[0].sorted(|t| t.0)[groups.len() / 2];
     Ok(json!({
-        "same": same.report("scoring a candidate, same images, s", 1.0),
-        "fewer": fewer.report("the same, 1,024 for statistics, s", 1.0),
+        "same": report(&same, "scoring a candidate, same images, s", 1.0),
+        "fewer": report(&fewer, "the same, 1,024 for statistics, s", 1.0),
         "limit": limit::of_scoring(setting, &groups, CALIBRATION * setting.batch, VALIDATION * setting.batch, seconds)?,
     }))
 }
@@ -227,9 +247,10 @@ pub fn memory_here(size: &str, steps: u64) -> Outcome<()> {
 }
 
 /// Weight steps, then architecture steps, then groups of candidates scored, and the median seconds of each.
-pub fn alone(size: &str, steps: u64, groups: usize) -> Outcome<()> {
+pub fn alone(size: &str, steps: u64, groups: usize, precision: &str) -> Outcome<()> {
     let setting = Setting::new(size)?;
-    let (network, batch, options) = (setting.network()?, setting.batch(5)?, recipe()?);
+    let precision = serde_json::from_value(json!(precision))?;
+    let (network, batch, options) = (setting.network()?.with_precision(precision), setting.batch(5)?, recipe()?);
     let [mut calibration, mut validation] = scored_on(&setting)?;
     let (mut weight, mut architecture, mut scoring) = (Turns::default(), Turns::default(), Turns::default());
     for i in 0..steps {

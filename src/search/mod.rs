@@ -78,5 +78,5 @@ pub use sought::Sought;
 pub use start::{Drive, Start};
 pub use strategy::StrategyOptions;
 pub use telling::Example;
-pub use train_options::{Augment, BatchNorm, TrainOptions};
+pub use train_options::{Augment, BatchNorm, Precision, TrainOptions};
 pub use trainer::{Array, Arrays, At, Comparison, Ended, Judged, Parts, PathGradient, Products, StepOutcome, Trainer};

@@ -43,6 +43,19 @@ pub struct TrainOptions {
     pub label_smoothing: f64,
     /// Random changes of a training image.
     pub augment: Augment,
+    /// Arithmetic of the supernet, also while candidates are scored: "float32", or "bfloat16", where what convolutions multiply is rounded to 16
+    /// bits; their sums and all else stay in 32 (depthwise convolutions, and those between odd numbers of channels, too). Faster where the
+    /// processor multiplies such numbers.
+    pub precision: Precision,
+}
+
+/// Arithmetic of convolutions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    #[default]
+    Float32,
+    BFloat16,
 }
 
 /// Random changes of a training image.
@@ -67,6 +80,7 @@ impl Default for TrainOptions {
             weight_decay: 4e-5,
             label_smoothing: 0.0,
             augment: Augment::default(),
+            precision: Precision::Float32,
         }
     }
 }

@@ -30,7 +30,8 @@ Plane plane(const Convolution &c, int64_t height, int64_t width, int64_t channel
 
 Dense dense(const Convolution &c, const at::Tensor &from, int64_t out) {
     const auto size = [&](int axis) { return (from.size(2 + axis) + c.stride[axis] - 1) / c.stride[axis]; };
-    return {from.size(1), out, c.groups, from.size(2), from.size(3), size(0), size(1), {c.kernel[0], c.kernel[1]}, {c.stride[0], c.stride[1]}, c.dilation};
+    const bool low = c.low && from.size(1) / c.groups % 2 == 0 && out / c.groups % 2 == 0;
+    return {from.size(1), out, c.groups, from.size(2), from.size(3), size(0), size(1), {c.kernel[0], c.kernel[1]}, {c.stride[0], c.stride[1]}, c.dilation, low};
 }
 
 // Gradients of one batch-norm's output: sums by part.

@@ -19,6 +19,8 @@ struct Convolution {
     std::array<int64_t, 2> kernel, stride;
     int64_t dilation, groups;
     bool relu;
+    // Whether products are of numbers rounded to bfloat16, as far as kernels.h has that: in dense convolutions between even numbers of channels.
+    bool low = false;
 
     std::array<int64_t, 2> padding() const { return {dilation * (kernel[0] - 1) / 2, dilation * (kernel[1] - 1) / 2}; }
 };

@@ -62,7 +62,6 @@ extern "C" {
         relu: bool,
         out: *mut *mut C_tensor,
     ) -> *mut c_char;
-    fn nse_shim_low() -> bool;
     fn nse_shim_level(name: *const c_char) -> bool;
     fn nse_shim_level_name() -> *const c_char;
     fn nse_shim_trim();
@@ -76,19 +75,13 @@ pub struct Branch<'a> {
 }
 
 /// Whether our kernels can read this.
-fn floats(tensor: &Tensor) -> bool {
+fn reads(tensor: &Tensor) -> bool {
     tensor.device() == Device::Cpu && tensor.f_kind().is_ok_and(|kind| kind == Kind::Float) && tensor.dim() == 4
-}
-
-/// Whether our kernels are for convolutions of this, as far as these are: not where they are to be in bfloat16.
-fn reads(x: &Tensor) -> bool {
-    // SAFETY: takes nothing.
-    floats(x) && !unsafe { nse_shim_low() }
 }
 
 /// Whether our kernels have this convolution.
 fn has(unit: &Unit) -> bool {
-    !unit.shape.inside && floats(&unit.weight.value)
+    !unit.shape.inside && reads(&unit.weight.value)
 }
 
 /// Whether there is nothing but a convolution in it, ReLU, and perhaps batch-norm.
@@ -118,7 +111,7 @@ pub fn convolve(x: &Tensor, unit: &Unit, weight: &Tensor) -> Result<Option<Tenso
 
 /// A 1 x 1 convolution with this weight, with gradient. None: our kernels are not for it.
 pub fn pointwise(x: &Tensor, weight: &Tensor) -> Result<Option<Tensor>> {
-    match reads(x) && floats(weight) {
+    match reads(x) && reads(weight) {
         true => convolution(x, weight, [1, 1], 1, 1, Behind::Nothing).map(Some),
         false => Ok(None),
     }
@@ -225,7 +218,7 @@ pub fn join(x: &Tensor, branches: &[&Tensor], shortcut: bool) -> Result<Tensor> 
 
 /// Sum of products of two maps, without gradient, as a tensor of one 64-bit number.
 pub fn dot(a: &Tensor, b: &Tensor) -> Result<Tensor> {
-    if !floats(a) || !floats(b) {
+    if !reads(a) || !reads(b) {
         return Ok(a.f_mul(b)?.f_sum(Kind::Double)?);
     }
     let mut out = std::ptr::null_mut();
@@ -236,7 +229,8 @@ pub fn dot(a: &Tensor, b: &Tensor) -> Result<Tensor> {
     }
 }
 
-/// Takes the kernels of one instruction level from now on: "level_v4" (AVX-512), "level_v3" (AVX2) or "level_v2" (any processor).
+/// Takes the kernels of one instruction level from now on: "level_bf16" (AVX-512 with products of
+/// bfloat16), "level_v4" (AVX-512), "level_v3" (AVX2) or "level_v2" (any processor).
 /// False: this processor has it not. For tests.
 pub fn use_level(name: &CStr) -> bool {
     // SAFETY: a string that is read, once.

@@ -159,7 +159,7 @@ pub fn step(network: &Network, batch: &Batch, options: &TrainOptions, at: At, op
 
 /// The same along the paths of an ensemble, of a supernet, or of all its operators at once.
 pub fn step_along(network: &Network, batch: &Batch, options: &TrainOptions, at: At, way: Way, lr: f64) -> Result<StepOutcome> {
-    let _cores = network.cores(&batch.0, &Norm::Batch);
+    let _turn = network.turn(&batch.0, &Norm::Batch)?;
     let (loss, logits) = pass(network, batch, way, &Norm::Batch, options.label_smoothing)?;
     let value = loss.f_double_value(&[])?;
     if !value.is_finite() {

@@ -16,8 +16,11 @@ bool v4() {
 }
 bool v3() { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2"); }
 
-const Level *const LEVELS[] = {&level_v4, &level_v3, &level_v2};
-bool has(const Level *level) { return level == &level_v4 ? v4() && v3() : level == &level_v3 ? v3() : true; }
+const Level *const LEVELS[] = {&level_bf16, &level_v4, &level_v3, &level_v2};
+bool bf16() { return __builtin_cpu_supports("avx512bf16"); }
+bool has(const Level *level) {
+    return level == &level_bf16 ? bf16() && v4() && v3() : level == &level_v4 ? v4() && v3() : level == &level_v3 ? v3() : true;
+}
 #else
 const Level *const LEVELS[] = {&level_v2};
 bool has(const Level *) { return true; }

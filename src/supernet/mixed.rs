@@ -108,7 +108,7 @@ pub fn part(
     norm: &Norm,
     weight: Option<f64>,
 ) -> Result<(f64, Vec<BlendGradient>)> {
-    let _cores = network.cores(images, norm);
+    let _turn = network.turn(images, norm)?;
     let mix = Mix::new(blends, images.device(), true)?;
     let loss = weighted(cross_entropy(&network.mixed(images, &mix, norm)?, labels, 0.0)?, weight)?;
     let value = loss.f_double_value(&[])?;

@@ -8,6 +8,8 @@ use super::ensemble::{divided, mean};
 use super::fused::{self, Branch};
 use super::mixed::Mix;
 use super::norm::Norm;
+use super::options::Precision;
+use super::shim::BFloat16;
 use super::stacked::{Dropping, Owner, Stacked};
 use super::step::Weight;
 use super::unit::{Init, Linear, Parameter, Unit};
@@ -26,6 +28,14 @@ pub struct Network {
     body: Body,
     /// Of every path.
     classifiers: Vec<Linear>,
+    precision: Precision,
+}
+
+/// What a pass needs until it ends.
+#[must_use]
+pub struct Turn {
+    _low: Option<BFloat16>,
+    _cores: Cores,
 }
 
 enum Body {
@@ -102,7 +112,13 @@ impl Network {
         };
         let classifier = |path| Linear::uniform(space.classified(), space.classes(), &mut init(CLASSIFIER + 2 * path as u64));
         let classifiers = (0..paths.count()).map(classifier).collect::<Result<_>>()?;
-        Ok(Network { space, variant, paths, body, classifiers })
+        Ok(Network { space, variant, paths, body, classifiers, precision: Precision::Float32 })
+    }
+
+    /// The same weights with other arithmetic.
+    pub fn with_precision(mut self, precision: Precision) -> Self {
+        self.precision = precision;
+        self
     }
 
     /// Weights that are made binary are real from now on.
@@ -180,14 +196,13 @@ impl Network {
         }
     }
 
-    /// Room to compute with this network what is like `images`; where our kernels are for nearly all of it, with threads of their own.
-    pub fn cores(&self, images: &Tensor, norm: &Norm) -> Cores {
-        let own = self.chain().is_ok_and(|chain| chain.fits(images, norm));
-        if own {
-            cores::take_own(images.device())
-        } else {
-            cores::take(images.device())
-        }
+    /// Room to compute with this network what is like `images`, in its precision; where our kernels are for nearly all of it, with threads of
+    /// their own.
+    pub fn turn(&self, images: &Tensor, norm: &Norm) -> Result<Turn> {
+        let (device, own) = (images.device(), self.chain().is_ok_and(|chain| chain.fits(images, norm)));
+        let cores = if own { cores::take_own(device) } else { cores::take(device) };
+        let low = (self.precision == Precision::BFloat16).then(|| BFloat16::on(device)).transpose()?;
+        Ok(Turn { _low: low, _cores: cores })
     }
 
     /// Stem and fixed block.

@@ -5,6 +5,8 @@ use crate::data::Changes;
 use crate::error::Result;
 use crate::json;
 use crate::search::{CheckpointOptions, Schedule};
+
+pub use crate::search::Precision;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -83,8 +85,8 @@ pub struct Recipe {
     pub dropout: f64,
     /// Random changes of a training image.
     pub augment: Changes,
-    /// Arithmetic of convolutions and linear layers: "float32", or "bfloat16" for them alone; weights, batch-norm, loss and optimizer
-    /// stay in 32 bits. Faster only where the processor has such arithmetic.
+    /// Arithmetic of the training steps: "float32", or "bfloat16", where what convolutions multiply is rounded to 16 bits (on CUDA linear
+    /// layers too); sums, weights, batch-norm, loss and optimizer stay in 32. Faster only where the processor has such arithmetic.
     pub precision: Precision,
     /// Epochs between two evaluations on the held-out images, when there are any.
     #[schemars(range(min = 1, max = 1_000_000))]
@@ -105,15 +107,6 @@ pub enum Optimizer {
     Sgd,
     /// Loshchilov and Hutter, ICLR 2019.
     AdamW,
-}
-
-/// Arithmetic of convolutions and linear layers.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Precision {
-    #[default]
-    Float32,
-    BFloat16,
 }
 
 /// Where and how often a training is saved while it runs: after every so many steps or seconds, whichever comes first, and at the end

@@ -30,7 +30,7 @@ pub fn part(
     norm: &Norm,
     weight: Option<f64>,
 ) -> Result<(f64, Vec<PathGradient>)> {
-    let _cores = network.cores(images, norm);
+    let _turn = network.turn(images, norm)?;
     let mut x = network.stem(images, norm)?;
     let (mut selected, mut unselected) = (Vec::new(), Vec::new());
     for (cell, paths) in paths.iter().enumerate() {

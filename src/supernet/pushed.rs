@@ -45,7 +45,7 @@ impl PushTrainer {
             device::set_threads(threads);
         }
         Ok(PushTrainer {
-            weights: Weights::none(space, device),
+            weights: Weights::none(space, device, options.train.precision),
             options: options.train.clone(),
             steps_per_epoch: options.pushed.steps_per_epoch.unwrap_or(0),
             batch: None,
@@ -212,7 +212,7 @@ impl BatchTrainer for PushTrainer {
             let before = if first { None } else { self.calibrations.get(at) };
             let mut calibration = before.map_or(Ok(Calibration::default()), Calibration::copy)?;
             calibration.begin_pass();
-            let _cores = network.cores(&batch.0, &Norm::Batch);
+            let _turn = network.turn(&batch.0, &Norm::Batch)?;
             let _logits = network.forward(&batch.0, candidate.cells(), &Norm::Calibrate(&calibration))?;
             calibrations.push(calibration);
         }
@@ -233,7 +233,7 @@ impl BatchTrainer for PushTrainer {
             if control.cancelled() {
                 return Err(Error::Cancelled);
             }
-            let _cores = network.cores(&images, &Norm::Batch);
+            let _turn = network.turn(&images, &Norm::Batch)?;
             let logits = network.forward(&images, candidate.cells(), &Norm::Fixed(Reader::new(statistics)))?;
             right.push(correct(&logits, &labels)?);
         }

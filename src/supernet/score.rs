@@ -27,7 +27,7 @@ pub fn calibrate(
             return Err(Error::Cancelled);
         }
         let (images, _) = loader.load(&positions, None)?;
-        let _cores = network.cores(&images, &Norm::Batch);
+        let _turn = network.turn(&images, &Norm::Batch)?;
         calibration.begin_pass();
         let _logits = network.forward(&images, open, &Norm::Calibrate(&calibration))?;
     }
@@ -51,7 +51,7 @@ pub fn evaluate(
             return Err(Error::Cancelled);
         }
         let (images, labels) = loader.load(&positions, None)?;
-        let _cores = network.cores(&images, &Norm::Batch);
+        let _turn = network.turn(&images, &Norm::Batch)?;
         let logits = network.forward(&images, open, &Norm::Fixed(Reader::new(statistics)))?;
         loss += cross_entropy(&logits, &labels, 0.0)?.f_double_value(&[])? * positions.len() as f64;
         right += correct(&logits, &labels)?;
@@ -147,7 +147,7 @@ struct Pass<'a> {
 
 impl Pass<'_> {
     fn compute(&self, x: &Tensor, work: impl FnOnce() -> Result<Tensor>) -> Result<Tensor> {
-        let _cores = self.network.cores(x, &Norm::Batch);
+        let _turn = self.network.turn(x, &Norm::Batch)?;
         work()
     }
 }

@@ -151,7 +151,7 @@ impl Walk<'_> {
     where
         C::Numbers: Send,
     {
-        let _cores = self.network.cores(&batch.0, norm);
+        let _turn = self.network.turn(&batch.0, norm)?;
         let (loss, logits) = pass(self.network, batch, self.way, norm, self.smoothing)?;
         outgoing.note(2 * index, loss.f_double_value(&[])?);
         outgoing.note(2 * index + 1, correct(&logits, &batch.1)? as f64);

@@ -21,6 +21,9 @@ namespace {
 
 using nse::guarded;
 
+// Whether our kernels round what they multiply to bfloat16.
+thread_local bool low = false;
+
 std::vector<at::Tensor> list(at::Tensor *const *tensors, size_t count) {
     std::vector<at::Tensor> out;
     out.reserve(count);
@@ -139,17 +142,17 @@ char *nse_shim_average(at::Tensor *const *averages, at::Tensor *const *values, s
     });
 }
 
-// Whether convolutions on the CPU are in bfloat16 on this thread.
-bool nse_shim_low() { return at::autocast::is_autocast_enabled(at::kCPU); }
-
-// Convolutions and linear layers of this thread in bfloat16 from now on, or no more.
+// From now on this thread's convolutions, and on CUDA its linear layers, are in bfloat16, or no more; on CPU, our own.
 char *nse_shim_bfloat16(int cuda, int on) {
     return guarded([&] {
-        const at::DeviceType device = cuda ? at::kCUDA : at::kCPU;
+        if (!cuda) {
+            low = on != 0;
+            return;
+        }
         // The cache has weights of before the last step.
         at::autocast::clear_cache();
-        at::autocast::set_autocast_dtype(device, at::kBFloat16);
-        at::autocast::set_autocast_enabled(device, on != 0);
+        at::autocast::set_autocast_dtype(at::kCUDA, at::kBFloat16);
+        at::autocast::set_autocast_enabled(at::kCUDA, on != 0);
     });
 }
 
@@ -157,7 +160,7 @@ char *nse_shim_bfloat16(int cuda, int on) {
 char *nse_shim_convolve(const at::Tensor *x, const at::Tensor *weight, const int64_t *stride, int64_t dilation, int64_t groups, bool average,
                         bool relu, at::Tensor **out) {
     return guarded([&] {
-        const nse::Convolution shape{{weight->size(2), weight->size(3)}, {stride[0], stride[1]}, dilation, groups, relu};
+        const nse::Convolution shape{{weight->size(2), weight->size(3)}, {stride[0], stride[1]}, dilation, groups, relu, low};
         *out = new at::Tensor(average ? nse::convolve_and_average(*x, *weight, shape) : nse::convolve(*x, *weight, shape));
     });
 }
@@ -172,7 +175,7 @@ char *nse_shim_cell(const at::Tensor *x, const nse_shim_branch *branches, size_t
             nse::Branch branch{{}, branches[b].selected, branches[b].unselected};
             for (size_t i = 0; i < branches[b].count; ++i) {
                 const nse_shim_unit &u = branches[b].units[i];
-                branch.units.push_back({{{u.kernel[0], u.kernel[1]}, {u.stride[0], u.stride[1]}, u.dilation, u.groups, u.relu},
+                branch.units.push_back({{{u.kernel[0], u.kernel[1]}, {u.stride[0], u.stride[1]}, u.dilation, u.groups, u.relu, low},
                                         *u.weight, *u.scale, *u.shift, tensor(u.mean), tensor(u.variance)});
             }
             cell.branches.push_back(std::move(branch));
@@ -193,7 +196,7 @@ char *nse_shim_dot(const at::Tensor *a, const at::Tensor *b, at::Tensor **out) {
     return guarded([&] { *out = new at::Tensor(at::scalar_tensor(nse::dot(*a, *b), at::kDouble)); });
 }
 
-// Takes the kernels of one instruction level, "level_v4", "level_v3" or "level_v2"; false: this processor has it not.
+// Takes the kernels of one instruction level, "level_bf16", "level_v4", "level_v3" or "level_v2"; false: this processor has it not.
 bool nse_shim_level(const char *name) { return nse::use(name); }
 
 const char *nse_shim_level_name() { return nse::level().name; }

@@ -145,7 +145,8 @@ fn pointers(tensors: &[Tensor]) -> Vec<*const C_tensor> {
     tensors.iter().map(|tensor| tensor.as_ptr()).collect()
 }
 
-/// As long as it lives, convolutions and linear layers of this thread compute in bfloat16, and give it.
+/// As long as it lives, our convolutions of this thread multiply numbers rounded to bfloat16; on CUDA convolutions and linear layers compute in
+/// bfloat16, and give it.
 #[must_use]
 pub struct BFloat16(bool);
 

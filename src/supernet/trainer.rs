@@ -69,7 +69,7 @@ impl SupernetTrainer {
             return Err(Error::Argument { name: "shards", reason });
         }
         Ok(SupernetTrainer {
-            weights: Weights::none(sampled(&space, options.channel_sampling)?, device),
+            weights: Weights::none(sampled(&space, options.channel_sampling)?, device, options.train.precision),
             sampling: options.channel_sampling,
             learner: Learner::new(loader(&train), options.train.clone(), options.seed),
             held_out_order: Order::new(options.seed, Purpose::HeldOutOrder, held_out.len(), batch),
@@ -222,7 +222,8 @@ impl Trainer for SupernetTrainer {
 
     fn enter(&mut self, space: &Arc<Space>) -> Result<()> {
         if !Arc::ptr_eq(&self.space, space) {
-            self.weights = Weights::none(sampled(space, self.sampling)?, self.weights.device);
+            let Weights { device, precision, .. } = self.weights;
+            self.weights = Weights::none(sampled(space, self.sampling)?, device, precision);
             self.space = space.clone();
         }
         Ok(())
@@ -274,7 +275,7 @@ impl Trainer for SupernetTrainer {
         control: &dyn Control,
     ) -> Result<f64> {
         let (space, device, open) = (self.weights.space.clone(), self.weights.device, architecture.cells());
-        let mut network = Network::of(space, architecture, Variant::default(), 0, 0, device)?;
+        let mut network = Network::of(space, architecture, Variant::default(), 0, 0, device)?.with_precision(self.weights.precision);
         store::take_over(&network, architecture, self.weights.of(architecture)?)?;
         if real {
             network.real();

@@ -1,7 +1,6 @@
 //! A stand-alone training as a resumable run: steps, epochs, held-out curve, checkpoints. All that it draws comes from streams named
 //! by the step, so that one that was killed and goes on from its checkpoint ends with the same bits.
 
-use super::cores;
 use super::ensemble::mean;
 use super::learner::{correct, cross_entropy, gradients, summed, Batch, Loader};
 use super::network::Network;
@@ -104,10 +103,7 @@ impl Training<'_> {
         let (seed, recipe) = (self.options.seed, &self.options.train);
         let changes = (recipe.augment, Stream::new(seed, Purpose::Augment, 0, step));
         let (images, labels) = self.train.load(order.batch(0, step), Some(changes))?;
-        let _cores = match recipe.precision {
-            Precision::BFloat16 => cores::take(images.device()),
-            _ => self.network.cores(&images, &Norm::Batch),
-        };
+        let _turn = self.network.turn(&images, &Norm::Batch)?;
         let mixed = Mixed::new(recipe, (images, labels), Stream::new(seed, Purpose::Mixup, 0, step))?;
         let drops = |most, purpose| Drops { most, stream: Stream::new(seed, purpose, 0, step) };
         let branches = drops(recipe.drop_path, Purpose::DropPath);

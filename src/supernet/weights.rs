@@ -2,6 +2,7 @@
 
 use super::cores;
 use super::network::Network;
+use super::options::Precision;
 use super::remembered::Remembered;
 use super::store;
 use crate::arch::Architecture;
@@ -14,14 +15,15 @@ use tch::Device;
 pub struct Weights {
     pub space: Arc<Space>,
     pub device: Device,
+    pub precision: Precision,
     network: Option<Network>,
     remembered: Option<Remembered>,
 }
 
 impl Weights {
     /// None until a round begins.
-    pub fn none(space: Arc<Space>, device: Device) -> Self {
-        Weights { space, device, network: None, remembered: None }
+    pub fn none(space: Arc<Space>, device: Device, precision: Precision) -> Self {
+        Weights { space, device, precision, network: None, remembered: None }
     }
 
     pub fn network(&self) -> Result<&Network> {
@@ -33,7 +35,8 @@ impl Weights {
         // The old weights go first: two supernets may not fit.
         (self.network, self.remembered) = (None, None);
         let _cores = cores::take(self.device);
-        self.network = Some(Network::new(self.space.clone(), active, seed, round, self.device)?);
+        let network = Network::new(self.space.clone(), active, seed, round, self.device)?;
+        self.network = Some(network.with_precision(self.precision));
         Ok(())
     }
 

@@ -134,9 +134,8 @@ struct Kernels {
 // As good as the instruction level of the other kernels allows.
 Kernels kernels() {
 #if defined(__x86_64__)
-    const bool v4 = std::strcmp(level().name, "level_v4") == 0;
-    if (v4) return {__builtin_cpu_supports("avx512vpopcntdq") ? vpopcnt : avx2, avx512_word};
-    if (std::strcmp(level().name, "level_v3") == 0) return {avx2, avx2_word};
+    if (level().lanes == 16) return {__builtin_cpu_supports("avx512vpopcntdq") ? vpopcnt : avx2, avx512_word};
+    if (level().lanes == 8) return {avx2, avx2_word};
 #endif
     return {plain, plain_word};
 }

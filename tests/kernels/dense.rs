@@ -10,14 +10,14 @@ use nse::supernet::norm::Norm;
 use nse::supernet::unit::{Init, Unit};
 use tch::{Device, Kind, Tensor};
 
-struct Case {
-    images: i64,
-    size: [i64; 2],
-    shapes: [Convolution; 2],
+pub struct Case {
+    pub images: i64,
+    pub size: [i64; 2],
+    pub shapes: [Convolution; 2],
 }
 
 /// The same whenever it is drawn.
-fn draw(index: u64) -> Case {
+pub fn draw(index: u64) -> Case {
     let mut stream = Stream::new(9, Purpose::Augment, 0, index);
     let mut below = |count: u64| stream.below(count) as u32;
     let size = [1 + below(20), 1 + below(20)];

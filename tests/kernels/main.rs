@@ -4,6 +4,7 @@
 mod alone;
 mod cells;
 mod dense;
+mod low;
 mod signs;
 #[path = "../supernet/support.rs"]
 #[allow(dead_code)]
@@ -20,7 +21,7 @@ pub fn at_every_level(check: impl Fn(&str)) {
     let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let best = fused::level_name();
     let mut tried = 0;
-    for level in [c"level_v4", c"level_v3", c"level_v2"] {
+    for level in [c"level_bf16", c"level_v4", c"level_v3", c"level_v2"] {
         if fused::use_level(level) {
             assert_eq!(fused::level_name(), level.to_str().unwrap());
             check(fused::level_name());

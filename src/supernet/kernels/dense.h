@@ -10,43 +10,50 @@ namespace {
 INLINE int64_t tall(const Dense &d) { return least(most(96 * 1024 / (d.in + d.out) / TALL * TALL, 4 * TALL), 16 * TALL); }
 
 int64_t dense_scratch(const Dense &d) {
-    return d.pointwise() ? tall(d) * (distance(d.in) + distance(d.out)) + 2 * LANES : window_scratch(d);
+    if (!d.pointwise()) return d.low ? window_scratch<true>(d) : window_scratch<false>(d);
+    return tall(d) * (distance(d.in) + distance(d.out) + (d.low ? distance<true>(d.out) : 0)) + 2 * LANES;
 }
 
 int64_t dense_size(const Dense &d) {
     const int64_t ins = d.in / d.groups, outs = d.out / d.groups;
-    return most(padded(outs) * ins, padded(ins) * outs) * d.taps() * d.groups + LANES;
+    return most(padded(outs) * ins, padded(ins) * outs) / (d.low ? PAIR : 1) * d.taps() * d.groups + LANES;
 }
 
 void pack_forward(const float *weight, float *packed, const Dense &d, int64_t first, int64_t last) {
     const int64_t ins = d.in / d.groups, outs = d.out / d.groups, taps = d.taps();
-    pack(weight, packed, first, last, outs * ins * taps, outs, ins * taps, taps, ins, taps);
+    (d.low ? pack<true> : pack<false>)(weight, packed, first, last, outs * ins * taps, outs, ins * taps, taps, ins, taps);
 }
 
 void pack_backward(const float *weight, float *packed, const Dense &d, int64_t first, int64_t last) {
     const int64_t ins = d.in / d.groups, outs = d.out / d.groups, taps = d.taps();
-    pack(weight, packed, first, last, outs * ins * taps, ins, taps, taps, outs, ins * taps);
+    (d.low ? pack<true> : pack<false>)(weight, packed, first, last, outs * ins * taps, ins, taps, taps, outs, ins * taps);
 }
 
-void dense_forward(const DenseForward &d, int64_t from, int64_t to, Moments m, float *scratch) {
+template <bool LOW>
+void pointwise_forward(const DenseForward &d, int64_t from, int64_t to, Moments m, float *scratch) {
     const Dense &s = d.shape;
-    if (!s.pointwise()) return window_forward(d, from, to, m, scratch);
-    const int64_t ins = s.in / s.groups, outs = s.out / s.groups, tall = ::tall(s);
-    const bool plain = !d.in.scale && !d.in.relu;
-    const int64_t ld = plain ? s.in : distance(s.in);
-    const Stretch all{0, 0, ins};
+    const int64_t ins = s.in / s.groups, outs = s.out / s.groups, depth = ins / IN_CELL<LOW>, tall = ::tall(s);
+    const bool plain = !LOW && !d.in.scale && !d.in.relu;
+    const int64_t ld = plain ? s.in : distance<LOW>(s.in);
+    const Stretch all{0, 0, depth};
     for (int64_t begin = from; begin < to; begin += tall) {
         const int64_t end = least(to, begin + tall);
         const float *rows = plain ? d.in.values + begin * ld : scratch;
         Ahead next{{{d.in.values + end * s.in, d.in.values + least(to, end + tall) * s.in}}, 1};
-        if (!plain) gather(d.in, s.in, begin, end, scratch, ld);
+        if (!plain) gather<LOW>(d.in, s.in, begin, end, scratch, ld);
         for (int64_t g = 0; g < s.groups; ++g) {
-            const float *weight = d.weight + g * padded(outs) * ins;
+            const float *weight = d.weight + g * padded(outs) * depth;
             float *out = d.out + begin * s.out + g * outs;
-            multiply({rows + g * ins, ld, 1, weight, LANES, ins * LANES, &all, 1, out, s.out, outs, false}, end - begin, ins * LANES, next);
+            multiply<LOW>({rows + g * depth, ld, 1, weight, LANES, depth * LANES, &all, 1, out, s.out, outs, false}, end - begin, depth * LANES, next);
         }
         see(d, begin, end, begin == from, m);
     }
+}
+
+void dense_forward(const DenseForward &d, int64_t from, int64_t to, Moments m, float *scratch) {
+    const auto way = d.shape.pointwise() ? (d.shape.low ? pointwise_forward<true> : pointwise_forward<false>)
+                                         : (d.shape.low ? window_forward<true> : window_forward<false>);
+    way(d, from, to, m, scratch);
 }
 
 // Floats of one output's weight gradient.
@@ -54,34 +61,41 @@ INLINE int64_t gradient_width(const Dense &d) { return padded(d.in / d.groups * 
 
 int64_t dense_gradient_width(const Dense &d) { return gradient_width(d); }
 
-void dense_backward(const DenseBackward &d, int64_t from, int64_t to, float *weight, Sums sums, float *scratch) {
+template <bool LOW>
+void pointwise_backward(const DenseBackward &d, int64_t from, int64_t to, float *weight, int64_t width, Sums sums, float *scratch) {
     const Dense &s = d.shape;
-    if (!s.pointwise()) return window_backward(d, from, to, weight, gradient_width(s), sums, scratch);
-    const int64_t ins = s.in / s.groups, outs = s.out / s.groups, tall = ::tall(s), width = gradient_width(s);
-    const int64_t ldi = distance(s.in), ldo = distance(s.out);
-    float *const upper = scratch, *const lower = scratch + tall * ldo;
+    const int64_t ins = s.in / s.groups, outs = s.out / s.groups, depth = outs / IN_CELL<LOW>, tall = ::tall(s);
+    const int64_t ldi = distance(s.in), ldo = distance(s.out), ldg = distance<LOW>(s.out);
+    float *const upper = scratch, *const lower = upper + tall * ldo, *const gradient = IN_CELL<LOW> == 1 ? upper : lower + tall * ldi;
     for (int64_t begin = from; begin < to; begin += tall) {
         const int64_t end = least(to, begin + tall), rows = end - begin, then = least(to, end + tall);
         Ahead next{{{d.out.values + end * s.out, d.out.values + then * s.out}}, 1};
         if (d.out.map) next.ranges[next.count++] = {d.out.map + end * s.out, d.out.map + then * s.out};
         if (d.first < d.last) next.ranges[next.count++] = {d.in.values + end * s.in, d.in.values + then * s.in};
-        gather(d.out, s.out, begin, end, upper, ldo);
+        if (d.first < d.last || gradient == upper) stack<LOW>(d.out, s.out, begin, end, upper, ldo);
         if (d.first < d.last) {
-            gather(d.in, s.in, begin, end, lower, ldi);
-            const Stretch all{0, 0, rows};
+            stack<LOW>(d.in, s.in, begin, end, lower, ldi);
+            const Stretch all{0, 0, blocks(rows, IN_CELL<LOW>)};
             in_groups(d, [&](int64_t g, int64_t first, int64_t last) __attribute__((always_inline)) {
-                multiply({upper + first, 1, ldo, lower + g * ins, ldi, LANES, &all, 1, weight + first * width, width, width, true}, last - first, LANES, next);
+                multiply<LOW>({upper + first, 1, ldo, lower + g * ins, ldi, LANES, &all, 1, weight + first * width, width, width, true}, last - first, LANES, next);
             });
         }
         if (!d.in_gradient) continue;
-        const Stretch all{0, 0, outs};
+        if (gradient != upper) gather<LOW>(d.out, s.out, begin, end, gradient, ldg);
+        const Stretch all{0, 0, depth};
         for (int64_t g = 0; g < s.groups; ++g) {
-            const float *packed = d.weight + g * padded(ins) * outs;
+            const float *packed = d.weight + g * padded(ins) * depth;
             float *out = d.in_gradient + begin * s.in + g * ins;
-            multiply({upper + g * outs, ldo, 1, packed, LANES, outs * LANES, &all, 1, out, s.in, ins, d.add}, rows, outs * LANES, next);
+            multiply<LOW>({gradient + g * depth, ldg, 1, packed, LANES, depth * LANES, &all, 1, out, s.in, ins, d.add}, rows, depth * LANES, next);
         }
         if (sums.plain) mask(d.in_gradient, d.in, s.in, begin, end, sums);
     }
+}
+
+void dense_backward(const DenseBackward &d, int64_t from, int64_t to, float *weight, Sums sums, float *scratch) {
+    const auto way = d.shape.pointwise() ? (d.shape.low ? pointwise_backward<true> : pointwise_backward<false>)
+                                         : (d.shape.low ? window_backward<true> : window_backward<false>);
+    way(d, from, to, weight, gradient_width(d.shape), sums, scratch);
 }
 
 }  // namespace

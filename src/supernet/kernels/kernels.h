@@ -45,6 +45,8 @@ struct Dense {
     int64_t in, out, groups;
     int64_t height, width, out_height, out_width;
     int64_t kernel[2], stride[2], dilation;
+    // Whether what is multiplied is rounded to bfloat16 first, both sides and both ways; sums are 32-bit floats. Then groups have even numbers of channels.
+    bool low;
 
     int64_t taps() const { return kernel[0] * kernel[1]; }
     // Whether an output needs nothing but the pixel where it is.
@@ -125,6 +127,6 @@ struct Level {
     double (*dot)(const float *a, const float *b, int64_t count);
 };
 
-extern const Level level_v4, level_v3, level_v2;
+extern const Level level_bf16, level_v4, level_v3, level_v2;
 
 }  // namespace nse

@@ -23,7 +23,8 @@ constexpr int LANES = 4, REGISTERS = 16;
 
 typedef float V __attribute__((vector_size(LANES * 4)));
 typedef float Unaligned __attribute__((vector_size(LANES * 4), aligned(4), may_alias));
-typedef int32_t Signs __attribute__((vector_size(LANES * 4)));
+typedef uint32_t Bits __attribute__((vector_size(LANES * 4)));
+typedef int32_t Word __attribute__((may_alias));
 
 INLINE V load(const float *from) { return *reinterpret_cast<const Unaligned *>(from); }
 INLINE void store(float *to, V value) { *reinterpret_cast<Unaligned *>(to) = value; }
@@ -56,6 +57,12 @@ INLINE void store(float *to, V value, int64_t count) {
 
 // Asks for memory that is read soon, while there is something else to compute; it need not be anybody's.
 INLINE void ahead(const float *from) { __builtin_prefetch(from, 0, 2); }
+
+// To the nearest bfloat16, of two to the even one; what is not a number stays so.
+INLINE V rounded(V value) {
+    const Bits bits = reinterpret_cast<Bits>(value), up = (bits + 0x7fff + (bits >> 16 & 1)) & 0xffff0000;
+    return value == value ? reinterpret_cast<V>(up) : value;
+}
 
 // As libtorch's: what is not a number stays so, and a loss shows it.
 INLINE V relu(V value) { return value < V{} ? V{} : value; }

@@ -2,6 +2,7 @@
 // or lies in rows.
 #pragma once
 
+#include "cells.h"
 #include "rows.h"
 
 #include <utility>
@@ -11,13 +12,13 @@ namespace {
 // A tile of results stays in registers: TALL rows of two vectors.
 constexpr int TALL = REGISTERS == 32 ? 12 : LANES == 8 ? 6 : 5;
 
-// A stretch of what is summed over: where it begins on both sides, and how long it is.
+// A stretch of what is summed over: where it begins on both sides, and how long it is, in cells.
 struct Stretch {
     int64_t a, b, depth;
 };
 
-// out[r][columns] (+)= sum over stretches and p < depth of a[stretch.a + r * rows + p * steps] * b[stretch.b + p * ldb + ...]; the vectors of b are `apart`
-// floats from each other.
+// out[r][columns] (+)= sum over stretches and p < depth of a[stretch.a + r * rows + p * steps] * b[stretch.b + p * ldb + ...], of cells; the vectors of b are
+// `apart` cells from each other.
 struct Product {
     const float *a;
     int64_t rows, steps;
@@ -53,7 +54,7 @@ struct Ahead {
     }
 };
 
-template <int R, int N>
+template <bool LOW, int R, int N>
 void tile(const Product &p) {
     V sum[R][N];
 #pragma GCC unroll 12
@@ -72,9 +73,9 @@ void tile(const Product &p) {
             for (int n = 0; n < N; ++n) wide[n] = load(b + n * apart);
 #pragma GCC unroll 12
             for (int r = 0; r < R; ++r) {
-                const V value = all(a[r * rows]);
+                const V value = broadcast(a + r * rows);
 #pragma GCC unroll 2
-                for (int n = 0; n < N; ++n) sum[r][n] += value * wide[n];
+                for (int n = 0; n < N; ++n) sum[r][n] = multiplied<LOW>(sum[r][n], value, wide[n]);
             }
         }
     }
@@ -91,16 +92,20 @@ void tile(const Product &p) {
 
 typedef void (*Tile)(const Product &);
 
-template <int N, typename R>
+template <bool LOW, int N, typename R>
 struct Tiles;
-template <int N, int... R>
-struct Tiles<N, std::integer_sequence<int, R...>> {
-    static constexpr Tile of[] = {tile<R + 1, N>...};
+template <bool LOW, int N, int... R>
+struct Tiles<LOW, N, std::integer_sequence<int, R...>> {
+    static constexpr Tile of[] = {tile<LOW, R + 1, N>...};
 };
 using Heights = std::make_integer_sequence<int, TALL>;
 
 // One tile of at most TALL rows, and of two vectors of columns if there are so many.
-INLINE void tile(const Product &p, int64_t height) { (p.columns > LANES ? Tiles<2, Heights>::of : Tiles<1, Heights>::of)[height - 1](p); }
+template <bool LOW>
+INLINE void tile(const Product &p, int64_t height) {
+    constexpr bool pairs = IN_CELL<LOW> == 2;
+    (p.columns > LANES ? Tiles<pairs, 2, Heights>::of : Tiles<pairs, 1, Heights>::of)[height - 1](p);
+}
 
 // Calls body(from, to) for 0..count in ranges of about equal length that one tile is high enough for.
 template <typename F>
@@ -109,7 +114,7 @@ INLINE void in_tiles(int64_t count, F &&body) {
     for (int64_t i = 0; i < tiles; ++i) body(count * i / tiles, count * (i + 1) / tiles);
 }
 
-// Calls body(p, column) for as many columns at a time as a tile has, with b and columns of p as they are there; panels of b are `panel` floats long.
+// Calls body(p, column) for as many columns at a time as a tile has, with b and columns of p as they are there; panels of b are `panel` cells long.
 template <typename F>
 INLINE void in_columns(Product p, int64_t panel, F &&body) {
     const float *b = p.b;
@@ -122,6 +127,7 @@ INLINE void in_columns(Product p, int64_t panel, F &&body) {
 }
 
 // `height` x `p.columns` results.
+template <bool LOW>
 INLINE void multiply(const Product &p, int64_t height, int64_t panel, Ahead &ahead) {
     in_columns(p, panel, [&](Product p, int64_t column) __attribute__((always_inline)) {
         const float *a = p.a;
@@ -130,37 +136,46 @@ INLINE void multiply(const Product &p, int64_t height, int64_t panel, Ahead &ahe
             p.a = a + from * p.rows;
             p.out = out + from * p.ldo;
             ahead.part_of(p);
-            tile(p, to - from);
+            tile<LOW>(p, to - from);
         });
     });
 }
 
-// Distance of rows in scratch: whole vectors, and not a power of two that would fall onto few cache lines.
+// Distance of rows in scratch, in cells: whole vectors of channels, and not a power of two that would fall onto few cache lines.
+template <bool LOW = false>
 INLINE int64_t distance(int64_t channels) {
-    const int64_t whole = padded(channels);
+    const int64_t whole = padded(channels) / IN_CELL<LOW>;
     return whole % 256 == 0 ? whole + LANES : whole;
 }
 
-// Panels [first, last) of [group][vector of to][tap][from][LANES] from a weight of [group][...] in which neighbours among to and from are so far apart,
+// `count` values so far apart, at most a vector of them; zeros behind.
+INLINE V pick(const float *from, int64_t step, int64_t count) {
+    V value = {};
+    if (count == LANES) {
+#pragma GCC unroll 16
+        for (int i = 0; i < LANES; ++i) value[i] = from[i * step];
+    } else {
+        for (int64_t i = 0; i < count; ++i) value[i] = from[i * step];
+    }
+    return value;
+}
+
+// Panels [first, last) of [group][vector of to][tap][cell of from][LANES] from a weight of [group][...] in which neighbours among to and from are so far apart,
 // and taps are neighbours.
+template <bool LOW>
 INLINE void pack(const float *weight, float *packed, int64_t first, int64_t last, int64_t group, int64_t to, int64_t to_step, int64_t taps, int64_t from, int64_t from_step) {
-    const int64_t vectors = blocks(to, LANES);
+    const int64_t vectors = blocks(to, LANES), cells = from / IN_CELL<LOW>, step = from_step * IN_CELL<LOW>;
     for (int64_t panel = first; panel < last; ++panel) {
         const int64_t t = panel % vectors * LANES, count = least(LANES, to - t);
         const float *const columns = weight + panel / vectors * group + t * to_step;
-        float *const out = packed + panel * taps * from * LANES;
+        float *const out = packed + panel * taps * cells * LANES;
         // A few at a time, so that what is read for one tap is still near for the next.
-        for (int64_t few = 0; few < from; few += LANES) {
+        for (int64_t few = 0; few < cells; few += LANES) {
             for (int64_t tap = 0; tap < taps; ++tap) {
-                for (int64_t f = few; f < least(from, few + LANES); ++f) {
-                    const float *const at = columns + f * from_step + tap;
-                    float *const vector = out + (tap * from + f) * LANES;
-                    if (count == LANES) {
-#pragma GCC unroll 16
-                        for (int i = 0; i < LANES; ++i) vector[i] = at[i * to_step];
-                    } else {
-                        for (int64_t i = 0; i < LANES; ++i) vector[i] = i < count ? at[i * to_step] : 0.0f;
-                    }
+                for (int64_t f = few; f < least(cells, few + LANES); ++f) {
+                    const float *const at = columns + f * step + tap;
+                    float *const vector = out + (tap * cells + f) * LANES;
+                    store(vector, beside<LOW>(pick(at, to_step, count), IN_CELL<LOW> == 2 ? pick(at + from_step, to_step, count) : V{}));
                 }
             }
         }

@@ -1,8 +1,8 @@
 // Rows of a map, read and summed: what the convolutions share, and the passes that have no convolution.
 #pragma once
 
+#include "cells.h"
 #include "kernels.h"
-#include "lanes.h"
 
 #include <utility>
 
@@ -29,18 +29,25 @@ INLINE V read(const Gradient &g, int64_t at, int64_t c, int64_t count) {
     return value * load(g.by_value + c, count) + map * load(g.by_map + c, count) + load(g.constant + c, count);
 }
 
-// Rows [from, to) of an input into to[row][ld], with zeros up to a whole vector.
-INLINE void gather(const Input &in, int64_t channels, int64_t from, int64_t to, float *out, int64_t ld) {
-    for (int64_t row = from; row < to; ++row) {
-        for (int64_t c = 0; c < channels; c += LANES) store(out + c, read(in, in.values + row * channels + c, c, channels - c));
-        out += ld;
+INLINE V read(const Input &in, int64_t at, int64_t c, int64_t count) { return read(in, in.values + at, c, count); }
+
+// Rows [from, to) of an input or a gradient into cells along the channels, out[row][ld], with zeros up to a whole vector.
+template <bool LOW, typename Map>
+INLINE void gather(const Map &map, int64_t channels, int64_t from, int64_t to, float *out, int64_t ld) {
+    for (int64_t row = from; row < to; ++row, out += ld) {
+        for (int64_t c = 0; c < channels; c += LANES) put<LOW>(out, c, read(map, row * channels + c, c, channels - c));
     }
 }
 
-INLINE void gather(const Gradient &g, int64_t channels, int64_t from, int64_t to, float *out, int64_t ld) {
-    for (int64_t row = from; row < to; ++row) {
-        for (int64_t c = 0; c < channels; c += LANES) store(out + c, read(g, row * channels + c, c, channels - c));
-        out += ld;
+// The same into cells along the rows, out[cell][ld]; beside a last row that is alone are zeros.
+template <bool LOW, typename Map>
+INLINE void stack(const Map &map, int64_t channels, int64_t from, int64_t to, float *out, int64_t ld) {
+    for (int64_t row = from; row < to; row += IN_CELL<LOW>, out += ld) {
+        const bool alone = row + 1 >= to || IN_CELL<LOW> == 1;
+        for (int64_t c = 0; c < channels; c += LANES) {
+            const int64_t at = row * channels + c, count = channels - c;
+            store(out + c, beside<LOW>(read(map, at, c, count), alone ? V{} : read(map, at + channels, c, count)));
+        }
     }
 }
 

@@ -13,10 +13,10 @@ using nse::Dense;
 using nse::DenseBackward;
 using nse::DenseForward;
 
-// Floats of images that should stay in the second cache, and of a panel of weights in the first; outputs that make up for going over the weights.
+// Cells of images that should stay in the second cache, and of a panel of weights in the first; outputs that make up for going over the weights.
 constexpr int64_t ROOM = 96 * 1024, BITE = 8 * 1024, OUTPUTS = 256;
 
-// Images in scratch: rows [top, bottom) of each, [image][y][edge, x, edge][ld].
+// Images in scratch: rows [top, bottom) of each, [image][y][edge, x, edge][ld] of cells.
 struct Sheet {
     float *values;
     int64_t top, bottom, width, edge, ld;
@@ -27,31 +27,41 @@ struct Sheet {
     int64_t at(int64_t y, int64_t x) const { return (y - top) * row() + (edge + x) * ld; }
 };
 
-// value(pixel, c, count) of images from `image` on, of `height` rows.
+// Every `step` images of `images` from `image` on, of `height` rows: place(to, pixel, alone) fills the cells of a pixel and, unless it is alone, of the same in
+// the image behind it.
 template <typename F>
-INLINE void fill(const Sheet &s, int64_t image, int64_t images, int64_t height, int64_t channels, F &&value) {
+INLINE void fill(const Sheet &s, int64_t image, int64_t images, int64_t step, int64_t height, F &&place) {
     const int64_t zeros = s.edge * s.ld;
     float *to = s.values;
-    for (const int64_t last = image + images; image < last; ++image, to += LANES) {
+    for (const int64_t last = image + images; image < last; image += step, to += LANES) {
         for (int64_t y = s.top; y < s.bottom; ++y) {
             for (int64_t i = 0; i < zeros; i += LANES) store(to + i, V{});
             to += zeros;
-            for (int64_t x = 0; x < s.width; ++x, to += s.ld) {
-                const int64_t pixel = (image * height + y) * s.width + x;
-                for (int64_t c = 0; c < channels; c += LANES) store(to + c, value(pixel * channels + c, c, channels - c));
-            }
+            for (int64_t x = 0; x < s.width; ++x, to += s.ld) place(to, (image * height + y) * s.width + x, image + 1 == last);
             for (int64_t i = 0; i < zeros; i += LANES) store(to + i, V{});
             to += zeros;
         }
     }
 }
 
-INLINE void fill(const Sheet &s, const Input &in, int64_t image, int64_t images, int64_t height, int64_t channels) {
-    fill(s, image, images, height, channels, [&](int64_t at, int64_t c, int64_t count) __attribute__((always_inline)) { return read(in, in.values + at, c, count); });
+// Cells along the channels.
+template <bool LOW, typename Map>
+INLINE void gather(const Sheet &s, const Map &map, int64_t image, int64_t images, int64_t height, int64_t channels) {
+    fill(s, image, images, 1, height, [&](float *to, int64_t pixel, bool) __attribute__((always_inline)) {
+        for (int64_t c = 0; c < channels; c += LANES) put<LOW>(to, c, read(map, pixel * channels + c, c, channels - c));
+    });
 }
 
-INLINE void fill(const Sheet &s, const Gradient &g, int64_t image, int64_t images, int64_t height, int64_t channels) {
-    fill(s, image, images, height, channels, [&](int64_t at, int64_t c, int64_t count) __attribute__((always_inline)) { return read(g, at, c, count); });
+// Cells along the images; beside a last image that is alone are zeros.
+template <bool LOW, typename Map>
+INLINE void stack(const Sheet &s, const Map &map, int64_t image, int64_t images, int64_t height, int64_t channels) {
+    const int64_t apart = height * s.width * channels;
+    fill(s, image, images, IN_CELL<LOW>, height, [&](float *to, int64_t pixel, bool alone) __attribute__((always_inline)) {
+        for (int64_t c = 0; c < channels; c += LANES) {
+            const int64_t at = pixel * channels + c, count = channels - c;
+            store(to + c, beside<LOW>(read(map, at, c, count), IN_CELL<LOW> == 1 || alone ? V{} : read(map, at + apart, c, count)));
+        }
+    });
 }
 
 // Rows or columns of an image: `count` places are written, each from those of `sources` that its taps see. Backward a place sees what has seen it.
@@ -87,7 +97,7 @@ struct Walk {
     Axis y, x;
     Sheet from;
     const float *sources, *weight;  // of the group, in the sheet and packed
-    int64_t depth, columns;         // channels of the group on either side
+    int64_t depth, columns;         // cells and channels of the group on either side
     float *out;                     // of the group, in the first image
     int64_t channels;
     bool add;
@@ -95,7 +105,7 @@ struct Walk {
     Ahead *ahead;
 };
 
-// A part of what an output is the sum of: taps [tap, last) from channel `from` on, `depth` of them.
+// A part of what an output is the sum of: taps [tap, last) from cell `from` on, `depth` of them.
 struct Bite {
     int64_t tap, last, from, depth;
 };
@@ -123,6 +133,7 @@ INLINE int64_t seen(const Walk &w, const Bite &bite, int64_t y, int64_t x, int64
 }
 
 // Rows [top, bottom) of `images` images, as far as a bite goes; `add`: to what is there.
+template <bool LOW>
 INLINE void walk(const Walk &w, Product p, int64_t column, const Bite &bite, int64_t images, int64_t top, int64_t bottom, bool across) {
     const int64_t image = w.y.count * w.x.count * w.channels, step = w.x.step();
     p.rows = across ? w.from.image() : w.x.reach() * w.from.ld;
@@ -136,7 +147,7 @@ INLINE void walk(const Walk &w, Product p, int64_t column, const Bite &bite, int
                 in_tiles(images, [&](int64_t n, int64_t last) __attribute__((always_inline)) {
                     p.a = w.sources + n * w.from.image(), p.out = row + n * image + x * w.channels;
                     w.ahead->part_of(p);
-                    tile(p, last - n);
+                    tile<LOW>(p, last - n);
                 });
             }
             continue;
@@ -149,19 +160,20 @@ INLINE void walk(const Walk &w, Product p, int64_t column, const Bite &bite, int
                 for (int64_t n = 0; n < images; ++n) {
                     p.a = w.sources + n * w.from.image(), p.out = row + n * image + x * w.channels;
                     w.ahead->part_of(p);
-                    tile(p, end - begin);
+                    tile<LOW>(p, end - begin);
                 }
             });
         }
     }
 }
 
+template <bool LOW>
 INLINE void walk(const Walk &w, int64_t images, int64_t top, int64_t bottom, bool across) {
     const int64_t taps = w.y.kernel * w.x.kernel, panel = taps * w.depth * LANES;
     const Product whole{w.sources, 0, 1, w.weight, LANES, panel, w.stretches, 0, w.out, 0, w.columns, w.add};
     in_columns(whole, panel, [&](Product p, int64_t column) __attribute__((always_inline)) {
         in_bites(taps, w.depth, [&](const Bite &bite) __attribute__((always_inline)) {
-            walk(w, p, column, bite, images, top, bottom, across);
+            walk<LOW>(w, p, column, bite, images, top, bottom, across);
             p.add = true;
         });
     });
@@ -173,67 +185,97 @@ INLINE Ahead::Range behind(const Sheet &s, const float *map, int64_t image, int6
     return {map + from, map + least(from + images * (s.bottom - s.top) * row, last_image * height * row)};
 }
 
-// What is worked on at a time: rows [top, bottom) of the outputs of some images, all rows if there are several.
+// What is worked on at a time: rows [top, bottom) of the outputs of some images.
 struct Strip {
     int64_t image, images, top, bottom;
 
     // The inputs that those rows see.
-    Sheet seen(const Dense &d, float *values, int64_t edge) const {
+    Sheet seen(const Dense &d, float *values, int64_t edge, int64_t ld) const {
         const Axis y = axis(d, 0, false);
-        return {values, most(0, top * y.stride - y.edge()), least(d.height, (bottom - 1) * y.stride + y.edge() + 1), d.width, edge, distance(d.in)};
+        return {values, most(0, top * y.stride - y.edge()), least(d.height, (bottom - 1) * y.stride + y.edge() + 1), d.width, edge, ld};
     }
     // The inputs whose gradient is found with those rows, and all outputs that have seen these.
     int64_t first(const Dense &d) const { return top * d.stride[0]; }
     int64_t last(const Dense &d) const { return bottom == d.out_height ? d.height : bottom * d.stride[0]; }
-    Sheet seeing(const Dense &d, float *values, int64_t edge) const {
+    Sheet seeing(const Dense &d, float *values, int64_t edge, int64_t ld) const {
         const Axis y = axis(d, 0, true);
         const int64_t from = most(0, first(d) - y.edge()) / y.stride, to = least(d.out_height, (last(d) - 1 + y.edge()) / y.stride + 1);
-        return {values, from, to, d.out_width, edge, distance(d.out)};
+        return {values, from, to, d.out_width, edge, ld};
     }
-    // Floats of either way's sheets.
-    int64_t forward(const Dense &d) const { return images * seen(d, nullptr, axis(d, 1, false).edge()).image(); }
-    int64_t backward(const Dense &d) const { return images * (seen(d, nullptr, 0).image() + seeing(d, nullptr, axis(d, 1, true).edge()).image()); }
 };
 
-// How much to work on at a time: several whole images, or a part of one.
+template <bool LOW>
+struct Forward {
+    static constexpr int64_t TOGETHER = 1;
+    Sheet in;
+    int64_t room;
+
+    Forward(const Dense &d, const Strip &strip, float *scratch)
+        : in(strip.seen(d, scratch, axis(d, 1, false).edge(), distance<LOW>(d.in))), room(strip.images * in.image()) {
+        if (d.across(strip.images)) in.edge = 0;
+    }
+};
+
+// Gradients of outputs by channels, for those of inputs; and those and the inputs by images, for those of weights. The first two are one where a cell has one value.
+template <bool LOW>
+struct Backward {
+    static constexpr int64_t TOGETHER = IN_CELL<LOW>;
+    Sheet by_channel, by_image, in;
+    int64_t room;
+
+    Backward(const Dense &d, const Strip &strip, float *scratch)
+        : by_channel(strip.seeing(d, scratch, axis(d, 1, true).edge(), distance<LOW>(d.out))), in(strip.seen(d, scratch, 0, distance(d.in))) {
+        const int64_t cells = blocks(strip.images, TOGETHER);
+        room = strip.images * by_channel.image();
+        if (d.across(strip.images)) by_channel.edge = 0;
+        by_image = by_channel;
+        if (TOGETHER > 1) {
+            by_image = {scratch + room, strip.top, strip.bottom, d.out_width, 0, distance(d.out)};
+            room += cells * by_image.image();
+        }
+        in.values = scratch + room;
+        room += cells * in.image();
+    }
+};
+
+// How much to work on at a time: several whole images, or a part of as few as there may be together.
+template <typename Way>
 struct Plan {
     int64_t images, rows;
 
-    Plan(const Dense &d, int64_t (Strip::*floats)(const Dense &) const) {
-        const int64_t image = (Strip{0, 1, 0, d.out_height}.*floats)(d);
-        images = least(most(ROOM / image, blocks(OUTPUTS, d.out_height * d.out_width)), 2 * TALL);
-        rows = images > 1 ? d.out_height : least(d.out_height, most(ROOM * d.out_height / image, 4));
+    explicit Plan(const Dense &d) {
+        const int64_t together = Way::TOGETHER, few = Way(d, {0, together, 0, d.out_height}, nullptr).room;
+        images = least(most(most(ROOM * together / few, blocks(OUTPUTS, d.out_height * d.out_width)), together), 2 * TALL);
+        rows = images > together ? d.out_height : least(d.out_height, most(ROOM * d.out_height / few, 4));
+    }
+
+    // Calls body(strip) for outputs [from, to).
+    template <typename F>
+    INLINE void strips(const Dense &d, int64_t from, int64_t to, F &&body) const {
+        const int64_t size = d.out_height * d.out_width;
+        while (from < to) {
+            const int64_t image = from / size, first = from % size / d.out_width, whole = first == 0 ? least((to - from) / size, images) : 0;
+            const int64_t together = most(whole, 1), last = whole > 0 ? d.out_height : least(d.out_height, first + (to - from) / d.out_width);
+            for (int64_t top = first; top < last; top += rows) body(Strip{image, together, top, least(last, top + rows)});
+            from += (together - 1) * size + (last - first) * d.out_width;
+        }
+    }
+
+    // Cells of sheets.
+    int64_t room(const Dense &d) const {
+        // A strip in the middle has the most rows around it.
+        int64_t most = 0;
+        for (int64_t top = 0; top < (rows < d.out_height ? d.out_height : 1); ++top) most = ::most(most, Way(d, {0, images, top, least(d.out_height, top + rows)}, nullptr).room);
+        return blocks(most, LANES) * LANES;
     }
 };
 
-// Calls body(strip) for outputs [from, to).
-template <typename F>
-INLINE void in_strips(const Dense &d, const Plan &plan, int64_t from, int64_t to, F &&body) {
-    const int64_t size = d.out_height * d.out_width;
-    while (from < to) {
-        const int64_t image = from / size, top = from % size / d.out_width, whole = top == 0 ? least((to - from) / size, plan.images) : 0;
-        Strip strip{image, 1, top, least(d.out_height, least(top + plan.rows, top + (to - from) / d.out_width))};
-        if (whole > 1) strip.images = whole, strip.bottom = d.out_height;
-        body(strip);
-        from += (strip.images - 1) * size + (strip.bottom - strip.top) * d.out_width;
-    }
-}
-
-// Sheets, and stretches behind them.
-INLINE int64_t window_room(const Dense &d, int64_t (Strip::*floats)(const Dense &) const) {
-    const Plan plan(d, floats);
-    int64_t most = (Strip{0, plan.images, 0, d.out_height}.*floats)(d);
-    if (plan.images == 1) {
-        // A strip in the middle has the most rows around it.
-        most = 0;
-        for (int64_t top = 0; top < d.out_height; ++top) most = ::most(most, (Strip{0, 1, top, least(d.out_height, top + plan.rows)}.*floats)(d));
-    }
-    return blocks(most, LANES) * LANES;
-}
+template <bool LOW>
 INLINE int64_t window_scratch(const Dense &d) {
-    const int64_t images = most(Plan(d, &Strip::forward).images, Plan(d, &Strip::backward).images);
-    const int64_t stretches = most(d.taps(), images * d.out_height) * static_cast<int64_t>(sizeof(Stretch) / sizeof(float));
-    return most(window_room(d, &Strip::forward), window_room(d, &Strip::backward)) + stretches + 4 * LANES;
+    const Plan<Forward<LOW>> forward(d);
+    const Plan<Backward<LOW>> backward(d);
+    const int64_t stretches = most(d.taps(), most(forward.images, backward.images) * d.out_height) * static_cast<int64_t>(sizeof(Stretch) / sizeof(float));
+    return most(forward.room(d), backward.room(d)) + stretches + 4 * LANES;
 }
 
 // Statistics of outputs that were just written; of the first of a part the pivots are taken.
@@ -247,20 +289,21 @@ INLINE void see(const DenseForward &d, int64_t from, int64_t to, bool first, Mom
 }
 
 // Whole rows of images.
-INLINE void window_forward(const DenseForward &d, int64_t from, int64_t to, Moments m, float *scratch) {
+template <bool LOW>
+void window_forward(const DenseForward &d, int64_t from, int64_t to, Moments m, float *scratch) {
     const Dense &s = d.shape;
     const Axis y = axis(s, 0, false), x = axis(s, 1, false);
-    const int64_t ins = s.in / s.groups, outs = s.out / s.groups, size = s.out_height * s.out_width;
-    Stretch *const stretches = reinterpret_cast<Stretch *>(scratch + window_room(s, &Strip::forward));
-    in_strips(s, Plan(s, &Strip::forward), from, to, [&](const Strip &strip) __attribute__((always_inline)) {
-        const bool across = s.across(strip.images);
-        const Sheet sheet = strip.seen(s, scratch, across ? 0 : x.edge());
-        fill(sheet, d.in, strip.image, strip.images, s.height, s.in);
+    const int64_t ins = s.in / s.groups, outs = s.out / s.groups, size = s.out_height * s.out_width, depth = ins / IN_CELL<LOW>;
+    const Plan<Forward<LOW>> plan(s);
+    Stretch *const stretches = reinterpret_cast<Stretch *>(scratch + plan.room(s));
+    plan.strips(s, from, to, [&](const Strip &strip) __attribute__((always_inline)) {
+        const Sheet sheet = Forward<LOW>(s, strip, scratch).in;
+        gather<LOW>(sheet, d.in, strip.image, strip.images, s.height, s.in);
         Ahead next{{behind(sheet, d.in.values, strip.image, strip.images, s.height, s.in, blocks(to, size))}, 1};
         for (int64_t g = 0; g < s.groups; ++g) {
             float *out = d.out + strip.image * size * s.out + g * outs;
-            const float *weight = d.weight + g * padded(outs) * ins * s.taps();
-            walk({y, x, sheet, scratch + g * ins, weight, ins, outs, out, s.out, false, stretches, &next}, strip.images, strip.top, strip.bottom, across);
+            const float *weight = d.weight + g * padded(outs) * depth * s.taps();
+            walk<LOW>({y, x, sheet, scratch + g * depth, weight, depth, outs, out, s.out, false, stretches, &next}, strip.images, strip.top, strip.bottom, s.across(strip.images));
         }
         const int64_t begin = strip.image * size + strip.top * s.out_width;
         see(d, begin, (strip.image + strip.images - 1) * size + strip.bottom * s.out_width, begin == from, m);
@@ -274,57 +317,75 @@ INLINE void in_groups(const DenseBackward &d, F &&body) {
     for (int64_t g = d.first / outs; g * outs < d.last; ++g) body(g, most(d.first, g * outs), least(d.last, (g + 1) * outs));
 }
 
-// Weight gradients of a group's outputs [from, to) at one tap: sums over images, rows, and as many columns as the tap has inside.
-INLINE void window_weight(const Dense &s, const Strip &strip, const Sheet &upper, const Sheet &lower, int64_t group, int64_t from, int64_t to, int64_t ky, int64_t kx, float *weight, int64_t width, Stretch *stretches, Ahead &next) {
-    const Axis y = axis(s, 0, false), x = axis(s, 1, false);
-    const int64_t ins = s.in / s.groups;
-    int64_t first = 0, last = s.out_width, count = 0, at_y, at_x;
-    while (first < last && !x.sees(first, 1, kx, at_x)) ++first;
-    while (first < last && !x.sees(last - 1, 1, kx, at_x)) --last;
-    if (first == last) return;
-    x.sees(first, 1, kx, at_x);
-    for (int64_t n = 0; n < strip.images; ++n) {
-        for (int64_t out = strip.top; out < strip.bottom; ++out) {
-            if (y.sees(out, 1, ky, at_y)) stretches[count++] = {n * upper.image() + upper.at(out, first), n * lower.image() + lower.at(at_y, at_x), last - first};
+// Weight gradients of a strip, of which both sides are stacked: sums over images, rows, and as many columns as a tap has inside.
+template <bool LOW>
+struct WeightWalk {
+    const Dense &shape;
+    const Strip &strip;
+    const Sheet &upper, &lower;
+    float *weight;
+    int64_t width;
+    Stretch *stretches;
+    Ahead &ahead;
+
+    // Of a group's outputs [from, to) at one tap.
+    INLINE void tap(int64_t ky, int64_t kx, int64_t group, int64_t from, int64_t to) const {
+        const Axis y = axis(shape, 0, false), x = axis(shape, 1, false);
+        const int64_t ins = shape.in / shape.groups;
+        int64_t first = 0, last = shape.out_width, count = 0, at_y, at_x;
+        while (first < last && !x.sees(first, 1, kx, at_x)) ++first;
+        while (first < last && !x.sees(last - 1, 1, kx, at_x)) --last;
+        if (first == last) return;
+        x.sees(first, 1, kx, at_x);
+        for (int64_t n = 0; n < blocks(strip.images, IN_CELL<LOW>); ++n) {
+            for (int64_t out = strip.top; out < strip.bottom; ++out) {
+                if (y.sees(out, 1, ky, at_y)) stretches[count++] = {n * upper.image() + upper.at(out, first), n * lower.image() + lower.at(at_y, at_x), last - first};
+            }
         }
+        float *const out = weight + from * width + (ky * shape.kernel[1] + kx) * ins;
+        multiply<LOW>({upper.values + from, 1, upper.ld, lower.values + group * ins, shape.stride[1] * lower.ld, LANES, stretches, count, out, width, ins, true}, to - from, LANES, ahead);
     }
-    float *const out = weight + from * width + (ky * s.kernel[1] + kx) * ins;
-    multiply({upper.values + from, 1, upper.ld, lower.values + group * ins, s.stride[1] * lower.ld, LANES, stretches, count, out, width, ins, true}, to - from, LANES, next);
-}
+};
 
 // Whole images.
-INLINE void window_backward(const DenseBackward &d, int64_t from, int64_t to, float *weight, int64_t width, Sums sums, float *scratch) {
+template <bool LOW>
+void window_backward(const DenseBackward &d, int64_t from, int64_t to, float *weight, int64_t width, Sums sums, float *scratch) {
     const Dense &s = d.shape;
     const Axis y = axis(s, 0, true), x = axis(s, 1, true);
-    const int64_t ins = s.in / s.groups, outs = s.out / s.groups;
-    Stretch *const stretches = reinterpret_cast<Stretch *>(scratch + window_room(s, &Strip::backward));
-    in_strips(s, Plan(s, &Strip::backward), from, to, [&](const Strip &strip) __attribute__((always_inline)) {
-        const bool across = s.across(strip.images);
-        const Sheet upper = strip.seeing(s, scratch, across ? 0 : x.edge());
-        fill(upper, d.out, strip.image, strip.images, s.out_height, s.out);
+    const int64_t ins = s.in / s.groups, outs = s.out / s.groups, depth = outs / IN_CELL<LOW>;
+    const Plan<Backward<LOW>> plan(s);
+    Stretch *const stretches = reinterpret_cast<Stretch *>(scratch + plan.room(s));
+    plan.strips(s, from, to, [&](const Strip &strip) __attribute__((always_inline)) {
+        const Backward<LOW> sheets(s, strip, scratch);
+        const Sheet &upper = sheets.by_channel, &lower = sheets.in;
         const int64_t last_image = to / (s.out_height * s.out_width);
         const auto behind_this = [&](const float *map) { return behind(upper, map, strip.image, strip.images, s.out_height, s.out, last_image); };
         Ahead next{{behind_this(d.out.values)}, 1};
         if (d.out.map) next.ranges[next.count++] = behind_this(d.out.map);
+        if (d.in_gradient || IN_CELL<LOW> == 1) gather<LOW>(upper, d.out, strip.image, strip.images, s.out_height, s.out);
         if (d.first < d.last) {
-            const Sheet lower = strip.seen(s, scratch + strip.images * upper.image(), 0);
-            fill(lower, d.in, strip.image, strip.images, s.height, s.in);
+            if (IN_CELL<LOW> > 1) stack<LOW>(sheets.by_image, d.out, strip.image, strip.images, s.out_height, s.out);
+            stack<LOW>(lower, d.in, strip.image, strip.images, s.height, s.in);
             next.ranges[next.count++] = behind(lower, d.in.values, strip.image, strip.images, s.height, s.in, last_image);
+            const WeightWalk<LOW> weights{s, strip, sheets.by_image, lower, weight, width, stretches, next};
             for (int64_t tap = 0; tap < s.taps(); ++tap) {
-                in_groups(d, [&](int64_t g, int64_t first, int64_t last) __attribute__((always_inline)) {
-                    window_weight(s, strip, upper, lower, g, first, last, tap / s.kernel[1], tap % s.kernel[1], weight, width, stretches, next);
-                });
+                in_groups(d, [&](int64_t g, int64_t first, int64_t last) __attribute__((always_inline)) { weights.tap(tap / s.kernel[1], tap % s.kernel[1], g, first, last); });
             }
         }
         if (!d.in_gradient) return;
         const int64_t pixels = s.height * s.width, first = strip.first(s), last = strip.last(s);
         for (int64_t g = 0; g < s.groups; ++g) {
             float *out = d.in_gradient + strip.image * pixels * s.in + g * ins;
-            const float *packed = d.weight + g * padded(ins) * outs * s.taps();
-            walk({y, x, upper, upper.values + g * outs, packed, outs, ins, out, s.in, d.add, stretches, &next}, strip.images, first, last, across);
+            const float *packed = d.weight + g * padded(ins) * depth * s.taps();
+            walk<LOW>({y, x, upper, upper.values + g * depth, packed, depth, ins, out, s.in, d.add, stretches, &next}, strip.images, first, last, s.across(strip.images));
         }
         if (!sums.plain) return;
-        mask(d.in_gradient, d.in, s.in, strip.image * pixels + first * s.width, (strip.image + strip.images - 1) * pixels + last * s.width, sums);
+        // Rows of several images lie apart where a strip is a part of them.
+        const bool whole = first == 0 && last == s.height;
+        for (int64_t n = 0; n < (whole ? 1 : strip.images); ++n) {
+            const int64_t from = (strip.image + n) * pixels + first * s.width, images = whole ? strip.images - 1 : 0;
+            mask(d.in_gradient, d.in, s.in, from, (strip.image + n + images) * pixels + last * s.width, sums);
+        }
     });
 }
 
