@@ -45,6 +45,15 @@ INLINE void put(float *row, int64_t c, V value) {
     store(row + c, LOW ? rounded(value) : value);
 }
 
+// Where a cell is a pair: the two vectors of rows that beside(one, other) has.
+INLINE void apart(V both, float *one, float *other, int64_t c) {
+#if defined(__AVX512BF16__)
+    const __m512i bits = reinterpret_cast<__m512i>(both);
+    _mm256_storeu_si256(reinterpret_cast<__m256i_u *>(one + c / 2), _mm512_cvtepi32_epi16(bits));
+    _mm256_storeu_si256(reinterpret_cast<__m256i_u *>(other + c / 2), _mm512_cvtepi32_epi16(_mm512_srli_epi32(bits, 16)));
+#endif
+}
+
 // A vector of what is beside each other in two vectors, which are neighbours along what is summed over; where a cell has one value, the first.
 template <bool LOW>
 INLINE V beside(V one, V other) {

@@ -11,7 +11,7 @@ INLINE int64_t tall(const Dense &d) { return least(most(96 * 1024 / (d.in + d.ou
 
 int64_t dense_scratch(const Dense &d) {
     if (!d.pointwise()) return d.low ? window_scratch<true>(d) : window_scratch<false>(d);
-    return tall(d) * (distance(d.in) + distance(d.out) + (d.low ? distance<true>(d.out) : 0)) + 2 * LANES;
+    return tall(d) * (distance(d.in) + distance(d.out) + (d.low ? distance<true>(d.out) : 0)) + distance(d.out) + 2 * LANES;
 }
 
 int64_t dense_size(const Dense &d) {
@@ -72,8 +72,10 @@ void pointwise_backward(const DenseBackward &d, int64_t from, int64_t to, float 
         Ahead next{{{d.out.values + end * s.out, d.out.values + then * s.out}}, 1};
         if (d.out.map) next.ranges[next.count++] = {d.out.map + end * s.out, d.out.map + then * s.out};
         if (d.first < d.last) next.ranges[next.count++] = {d.in.values + end * s.in, d.in.values + then * s.in};
-        if (d.first < d.last || gradient == upper) stack<LOW>(d.out, s.out, begin, end, upper, ldo);
-        if (d.first < d.last) {
+        if (d.first == d.last) {
+            gather<LOW>(d.out, s.out, begin, end, gradient, ldg);
+        } else {
+            stack<LOW>(d.out, s.out, begin, end, upper, ldo, d.in_gradient && gradient != upper ? gradient : nullptr, ldg);
             stack<LOW>(d.in, s.in, begin, end, lower, ldi);
             const Stretch all{0, 0, blocks(rows, IN_CELL<LOW>)};
             in_groups(d, [&](int64_t g, int64_t first, int64_t last) __attribute__((always_inline)) {
@@ -81,7 +83,6 @@ void pointwise_backward(const DenseBackward &d, int64_t from, int64_t to, float 
             });
         }
         if (!d.in_gradient) continue;
-        if (gradient != upper) gather<LOW>(d.out, s.out, begin, end, gradient, ldg);
         const Stretch all{0, 0, depth};
         for (int64_t g = 0; g < s.groups; ++g) {
             const float *packed = d.weight + g * padded(ins) * depth;

@@ -29,7 +29,7 @@ struct Product {
     float *out;
     int64_t ldo, columns;
     bool add;
-    // Asked for on the way, a line with each step of the depth.
+    // Asked for on the way, a line for each number that is summed over.
     const float *ahead = nullptr;
     int64_t line = 0;
 };
@@ -44,13 +44,14 @@ struct Ahead {
 
     static constexpr int64_t LINE = 16;
 
+    template <bool LOW>
     void part_of(Product &p) {
         while (next < count && ranges[next].from >= ranges[next].to) ++next;
-        p.line = next < count ? LINE : 0;
+        p.line = next < count ? LINE * IN_CELL<LOW> : 0;
         if (next == count) return;
         p.ahead = ranges[next].from;
         // Stretches of a product are as long as each other.
-        if (p.count > 0) ranges[next].from += p.count * p.stretches[0].depth * LINE;
+        if (p.count > 0) ranges[next].from += p.count * p.stretches[0].depth * p.line;
     }
 };
 
@@ -68,6 +69,7 @@ void tile(const Product &p) {
         const float *a = p.a + s->a, *b = p.b + s->b;
         for (int64_t i = s->depth; i > 0; --i, a += steps, b += ldb, next += line) {
             ahead(next);
+            if (LOW) ahead(next + line / 2);
             V wide[N];
 #pragma GCC unroll 2
             for (int n = 0; n < N; ++n) wide[n] = load(b + n * apart);
@@ -79,13 +81,20 @@ void tile(const Product &p) {
             }
         }
     }
-#pragma GCC unroll 12
-    for (int r = 0; r < R; ++r) {
+    // What is stored might be a part of p, for all that the compiler knows.
+    const bool add = p.add;
+    const int64_t ldo = p.ldo, columns = p.columns;
+    float *const out = p.out;
 #pragma GCC unroll 2
-        for (int n = 0; n < N; ++n) {
-            float *to = p.out + r * p.ldo + n * LANES;
-            const int64_t count = p.columns - n * LANES;
-            store(to, p.add ? sum[r][n] + load(to, count) : sum[r][n], count);
+    for (int n = 0; n < N; ++n) {
+        const int64_t count = columns - n * LANES;
+        float *to = out + n * LANES;
+        if (add) {
+#pragma GCC unroll 12
+            for (int r = 0; r < R; ++r, to += ldo) store(to, sum[r][n] + load(to, count), count);
+        } else {
+#pragma GCC unroll 12
+            for (int r = 0; r < R; ++r, to += ldo) store(to, sum[r][n], count);
         }
     }
 }
@@ -135,7 +144,7 @@ INLINE void multiply(const Product &p, int64_t height, int64_t panel, Ahead &ahe
         in_tiles(height, [&](int64_t from, int64_t to) __attribute__((always_inline)) {
             p.a = a + from * p.rows;
             p.out = out + from * p.ldo;
-            ahead.part_of(p);
+            ahead.part_of<LOW>(p);
             tile<LOW>(p, to - from);
         });
     });

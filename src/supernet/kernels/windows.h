@@ -146,7 +146,7 @@ INLINE void walk(const Walk &w, Product p, int64_t column, const Bite &bite, int
                 if (p.count == 0 && p.add) continue;
                 in_tiles(images, [&](int64_t n, int64_t last) __attribute__((always_inline)) {
                     p.a = w.sources + n * w.from.image(), p.out = row + n * image + x * w.channels;
-                    w.ahead->part_of(p);
+                    w.ahead->part_of<LOW>(p);
                     tile<LOW>(p, last - n);
                 });
             }
@@ -159,7 +159,7 @@ INLINE void walk(const Walk &w, Product p, int64_t column, const Bite &bite, int
                 if (p.count == 0 && p.add) return;
                 for (int64_t n = 0; n < images; ++n) {
                     p.a = w.sources + n * w.from.image(), p.out = row + n * image + x * w.channels;
-                    w.ahead->part_of(p);
+                    w.ahead->part_of<LOW>(p);
                     tile<LOW>(p, end - begin);
                 }
             });
