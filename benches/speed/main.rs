@@ -2,6 +2,7 @@
 //!
 //! Usage: speed PYTHON DATA OUT [PARTS] [STEPS], e.g. speed python3 fashion-mnist target/bench "S M L P round engine binary" 7
 //!        speed --agreement DATA [SEED...]           how candidates are ranked with other and with fewer images for their statistics
+//!        speed --precision DATA [SEED...]           how a round in bfloat16 ends
 //!        speed --alone SIZE STEPS GROUPS PRECISION  so many of the library's steps, and groups of candidates scored, without the baseline:
 //!                                                   for a profiler
 
@@ -13,6 +14,7 @@ mod equal;
 mod images;
 mod limit;
 mod measure;
+mod precision;
 mod round;
 mod setting;
 #[path = "../evidence/tau.rs"]
@@ -29,6 +31,7 @@ fn main() -> Outcome<()> {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["--memory", size, steps] => return measure::memory_here(size, steps.parse()?),
+        ["--precision", data, ref seeds @ ..] => return precision::print(data, seeds),
         ["--agreement", data, ref seeds @ ..] => return agreement::print(data, seeds),
         ["--alone", size, steps, groups, precision] => return measure::alone(size, steps.parse()?, groups.parse()?, precision),
         _ => {}

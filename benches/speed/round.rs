@@ -105,7 +105,7 @@ pub struct Recorder {
     pub inner: SupernetTrainer,
     pub active: Vec<Vec<u16>>,
     script: Vec<Asked>,
-    losses: Vec<f64>,
+    pub losses: Vec<f64>,
     pub candidates: Vec<Architecture>,
     scores: Vec<f64>,
 }

@@ -135,13 +135,14 @@ void normalise(Output &out, const Unit &unit, const MomentParts &moments, Statis
     float *mean = nullptr, *variance = nullptr;
     if (statistics != Statistics::Batch) mean = unit.mean.data_ptr<float>(), variance = unit.variance.data_ptr<float>();
     out.mean.resize(channels), out.inverse.resize(channels), out.scale.resize(channels), out.shift.resize(channels);
+    const Spread spread = statistics == Statistics::Given ? Spread{} : moments.all();
     for (int64_t c = 0; c < channels; ++c) {
         double m, v;
         if (statistics == Statistics::Given) {
             m = mean[c], v = variance[c];
         } else {
-            const auto [count, average, squares] = moments.channel(c);
-            m = average, v = squares / count;
+            const double count = spread.count, squares = spread.squares[c];
+            m = spread.mean[c], v = squares / count;
             if (statistics == Statistics::Average) {
                 mean[c] = static_cast<float>((1 - weight) * mean[c] + weight * m);
                 variance[c] = static_cast<float>((1 - weight) * variance[c] + weight * squares / (count - 1));
@@ -182,6 +183,13 @@ class Partial {
     }
 };
 
+// to[column][row] of from[row][column], whose rows are so far apart.
+void transpose(const float *from, int64_t rows, int64_t apart, int64_t columns, float *to) {
+    for (int64_t column = 0; column < columns; ++column) {
+        for (int64_t row = 0; row < rows; ++row) *to++ = from[row * apart + column];
+    }
+}
+
 // What a convolution's backward gives besides the gradient of its input.
 struct Found {
     at::Tensor in_gradient, weight;
@@ -221,8 +229,8 @@ Found convolve_backward(const Gradient &gradient, const at::Tensor &out, const I
             std::vector<float> sums(l.lanes * taps);
             for (int64_t block = begin; block < end; ++block) {
                 partial.sum(block * l.lanes * taps, l.lanes * taps, sums.data());
-                const int64_t first = block * l.lanes, count = std::min(l.lanes, ins - first);
-                for (int64_t i = 0; i < count * taps; ++i) of_weight[first * taps + i] = sums[i % taps * l.lanes + i / taps];
+                const int64_t first = block * l.lanes;
+                transpose(sums.data(), taps, l.lanes, std::min(l.lanes, ins - first), of_weight + first * taps);
             }
         });
         return found;
@@ -256,10 +264,11 @@ Found convolve_backward(const Gradient &gradient, const at::Tensor &out, const I
     }
     in_parallel(outs, size, [&](int64_t begin, int64_t end) {
         const int64_t own = ins / c.groups, taps = shape.taps(), depth = own * taps;
-        std::vector<float> sums(depth);
+        std::vector<float> sums(taps > 1 ? depth : 0);
         for (int64_t o = begin; o < end; ++o) {
-            partial.sum(o * wide, depth, sums.data());
-            for (int64_t i = 0; i < depth; ++i) of_weight[o * depth + i % own * taps + i / own] = sums[i];
+            float *const to = of_weight + o * depth;
+            partial.sum(o * wide, depth, taps > 1 ? sums.data() : to);
+            if (taps > 1) transpose(sums.data(), taps, own, own, to);
         }
     });
     return found;

@@ -14,7 +14,6 @@
 #include <memory>
 #include <mutex>
 #include <new>
-#include <tuple>
 #include <vector>
 
 namespace nse {
@@ -99,6 +98,12 @@ struct Grid {
     }
 };
 
+// Rows of a map, and of every channel its mean and the sum of squares around that.
+struct Spread {
+    double count = 0;
+    std::vector<double> mean, squares;
+};
+
 // The statistics of a map by part.
 class MomentParts {
     bool wanted;
@@ -123,18 +128,23 @@ class MomentParts {
         return {&pivots[number * channels], &sums[number * channels], &squares[number * channels]};
     }
 
-    // Rows, mean and sum of squares around it: the parts' put together pairwise (Chan, Golub and LeVeque 1983).
-    std::tuple<double, double, double> channel(int64_t c) const {
-        double count = 0, mean = 0, squares = 0;
+    // The parts' put together pairwise (Chan, Golub and LeVeque 1983).
+    Spread all() const {
+        Spread found{0, std::vector<double>(channels), std::vector<double>(channels)};
+        double *const mean = found.mean.data(), *const squares = found.squares.data();
         for (size_t part = 0; part < counts.size(); ++part) {
-            const size_t at = part * channels + c;
-            const double n = static_cast<double>(counts[part]), above = sums[at] / n, all = count + n;
-            const double apart = pivots[at] + above - mean;
-            squares += this->squares[at] - sums[at] * above + apart * apart * count * n / all;
-            mean += apart * n / all;
-            count = all;
+            const double n = static_cast<double>(counts[part]), all = found.count + n, share = n / all, both = found.count * share;
+            const float *const pivot = &pivots[part * channels];
+            const double *const sum = &sums[part * channels], *const square = &this->squares[part * channels];
+            for (int64_t c = 0; c < channels; ++c) {
+                const double above = sum[c] / n, apart = pivot[c] + above - mean[c];
+                squares[c] += square[c] - sum[c] * above + apart * apart * both;
+                mean[c] += apart * share;
+            }
+            found.count = all;
         }
-        return {count, mean, std::max(squares, 0.0)};
+        for (int64_t c = 0; c < channels; ++c) squares[c] = std::max(squares[c], 0.0);
+        return found;
     }
 };
 

@@ -19,6 +19,7 @@ mod nccl;
 mod onnx;
 mod optimizer;
 mod outgoing;
+mod precision;
 mod pushed;
 mod ranks;
 mod reference;
