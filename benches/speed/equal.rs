@@ -62,21 +62,28 @@ impl Distances {
     }
 }
 
-/// A weight step's logits and gradients, and an architecture step's gradients.
-pub fn check(setting: &Setting, network: &Network, batch: &Batch, baseline: &mut Baseline) -> Outcome<Value> {
+/// Logits and gradients of a weight step.
+fn found(network: &Network, batch: &Batch, open: &[Vec<u16>]) -> Outcome<[Vec<f64>; 2]> {
+    let _turn = network.turn(&batch.0, &Norm::Batch)?;
+    let logits = network.forward(&batch.0, open, &Norm::Batch)?;
+    let loss = cross_entropy(&logits, &batch.1, 0.0)?;
+    let gradients = Tensor::f_run_backward(&[&loss], &parameters(network, open), false, false)?;
+    Ok([values(&[logits])?, values(&gradients)?])
+}
+
+/// A weight step's logits and gradients, and an architecture step's gradients. The second network is in bfloat16, which is told and asked nothing.
+pub fn check(setting: &Setting, [network, low]: &[Network; 2], batch: &Batch, baseline: &mut Baseline) -> Outcome<Value> {
     let count = paths_of(setting.name);
-    let (mut apart, [mut outputs, mut weights, mut two_paths]) = (vec![], [(); 3].map(|()| Distances::default()));
+    let (mut apart, [mut outputs, mut weights, mut two_paths, mut lows]) = (vec![], [(); 4].map(|()| Distances::default()));
     for index in 1000..1000 + count {
         let open = setting.open(index);
-        let logits = network.forward(&batch.0, &open, &Norm::Batch)?;
-        let loss = cross_entropy(&logits, &batch.1, 0.0)?;
-        let gradients = Tensor::f_run_backward(&[&loss], &parameters(network, &open), false, false)?;
-        let (logits, gradients) = (values(&[logits])?, values(&gradients)?);
+        let ([logits, gradients], of_low) = (found(network, batch, &open)?, found(low, batch, &open)?);
         let (plain, exact) = (baseline.outputs(&open, false)?, baseline.outputs(&open, true)?);
         let (plain, exact) = (plain.split_at(logits.len()), exact.split_at(logits.len()));
         apart.push(largest(&logits, plain.0));
         outputs.0.push((largest(&logits, exact.0), largest(plain.0, exact.0)));
         weights.0.push((distance(&gradients, exact.1), distance(plain.1, exact.1)));
+        lows.0.push((largest(&of_low[0], exact.0), distance(&of_low[1], exact.1)));
         let paths = setting.paths(index);
         let at = At { seed: 0, round: 0, step: 0 };
         let (_, two) = paths::step(network, batch, at, &setting.active, &paths)?;
@@ -90,9 +97,10 @@ pub fn check(setting: &Setting, network: &Network, batch: &Batch, baseline: &mut
     for (name, of) in [("outputs", &outputs), ("weight gradients", &weights), ("architecture gradients", &two_paths)] {
         println!("    {name:<32} {:>10.1e} {:>10.1e}", of.mean(|d| d.0), of.mean(|d| d.1));
     }
+    println!("    in bfloat16: outputs {:.1e}, weight gradients {:.1e}", lows.mean(|d| d.0), lows.mean(|d| d.1));
     let near = mean <= OUTPUTS && most <= 2.0 * OUTPUTS;
     if !near && outputs.too_far() || weights.too_far() || two_paths.too_far() {
         return Err(format!("size {}: results are not equal, so nothing is timed", setting.name).into());
     }
-    Ok(json!({ "apart": apart, "outputs": outputs.0, "gradients": weights.0, "architecture_gradients": two_paths.0 }))
+    Ok(json!({ "apart": apart, "outputs": outputs.0, "gradients": weights.0, "architecture_gradients": two_paths.0, "bfloat16": lows.0 }))
 }

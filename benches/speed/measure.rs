@@ -57,7 +57,8 @@ fn recipe() -> Outcome<TrainOptions> {
 
 pub fn size(python: &str, folder: &Path, size: &str, steps: u64) -> Outcome<Value> {
     let setting = Setting::new(size)?;
-    let (network, batch) = (setting.network()?, setting.batch(5)?);
+    let networks = [setting.network()?, setting.network()?.with_precision(Precision::BFloat16)];
+    let batch = setting.batch(5)?;
     println!(
         "\nsize {}: {} cells, {} operators, batch {}",
         setting.name,
@@ -66,11 +67,10 @@ pub fn size(python: &str, folder: &Path, size: &str, steps: u64) -> Outcome<Valu
         setting.batch
     );
     let mut baseline = Baseline::start(python, folder, &setting)?;
-    baseline.take_weights(&setting, &network)?;
+    baseline.take_weights(&setting, &networks[0])?;
     baseline.take_batch("0", &batch)?;
-    let equality = equal::check(&setting, &network, &batch, &mut baseline)?;
+    let equality = equal::check(&setting, &networks, &batch, &mut baseline)?;
     println!("  {:<34} {:>10} {:>10} {:>9}   middle half", "", "library", "baseline", "ratio");
-    let networks = [network, setting.network()?.with_precision(Precision::BFloat16)];
     let weight_turns = weight_steps(&setting, &networks, &batch, &mut baseline, steps)?;
     let weights = report(&weight_turns, "weight step, ms", 1e3);
     let architecture = report(&architecture_steps(&setting, &networks, &batch, &mut baseline, steps)?, "architecture step, ms", 1e3);

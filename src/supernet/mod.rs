@@ -43,6 +43,7 @@ pub mod store;
 mod streams;
 mod trainer;
 mod training;
+mod turn;
 pub mod unit;
 mod weights;
 mod whole_norm;

@@ -3,15 +3,14 @@
 //! place of its architecture, and a tail and a classifier for every path; in a supernet all paths go through the same weights.
 
 use super::chain::{self, pooled, Chain};
-use super::cores::{self, Cores};
 use super::ensemble::{divided, mean};
 use super::fused::{self, Branch};
 use super::mixed::Mix;
 use super::norm::Norm;
 use super::options::Precision;
-use super::shim::BFloat16;
 use super::stacked::{Dropping, Owner, Stacked};
 use super::step::Weight;
+use super::turn::Turn;
 use super::unit::{Init, Linear, Parameter, Unit};
 use crate::arch::{Architecture, Paths, Variant};
 use crate::error::{Error, Result};
@@ -31,12 +30,6 @@ pub struct Network {
     precision: Precision,
 }
 
-/// What a pass needs until it ends.
-#[must_use]
-pub struct Turn {
-    _low: Option<BFloat16>,
-    _cores: Cores,
-}
 
 enum Body {
     Chain(Box<Chain>),
@@ -196,13 +189,9 @@ impl Network {
         }
     }
 
-    /// Room to compute with this network what is like `images`, in its precision; where our kernels are for nearly all of it, with threads of
-    /// their own.
+    /// To compute with this network what is like `images`, in its precision.
     pub fn turn(&self, images: &Tensor, norm: &Norm) -> Result<Turn> {
-        let (device, own) = (images.device(), self.chain().is_ok_and(|chain| chain.fits(images, norm)));
-        let cores = if own { cores::take_own(device) } else { cores::take(device) };
-        let low = (self.precision == Precision::BFloat16).then(|| BFloat16::on(device)).transpose()?;
-        Ok(Turn { _low: low, _cores: cores })
+        Turn::begin(images.device(), self.chain().is_ok_and(|chain| chain.fits(images, norm)), self.precision)
     }
 
     /// Stem and fixed block.

@@ -92,7 +92,8 @@ fn a_chain_is_as_near_as_its_rounding_and_only_while_it_is_asked_for() {
         let (exact, near, again) = (run(false), run(true), run(false));
         for (at, ((exact, near), again)) in exact.iter().zip(&near).zip(&again).enumerate() {
             let off = distance(exact, near);
-            assert!(off > 1e-4 && off < 0.1, "{level}: number {at} is off by {off:.1e}");
+            // The last one is the sum of what comes from behind.
+            assert!((off > 1e-4) == (at < 10) && off < 0.1, "{level}: number {at} is off by {off:.1e}");
             assert!(exact.equal(again), "{level}: number {at} is still rounded");
         }
     });
