@@ -102,5 +102,7 @@ pub fn check(setting: &Setting, [network, low]: &[Network; 2], batch: &Batch, ba
     if !near && outputs.too_far() || weights.too_far() || two_paths.too_far() {
         return Err(format!("size {}: results are not equal, so nothing is timed", setting.name).into());
     }
-    Ok(json!({ "apart": apart, "outputs": outputs.0, "gradients": weights.0, "architecture_gradients": two_paths.0, "bfloat16": lows.0 }))
+    Ok(
+        json!({ "apart": apart, "outputs": outputs.0, "gradients": weights.0, "architecture_gradients": two_paths.0, "bfloat16": lows.0 }),
+    )
 }

@@ -73,7 +73,8 @@ pub fn size(python: &str, folder: &Path, size: &str, steps: u64) -> Outcome<Valu
     println!("  {:<34} {:>10} {:>10} {:>9}   middle half", "", "library", "baseline", "ratio");
     let weight_turns = weight_steps(&setting, &networks, &batch, &mut baseline, steps)?;
     let weights = report(&weight_turns, "weight step, ms", 1e3);
-    let architecture = report(&architecture_steps(&setting, &networks, &batch, &mut baseline, steps)?, "architecture step, ms", 1e3);
+    let architecture =
+        report(&architecture_steps(&setting, &networks, &batch, &mut baseline, steps)?, "architecture step, ms", 1e3);
     let scoring = match size {
         "L" => Value::Null,
         "M" => scoring(&setting, &networks, &mut baseline, 1)?,

@@ -22,7 +22,12 @@ const SMALLER: usize = 1024;
 /// Steps at the end of the round over which the loss is averaged.
 const LAST: usize = 100;
 
-fn round(setting: &Setting, [train, held_out]: &[Dataset; 2], options: &SearchOptions, precision: Precision) -> Outcome<Recorder> {
+fn round(
+    setting: &Setting,
+    [train, held_out]: &[Dataset; 2],
+    options: &SearchOptions,
+    precision: Precision,
+) -> Outcome<Recorder> {
     let options = SearchOptions { train: TrainOptions { precision, ..options.train.clone() }, ..options.clone() };
     let mut trainer = Recorder::new(SupernetTrainer::new(setting.space.clone(), train, Some(held_out), &options)?);
     Search::new(setting.space.clone(), options)?.step(&mut trainer, &Silent)?;

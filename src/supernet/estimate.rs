@@ -70,7 +70,8 @@ const PATIENCE: f64 = 2.0;
 pub fn estimate(search: &Search, work: &Workload, control: &dyn Control) -> Result<Estimate> {
     let space = search.space();
     let active = search.at_once();
-    let network = Network::new(space.clone(), &active, search.options().seed, 0, work.device)?.with_precision(search.options().train.precision);
+    let network = Network::new(space.clone(), &active, search.options().seed, 0, work.device)?
+        .with_precision(search.options().train.precision);
     let batch = sample(search, work.batch, work.device)?;
     let at = At { seed: search.options().seed, round: 0, step: 0 };
     let weight_step = timed(control, work.device, |i| {

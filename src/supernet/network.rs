@@ -30,7 +30,6 @@ pub struct Network {
     precision: Precision,
 }
 
-
 enum Body {
     Chain(Box<Chain>),
     Stacked(Stacked),

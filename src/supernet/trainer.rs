@@ -275,7 +275,8 @@ impl Trainer for SupernetTrainer {
         control: &dyn Control,
     ) -> Result<f64> {
         let (space, device, open) = (self.weights.space.clone(), self.weights.device, architecture.cells());
-        let mut network = Network::of(space, architecture, Variant::default(), 0, 0, device)?.with_precision(self.weights.precision);
+        let mut network =
+            Network::of(space, architecture, Variant::default(), 0, 0, device)?.with_precision(self.weights.precision);
         store::take_over(&network, architecture, self.weights.of(architecture)?)?;
         if real {
             network.real();

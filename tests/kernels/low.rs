@@ -56,7 +56,10 @@ fn both_ways_of_any_shape() {
             let gradients = Tensor::run_backward(&[(&y * &upstream).sum(None)], &[&x, &weight], false, false);
             for (at, (expected, got)) in expected.iter().zip([&y.detach(), &gradients[0], &gradients[1]]).enumerate() {
                 let off = distance(expected, &got.to_kind(Kind::Double));
-                assert!(off < 2e-6, "{level}: number {at} of {shape:?} on {images} images of {height}x{width} is off by {off:.1e}");
+                assert!(
+                    off < 2e-6,
+                    "{level}: number {at} of {shape:?} on {images} images of {height}x{width} is off by {off:.1e}"
+                );
             }
         });
         rounds += usize::from(low(shape));
