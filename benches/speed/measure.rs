@@ -5,7 +5,7 @@ use crate::setting::Setting;
 use crate::{equal, limit, Outcome};
 use nse::arch::Architecture;
 use nse::search::{At, Precision, SearchOptions, Silent, TrainOptions, GROUP};
-use nse::supernet::learner::{self, Batch, Loader};
+use nse::supernet::learner::{self, Loader};
 use nse::supernet::network::Network;
 use nse::supernet::{paths, score};
 use serde_json::{json, Value};
@@ -71,10 +71,21 @@ pub fn size(python: &str, folder: &Path, size: &str, steps: u64) -> Outcome<Valu
     baseline.take_batch("0", &batch)?;
     let equality = equal::check(&setting, &networks, &batch, &mut baseline)?;
     println!("  {:<34} {:>10} {:>10} {:>9}   middle half", "", "library", "baseline", "ratio");
-    let weight_turns = weight_steps(&setting, &networks, &batch, &mut baseline, steps)?;
+    let options = recipe()?;
+    let weight_turns = in_turns(
+        &networks,
+        steps,
+        |network, i| Ok(timed(|| learner::step(network, &batch, &options, AT, &setting.open(i), 1e-4))?.0),
+        |i| baseline.weight_step(&setting.open(i), 1e-4),
+    )?;
     let weights = report(&weight_turns, "weight step, ms", 1e3);
-    let architecture =
-        report(&architecture_steps(&setting, &networks, &batch, &mut baseline, steps)?, "architecture step, ms", 1e3);
+    let architecture_turns = in_turns(
+        &networks,
+        steps,
+        |network, i| Ok(timed(|| paths::step(network, &batch, AT, &setting.active, &setting.paths(i)))?.0),
+        |i| Ok(baseline.architecture_step(&setting, &setting.paths(i), false)?.0),
+    )?;
+    let architecture = report(&architecture_turns, "architecture step, ms", 1e3);
     let scoring = match size {
         "L" => Value::Null,
         "M" => scoring(&setting, &networks, &mut baseline, 1)?,
@@ -114,29 +125,6 @@ fn in_turns(
         }
     }
     Ok(turns)
-}
-
-fn weight_steps(
-    setting: &Setting,
-    networks: &[Network; 2],
-    batch: &Batch,
-    baseline: &mut Baseline,
-    steps: u64,
-) -> Outcome<Precisions> {
-    let options = recipe()?;
-    let ours = |network: &Network, i| Ok(timed(|| learner::step(network, batch, &options, AT, &setting.open(i), 1e-4))?.0);
-    in_turns(networks, steps, ours, |i| baseline.weight_step(&setting.open(i), 1e-4))
-}
-
-fn architecture_steps(
-    setting: &Setting,
-    networks: &[Network; 2],
-    batch: &Batch,
-    baseline: &mut Baseline,
-    steps: u64,
-) -> Outcome<Precisions> {
-    let ours = |network: &Network, i| Ok(timed(|| paths::step(network, batch, AT, &setting.active, &setting.paths(i)))?.0);
-    in_turns(networks, steps, ours, |i| Ok(baseline.architecture_step(setting, &setting.paths(i), false)?.0))
 }
 
 /// What candidates are calibrated with, and what they are evaluated on.
