@@ -14,6 +14,9 @@ namespace nse {
 std::atomic<Share> share{nullptr};
 namespace {
 
+// So many numbers are not expected to be in a cache still when they are read.
+constexpr int64_t BEYOND = 1 << 21;
+
 bool depthwise(const Convolution &c, int64_t in, int64_t out) {
     return c.groups == in && in == out && c.kernel[0] == c.kernel[1] && c.stride[0] == c.stride[1];
 }
@@ -22,6 +25,8 @@ bool depthwise(const Convolution &c, int64_t in, int64_t out) {
 at::Tensor floats(int64_t count) { return map(1, 1, 1, count); }
 
 int64_t pixels(const at::Tensor &map) { return map.size(0) * map.size(2) * map.size(3); }
+
+bool past(const at::Tensor &map) { return map.numel() >= BEYOND; }
 
 Plane plane(const Convolution &c, int64_t height, int64_t width, int64_t channels) {
     const auto out = [&](int64_t size) { return (size + c.stride[0] - 1) / c.stride[0]; };
@@ -105,7 +110,7 @@ at::Tensor convolve(const Input &in, const at::Tensor &from, const Unit &unit, M
         const int64_t taps = p.kernel * p.kernel, blocks = (ins + l.lanes - 1) / l.lanes;
         const at::Tensor packed = floats(blocks * l.lanes * taps * 2);
         l.pack_taps(w, packed.data_ptr<float>(), ins, taps);
-        const DepthwiseForward d{in, p, packed.data_ptr<float>(), out.data_ptr<float>()};
+        const DepthwiseForward d{in, p, packed.data_ptr<float>(), out.data_ptr<float>(), past(out)};
         const Grid grid(images, blocks, ins * height * width);
         moments.begin(grid.images.count, outs);
         grid.each([&](int64_t part, int64_t image, int64_t last_image, int64_t block, int64_t last_block) {
@@ -117,7 +122,7 @@ at::Tensor convolve(const Input &in, const at::Tensor &from, const Unit &unit, M
     const Dense shape = dense(c, from, outs);
     at::Tensor out = map(images, outs, shape.out_height, shape.out_width);
     const at::Tensor packed = pack(l, l.pack_forward, w, shape, outs);
-    const DenseForward d{shape, in, packed.data_ptr<float>(), out.data_ptr<float>()};
+    const DenseForward d{shape, in, packed.data_ptr<float>(), out.data_ptr<float>(), past(out)};
     const Cut cut(shape, images, images < 16 && !shape.across(images));
     const Parts parts = cut.parts(pixels(out), cut.most);
     moments.begin(parts.count, outs);
@@ -215,7 +220,7 @@ Found convolve_backward(const Gradient &gradient, const at::Tensor &out, const I
         const int64_t taps = p.kernel * p.kernel, blocks = (ins + l.lanes - 1) / l.lanes, size = blocks * l.lanes * taps;
         const at::Tensor packed = floats(size * 2);
         l.pack_taps(w, packed.data_ptr<float>(), ins, taps);
-        const DepthwiseBackward d{gradient, in, p, packed.data_ptr<float>(), in_gradient, add && !before, want_weight};
+        const DepthwiseBackward d{gradient, in, p, packed.data_ptr<float>(), in_gradient, add && !before, past(from), want_weight};
         const Grid grid(images, blocks, ins * height * width);
         const Partial partial(want_weight ? grid.images.count : 0, size);
         if (before) *sums = SumParts(grid.images.count, ins);
@@ -242,7 +247,7 @@ Found convolve_backward(const Gradient &gradient, const at::Tensor &out, const I
     // As many parts as pay for adding up their weight gradients; where not even a few do, these are found output by output.
     const int64_t worth = rows * 512 / size;
     const bool apart = want_weight && worth < 4;
-    DenseBackward d{shape, gradient, in, packed.data_ptr<float>(), in_gradient, add && !before, 0, want_weight && !apart ? outs : 0};
+    DenseBackward d{shape, gradient, in, packed.data_ptr<float>(), in_gradient, add && !before, past(from), 0, want_weight && !apart ? outs : 0};
     const Parts parts = cut.parts(rows, d.last > 0 ? std::min(worth, cut.most) : cut.most);
     const Partial partial(apart ? 1 : want_weight ? parts.count : 0, size);
     if (before) *sums = SumParts(parts.count, ins);

@@ -11,7 +11,7 @@ INLINE int64_t tall(const Dense &d) { return least(most(96 * 1024 / (d.in + d.ou
 
 int64_t dense_scratch(const Dense &d) {
     if (!d.pointwise()) return d.low ? window_scratch<true>(d) : window_scratch<false>(d);
-    return tall(d) * (distance(d.in) + distance(d.out) + (d.low ? distance<true>(d.out) : 0)) + distance(d.out) + 2 * LANES;
+    return tall(d) * (distance(d.in) + distance(d.out) + (d.low ? distance<true>(d.out) : 0) + most(d.in, d.out)) + distance(d.out) + 2 * LANES;
 }
 
 int64_t dense_size(const Dense &d) {
@@ -35,19 +35,22 @@ void pointwise_forward(const DenseForward &d, int64_t from, int64_t to, Moments 
     const int64_t ins = s.in / s.groups, outs = s.out / s.groups, depth = ins / IN_CELL<LOW>, tall = ::tall(s);
     const bool plain = !LOW && !d.in.scale && !d.in.relu;
     const int64_t ld = plain ? s.in : distance<LOW>(s.in);
+    float *const held = scratch + tall * distance(s.in);
     const Stretch all{0, 0, depth};
     for (int64_t begin = from; begin < to; begin += tall) {
         const int64_t end = least(to, begin + tall);
+        float *const out = d.out + begin * s.out, *const now = d.past ? held : out;
         const float *rows = plain ? d.in.values + begin * ld : scratch;
         Ahead next{{{d.in.values + end * s.in, d.in.values + least(to, end + tall) * s.in}}, 1};
         if (!plain) gather<LOW>(d.in, s.in, begin, end, scratch, ld);
         for (int64_t g = 0; g < s.groups; ++g) {
             const float *weight = d.weight + g * padded(outs) * depth;
-            float *out = d.out + begin * s.out + g * outs;
-            multiply<LOW>({rows + g * depth, ld, 1, weight, LANES, depth * LANES, &all, 1, out, s.out, outs, false}, end - begin, depth * LANES, next);
+            multiply<LOW>({rows + g * depth, ld, 1, weight, LANES, depth * LANES, &all, 1, now + g * outs, s.out, outs, false}, end - begin, depth * LANES, next);
         }
-        see(d, begin, end, begin == from, m);
+        see(now, end - begin, s.out, begin == from, m);
+        if (d.past) leave(now, out, (end - begin) * s.out);
     }
+    if (d.past) written_past();
 }
 
 void dense_forward(const DenseForward &d, int64_t from, int64_t to, Moments m, float *scratch) {
@@ -66,7 +69,8 @@ void pointwise_backward(const DenseBackward &d, int64_t from, int64_t to, float 
     const Dense &s = d.shape;
     const int64_t ins = s.in / s.groups, outs = s.out / s.groups, depth = outs / IN_CELL<LOW>, tall = ::tall(s);
     const int64_t ldi = distance(s.in), ldo = distance(s.out), ldg = distance<LOW>(s.out);
-    float *const upper = scratch, *const lower = upper + tall * ldo, *const gradient = IN_CELL<LOW> == 1 ? upper : lower + tall * ldi;
+    float *const upper = scratch, *const lower = upper + tall * ldo, *const held = lower + tall * ldi, *const gradient = IN_CELL<LOW> == 1 ? upper : held + tall * s.in;
+    const bool past = d.past && !d.add;
     for (int64_t begin = from; begin < to; begin += tall) {
         const int64_t end = least(to, begin + tall), rows = end - begin, then = least(to, end + tall);
         Ahead next{{{d.out.values + end * s.out, d.out.values + then * s.out}}, 1};
@@ -83,14 +87,16 @@ void pointwise_backward(const DenseBackward &d, int64_t from, int64_t to, float 
             });
         }
         if (!d.in_gradient) continue;
+        float *const out = d.in_gradient + begin * s.in, *const now = past ? held : out;
         const Stretch all{0, 0, depth};
         for (int64_t g = 0; g < s.groups; ++g) {
             const float *packed = d.weight + g * padded(ins) * depth;
-            float *out = d.in_gradient + begin * s.in + g * ins;
-            multiply<LOW>({gradient + g * depth, ldg, 1, packed, LANES, depth * LANES, &all, 1, out, s.in, ins, d.add}, rows, depth * LANES, next);
+            multiply<LOW>({gradient + g * depth, ldg, 1, packed, LANES, depth * LANES, &all, 1, now + g * ins, s.in, ins, d.add}, rows, depth * LANES, next);
         }
-        if (sums.plain) mask(d.in_gradient, d.in, s.in, begin, end, sums);
+        if (sums.plain) mask(now, d.in, s.in, begin, end, sums);
+        if (past) leave(now, out, rows * s.in);
     }
+    if (past) written_past();
 }
 
 void dense_backward(const DenseBackward &d, int64_t from, int64_t to, float *weight, Sums sums, float *scratch) {

@@ -1,5 +1,5 @@
 // Depthwise convolution, forward and backward, with the batch-norm and ReLU of the map before in its load: for every image and vector of
-// channels the planes are brought together, worked on, and written back with the sums that the next batch-norm needs.
+// channels the rows of the plane are brought together, some at a time, worked on, and written back with the sums that the next batch-norm needs.
 #pragma once
 
 #include "rows.h"
@@ -18,16 +18,16 @@ constexpr int WIDE = REGISTERS == 32 ? 8 : 4, NARROW = 4;
 struct Loops {
     void (*convolve)(const float *, int64_t, int64_t, const float *, int64_t, int64_t, float *);
     void (*input)(const float *, int64_t, int64_t, const float *, int64_t, int64_t, float *);
-    void (*weight)(const float *, const float *, const Plane &, float *);
+    void (*weight)(const float *, const float *, const Plane &, int64_t, int64_t, float *);
 };
 
 template <typename T, int R>
-void correlate_all(const float *in, const float *gradient, const Plane &p, float *taps) {
+void correlate_all(const float *in, const float *gradient, const Plane &p, int64_t top, int64_t bottom, float *taps) {
     // As many rows of the kernel at once as leave room for the gradient and what is read.
     constexpr int room = (REGISTERS - R - 2) / T::kernel, rows = room < 1 ? 1 : room < T::kernel ? room : T::kernel;
     int k = 0;
-    for (; k + rows <= T::kernel; k += rows) correlate<T, R, rows>(in, gradient, p, k, taps);
-    if constexpr (T::kernel % rows != 0) correlate<T, R, T::kernel % rows>(in, gradient, p, k, taps);
+    for (; k + rows <= T::kernel; k += rows) correlate<T, R, rows>(in, gradient, p, top, bottom, k, taps);
+    if constexpr (T::kernel % rows != 0) correlate<T, R, T::kernel % rows>(in, gradient, p, top, bottom, k, taps);
 }
 
 template <typename T, int R>
@@ -72,83 +72,184 @@ void pack_taps(const float *weight, float *packed, int64_t channels, int64_t tap
     }
 }
 
-int64_t depthwise_scratch(const Plane &p) { return (p.height * p.width + p.out_height * p.out_width + most(p.width, p.out_width) + 2 * WIDE + 2) * LANES; }
+// Rows of a plane that are together, and stay so while they are needed.
+struct Rows {
+    float *values;
+    int64_t width, first = 0, last = 0;
+
+    // As if all rows were there.
+    const float *plane() const { return values - first * width * LANES; }
+
+    // Has rows [from, to), which only grow: place(i) is the vector of pixel i.
+    template <typename F>
+    INLINE void reach(int64_t from, int64_t to, F &&place) {
+        const int64_t row = width * LANES, keep = most(last - from, 0), moved = (from - first) * row;
+        if (moved > 0) {
+            for (int64_t i = 0; i < keep * row; i += LANES) store(values + i, load(values + moved + i));
+        }
+        float *at = values + keep * row;
+        for (int64_t i = (from + keep) * width; i < to * width; ++i, at += LANES) store(at, place(i));
+        first = from, last = to;
+    }
+};
+
+// A part of a plane that is worked on at a time: rows [top, bottom) of outputs.
+struct Band {
+    int64_t top, bottom;
+    // The inputs whose gradient is found with those.
+    int64_t own, own_end;
+    // The inputs that those outputs see, and these; the outputs that have seen these inputs.
+    int64_t seen, seen_end, around, around_end, seeing, seeing_end;
+
+    Band(const Plane &p, int64_t top, int64_t bottom) : top(top), bottom(bottom) {
+        const int64_t padding = p.dilation * (p.kernel - 1) / 2;
+        own = top * p.stride, own_end = bottom == p.out_height ? p.height : bottom * p.stride;
+        seen = most(0, own - padding), seen_end = least(p.height, (bottom - 1) * p.stride + padding + 1);
+        around = seen, around_end = most(own_end, seen_end);
+        seeing = seen / p.stride, seeing_end = least(p.out_height, (own_end - 1 + padding) / p.stride + 1);
+    }
+};
+
+// The bands of a plane: as many rows at a time as stay in the second cache with what they see.
+struct Bands {
+    const Plane &p;
+    int64_t rows;
+
+    explicit Bands(const Plane &p) : p(p), rows(p.out_height) {
+        const int64_t around = p.dilation * (p.kernel - 1), most_rows = most((STRIP / LANES / p.width - around) / p.stride, 4);
+        rows = blocks(p.out_height, blocks(p.out_height, most_rows));
+    }
+
+    Band at(int64_t top) const { return Band{p, top, least(p.out_height, top + rows)}; }
+    Band behind(const Band &band) const { return at(band.bottom < p.out_height ? band.bottom : 0); }
+
+    // Vectors of inputs, and of outputs, that are together at most.
+    int64_t ins() const { return least(p.height, (rows + 1) * p.stride + p.dilation * (p.kernel - 1)) * p.width; }
+    int64_t outs() const { return least(p.out_height, rows + 2 + p.dilation * (p.kernel - 1) / p.stride) * p.out_width; }
+
+    static constexpr int64_t STRIP = 32 * 1024;
+};
+
+int64_t depthwise_scratch(const Plane &p) {
+    const Bands bands(p);
+    return (bands.ins() + bands.outs() + most(p.width, p.out_width) + 2 * WIDE + 2) * LANES;
+}
+
+// What is read soon of planes that are worked on one after the other: pixels, of which those behind the last are the next plane's first.
+struct Soon {
+    const float *plane;
+    int64_t channels, pixels, to_next, at = 0, last = 0, some = 0;
+
+    // What is behind row `from` up to row `to`, of the next plane or this one; in so many pieces.
+    INLINE void begin(int64_t from, int64_t to, int64_t width, bool in_next, int64_t pieces) {
+        at = from * width, last = to * width + (in_next ? pixels : 0), some = blocks(last - at, pieces);
+    }
+
+    INLINE void ask() {
+        for (const int64_t end = least(last, at + some); at < end; ++at) ahead(plane + at * channels + (at < pixels ? 0 : to_next - pixels * channels));
+    }
+};
 
 // How far the plane that is worked on next is from that of a block: the next block's, or of the next image, `image` floats on, the first's.
 INLINE int64_t to_next(int64_t b, int64_t block, int64_t last_block, int64_t image) { return b + 1 < last_block ? LANES : image - (b - block) * LANES; }
 
-// Asks for part y of `parts` of a plane.
-INLINE void ahead(const float *plane, int64_t channels, int64_t pixels, int64_t y, int64_t parts) {
-    for (int64_t i = pixels * y / parts; i < pixels * (y + 1) / parts; ++i) ahead(plane + i * channels);
-}
-
 void depthwise_forward(const DepthwiseForward &d, int64_t image, int64_t last_image, int64_t block, int64_t last_block, Moments m, float *scratch) {
-    const Plane &p = d.plane;
+    const Plane p = d.plane;
     const Loops *loops = find(p);
-    const int64_t taps = p.kernel * p.kernel, in = p.height * p.width, out = p.out_height * p.out_width, channels = p.channels;
-    float *const plane = scratch, *const row = scratch + in * LANES;
+    const Bands bands(p);
+    const int64_t taps = p.kernel * p.kernel, in = p.height * p.width, out = p.out_height * p.out_width, channels = p.channels, width = p.out_width;
+    const bool past = d.past && whole_lines(d.out, channels);
+    float *const row = scratch + bands.ins() * LANES;
+    Band band = bands.at(0), next = bands.behind(band);
     for (int64_t n = image; n < last_image; ++n) {
         for (int64_t b = block; b < last_block; ++b) {
             const int64_t c = b * LANES, count = channels - c;
-            const float *from = d.in.values + n * in * channels + c, *weight = d.weight + 2 * b * taps * LANES;
+            const float *weight = d.weight + 2 * b * taps * LANES;
             float *to = d.out + n * out * channels + c;
-            const float *const next = from + to_next(b, block, last_block, in * channels);
-            for (int64_t i = 0; i < in; ++i) store(plane + i * LANES, read(d.in, from + i * channels, c, count));
-            for (int64_t y = 0; y < p.out_height; ++y) {
-                ahead(next, channels, in, y, p.out_height);
-                if (loops) loops->convolve(plane, p.height, p.width, weight, y, p.out_width, row);
-                else convolve_any(plane, p, weight, y, row);
-                if (m.pivot && n == image && y == 0) store(m.pivot + c, load(row), count);
-                const V pivot = m.pivot ? load(m.pivot + c, count) : V{};
-                V sum = {}, square = {};
-                for (int64_t x = 0; x < p.out_width; ++x, to += channels) {
-                    const V value = load(row + x * LANES), above = value - pivot;
-                    sum += above, square += above * above;
-                    store(to, value, count);
+            const Lanes<Input> lanes(d.in, channels, c);
+            Soon soon{lanes.values + n * in * channels, channels, in, to_next(b, block, last_block, in * channels)};
+            Rows rows{scratch, p.width};
+            do {
+                rows.reach(band.seen, band.seen_end, [&](int64_t i) __attribute__((always_inline)) { return lanes.read(n * in + i); });
+                soon.begin(band.seen_end, next.seen_end, p.width, next.top <= band.top, band.bottom - band.top);
+                for (int64_t y = band.top; y < band.bottom; ++y) {
+                    soon.ask();
+                    if (loops) loops->convolve(rows.plane(), p.height, p.width, weight, y, width, row);
+                    else convolve_any(rows.plane(), p, weight, y, row);
+                    if (m.pivot && n == image && y == 0) store(m.pivot + c, load(row), count);
+                    const V pivot = m.pivot ? load(m.pivot + c, count) : V{};
+                    V sum = {}, square = {};
+                    for (int64_t x = 0; x < width; ++x, to += channels) {
+                        const V value = load(row + x * LANES), above = value - pivot;
+                        sum += above, square += above * above;
+                        if (past) store_past(to, value);
+                        else store(to, value, count);
+                    }
+                    if (m.pivot) flush(m.sum + c, sum, count), flush(m.square + c, square, count);
                 }
-                if (m.pivot) flush(m.sum + c, sum, count), flush(m.square + c, square, count);
-            }
+                if (next.top == band.top) break;
+                band = next, next = bands.behind(band);
+            } while (band.top > 0);
         }
     }
+    if (past) written_past();
 }
 
 void depthwise_backward(const DepthwiseBackward &d, int64_t image, int64_t last_image, int64_t block, int64_t last_block, float *tap_sums, Sums s, float *scratch) {
-    const Plane &p = d.plane;
+    const Plane p = d.plane;
     const Loops *loops = find(p);
-    const int64_t taps = p.kernel * p.kernel, in = p.height * p.width, out = p.out_height * p.out_width, channels = p.channels;
-    float *const plane = scratch, *const upper = scratch + in * LANES, *const row = upper + out * LANES;
+    const Bands bands(p);
+    const int64_t taps = p.kernel * p.kernel, in = p.height * p.width, out = p.out_height * p.out_width, channels = p.channels, width = p.width;
+    const bool relu = d.in.relu, add = d.add, summed = s.plain, past = d.past && !add && whole_lines(d.in_gradient, channels);
+    float *const upper = scratch + bands.ins() * LANES, *const row = upper + bands.outs() * LANES;
+    Band band = bands.at(0), next = bands.behind(band);
     for (int64_t n = image; n < last_image; ++n) {
         for (int64_t b = block; b < last_block; ++b) {
-            const int64_t c = b * LANES, count = channels - c;
-            const float *from = d.in.values + n * in * channels + c, *weight = d.weight + 2 * b * taps * LANES;
-            for (int64_t i = 0; i < out; ++i) store(upper + i * LANES, read(d.out, (n * out + i) * channels + c, c, count));
-            for (int64_t i = 0; i < in; ++i) store(plane + i * LANES, read(d.in, from + i * channels, c, count));
-            if (d.weight_gradient) {
-                if (loops) loops->weight(plane, upper, p, tap_sums + b * taps * LANES);
-                else correlate_any(plane, upper, p, tap_sums + b * taps * LANES);
-            }
-            if (!d.in_gradient) continue;
-            float *to = d.in_gradient + n * in * channels + c;
-            const float *const next = from + to_next(b, block, last_block, in * channels);
-            const int64_t next_out = n * out * channels + c + to_next(b, block, last_block, out * channels);
-            const V mean = s.plain ? load(s.mean + c, count) : V{};
-            for (int64_t y = 0; y < p.height; ++y) {
-                ahead(next, channels, in, y, p.height);
-                ahead(d.out.values + next_out, channels, out, y, p.height);
-                if (d.out.map) ahead(d.out.map + next_out, channels, out, y, p.height);
-                if (!loops) spread_row_any(upper, p, weight, y, row);
-                else loops->input(upper, p.out_height, p.out_width, weight + (p.stride == 1 ? taps * LANES : 0), y, p.width, row);
-                V plain = {}, product = {};
-                for (int64_t x = 0; x < p.width; ++x, to += channels, from += channels) {
-                    V value = load(row + x * LANES);
-                    if (d.in.relu) value = where_positive(load(plane + (y * p.width + x) * LANES), value);
-                    if (s.plain) plain += value, product += value * (load(from, count) - mean);
-                    store(to, d.add ? value + load(to, count) : value, count);
+            const int64_t c = b * LANES, count = channels - c, next_out = to_next(b, block, last_block, out * channels);
+            const float *weight = d.weight + 2 * b * taps * LANES;
+            const Lanes<Input> lanes(d.in, channels, c);
+            const Lanes<Gradient> gradient(d.out, channels, c);
+            const float *from = lanes.values + n * in * channels;
+            float *to = d.in_gradient ? d.in_gradient + n * in * channels + c : nullptr;
+            Soon soon{from, channels, in, to_next(b, block, last_block, in * channels)};
+            Soon above{gradient.values + n * out * channels, channels, out, next_out}, map{gradient.map ? gradient.map + n * out * channels : nullptr, channels, out, next_out};
+            const V mean = summed ? load(s.mean + c, count) : V{};
+            Rows ins{scratch, width}, outs{upper, p.out_width};
+            do {
+                outs.reach(band.seeing, band.seeing_end, [&](int64_t i) __attribute__((always_inline)) { return gradient.read(n * out + i); });
+                ins.reach(band.around, band.around_end, [&](int64_t i) __attribute__((always_inline)) { return lanes.read(n * in + i); });
+                if (d.weight_gradient) {
+                    float *const of = tap_sums + b * taps * LANES;
+                    if (loops) loops->weight(ins.plane(), outs.plane(), p, band.top, band.bottom, of);
+                    else correlate_any(ins.plane(), outs.plane(), p, band.top, band.bottom, of);
                 }
-                if (s.plain) flush(s.plain + c, plain, count), flush(s.product + c, product, count);
-            }
+                if (to) {
+                    const int64_t height = band.own_end - band.own;
+                    soon.begin(band.around_end, next.around_end, width, next.top <= band.top, height);
+                    above.begin(band.seeing_end, next.seeing_end, p.out_width, next.top <= band.top, height);
+                    if (map.plane) map.begin(band.seeing_end, next.seeing_end, p.out_width, next.top <= band.top, height);
+                    for (int64_t y = band.own; y < band.own_end; ++y) {
+                        soon.ask(), above.ask(), map.ask();
+                        if (!loops) spread_row_any(outs.plane(), p, weight, y, row);
+                        else loops->input(outs.plane(), p.out_height, p.out_width, weight + (p.stride == 1 ? taps * LANES : 0), y, width, row);
+                        V plain = {}, product = {};
+                        const float *in_row = ins.plane() + y * width * LANES;
+                        for (int64_t x = 0; x < width; ++x, to += channels, from += channels) {
+                            V value = load(row + x * LANES);
+                            if (relu) value = where_positive(load(in_row + x * LANES), value);
+                            if (summed) plain += value, product += value * (load(from, count) - mean);
+                            if (past) store_past(to, value);
+                            else store(to, add ? value + load(to, count) : value, count);
+                        }
+                        if (summed) flush(s.plain + c, plain, count), flush(s.product + c, product, count);
+                    }
+                }
+                if (next.top == band.top) break;
+                band = next, next = bands.behind(band);
+            } while (band.top > 0);
         }
     }
+    if (past) written_past();
 }
 
 }  // namespace

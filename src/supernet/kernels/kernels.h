@@ -61,6 +61,7 @@ struct DenseForward {
     Input in;
     const float *weight;  // as pack_forward leaves it
     float *out;
+    bool past;            // whether the output is written past the caches, which it is too large for
 };
 
 struct DenseBackward {
@@ -70,6 +71,7 @@ struct DenseBackward {
     const float *weight;  // as pack_backward leaves it
     float *in_gradient;   // null: not wanted
     bool add;             // to what is there
+    bool past;            // whether it is written past the caches
     int64_t first, last;  // channels of the output whose weights' gradients are wanted
 };
 
@@ -78,6 +80,7 @@ struct DepthwiseForward {
     Plane plane;
     const float *weight;  // as pack_taps leaves it
     float *out;
+    bool past;
 };
 
 struct DepthwiseBackward {
@@ -87,6 +90,7 @@ struct DepthwiseBackward {
     const float *weight;
     float *in_gradient;  // null: not wanted
     bool add;            // to what is there
+    bool past;
     bool weight_gradient;
 };
 

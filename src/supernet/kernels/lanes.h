@@ -58,6 +58,24 @@ INLINE void store(float *to, V value, int64_t count) {
 // Asks for memory that is read soon, while there is something else to compute; it need not be anybody's.
 INLINE void ahead(const float *from) { __builtin_prefetch(from, 0, 2); }
 
+// A vector that is a whole line of the cache can be written past it: such a line need not be read first, and what is in the cache stays. Other threads
+// see it after written_past().
+INLINE bool whole_lines(const float *to, int64_t apart) { return LANES * sizeof(float) == 64 && reinterpret_cast<uintptr_t>(to) % 64 == 0 && apart % LANES == 0; }
+
+INLINE void store_past(float *to, V value) {
+#if defined(__AVX512F__)
+    _mm512_stream_ps(to, reinterpret_cast<__m512>(value));
+#else
+    store(to, value);
+#endif
+}
+
+INLINE void written_past() {
+#if defined(__AVX512F__)
+    _mm_sfence();
+#endif
+}
+
 // To the nearest bfloat16, of two to the even one; what is not a number stays so.
 INLINE V rounded(V value) {
     const Bits bits = reinterpret_cast<Bits>(value), up = (bits + 0x7fff + (bits >> 16 & 1)) & 0xffff0000;

@@ -13,6 +13,9 @@ using nse::Input;
 using nse::Moments;
 using nse::Sums;
 
+// What is stored might be a part of what says how to read, for all that the compiler knows: loops that store have that by value, or what all pixels share
+// in registers.
+
 // One vector of an input, `count` channels from channel c on of the pixel at `from`.
 INLINE V read(const Input &in, const float *from, int64_t c, int64_t count) {
     V value = load(from, count);
@@ -31,9 +34,61 @@ INLINE V read(const Gradient &g, int64_t at, int64_t c, int64_t count) {
 
 INLINE V read(const Input &in, int64_t at, int64_t c, int64_t count) { return read(in, in.values + at, c, count); }
 
+// One vector of channels of an input or a gradient, from channel c on, pixel by pixel: what all pixels share stays in registers.
+template <typename Map>
+struct Lanes;
+
+template <>
+struct Lanes<Input> {
+    const float *values;
+    int64_t channels, count;
+    bool scaled, relu;
+    V scale, shift;
+
+    INLINE Lanes(const Input &in, int64_t channels, int64_t c)
+        : values(in.values + c), channels(channels), count(channels - c), scaled(in.scale), relu(in.relu),
+          scale(scaled ? load(in.scale + c, count) : V{}), shift(scaled ? load(in.shift + c, count) : V{}) {}
+
+    INLINE V read(int64_t pixel) const {
+        V value = load(values + pixel * channels, count);
+        if (scaled) value = value * scale + shift;
+        return relu ? ::relu(value) : value;
+    }
+};
+
+template <>
+struct Lanes<Gradient> {
+    const float *values, *map;
+    int64_t channels, count;
+    bool masked, normed;
+    V factor, scale, shift, by_value, by_map, constant;
+
+    INLINE Lanes(const Gradient &g, int64_t channels, int64_t c)
+        : values(g.values + c), map(g.map ? g.map + c : nullptr), channels(channels), count(channels - c), masked(g.map && g.scale), normed(g.map && g.by_map),
+          factor(all(g.factor)), scale(masked ? load(g.scale + c, count) : V{}), shift(masked ? load(g.shift + c, count) : V{}),
+          by_value(normed ? load(g.by_value + c, count) : V{}), by_map(normed ? load(g.by_map + c, count) : V{}), constant(normed ? load(g.constant + c, count) : V{}) {}
+
+    INLINE V read(int64_t pixel) const {
+        V value = load(values + pixel * channels, count) * factor;
+        const V at = map ? load(map + pixel * channels, count) : V{};
+        if (masked) value = where_positive(at * scale + shift, value);
+        return normed ? value * by_value + at * by_map + constant : value;
+    }
+};
+
+// N of them side by side.
+template <typename Map, int N>
+struct Several {
+    Lanes<Map> of[N];
+
+    INLINE Several(const Map &map, int64_t channels, int64_t c) : Several(map, channels, c, std::make_integer_sequence<int, N>()) {}
+    template <int... I>
+    INLINE Several(const Map &map, int64_t channels, int64_t c, std::integer_sequence<int, I...>) : of{Lanes<Map>(map, channels, c + I * LANES)...} {}
+};
+
 // Rows [from, to) of an input or a gradient into cells along the channels, out[row][ld], with zeros up to a whole vector.
 template <bool LOW, typename Map>
-INLINE void gather(const Map &map, int64_t channels, int64_t from, int64_t to, float *out, int64_t ld) {
+INLINE void gather(const Map map, int64_t channels, int64_t from, int64_t to, float *out, int64_t ld) {
     for (int64_t row = from; row < to; ++row, out += ld) {
         for (int64_t c = 0; c < channels; c += LANES) put<LOW>(out, c, read(map, row * channels + c, c, channels - c));
     }
@@ -42,7 +97,7 @@ INLINE void gather(const Map &map, int64_t channels, int64_t from, int64_t to, f
 // The same into cells along the rows, out[cell][ld]; beside a last row that is alone are zeros. Where a cell is a pair, gathered[row][ldg] is filled as
 // above too, unless it is null; it has room for a row more.
 template <bool LOW, typename Map>
-INLINE void stack(const Map &map, int64_t channels, int64_t from, int64_t to, float *out, int64_t ld, float *gathered = nullptr, int64_t ldg = 0) {
+INLINE void stack(const Map map, int64_t channels, int64_t from, int64_t to, float *out, int64_t ld, float *gathered = nullptr, int64_t ldg = 0) {
     for (int64_t row = from; row < to; row += IN_CELL<LOW>, out += ld) {
         const bool alone = row + 1 >= to || IN_CELL<LOW> == 1;
         for (int64_t c = 0; c < channels; c += LANES) {
@@ -89,22 +144,23 @@ void moments(const float *map, int64_t channels, int64_t from, int64_t to, Momen
     }
 }
 
-// Sums over rows of value(at, c, count), one vector of a gradient.
-template <typename F>
-INLINE void sum_up(const float *map, int64_t channels, int64_t from, int64_t to, Sums s, F &&value) {
-    for (int64_t begin = from; begin < to; begin += ROWS) {
-        const int64_t end = least(to, begin + ROWS);
+// Sums over `rows` rows of value(lanes, row, c, count), one vector of a gradient, with lanes of `of`; the map begins with those rows.
+template <typename Map, typename F>
+INLINE void sum_up(const Map &of, const float *map, int64_t channels, int64_t rows, Sums s, F &&value) {
+    for (int64_t begin = 0; begin < rows; begin += ROWS) {
+        const int64_t end = least(rows, begin + ROWS);
         in_pieces(channels, [&](int64_t c, auto vectors) __attribute__((always_inline)) {
             constexpr int N = vectors;
+            const Several<Map, N> lanes(of, channels, c);
             V mean[N], plain[N], product[N];
 #pragma GCC unroll 4
             for (int n = 0; n < N; ++n) mean[n] = load(s.mean + c + n * LANES, channels - c - n * LANES), plain[n] = product[n] = V{};
             for (int64_t row = begin; row < end; ++row) {
 #pragma GCC unroll 4
                 for (int n = 0; n < N; ++n) {
-                    const int64_t channel = c + n * LANES, count = channels - channel, at = row * channels + channel;
-                    const V g = value(at, channel, count);
-                    plain[n] += g, product[n] += g * (load(map + at, count) - mean[n]);
+                    const int64_t channel = c + n * LANES, count = channels - channel;
+                    const V g = value(lanes.of[n], row, channel, count);
+                    plain[n] += g, product[n] += g * (load(map + row * channels + channel, count) - mean[n]);
                 }
             }
             for (int n = 0; n < N; ++n) {
@@ -116,7 +172,7 @@ INLINE void sum_up(const float *map, int64_t channels, int64_t from, int64_t to,
 }
 
 void sums(const Gradient &g, const float *map, int64_t channels, int64_t from, int64_t to, Sums s) {
-    sum_up(map, channels, from, to, s, [&](int64_t at, int64_t c, int64_t count) __attribute__((always_inline)) { return read(g, at, c, count); });
+    sum_up(g, map + from * channels, channels, to - from, s, [&](const Lanes<Gradient> &lanes, int64_t row, int64_t, int64_t) __attribute__((always_inline)) { return lanes.read(from + row); });
 }
 
 void merge(const Input *inputs, int64_t count, const float *plain, float factor, float *out, int64_t channels, int64_t from, int64_t to) {
@@ -183,14 +239,22 @@ double dot(const float *a, const float *b, int64_t count) {
     return all;
 }
 
-// Where the input was not positive its gradient is zero; sums of what is left.
+// Where the input was not positive its gradient is zero; sums of what is left. `gradient` begins with pixel `from` of the input.
 void mask(float *gradient, const Input &in, int64_t channels, int64_t from, int64_t to, Sums s) {
-    sum_up(in.values, channels, from, to, s, [&](int64_t at, int64_t c, int64_t count) __attribute__((always_inline)) {
-        V value = load(gradient + at, count);
-        if (in.relu) value = where_positive(read(in, in.values + at, c, count), value);
-        store(gradient + at, value, count);
+    sum_up(in, in.values + from * channels, channels, to - from, s, [&](const Lanes<Input> &lanes, int64_t row, int64_t c, int64_t count) __attribute__((always_inline)) {
+        float *const at = gradient + row * channels + c;
+        const V value = lanes.relu ? where_positive(lanes.read(from + row), load(at, count)) : load(at, count);
+        store(at, value, count);
         return value;
     });
+}
+
+// A copy, written past the caches.
+INLINE void leave(const float *from, float *to, int64_t count) {
+    const float *const last = to + count;
+    for (; to < last && reinterpret_cast<uintptr_t>(to) % 64; ++to, ++from) *to = *from;
+    for (; to + LANES <= last; to += LANES, from += LANES) store_past(to, load(from));
+    for (; to < last; ++to, ++from) *to = *from;
 }
 
 }  // namespace

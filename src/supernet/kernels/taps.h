@@ -86,13 +86,13 @@ void spread_row(const float *in, int64_t height, int64_t width, const float *tap
     }
 }
 
-// taps[k][kx] += sum over the plane of gradient * in, for L rows of the kernel from k on.
+// taps[k][kx] += sum over rows [top, bottom) of outputs of gradient * in, for L rows of the kernel from k on.
 template <typename T, int R, int L>
-void correlate(const float *in, const float *gradient, const nse::Plane &p, int k, float *taps) {
+void correlate(const float *in, const float *gradient, const nse::Plane &p, int64_t top, int64_t bottom, int k, float *taps) {
     constexpr int span = (R - 1) * T::stride + (T::kernel - 1) * T::dilation + 1;
     V sum[L][T::kernel];
     each<L * T::kernel>([&](auto i) __attribute__((always_inline)) { sum[i / T::kernel][i % T::kernel] = V{}; });
-    for (int64_t y = 0; y < p.out_height; ++y) {
+    for (int64_t y = top; y < bottom; ++y) {
         for (int64_t x = 0; x < p.out_width; x += R) {
             V value[R];
             each<R>([&](auto r) __attribute__((always_inline)) {
@@ -148,11 +148,11 @@ void spread_row_any(const float *in, const nse::Plane &p, const float *taps, int
     }
 }
 
-void correlate_any(const float *in, const float *gradient, const nse::Plane &p, float *taps) {
+void correlate_any(const float *in, const float *gradient, const nse::Plane &p, int64_t top, int64_t bottom, float *taps) {
     const int64_t padding = p.dilation * (p.kernel - 1) / 2;
     for (int64_t k = 0; k < p.kernel * p.kernel; ++k) {
         V sum = {};
-        for (int64_t i = 0; i < p.out_height * p.out_width; ++i) {
+        for (int64_t i = top * p.out_width; i < bottom * p.out_width; ++i) {
             const int64_t row = i / p.out_width * p.stride + k / p.kernel * p.dilation - padding;
             const int64_t column = i % p.out_width * p.stride + k % p.kernel * p.dilation - padding;
             if (row < 0 || row >= p.height || column < 0 || column >= p.width) continue;

@@ -46,7 +46,7 @@ INLINE void fill(const Sheet &s, int64_t image, int64_t images, int64_t step, in
 
 // Cells along the channels.
 template <bool LOW, typename Map>
-INLINE void gather(const Sheet &s, const Map &map, int64_t image, int64_t images, int64_t height, int64_t channels) {
+INLINE void gather(const Sheet &s, const Map map, int64_t image, int64_t images, int64_t height, int64_t channels) {
     fill(s, image, images, 1, height, [&](float *to, int64_t pixel, bool) __attribute__((always_inline)) {
         for (int64_t c = 0; c < channels; c += LANES) put<LOW>(to, c, read(map, pixel * channels + c, c, channels - c));
     });
@@ -54,7 +54,7 @@ INLINE void gather(const Sheet &s, const Map &map, int64_t image, int64_t images
 
 // Cells along the images; beside a last image that is alone are zeros.
 template <bool LOW, typename Map>
-INLINE void stack(const Sheet &s, const Map &map, int64_t image, int64_t images, int64_t height, int64_t channels) {
+INLINE void stack(const Sheet &s, const Map map, int64_t image, int64_t images, int64_t height, int64_t channels) {
     const int64_t apart = height * s.width * channels;
     fill(s, image, images, IN_CELL<LOW>, height, [&](float *to, int64_t pixel, bool alone) __attribute__((always_inline)) {
         for (int64_t c = 0; c < channels; c += LANES) {
@@ -279,13 +279,12 @@ INLINE int64_t window_scratch(const Dense &d) {
 }
 
 // Statistics of outputs that were just written; of the first of a part the pivots are taken.
-INLINE void see(const DenseForward &d, int64_t from, int64_t to, bool first, Moments m) {
+INLINE void see(const float *outputs, int64_t rows, int64_t channels, bool first, Moments m) {
     if (!m.pivot) return;
-    const int64_t channels = d.shape.out;
     if (first) {
-        for (int64_t c = 0; c < channels; ++c) m.pivot[c] = d.out[from * channels + c];
+        for (int64_t c = 0; c < channels; ++c) m.pivot[c] = outputs[c];
     }
-    moments(d.out, channels, from, to, m);
+    moments(outputs, channels, 0, rows, m);
 }
 
 // Whole rows of images.
@@ -306,7 +305,7 @@ void window_forward(const DenseForward &d, int64_t from, int64_t to, Moments m, 
             walk<LOW>({y, x, sheet, scratch + g * depth, weight, depth, outs, out, s.out, false, stretches, &next}, strip.images, strip.top, strip.bottom, s.across(strip.images));
         }
         const int64_t begin = strip.image * size + strip.top * s.out_width;
-        see(d, begin, (strip.image + strip.images - 1) * size + strip.bottom * s.out_width, begin == from, m);
+        see(d.out + begin * s.out, (strip.image + strip.images - 1) * size + strip.bottom * s.out_width - begin, s.out, begin == from, m);
     });
 }
 
@@ -384,7 +383,7 @@ void window_backward(const DenseBackward &d, int64_t from, int64_t to, float *we
         const bool whole = first == 0 && last == s.height;
         for (int64_t n = 0; n < (whole ? 1 : strip.images); ++n) {
             const int64_t from = (strip.image + n) * pixels + first * s.width, images = whole ? strip.images - 1 : 0;
-            mask(d.in_gradient, d.in, s.in, from, (strip.image + n + images) * pixels + last * s.width, sums);
+            mask(d.in_gradient + from * s.in, d.in, s.in, from, (strip.image + n + images) * pixels + last * s.width, sums);
         }
     });
 }
