@@ -113,11 +113,9 @@ fn dense_convolutions_of_every_size() {
 /// So many values have some that rounding puts on the other side of zero, where gradients of ReLU differ; shifts take all far away from there.
 #[test]
 fn large_maps() {
-    for (operators, channels) in [
-        (r#"["mbconv_k3_t6_d3", "rec_k5_t6"]"#, 16),
-        (r#"["mbconv_k5_t6", "conv_k3_t6"]"#, 16),
-        (r#"["mbconv_k11_t6"]"#, 12),
-    ] {
+    for (operators, channels) in
+        [(r#"["mbconv_k3_t6_d3", "rec_k5_t6"]"#, 16), (r#"["mbconv_k5_t6", "conv_k3_t6"]"#, 16), (r#"["mbconv_k11_t6"]"#, 12)]
+    {
         let space = sized(operators, [230, 141], channels);
         at_every_level(|level| {
             for operator in 0..space.most_operators() as u16 {
