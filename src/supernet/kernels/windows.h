@@ -1,11 +1,11 @@
 // Dense convolutions that see more than one pixel, or skip some. The images that are worked on lie in scratch, with batch-norm and ReLU done; an output
 // is the sum over taps of products with one pixel each, and taps that fall outside of the image are left out. So nothing is copied per tap.
 //
-// Outputs that see the same taps make up a tile: one place in several images where images are small, else neighbours in a row, which then has
-// zeros on both sides. The gradient of the input is the same walk with both sides exchanged.
+// Outputs that see the same taps make up a tile: neighbours in a row, which then has zeros on both sides, neighbours in a column, or one place in
+// several images. The gradient of the input is the same walk with both sides exchanged.
 #pragma once
 
-#include "product.h"
+#include "sheets.h"
 
 namespace {
 
@@ -15,54 +15,6 @@ using nse::DenseForward;
 
 // Cells of images that should stay in the second cache, and of a panel of weights in the first; outputs that make up for going over the weights.
 constexpr int64_t ROOM = 96 * 1024, BITE = 8 * 1024, OUTPUTS = 256;
-
-// Images in scratch: rows [top, bottom) of each, [image][y][edge, x, edge][ld] of cells.
-struct Sheet {
-    float *values;
-    int64_t top, bottom, width, edge, ld;
-
-    int64_t row() const { return (width + 2 * edge) * ld; }
-    // One vector more, so that images do not begin at the same place of the cache.
-    int64_t image() const { return (bottom - top) * row() + LANES; }
-    int64_t at(int64_t y, int64_t x) const { return (y - top) * row() + (edge + x) * ld; }
-};
-
-// Every `step` images of `images` from `image` on, of `height` rows: place(to, pixel, alone) fills the cells of a pixel and, unless it is alone, of the same in
-// the image behind it.
-template <typename F>
-INLINE void fill(const Sheet &s, int64_t image, int64_t images, int64_t step, int64_t height, F &&place) {
-    const int64_t zeros = s.edge * s.ld;
-    float *to = s.values;
-    for (const int64_t last = image + images; image < last; image += step, to += LANES) {
-        for (int64_t y = s.top; y < s.bottom; ++y) {
-            for (int64_t i = 0; i < zeros; i += LANES) store(to + i, V{});
-            to += zeros;
-            for (int64_t x = 0; x < s.width; ++x, to += s.ld) place(to, (image * height + y) * s.width + x, image + 1 == last);
-            for (int64_t i = 0; i < zeros; i += LANES) store(to + i, V{});
-            to += zeros;
-        }
-    }
-}
-
-// Cells along the channels.
-template <bool LOW, typename Map>
-INLINE void gather(const Sheet &s, const Map map, int64_t image, int64_t images, int64_t height, int64_t channels) {
-    fill(s, image, images, 1, height, [&](float *to, int64_t pixel, bool) __attribute__((always_inline)) {
-        for (int64_t c = 0; c < channels; c += LANES) put<LOW>(to, c, read(map, pixel * channels + c, c, channels - c));
-    });
-}
-
-// Cells along the images; beside a last image that is alone are zeros.
-template <bool LOW, typename Map>
-INLINE void stack(const Sheet &s, const Map map, int64_t image, int64_t images, int64_t height, int64_t channels) {
-    const int64_t apart = height * s.width * channels;
-    fill(s, image, images, IN_CELL<LOW>, height, [&](float *to, int64_t pixel, bool alone) __attribute__((always_inline)) {
-        for (int64_t c = 0; c < channels; c += LANES) {
-            const int64_t at = pixel * channels + c, count = channels - c;
-            store(to + c, beside<LOW>(read(map, at, c, count), IN_CELL<LOW> == 1 || alone ? V{} : read(map, at + apart, c, count)));
-        }
-    });
-}
 
 // Rows or columns of an image: `count` places are written, each from those of `sources` that its taps see. Backward a place sees what has seen it.
 struct Axis {
@@ -92,8 +44,22 @@ INLINE Axis axis(const Dense &d, int which, bool backward) {
     return {backward ? in : out, backward ? out : in, d.kernel[which], d.stride[which], d.dilation, backward};
 }
 
+// Which outputs make up a tile.
+enum class Along { Row, Column, Images };
+
+// As high tiles as there may be. A row costs more where its kernel reaches beyond both ends.
+INLINE Along along(const Dense &d, int64_t images, int64_t rows) {
+    const auto height = [](int64_t count) { return 64 * count / blocks(count, TALL); };
+    const bool row = d.kernel[1] == 1 || d.out_width > 8 || images < Dense::ACROSS;
+    const int64_t in_row = row ? height(d.out_width) * (d.kernel[1] == 1 ? 8 : 7) / 8 : 0;
+    const int64_t in_column = d.kernel[0] == 1 && d.stride[0] == 1 ? height(rows) : 0, in_images = d.across(images) ? height(images) : 0;
+    if (in_images > in_column && in_images > in_row) return Along::Images;
+    return in_column > in_row ? Along::Column : Along::Row;
+}
+
 // One group of a convolution from a sheet.
 struct Walk {
+    Along along;
     Axis y, x;
     Sheet from;
     const float *sources, *weight;  // of the group, in the sheet and packed
@@ -134,13 +100,28 @@ INLINE int64_t seen(const Walk &w, const Bite &bite, int64_t y, int64_t x, int64
 
 // Rows [top, bottom) of `images` images, as far as a bite goes; `add`: to what is there.
 template <bool LOW>
-INLINE void walk(const Walk &w, Product p, int64_t column, const Bite &bite, int64_t images, int64_t top, int64_t bottom, bool across) {
-    const int64_t image = w.y.count * w.x.count * w.channels, step = w.x.step();
-    p.rows = across ? w.from.image() : w.x.reach() * w.from.ld;
-    p.ldo = across ? image : step * w.channels;
+INLINE void walk(const Walk &w, Product p, int64_t column, const Bite &bite, int64_t images, int64_t top, int64_t bottom) {
+    const int64_t line = w.x.count * w.channels, image = w.y.count * line, step = w.x.step();
+    if (w.along == Along::Column) {
+        p.rows = w.from.row(), p.ldo = line;
+        for (int64_t x = 0; x < w.x.count; ++x) {
+            in_tiles(bottom - top, [&](int64_t begin, int64_t end) __attribute__((always_inline)) {
+                p.count = seen(w, bite, top + begin, x, 1);
+                if (p.count == 0 && p.add) return;
+                for (int64_t n = 0; n < images; ++n) {
+                    p.a = w.sources + n * w.from.image(), p.out = w.out + n * image + (top + begin) * line + x * w.channels + column;
+                    w.ahead->part_of<LOW>(p);
+                    tile<LOW>(p, end - begin);
+                }
+            });
+        }
+        return;
+    }
+    p.rows = w.along == Along::Images ? w.from.image() : w.x.reach() * w.from.ld;
+    p.ldo = w.along == Along::Images ? image : step * w.channels;
     for (int64_t y = top; y < bottom; ++y) {
-        float *const row = w.out + y * w.x.count * w.channels + column;
-        if (across) {
+        float *const row = w.out + y * line + column;
+        if (w.along == Along::Images) {
             for (int64_t x = 0; x < w.x.count; ++x) {
                 p.count = seen(w, bite, y, x, 1);
                 if (p.count == 0 && p.add) continue;
@@ -168,21 +149,15 @@ INLINE void walk(const Walk &w, Product p, int64_t column, const Bite &bite, int
 }
 
 template <bool LOW>
-INLINE void walk(const Walk &w, int64_t images, int64_t top, int64_t bottom, bool across) {
+INLINE void walk(const Walk &w, int64_t images, int64_t top, int64_t bottom) {
     const int64_t taps = w.y.kernel * w.x.kernel, panel = taps * w.depth * LANES;
     const Product whole{w.sources, 0, 1, w.weight, LANES, panel, w.stretches, 0, w.out, 0, w.columns, w.add};
     in_columns(whole, panel, [&](Product p, int64_t column) __attribute__((always_inline)) {
         in_bites(taps, w.depth, [&](const Bite &bite) __attribute__((always_inline)) {
-            walk<LOW>(w, p, column, bite, images, top, bottom, across);
+            walk<LOW>(w, p, column, bite, images, top, bottom);
             p.add = true;
         });
     });
-}
-
-// As much of a map as is in a sheet, from where that ends; no more than there is in so many images.
-INLINE Ahead::Range behind(const Sheet &s, const float *map, int64_t image, int64_t images, int64_t height, int64_t channels, int64_t last_image) {
-    const int64_t row = s.width * channels, from = ((image + images - 1) * height + s.bottom) * row;
-    return {map + from, map + least(from + images * (s.bottom - s.top) * row, last_image * height * row)};
 }
 
 // What is worked on at a time: rows [top, bottom) of the outputs of some images.
@@ -204,15 +179,18 @@ struct Strip {
     }
 };
 
+// Room is for edges, which there may be when a last strip is smaller.
 template <bool LOW>
 struct Forward {
     static constexpr int64_t TOGETHER = 1;
+    Along along;
     Sheet in;
     int64_t room;
 
     Forward(const Dense &d, const Strip &strip, float *scratch)
-        : in(strip.seen(d, scratch, axis(d, 1, false).edge(), distance<LOW>(d.in))), room(strip.images * in.image()) {
-        if (d.across(strip.images)) in.edge = 0;
+        : along(::along(d, strip.images, strip.bottom - strip.top)),
+          in(strip.seen(d, scratch, axis(d, 1, false).edge(), distance<LOW>(d.in))), room(strip.images * in.image()) {
+        if (along != Along::Row) in.edge = 0;
     }
 };
 
@@ -220,14 +198,16 @@ struct Forward {
 template <bool LOW>
 struct Backward {
     static constexpr int64_t TOGETHER = IN_CELL<LOW>;
+    Along along;
     Sheet by_channel, by_image, in;
     int64_t room;
 
     Backward(const Dense &d, const Strip &strip, float *scratch)
-        : by_channel(strip.seeing(d, scratch, axis(d, 1, true).edge(), distance<LOW>(d.out))), in(strip.seen(d, scratch, 0, distance(d.in))) {
+        : along(::along(d, strip.images, strip.bottom - strip.top)),
+          by_channel(strip.seeing(d, scratch, axis(d, 1, true).edge(), distance<LOW>(d.out))), in(strip.seen(d, scratch, 0, distance(d.in))) {
         const int64_t cells = blocks(strip.images, TOGETHER);
         room = strip.images * by_channel.image();
-        if (d.across(strip.images)) by_channel.edge = 0;
+        if (along != Along::Row) by_channel.edge = 0;
         by_image = by_channel;
         if (TOGETHER > 1) {
             by_image = {scratch + room, strip.top, strip.bottom, d.out_width, 0, distance(d.out)};
@@ -296,13 +276,14 @@ void window_forward(const DenseForward &d, int64_t from, int64_t to, Moments m, 
     const Plan<Forward<LOW>> plan(s);
     Stretch *const stretches = reinterpret_cast<Stretch *>(scratch + plan.room(s));
     plan.strips(s, from, to, [&](const Strip &strip) __attribute__((always_inline)) {
-        const Sheet sheet = Forward<LOW>(s, strip, scratch).in;
+        const Forward<LOW> way(s, strip, scratch);
+        const Sheet &sheet = way.in;
         gather<LOW>(sheet, d.in, strip.image, strip.images, s.height, s.in);
         Ahead next{{behind(sheet, d.in.values, strip.image, strip.images, s.height, s.in, blocks(to, size))}, 1};
         for (int64_t g = 0; g < s.groups; ++g) {
             float *out = d.out + strip.image * size * s.out + g * outs;
             const float *weight = d.weight + g * padded(outs) * depth * s.taps();
-            walk<LOW>({y, x, sheet, scratch + g * depth, weight, depth, outs, out, s.out, false, stretches, &next}, strip.images, strip.top, strip.bottom, s.across(strip.images));
+            walk<LOW>({way.along, y, x, sheet, scratch + g * depth, weight, depth, outs, out, s.out, false, stretches, &next}, strip.images, strip.top, strip.bottom);
         }
         const int64_t begin = strip.image * size + strip.top * s.out_width;
         see(d.out + begin * s.out, (strip.image + strip.images - 1) * size + strip.bottom * s.out_width - begin, s.out, begin == from, m);
@@ -376,7 +357,7 @@ void window_backward(const DenseBackward &d, int64_t from, int64_t to, float *we
         for (int64_t g = 0; g < s.groups; ++g) {
             float *out = d.in_gradient + strip.image * pixels * s.in + g * ins;
             const float *packed = d.weight + g * padded(ins) * depth * s.taps();
-            walk<LOW>({y, x, upper, upper.values + g * depth, packed, depth, ins, out, s.in, d.add, stretches, &next}, strip.images, first, last, s.across(strip.images));
+            walk<LOW>({sheets.along, y, x, upper, upper.values + g * depth, packed, depth, ins, out, s.in, d.add, stretches, &next}, strip.images, first, last);
         }
         if (!sums.plain) return;
         // Rows of several images lie apart where a strip is a part of them.
