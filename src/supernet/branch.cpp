@@ -127,7 +127,7 @@ at::Tensor convolve(const Input &in, const at::Tensor &from, const Unit &unit, M
     const Parts parts = cut.parts(pixels(out), cut.most);
     moments.begin(parts.count, outs);
     parts.each([&](int64_t part, int64_t begin, int64_t end) {
-        l.dense_forward(d, begin * cut.step, end * cut.step, moments.part(part, (end - begin) * cut.step), scratch(l.dense_scratch(shape)));
+        l.dense_forward(d, begin * cut.step, end * cut.step, moments.part(part, (end - begin) * cut.step), scratch(l.dense_scratch(shape, outs)));
     });
     return out;
 }
@@ -244,37 +244,41 @@ Found convolve_backward(const Gradient &gradient, const at::Tensor &out, const I
     const at::Tensor packed = pack(l, l.pack_backward, w, shape, ins);
     const int64_t wide = l.dense_gradient_width(shape), size = outs * wide, rows = pixels(out);
     const Cut cut(shape, images, false);
-    // As many parts as pay for adding up their weight gradients; where not even a few do, these are found output by output.
-    const int64_t worth = rows * 512 / size;
-    const bool apart = want_weight && worth < 4;
+    // As many parts as pay for adding up their weight gradients; where not even a few do, these are found output by output, and every part reads all inputs.
+    const int64_t worth = std::max<int64_t>(4, rows * 512 / size);
+    const bool apart = want_weight && outs * shape.taps() > 2 * rows * c.groups;
     DenseBackward d{shape, gradient, in, packed.data_ptr<float>(), in_gradient, add && !before, past(from), 0, want_weight && !apart ? outs : 0};
     const Parts parts = cut.parts(rows, d.last > 0 ? std::min(worth, cut.most) : cut.most);
-    const Partial partial(apart ? 1 : want_weight ? parts.count : 0, size);
+    const Partial partial(want_weight && !apart ? parts.count : 0, size);
     if (before) *sums = SumParts(parts.count, ins);
     if (want_input || !apart) {
         parts.each([&](int64_t part, int64_t begin, int64_t end) {
             float *const to = d.last > 0 ? partial.part(part, 0, size) : nullptr;
-            l.dense_backward(d, begin * cut.step, end * cut.step, to, sums_of(part), scratch(l.dense_scratch(shape)));
+            l.dense_backward(d, begin * cut.step, end * cut.step, to, sums_of(part), scratch(l.dense_scratch(shape, outs)));
         });
     }
     if (!want_weight) return found;
-    if (apart) {
-        d.in_gradient = nullptr;
-        Parts(outs, 16, 16, rows * ins).each([&](int64_t, int64_t begin, int64_t end) {
-            DenseBackward some = d;
-            some.first = begin, some.last = end;
-            float *const to = partial.part(0, begin * wide, (end - begin) * wide);
-            l.dense_backward(some, 0, rows, to, {nullptr, nullptr, nullptr}, scratch(l.dense_scratch(shape)));
-        });
-    }
-    in_parallel(outs, size, [&](int64_t begin, int64_t end) {
+    // Of outputs [begin, end), from sums that begin with the first.
+    const auto leave = [&](const Partial &sums, int64_t first, int64_t begin, int64_t end) {
         const int64_t own = ins / c.groups, taps = shape.taps(), depth = own * taps;
-        std::vector<float> sums(taps > 1 ? depth : 0);
+        std::vector<float> one(taps > 1 ? depth : 0);
         for (int64_t o = begin; o < end; ++o) {
             float *const to = of_weight + o * depth;
-            partial.sum(o * wide, depth, taps > 1 ? sums.data() : to);
-            if (taps > 1) transpose(sums.data(), taps, own, own, to);
+            sums.sum((o - first) * wide, depth, taps > 1 ? one.data() : to);
+            if (taps > 1) transpose(one.data(), taps, own, own, to);
         }
+    };
+    if (!apart) {
+        in_parallel(outs, size, [&](int64_t begin, int64_t end) { leave(partial, 0, begin, end); });
+        return found;
+    }
+    d.in_gradient = nullptr;
+    Parts(outs, 16, 16, rows * ins).each([&](int64_t, int64_t begin, int64_t end) {
+        DenseBackward some = d;
+        some.first = begin, some.last = end;
+        const Partial own(1, (end - begin) * wide);
+        l.dense_backward(some, 0, rows, own.part(0, 0, (end - begin) * wide), {nullptr, nullptr, nullptr}, scratch(l.dense_scratch(shape, end - begin)));
+        leave(own, begin, begin, end);
     });
     return found;
 }

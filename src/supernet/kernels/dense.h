@@ -9,8 +9,8 @@ namespace {
 // Rows that are worked on at a time: both sides of them should stay in the second cache.
 INLINE int64_t tall(const Dense &d) { return least(most(96 * 1024 / (d.in + d.out) / TALL * TALL, 4 * TALL), 16 * TALL); }
 
-int64_t dense_scratch(const Dense &d) {
-    if (!d.pointwise()) return d.low ? window_scratch<true>(d) : window_scratch<false>(d);
+int64_t dense_scratch(const Dense &d, int64_t outs) {
+    if (!d.pointwise()) return d.low ? window_scratch<true>(d, outs) : window_scratch<false>(d, outs);
     return tall(d) * (distance(d.in) + distance(d.out) + (d.low ? distance<true>(d.out) : 0) + most(d.in, d.out)) + distance(d.out) + 2 * LANES;
 }
 
@@ -68,7 +68,8 @@ template <bool LOW>
 void pointwise_backward(const DenseBackward &d, int64_t from, int64_t to, float *weight, int64_t width, Sums sums, float *scratch) {
     const Dense &s = d.shape;
     const int64_t ins = s.in / s.groups, outs = s.out / s.groups, depth = outs / IN_CELL<LOW>, tall = ::tall(s);
-    const int64_t ldi = distance(s.in), ldo = distance(s.out), ldg = distance<LOW>(s.out);
+    const int64_t first = d.in_gradient ? 0 : d.first, last = d.in_gradient ? s.out : d.last;
+    const int64_t ldi = distance(s.in), ldo = distance(last - first), ldg = distance<LOW>(s.out);
     float *const upper = scratch, *const lower = upper + tall * ldo, *const held = lower + tall * ldi, *const gradient = IN_CELL<LOW> == 1 ? upper : held + tall * s.in;
     const bool past = d.past && !d.add;
     for (int64_t begin = from; begin < to; begin += tall) {
@@ -79,11 +80,11 @@ void pointwise_backward(const DenseBackward &d, int64_t from, int64_t to, float 
         if (d.first == d.last) {
             gather<LOW>(d.out, s.out, begin, end, gradient, ldg);
         } else {
-            stack<LOW>(d.out, s.out, begin, end, upper, ldo, d.in_gradient && gradient != upper ? gradient : nullptr, ldg);
-            stack<LOW>(d.in, s.in, begin, end, lower, ldi);
+            stack<LOW>(d.out, s.out, first, last, begin, end, upper, ldo, d.in_gradient && gradient != upper ? gradient : nullptr, ldg);
+            stack<LOW>(d.in, s.in, 0, s.in, begin, end, lower, ldi);
             const Stretch all{0, 0, blocks(rows, IN_CELL<LOW>)};
-            in_groups(d, [&](int64_t g, int64_t first, int64_t last) __attribute__((always_inline)) {
-                multiply<LOW>({upper + first, 1, ldo, lower + g * ins, ldi, LANES, &all, 1, weight + first * width, width, width, true}, last - first, LANES, next);
+            in_groups(d, [&](int64_t g, int64_t some, int64_t end) __attribute__((always_inline)) {
+                multiply<LOW>({upper + some - first, 1, ldo, lower + g * ins, ldi, LANES, &all, 1, weight + (some - d.first) * width, width, width, true}, end - some, LANES, next);
             });
         }
         if (!d.in_gradient) continue;
@@ -100,9 +101,10 @@ void pointwise_backward(const DenseBackward &d, int64_t from, int64_t to, float 
 }
 
 void dense_backward(const DenseBackward &d, int64_t from, int64_t to, float *weight, Sums sums, float *scratch) {
-    const auto way = d.shape.pointwise() ? (d.shape.low ? pointwise_backward<true> : pointwise_backward<false>)
-                                         : (d.shape.low ? window_backward<true> : window_backward<false>);
-    way(d, from, to, weight, gradient_width(d.shape), sums, scratch);
+    const int64_t width = gradient_width(d.shape);
+    if (d.shape.pointwise()) return (d.shape.low ? pointwise_backward<true> : pointwise_backward<false>)(d, from, to, weight, width, sums, scratch);
+    if (d.in_gradient) return (d.shape.low ? window_backward<true> : window_backward<false>)(d, from, to, weight, width, sums, scratch);
+    (d.shape.low ? window_weights<true> : window_weights<false>)(d, from, to, weight, width, scratch);
 }
 
 }  // namespace

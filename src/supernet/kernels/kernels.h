@@ -107,10 +107,10 @@ struct Level {
     void (*pack_taps)(const float *weight, float *packed, int64_t channels, int64_t taps);
 
     // Outputs [from, to), counted over columns, rows and images; unless it is pointwise whole rows forward, and whole images backward.
-    // `scratch`: as many floats as dense_scratch says.
-    int64_t (*dense_scratch)(const Dense &);
+    // `scratch`: as many floats as dense_scratch says, where so many outputs' weights' gradients are found at once.
+    int64_t (*dense_scratch)(const Dense &, int64_t outs);
     void (*dense_forward)(const DenseForward &, int64_t from, int64_t to, Moments, float *scratch);
-    // weight: [out][taps][in / groups], every out of so many floats, added to.
+    // weight: [out][taps][in / groups] for outputs from `first` on, every out of so many floats, added to.
     int64_t (*dense_gradient_width)(const Dense &);
     void (*dense_backward)(const DenseBackward &, int64_t from, int64_t to, float *weight, Sums, float *scratch);
 

@@ -94,17 +94,17 @@ INLINE void gather(const Map map, int64_t channels, int64_t from, int64_t to, fl
     }
 }
 
-// The same into cells along the rows, out[cell][ld]; beside a last row that is alone are zeros. Where a cell is a pair, gathered[row][ldg] is filled as
+// The same of channels [first, last) into cells along the rows, out[cell][ld]; beside a last row that is alone are zeros. Where a cell is a pair, gathered[row][ldg] is filled as
 // above too, unless it is null; it has room for a row more.
 template <bool LOW, typename Map>
-INLINE void stack(const Map map, int64_t channels, int64_t from, int64_t to, float *out, int64_t ld, float *gathered = nullptr, int64_t ldg = 0) {
+INLINE void stack(const Map map, int64_t channels, int64_t first, int64_t last, int64_t from, int64_t to, float *out, int64_t ld, float *gathered = nullptr, int64_t ldg = 0) {
     for (int64_t row = from; row < to; row += IN_CELL<LOW>, out += ld) {
         const bool alone = row + 1 >= to || IN_CELL<LOW> == 1;
-        for (int64_t c = 0; c < channels; c += LANES) {
-            const int64_t at = row * channels + c, count = channels - c;
+        for (int64_t c = first; c < last; c += LANES) {
+            const int64_t at = row * channels + c, count = last - c;
             const V cells = beside<LOW>(read(map, at, c, count), alone ? V{} : read(map, at + channels, c, count));
-            store(out + c, cells);
-            if (IN_CELL<LOW> == 2 && gathered) apart(cells, gathered, gathered + ldg, c);
+            store(out + c - first, cells);
+            if (IN_CELL<LOW> == 2 && gathered) apart(cells, gathered, gathered + ldg, c - first);
         }
         if (gathered) gathered += IN_CELL<LOW> * ldg;
     }

@@ -45,14 +45,14 @@ INLINE void gather(const Sheet &s, const Map map, int64_t image, int64_t images,
     });
 }
 
-// Cells along the images; beside a last image that is alone are zeros.
+// Channels [first, last) into cells along the images; beside a last image that is alone are zeros.
 template <bool LOW, typename Map>
-INLINE void stack(const Sheet &s, const Map map, int64_t image, int64_t images, int64_t height, int64_t channels) {
+INLINE void stack(const Sheet &s, const Map map, int64_t image, int64_t images, int64_t height, int64_t channels, int64_t first, int64_t last) {
     const int64_t apart = height * s.width * channels;
     fill(s, image, images, IN_CELL<LOW>, height, [&](float *to, int64_t pixel, bool alone) __attribute__((always_inline)) {
-        for (int64_t c = 0; c < channels; c += LANES) {
-            const int64_t at = pixel * channels + c, count = channels - c;
-            store(to + c, beside<LOW>(read(map, at, c, count), IN_CELL<LOW> == 1 || alone ? V{} : read(map, at + apart, c, count)));
+        for (int64_t c = first; c < last; c += LANES) {
+            const int64_t at = pixel * channels + c, count = last - c;
+            store(to + c - first, beside<LOW>(read(map, at, c, count), IN_CELL<LOW> == 1 || alone ? V{} : read(map, at + apart, c, count)));
         }
     });
 }

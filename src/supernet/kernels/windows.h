@@ -5,57 +5,9 @@
 // several images. The gradient of the input is the same walk with both sides exchanged.
 #pragma once
 
-#include "sheets.h"
+#include "strips.h"
 
 namespace {
-
-using nse::Dense;
-using nse::DenseBackward;
-using nse::DenseForward;
-
-// Cells of images that should stay in the second cache, and of a panel of weights in the first; outputs that make up for going over the weights.
-constexpr int64_t ROOM = 96 * 1024, BITE = 8 * 1024, OUTPUTS = 256;
-
-// Rows or columns of an image: `count` places are written, each from those of `sources` that its taps see. Backward a place sees what has seen it.
-struct Axis {
-    int64_t count, sources, kernel, stride, dilation;
-    bool backward;
-
-    int64_t edge() const { return dilation * (kernel - 1) / 2; }
-    // Places so far apart see the same taps, in sources so far apart.
-    int64_t step() const { return backward ? stride : 1; }
-    int64_t reach() const { return backward ? 1 : stride; }
-
-    // Whether a tap of `places` places from `place` on, a step apart, is inside of the image for any; `at`: of the first.
-    bool sees(int64_t place, int64_t places, int64_t tap, int64_t &at) const {
-        if (backward) {
-            const int64_t from = place + edge() - tap * dilation;
-            if (from % stride) return false;
-            at = from / stride;
-        } else {
-            at = place * stride + tap * dilation - edge();
-        }
-        return at < sources && at + (places - 1) * reach() >= 0;
-    }
-};
-
-INLINE Axis axis(const Dense &d, int which, bool backward) {
-    const int64_t in = which == 0 ? d.height : d.width, out = which == 0 ? d.out_height : d.out_width;
-    return {backward ? in : out, backward ? out : in, d.kernel[which], d.stride[which], d.dilation, backward};
-}
-
-// Which outputs make up a tile.
-enum class Along { Row, Column, Images };
-
-// As high tiles as there may be. A row costs more where its kernel reaches beyond both ends.
-INLINE Along along(const Dense &d, int64_t images, int64_t rows) {
-    const auto height = [](int64_t count) { return 64 * count / blocks(count, TALL); };
-    const bool row = d.kernel[1] == 1 || d.out_width > 8 || images < Dense::ACROSS;
-    const int64_t in_row = row ? height(d.out_width) * (d.kernel[1] == 1 ? 8 : 7) / 8 : 0;
-    const int64_t in_column = d.kernel[0] == 1 && d.stride[0] == 1 ? height(rows) : 0, in_images = d.across(images) ? height(images) : 0;
-    if (in_images > in_column && in_images > in_row) return Along::Images;
-    return in_column > in_row ? Along::Column : Along::Row;
-}
 
 // One group of a convolution from a sheet.
 struct Walk {
@@ -160,104 +112,6 @@ INLINE void walk(const Walk &w, int64_t images, int64_t top, int64_t bottom) {
     });
 }
 
-// What is worked on at a time: rows [top, bottom) of the outputs of some images.
-struct Strip {
-    int64_t image, images, top, bottom;
-
-    // The inputs that those rows see.
-    Sheet seen(const Dense &d, float *values, int64_t edge, int64_t ld) const {
-        const Axis y = axis(d, 0, false);
-        return {values, most(0, top * y.stride - y.edge()), least(d.height, (bottom - 1) * y.stride + y.edge() + 1), d.width, edge, ld};
-    }
-    // The inputs whose gradient is found with those rows, and all outputs that have seen these.
-    int64_t first(const Dense &d) const { return top * d.stride[0]; }
-    int64_t last(const Dense &d) const { return bottom == d.out_height ? d.height : bottom * d.stride[0]; }
-    Sheet seeing(const Dense &d, float *values, int64_t edge, int64_t ld) const {
-        const Axis y = axis(d, 0, true);
-        const int64_t from = most(0, first(d) - y.edge()) / y.stride, to = least(d.out_height, (last(d) - 1 + y.edge()) / y.stride + 1);
-        return {values, from, to, d.out_width, edge, ld};
-    }
-};
-
-// Room is for edges, which there may be when a last strip is smaller.
-template <bool LOW>
-struct Forward {
-    static constexpr int64_t TOGETHER = 1;
-    Along along;
-    Sheet in;
-    int64_t room;
-
-    Forward(const Dense &d, const Strip &strip, float *scratch)
-        : along(::along(d, strip.images, strip.bottom - strip.top)),
-          in(strip.seen(d, scratch, axis(d, 1, false).edge(), distance<LOW>(d.in))), room(strip.images * in.image()) {
-        if (along != Along::Row) in.edge = 0;
-    }
-};
-
-// Gradients of outputs by channels, for those of inputs; and those and the inputs by images, for those of weights. The first two are one where a cell has one value.
-template <bool LOW>
-struct Backward {
-    static constexpr int64_t TOGETHER = IN_CELL<LOW>;
-    Along along;
-    Sheet by_channel, by_image, in;
-    int64_t room;
-
-    Backward(const Dense &d, const Strip &strip, float *scratch)
-        : along(::along(d, strip.images, strip.bottom - strip.top)),
-          by_channel(strip.seeing(d, scratch, axis(d, 1, true).edge(), distance<LOW>(d.out))), in(strip.seen(d, scratch, 0, distance(d.in))) {
-        const int64_t cells = blocks(strip.images, TOGETHER);
-        room = strip.images * by_channel.image();
-        if (along != Along::Row) by_channel.edge = 0;
-        by_image = by_channel;
-        if (TOGETHER > 1) {
-            by_image = {scratch + room, strip.top, strip.bottom, d.out_width, 0, distance(d.out)};
-            room += cells * by_image.image();
-        }
-        in.values = scratch + room;
-        room += cells * in.image();
-    }
-};
-
-// How much to work on at a time: several whole images, or a part of as few as there may be together.
-template <typename Way>
-struct Plan {
-    int64_t images, rows;
-
-    explicit Plan(const Dense &d) {
-        const int64_t together = Way::TOGETHER, few = Way(d, {0, together, 0, d.out_height}, nullptr).room;
-        images = least(most(most(ROOM * together / few, blocks(OUTPUTS, d.out_height * d.out_width)), together), 2 * TALL);
-        rows = images > together ? d.out_height : least(d.out_height, most(ROOM * d.out_height / few, 4));
-    }
-
-    // Calls body(strip) for outputs [from, to).
-    template <typename F>
-    INLINE void strips(const Dense &d, int64_t from, int64_t to, F &&body) const {
-        const int64_t size = d.out_height * d.out_width;
-        while (from < to) {
-            const int64_t image = from / size, first = from % size / d.out_width, whole = first == 0 ? least((to - from) / size, images) : 0;
-            const int64_t together = most(whole, 1), last = whole > 0 ? d.out_height : least(d.out_height, first + (to - from) / d.out_width);
-            for (int64_t top = first; top < last; top += rows) body(Strip{image, together, top, least(last, top + rows)});
-            from += (together - 1) * size + (last - first) * d.out_width;
-        }
-    }
-
-    // Cells of sheets.
-    int64_t room(const Dense &d) const {
-        // A strip in the middle has the most rows around it.
-        int64_t most = 0;
-        for (int64_t top = 0; top < (rows < d.out_height ? d.out_height : 1); ++top) most = ::most(most, Way(d, {0, images, top, least(d.out_height, top + rows)}, nullptr).room);
-        return blocks(most, LANES) * LANES;
-    }
-};
-
-template <bool LOW>
-INLINE int64_t window_scratch(const Dense &d) {
-    const Plan<Forward<LOW>> forward(d);
-    const Plan<Backward<LOW>> backward(d);
-    const int64_t stretches = most(d.taps(), most(forward.images, backward.images) * d.out_height) * static_cast<int64_t>(sizeof(Stretch) / sizeof(float));
-    return most(forward.room(d), backward.room(d)) + stretches + 4 * LANES;
-}
-
 // Statistics of outputs that were just written; of the first of a part the pivots are taken.
 INLINE void see(const float *outputs, int64_t rows, int64_t channels, bool first, Moments m) {
     if (!m.pivot) return;
@@ -303,31 +157,67 @@ struct WeightWalk {
     const Dense &shape;
     const Strip &strip;
     const Sheet &upper, &lower;
-    float *weight;
-    int64_t width;
     Stretch *stretches;
     Ahead &ahead;
 
-    // Of a group's outputs [from, to) at one tap.
-    INLINE void tap(int64_t ky, int64_t kx, int64_t group, int64_t from, int64_t to) const {
+    // What a tap is the sum over. Rows that lie one behind the other on both sides are one stretch.
+    INLINE int64_t seen(int64_t tap) const {
         const Axis y = axis(shape, 0, false), x = axis(shape, 1, false);
-        const int64_t ins = shape.in / shape.groups;
+        const int64_t ky = tap / x.kernel, kx = tap % x.kernel, step = x.stride * lower.ld;
         int64_t first = 0, last = shape.out_width, count = 0, at_y, at_x;
         while (first < last && !x.sees(first, 1, kx, at_x)) ++first;
         while (first < last && !x.sees(last - 1, 1, kx, at_x)) --last;
-        if (first == last) return;
+        if (first == last) return 0;
         x.sees(first, 1, kx, at_x);
         for (int64_t n = 0; n < blocks(strip.images, IN_CELL<LOW>); ++n) {
             for (int64_t out = strip.top; out < strip.bottom; ++out) {
-                if (y.sees(out, 1, ky, at_y)) stretches[count++] = {n * upper.image() + upper.at(out, first), n * lower.image() + lower.at(at_y, at_x), last - first};
+                if (!y.sees(out, 1, ky, at_y)) continue;
+                const Stretch row{n * upper.image() + upper.at(out, first), n * lower.image() + lower.at(at_y, at_x), last - first};
+                Stretch &before = stretches[most(count - 1, 0)];
+                if (count > 0 && before.a + before.depth * upper.ld == row.a && before.b + before.depth * step == row.b) before.depth += row.depth;
+                else stretches[count++] = row;
             }
         }
-        float *const out = weight + from * width + (ky * shape.kernel[1] + kx) * ins;
-        multiply<LOW>({upper.values + from, 1, upper.ld, lower.values + group * ins, shape.stride[1] * lower.ld, LANES, stretches, count, out, width, ins, true}, to - from, LANES, ahead);
+        return count;
+    }
+
+    // Of a group's outputs [from, to), which begin at `sources` and whose gradients at `weight`: columns by columns, so that what all taps read stays near.
+    INLINE void group(int64_t group, const float *sources, int64_t outs, float *weight, int64_t width) const {
+        const int64_t ins = shape.in / shape.groups;
+        const Product whole{sources, 1, upper.ld, lower.values + group * ins, shape.stride[1] * lower.ld, LANES, stretches, 0, weight, width, ins, true};
+        in_columns(whole, LANES, [&](Product p, int64_t column) __attribute__((always_inline)) {
+            for (int64_t tap = 0; tap < shape.taps(); ++tap) {
+                p.count = seen(tap);
+                if (p.count == 0) continue;
+                in_tiles(outs, [&](int64_t begin, int64_t end) __attribute__((always_inline)) {
+                    p.a = sources + begin, p.out = weight + begin * width + tap * ins + column;
+                    ahead.part_of<LOW>(p);
+                    tile<LOW>(p, end - begin);
+                });
+            }
+        });
     }
 };
 
-// Whole images.
+// Weight gradients alone, of whole images.
+template <bool LOW>
+void window_weights(const DenseBackward &d, int64_t from, int64_t to, float *weight, int64_t width, float *scratch) {
+    const Dense &s = d.shape;
+    const Plan<Stacked<LOW>> plan(s, d.last - d.first);
+    Stretch *const stretches = reinterpret_cast<Stretch *>(scratch + plan.room(s));
+    plan.strips(s, from, to, [&](const Strip &strip) __attribute__((always_inline)) {
+        const Stacked<LOW> sheets(s, strip, scratch, d.last - d.first);
+        stack<LOW>(sheets.out, d.out, strip.image, strip.images, s.out_height, s.out, d.first, d.last);
+        stack<LOW>(sheets.in, d.in, strip.image, strip.images, s.height, s.in, 0, s.in);
+        Ahead next{{behind(sheets.in, d.in.values, strip.image, strip.images, s.height, s.in, to / (s.out_height * s.out_width))}, 1};
+        const WeightWalk<LOW> weights{s, strip, sheets.out, sheets.in, stretches, next};
+        in_groups(d, [&](int64_t g, int64_t first, int64_t last) __attribute__((always_inline)) {
+            weights.group(g, sheets.out.values + first - d.first, last - first, weight + (first - d.first) * width, width);
+        });
+    });
+}
+
+// Gradients of inputs, and of weights where they are wanted, of whole images.
 template <bool LOW>
 void window_backward(const DenseBackward &d, int64_t from, int64_t to, float *weight, int64_t width, Sums sums, float *scratch) {
     const Dense &s = d.shape;
@@ -342,17 +232,16 @@ void window_backward(const DenseBackward &d, int64_t from, int64_t to, float *we
         const auto behind_this = [&](const float *map) { return behind(upper, map, strip.image, strip.images, s.out_height, s.out, last_image); };
         Ahead next{{behind_this(d.out.values)}, 1};
         if (d.out.map) next.ranges[next.count++] = behind_this(d.out.map);
-        if (d.in_gradient || IN_CELL<LOW> == 1) gather<LOW>(upper, d.out, strip.image, strip.images, s.out_height, s.out);
+        gather<LOW>(upper, d.out, strip.image, strip.images, s.out_height, s.out);
         if (d.first < d.last) {
-            if (IN_CELL<LOW> > 1) stack<LOW>(sheets.by_image, d.out, strip.image, strip.images, s.out_height, s.out);
-            stack<LOW>(lower, d.in, strip.image, strip.images, s.height, s.in);
+            if (IN_CELL<LOW> > 1) stack<LOW>(sheets.by_image, d.out, strip.image, strip.images, s.out_height, s.out, 0, s.out);
+            stack<LOW>(lower, d.in, strip.image, strip.images, s.height, s.in, 0, s.in);
             next.ranges[next.count++] = behind(lower, d.in.values, strip.image, strip.images, s.height, s.in, last_image);
-            const WeightWalk<LOW> weights{s, strip, sheets.by_image, lower, weight, width, stretches, next};
-            for (int64_t tap = 0; tap < s.taps(); ++tap) {
-                in_groups(d, [&](int64_t g, int64_t first, int64_t last) __attribute__((always_inline)) { weights.tap(tap / s.kernel[1], tap % s.kernel[1], g, first, last); });
-            }
+            const WeightWalk<LOW> weights{s, strip, sheets.by_image, lower, stretches, next};
+            in_groups(d, [&](int64_t g, int64_t first, int64_t last) __attribute__((always_inline)) {
+                weights.group(g, sheets.by_image.values + first, last - first, weight + (first - d.first) * width, width);
+            });
         }
-        if (!d.in_gradient) return;
         const int64_t pixels = s.height * s.width, first = strip.first(s), last = strip.last(s);
         for (int64_t g = 0; g < s.groups; ++g) {
             float *out = d.in_gradient + strip.image * pixels * s.in + g * ins;
