@@ -6,8 +6,9 @@
 
 namespace {
 
-// Rows that are worked on at a time: both sides of them should stay in the second cache.
-INLINE int64_t tall(const Dense &d) { return least(most(96 * 1024 / (d.in + d.out) / TALL * TALL, 4 * TALL), 16 * TALL); }
+// Rows that are worked on at a time: both sides of them should stay in the second cache. Few where weights are small, so that reading and computing
+// follow each other closely; more where going over the weights costs more than that.
+INLINE int64_t tall(const Dense &d) { return least(most(96 * 1024 / (d.in + d.out) / TALL * TALL, 4 * TALL), (d.in + d.out < 384 ? 8 : 16) * TALL); }
 
 int64_t dense_scratch(const Dense &d, int64_t outs) {
     if (!d.pointwise()) return d.low ? window_scratch<true>(d, outs) : window_scratch<false>(d, outs);
@@ -75,10 +76,10 @@ void pointwise_backward(const DenseBackward &d, int64_t from, int64_t to, float 
     for (int64_t begin = from; begin < to; begin += tall) {
         const int64_t end = least(to, begin + tall), rows = end - begin, then = least(to, end + tall);
         Ahead next{{{d.out.values + end * s.out, d.out.values + then * s.out}}, 1};
-        if (d.out.map) next.ranges[next.count++] = {d.out.map + end * s.out, d.out.map + then * s.out};
+        if (d.out.map && d.first < d.last) next.ranges[next.count++] = {d.out.map + end * s.out, d.out.map + then * s.out};
         if (d.first < d.last) next.ranges[next.count++] = {d.in.values + end * s.in, d.in.values + then * s.in};
         if (d.first == d.last) {
-            gather<LOW>(d.out, s.out, begin, end, gradient, ldg);
+            gather<LOW>(d.out, s.out, begin, end, gradient, ldg, d.out.map);
         } else {
             stack<LOW>(d.out, s.out, first, last, begin, end, upper, ldo, d.in_gradient && gradient != upper ? gradient : nullptr, ldg);
             stack<LOW>(d.in, s.in, 0, s.in, begin, end, lower, ldi);

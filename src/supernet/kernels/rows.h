@@ -86,11 +86,17 @@ struct Several {
     INLINE Several(const Map &map, int64_t channels, int64_t c, std::integer_sequence<int, I...>) : of{Lanes<Map>(map, channels, c + I * LANES)...} {}
 };
 
-// Rows [from, to) of an input or a gradient into cells along the channels, out[row][ld], with zeros up to a whole vector.
+// Rows [from, to) of an input or a gradient into cells along the channels, out[row][ld], with zeros up to a whole vector. As many values behind them
+// as they are themselves are asked for, of `soon`, unless that is null.
 template <bool LOW, typename Map>
-INLINE void gather(const Map map, int64_t channels, int64_t from, int64_t to, float *out, int64_t ld) {
+INLINE void gather(const Map map, int64_t channels, int64_t from, int64_t to, float *out, int64_t ld, const float *soon = nullptr) {
+    if (soon) soon += (to - from) * channels;
     for (int64_t row = from; row < to; ++row, out += ld) {
-        for (int64_t c = 0; c < channels; c += LANES) put<LOW>(out, c, read(map, row * channels + c, c, channels - c));
+        for (int64_t c = 0; c < channels; c += LANES) {
+            const int64_t at = row * channels + c;
+            if (soon) ahead(soon + at);
+            put<LOW>(out, c, read(map, at, c, channels - c));
+        }
     }
 }
 
@@ -112,6 +118,9 @@ INLINE void stack(const Map map, int64_t channels, int64_t first, int64_t last, 
 
 // As many rows as 32-bit sums may hold.
 constexpr int64_t ROWS = 128;
+
+// So many rows ahead memory is asked for where nothing else is computed meanwhile.
+constexpr int64_t SOON = 8;
 
 // Calls body(c, N) for ranges of N vectors of channels: four at a time while there are so many, so that a row is read in longer pieces.
 template <typename F>
@@ -159,6 +168,7 @@ INLINE void sum_up(const Map &of, const float *map, int64_t channels, int64_t ro
 #pragma GCC unroll 4
                 for (int n = 0; n < N; ++n) {
                     const int64_t channel = c + n * LANES, count = channels - channel;
+                    ahead(map + (row + SOON) * channels + channel);
                     const V g = value(lanes.of[n], row, channel, count);
                     plain[n] += g, product[n] += g * (load(map + row * channels + channel, count) - mean[n]);
                 }
