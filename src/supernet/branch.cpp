@@ -77,12 +77,13 @@ struct NormBackward {
 
 // Where the outputs of a dense convolution may be cut: anywhere if it is pointwise, else at rows of images, or only at images.
 struct Cut {
-    int64_t step, least, most, numbers;
+    // More parts would go over the weights, and begin with sums of their own, more often than it pays.
+    static constexpr int64_t MOST = 16;
+    int64_t step, least, numbers;
 
     Cut(const Dense &d, int64_t images, bool rows)
         : step(d.pointwise() ? 1 : rows ? d.out_width : d.out_height * d.out_width),
           least(d.pointwise() ? 32 : d.across(images) ? Dense::ACROSS : 1),
-          most(d.pointwise() ? 32 : 16),
           numbers(step * std::max(d.in, d.out)) {}
 
     Parts parts(int64_t outputs, int64_t most) const { return Parts(outputs / step, least, most, numbers); }
@@ -124,7 +125,7 @@ at::Tensor convolve(const Input &in, const at::Tensor &from, const Unit &unit, M
     const at::Tensor packed = pack(l, l.pack_forward, w, shape, outs);
     const DenseForward d{shape, in, packed.data_ptr<float>(), out.data_ptr<float>(), past(out)};
     const Cut cut(shape, images, images < 16 && !shape.across(images));
-    const Parts parts = cut.parts(pixels(out), cut.most);
+    const Parts parts = cut.parts(pixels(out), Cut::MOST);
     moments.begin(parts.count, outs);
     parts.each([&](int64_t part, int64_t begin, int64_t end) {
         l.dense_forward(d, begin * cut.step, end * cut.step, moments.part(part, (end - begin) * cut.step), scratch(l.dense_scratch(shape, outs)));
@@ -248,7 +249,7 @@ Found convolve_backward(const Gradient &gradient, const at::Tensor &out, const I
     const int64_t worth = std::max<int64_t>(4, rows * 512 / size);
     const bool apart = want_weight && outs * shape.taps() > 2 * rows * c.groups;
     DenseBackward d{shape, gradient, in, packed.data_ptr<float>(), in_gradient, add && !before, past(from), 0, want_weight && !apart ? outs : 0};
-    const Parts parts = cut.parts(rows, d.last > 0 ? std::min(worth, cut.most) : cut.most);
+    const Parts parts = cut.parts(rows, d.last > 0 ? std::min(worth, Cut::MOST) : Cut::MOST);
     const Partial partial(want_weight && !apart ? parts.count : 0, size);
     if (before) *sums = SumParts(parts.count, ins);
     if (want_input || !apart) {
