@@ -27,12 +27,13 @@ func TestAnEndedContextPushesNothing(t *testing.T) {
 
 // Whenever the context ends: a push has happened, or it has not and is made again.
 func TestCancelledPushesAreMadeAgainWithTheSameResult(t *testing.T) {
-	search, host, cancels := newPushed(t, pushedOptions(), nil), newLoader(), 0
+	search, host, cancels, usual := newPushed(t, pushedOptions(), nil), newLoader(), 0, time.Microsecond
 	for now := next(t, search); now.Next != PhaseDone; {
 		ctx, cancel := context.WithCancel(t.Context())
-		delay := time.Duration(rand.IntN(2000)) * time.Microsecond
+		// At some time of what a push takes that is left alone.
+		delay, begin := rand.N(usual), time.Now()
 		go func() {
-			for begin := time.Now(); time.Since(begin) < delay; runtime.Gosched() {
+			for ; time.Since(begin) < delay; runtime.Gosched() {
 			}
 			cancel()
 		}()
@@ -42,10 +43,12 @@ func TestCancelledPushesAreMadeAgainWithTheSameResult(t *testing.T) {
 			if fails(t, err, ErrCancelled); !errors.Is(err, context.Canceled) {
 				t.Fatal(err)
 			}
+			begin = time.Now()
 			if then, err = host.advance(t.Context(), search, now); err != nil {
 				t.Fatal(err)
 			}
 		}
+		usual = time.Since(begin)
 		cancel()
 		now = then
 	}

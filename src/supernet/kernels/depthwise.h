@@ -116,7 +116,7 @@ struct Bands {
     int64_t rows;
 
     explicit Bands(const Plane &p) : p(p), rows(p.out_height) {
-        const int64_t around = p.dilation * (p.kernel - 1), most_rows = most((STRIP / LANES / p.width - around) / p.stride, 4);
+        const int64_t around = p.dilation * (p.kernel - 1), most_rows = most((BAND / LANES / p.width - around) / p.stride, 4);
         rows = blocks(p.out_height, blocks(p.out_height, most_rows));
     }
 
@@ -127,7 +127,8 @@ struct Bands {
     int64_t ins() const { return least(p.height, (rows + 1) * p.stride + p.dilation * (p.kernel - 1)) * p.width; }
     int64_t outs() const { return least(p.out_height, rows + 2 + p.dilation * (p.kernel - 1) / p.stride) * p.out_width; }
 
-    static constexpr int64_t STRIP = 32 * 1024;
+    // Floats of inputs.
+    static constexpr int64_t BAND = 32 * 1024;
 };
 
 int64_t depthwise_scratch(const Plane &p) {

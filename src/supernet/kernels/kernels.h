@@ -61,7 +61,7 @@ struct DenseForward {
     Input in;
     const float *weight;  // as pack_forward leaves it
     float *out;
-    bool past;            // whether the output is written past the caches, which it is too large for
+    bool past;            // whether the output is too large for the caches, and may be written past them
 };
 
 struct DenseBackward {
@@ -71,7 +71,7 @@ struct DenseBackward {
     const float *weight;  // as pack_backward leaves it
     float *in_gradient;   // null: not wanted
     bool add;             // to what is there
-    bool past;            // whether it is written past the caches
+    bool past;            // whether it may be written past the caches
     int64_t first, last;  // channels of the output whose weights' gradients are wanted
 };
 

@@ -100,8 +100,8 @@ INLINE void gather(const Map map, int64_t channels, int64_t from, int64_t to, fl
     }
 }
 
-// The same of channels [first, last) into cells along the rows, out[cell][ld]; beside a last row that is alone are zeros. Where a cell is a pair, gathered[row][ldg] is filled as
-// above too, unless it is null; it has room for a row more.
+// The same of channels [first, last) into cells along the rows, out[cell][ld]; beside a last row that is alone are zeros. Where a cell is a pair,
+// gathered[row][ldg] is filled as above too, unless it is null; it has room for a row more.
 template <bool LOW, typename Map>
 INLINE void stack(const Map map, int64_t channels, int64_t first, int64_t last, int64_t from, int64_t to, float *out, int64_t ld, float *gathered = nullptr, int64_t ldg = 0) {
     for (int64_t row = from; row < to; row += IN_CELL<LOW>, out += ld) {
