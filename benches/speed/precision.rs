@@ -58,14 +58,21 @@ fn network(setting: &Setting, ended: &mut Recorder, precision: Precision) -> Out
 
 /// Results in 32 bits, in 32 bits with other rounding, and in bfloat16.
 fn three<T>(mut run: impl FnMut(Precision) -> Outcome<T>) -> Outcome<[T; 3]> {
-    let best = CString::new(fused::level_name())?;
     let exact = run(Precision::Float32)?;
-    if !fused::use_level(c"level_v3") {
+    let other = rounded_otherwise(|| run(Precision::Float32))?;
+    Ok([exact, other, run(Precision::BFloat16)?])
+}
+
+/// At another instruction level, which changes nothing but rounding.
+pub fn rounded_otherwise<T>(run: impl FnOnce() -> Outcome<T>) -> Outcome<T> {
+    let best = CString::new(fused::level_name())?;
+    let other = if best.as_c_str() == c"level_v3" { c"level_v2" } else { c"level_v3" };
+    if !fused::use_level(other) {
         return Err("this processor has one instruction level".into());
     }
-    let other = run(Precision::Float32);
+    let result = run();
     fused::use_level(&best);
-    Ok([exact, other?, run(Precision::BFloat16)?])
+    result
 }
 
 fn mean(numbers: &[f64]) -> f64 {

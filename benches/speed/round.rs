@@ -4,6 +4,7 @@
 use crate::baseline::Baseline;
 use crate::images::{self, HELD_OUT};
 use crate::measure::{take_batches, Turns, CALIBRATION};
+use crate::precision::rounded_otherwise;
 use crate::setting::Setting;
 use crate::Outcome;
 use nse::arch::Architecture;
@@ -28,8 +29,8 @@ const EXTRAS: usize = 1;
 const TRAIN: usize = 20_480;
 /// Weight steps per architecture step.
 const INTERVAL: u64 = 2;
-/// Losses of the baseline may be as many times as far from the library's as those of the library with one thread: all train from the same
-/// weights, and rounding leads them apart.
+/// Losses of the baseline may be as many times as far from the library's as those of the library at another instruction level: all train from the
+/// same weights, and rounding leads them apart.
 const APART: f64 = 2.0;
 
 /// Options of a round of so many weight steps and candidates, in a window of a fifth around what half of five operators cost in the mean.
@@ -67,9 +68,7 @@ pub fn rounds(python: &str, folder: &std::path::Path, data: &str) -> Outcome<Val
         let trainer = round(&setting, &train, &held_out, &options)?;
         let ours = begun.elapsed().as_secs_f64();
         let (theirs, losses, scores) = replay(python, folder, &setting, &trainer, [&train, &held_out], &options)?;
-        // Behind all that is timed: it sets the threads of the process.
-        let other = round(&setting, &train, &held_out, &SearchOptions { threads: Some(1), ..options.clone() })?;
-        tch::set_num_threads(threads as i32);
+        let other = rounded_otherwise(|| round(&setting, &train, &held_out, &options))?;
         turns.0.push((ours, theirs));
         let [first, second] = [trainer.losses[0] - losses[0], trainer.losses[1] - losses[1]];
         let [far, own] = [&losses, &other.losses].map(|losses| distance(&trainer.losses, losses));
