@@ -83,10 +83,18 @@ struct Cut {
 
     Cut(const Dense &d, int64_t images, bool rows)
         : step(d.pointwise() ? 1 : rows ? d.out_width : d.out_height * d.out_width),
-          least(d.pointwise() ? 32 : d.across(images) ? Dense::ACROSS : 1),
+          least(fewest(d, images, step)),
           numbers(step * std::max(d.in, d.out)) {}
 
     Parts parts(int64_t outputs, int64_t most) const { return Parts(outputs / step, least, most, numbers); }
+
+  private:
+    // Of what it may be cut at: lines are worked on many at a time, or going over the weights costs more than it should.
+    static int64_t fewest(const Dense &d, int64_t images, int64_t step) {
+        if (d.pointwise()) return 32;
+        if (step == d.out_width) return d.lines() ? 16 : 1;
+        return d.across(images) || (d.lines() && step <= 256) ? Dense::ACROSS : 1;
+    }
 };
 
 // The weight of a dense convolution for one of both ways, of which `columns` are the results.
@@ -124,7 +132,7 @@ at::Tensor convolve(const Input &in, const at::Tensor &from, const Unit &unit, M
     at::Tensor out = map(images, outs, shape.out_height, shape.out_width);
     const at::Tensor packed = pack(l, l.pack_forward, w, shape, outs);
     const DenseForward d{shape, in, packed.data_ptr<float>(), out.data_ptr<float>(), past(out)};
-    const Cut cut(shape, images, images < 16 && !shape.across(images));
+    const Cut cut(shape, images, images < (shape.lines() ? Dense::ACROSS : Cut::MOST) && !shape.across(images));
     const Parts parts = cut.parts(pixels(out), Cut::MOST);
     moments.begin(parts.count, outs);
     parts.each([&](int64_t part, int64_t begin, int64_t end) {

@@ -2,6 +2,7 @@
 // result while it is written. Here what only needs the pixel where it is, row by row; windows.h has the others.
 #pragma once
 
+#include "lines.h"
 #include "windows.h"
 
 namespace {
@@ -11,6 +12,7 @@ namespace {
 INLINE int64_t tall(const Dense &d) { return least(most(96 * 1024 / (d.in + d.out) / TALL * TALL, 4 * TALL), (d.in + d.out < 384 ? 8 : 16) * TALL); }
 
 int64_t dense_scratch(const Dense &d, int64_t outs) {
+    if (d.lines()) return (d.taps() == 5 ? line_scratch<Filter<5>> : line_scratch<Filter<7>>)(d, outs);
     if (!d.pointwise()) return d.low ? window_scratch<true>(d, outs) : window_scratch<false>(d, outs);
     return tall(d) * (distance(d.in) + distance(d.out) + (d.low ? distance<true>(d.out) : 0) + most(d.in, d.out)) + distance(d.out) + 2 * LANES;
 }
@@ -55,6 +57,7 @@ void pointwise_forward(const DenseForward &d, int64_t from, int64_t to, Moments 
 }
 
 void dense_forward(const DenseForward &d, int64_t from, int64_t to, Moments m, float *scratch) {
+    if (d.shape.lines()) return (d.shape.taps() == 5 ? line_forward<Filter<5>> : line_forward<Filter<7>>)(d, from, to, m, scratch);
     const auto way = d.shape.pointwise() ? (d.shape.low ? pointwise_forward<true> : pointwise_forward<false>)
                                          : (d.shape.low ? window_forward<true> : window_forward<false>);
     way(d, from, to, m, scratch);
@@ -103,6 +106,7 @@ void pointwise_backward(const DenseBackward &d, int64_t from, int64_t to, float 
 
 void dense_backward(const DenseBackward &d, int64_t from, int64_t to, float *weight, Sums sums, float *scratch) {
     const int64_t width = gradient_width(d.shape);
+    if (d.shape.lines()) return (d.shape.taps() == 5 ? line_backward<Filter<5>> : line_backward<Filter<7>>)(d, from, to, weight, width, sums, scratch);
     if (d.shape.pointwise()) return (d.shape.low ? pointwise_backward<true> : pointwise_backward<false>)(d, from, to, weight, width, sums, scratch);
     if (d.in_gradient) return (d.shape.low ? window_backward<true> : window_backward<false>)(d, from, to, weight, width, sums, scratch);
     (d.shape.low ? window_weights<true> : window_weights<false>)(d, from, to, weight, width, scratch);

@@ -51,6 +51,12 @@ struct Dense {
     int64_t taps() const { return kernel[0] * kernel[1]; }
     // Whether an output needs nothing but the pixel where it is.
     bool pointwise() const { return taps() == 1 && stride[0] == 1 && stride[1] == 1; }
+    // Whether it is along rows or columns, and large enough that a filter with fewer products (filtering.h) is worth the digit that it may lose.
+    bool lines() const {
+        const bool along = kernel[0] == 1 || kernel[1] == 1, known = taps() == 5 || taps() == 7, dense = groups == 1 && dilation == 1 && stride[0] == 1 && stride[1] == 1;
+        const int64_t size = kernel[0] > 1 ? height : width, channels = in < out ? in : out;
+        return !low && along && known && dense && ((size >= 7 && channels >= 256) || (size >= 28 && channels >= 96));
+    }
     // Whether there are images enough to put a place of several of them into one tile, which pays where rows are short.
     bool across(int64_t images) const { return out_width <= 8 && images >= ACROSS; }
     static constexpr int64_t ACROSS = 4;

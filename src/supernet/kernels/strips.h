@@ -11,7 +11,7 @@ using nse::DenseBackward;
 using nse::DenseForward;
 
 // Cells of images that should stay in the second cache, and of a panel of weights in the first; outputs that make up for going over the weights.
-constexpr int64_t ROOM = 96 * 1024, BITE = 8 * 1024, OUTPUTS = 256;
+constexpr int64_t ROOM = 96 * 1024, BITE = 8 * 1024;
 
 // Rows or columns of an image: `count` places are written, each from those of `sources` that its taps see. Backward a place sees what has seen it.
 struct Axis {
@@ -73,10 +73,39 @@ struct Strip {
     }
 };
 
+// Statistics of outputs that were just written; of the first of a part the pivots are taken.
+INLINE void see(const float *outputs, int64_t rows, int64_t channels, bool first, Moments m) {
+    if (!m.pivot) return;
+    if (first) {
+        for (int64_t c = 0; c < channels; ++c) m.pivot[c] = outputs[c];
+    }
+    moments(outputs, channels, 0, rows, m);
+}
+
+// Of a strip's, in a part that begins with output `from`.
+INLINE void see(const DenseForward &d, const Strip &strip, int64_t from, Moments m) {
+    const Dense &s = d.shape;
+    const int64_t size = s.out_height * s.out_width, begin = strip.image * size + strip.top * s.out_width;
+    see(d.out + begin * s.out, (strip.image + strip.images - 1) * size + strip.bottom * s.out_width - begin, s.out, begin == from, m);
+}
+
+// The gradients of a strip's inputs were just written: zero where the inputs were not positive, and sums of them where they are wanted.
+INLINE void mask(const DenseBackward &d, const Strip &strip, Sums sums) {
+    if (!sums.plain) return;
+    const Dense &s = d.shape;
+    const int64_t pixels = s.height * s.width, first = strip.first(s), last = strip.last(s);
+    // Rows of several images lie apart where a strip is a part of them.
+    const bool whole = first == 0 && last == s.height;
+    for (int64_t n = 0; n < (whole ? 1 : strip.images); ++n) {
+        const int64_t from = (strip.image + n) * pixels + first * s.width, images = whole ? strip.images - 1 : 0;
+        mask(d.in_gradient + from * s.in, d.in, s.in, from, (strip.image + n + images) * pixels + last * s.width, sums);
+    }
+}
+
 // Room is for edges, which there may be when a last strip is smaller.
 template <bool LOW>
 struct Forward {
-    static constexpr int64_t TOGETHER = 1, CELLS = ROOM;
+    static constexpr int64_t TOGETHER = 1, CELLS = ROOM, OUTPUTS = 256;
     Along along;
     Sheet in;
     int64_t room;
@@ -91,7 +120,7 @@ struct Forward {
 // Gradients of outputs by channels, for those of inputs; and those and the inputs by images, for those of weights. The first two are one where a cell has one value.
 template <bool LOW>
 struct Backward {
-    static constexpr int64_t TOGETHER = IN_CELL<LOW>, CELLS = ROOM;
+    static constexpr int64_t TOGETHER = IN_CELL<LOW>, CELLS = ROOM, OUTPUTS = 256;
     Along along;
     Sheet by_channel, by_image, in;
     int64_t room;
@@ -115,7 +144,7 @@ struct Backward {
 // Gradients of some outputs, and all inputs, by images: for the gradients of weights alone, which are added to less often the more images there are.
 template <bool LOW>
 struct Stacked {
-    static constexpr int64_t TOGETHER = IN_CELL<LOW>, CELLS = 4 * ROOM;
+    static constexpr int64_t TOGETHER = IN_CELL<LOW>, CELLS = 4 * ROOM, OUTPUTS = 256;
     Sheet out, in;
     int64_t room;
 
@@ -134,7 +163,7 @@ struct Plan {
 
     explicit Plan(const Dense &d, int64_t outs = 0) : outs(outs) {
         const int64_t together = Way::TOGETHER, few = Way(d, {0, together, 0, d.out_height}, nullptr, outs).room;
-        images = least(most(most(Way::CELLS * together / few, blocks(OUTPUTS, d.out_height * d.out_width)), together), 2 * TALL);
+        images = least(most(most(Way::CELLS * together / few, blocks(Way::OUTPUTS, d.out_height * d.out_width)), together), 2 * TALL);
         rows = images > together ? d.out_height : least(d.out_height, most(Way::CELLS * d.out_height / few, 4));
     }
 

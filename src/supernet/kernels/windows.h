@@ -112,15 +112,6 @@ INLINE void walk(const Walk &w, int64_t images, int64_t top, int64_t bottom) {
     });
 }
 
-// Statistics of outputs that were just written; of the first of a part the pivots are taken.
-INLINE void see(const float *outputs, int64_t rows, int64_t channels, bool first, Moments m) {
-    if (!m.pivot) return;
-    if (first) {
-        for (int64_t c = 0; c < channels; ++c) m.pivot[c] = outputs[c];
-    }
-    moments(outputs, channels, 0, rows, m);
-}
-
 // Whole rows of images.
 template <bool LOW>
 void window_forward(const DenseForward &d, int64_t from, int64_t to, Moments m, float *scratch) {
@@ -139,8 +130,7 @@ void window_forward(const DenseForward &d, int64_t from, int64_t to, Moments m, 
             const float *weight = d.weight + g * padded(outs) * depth * s.taps();
             walk<LOW>({way.along, y, x, sheet, scratch + g * depth, weight, depth, outs, out, s.out, false, stretches, &next}, strip.images, strip.top, strip.bottom);
         }
-        const int64_t begin = strip.image * size + strip.top * s.out_width;
-        see(d.out + begin * s.out, (strip.image + strip.images - 1) * size + strip.bottom * s.out_width - begin, s.out, begin == from, m);
+        see(d, strip, from, m);
     });
 }
 
@@ -248,13 +238,7 @@ void window_backward(const DenseBackward &d, int64_t from, int64_t to, float *we
             const float *packed = d.weight + g * padded(ins) * depth * s.taps();
             walk<LOW>({sheets.along, y, x, upper, upper.values + g * depth, packed, depth, ins, out, s.in, d.add, stretches, &next}, strip.images, first, last);
         }
-        if (!sums.plain) return;
-        // Rows of several images lie apart where a strip is a part of them.
-        const bool whole = first == 0 && last == s.height;
-        for (int64_t n = 0; n < (whole ? 1 : strip.images); ++n) {
-            const int64_t from = (strip.image + n) * pixels + first * s.width, images = whole ? strip.images - 1 : 0;
-            mask(d.in_gradient + from * s.in, d.in, s.in, from, (strip.image + n + images) * pixels + last * s.width, sums);
-        }
+        mask(d, strip, sums);
     });
 }
 
