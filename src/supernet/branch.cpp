@@ -282,7 +282,8 @@ Found convolve_backward(const Gradient &gradient, const at::Tensor &out, const I
         return found;
     }
     d.in_gradient = nullptr;
-    Parts(outs, 16, 16, rows * ins).each([&](int64_t, int64_t begin, int64_t end) {
+    // Every part brings all inputs to the points of lines.
+    Parts(outs, shape.lines() ? 192 : 16, 16, rows * ins).each([&](int64_t, int64_t begin, int64_t end) {
         DenseBackward some = d;
         some.first = begin, some.last = end;
         const Partial own(1, (end - begin) * wide);
@@ -339,7 +340,7 @@ void merge(const std::vector<Input> &inputs, const float *plain, float factor, a
     float *to = out.data_ptr<float>();
     const int64_t channels = out.size(1);
     Parts(pixels(out), 32, 32, channels).each([&](int64_t, int64_t begin, int64_t end) {
-        level().merge(inputs.data(), static_cast<int64_t>(inputs.size()), plain, factor, to, channels, begin, end);
+        level().merge(inputs.data(), static_cast<int64_t>(inputs.size()), plain, factor, to, past(out), channels, begin, end);
     });
 }
 

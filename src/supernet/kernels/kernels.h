@@ -55,7 +55,7 @@ struct Dense {
     bool lines() const {
         const bool along = kernel[0] == 1 || kernel[1] == 1, known = taps() == 5 || taps() == 7, dense = groups == 1 && dilation == 1 && stride[0] == 1 && stride[1] == 1;
         const int64_t size = kernel[0] > 1 ? height : width, channels = in < out ? in : out;
-        return !low && along && known && dense && ((size >= 7 && channels >= 256) || (size >= 28 && channels >= 96));
+        return !low && along && known && dense && size >= 7 && channels >= 32 && size * channels > 1024;
     }
     // Whether there are images enough to put a place of several of them into one tile, which pays where rows are short.
     bool across(int64_t images) const { return out_width <= 8 && images >= ACROSS; }
@@ -128,8 +128,8 @@ struct Level {
 
     // Statistics of rows of a gradient.
     void (*sums)(const Gradient &, const float *map, int64_t channels, int64_t from, int64_t to, Sums);
-    // out = factor * (sum over `count` inputs + plain), as they are read; plain may be null.
-    void (*merge)(const Input *inputs, int64_t count, const float *plain, float factor, float *out, int64_t channels, int64_t from, int64_t to);
+    // out = factor * (sum over `count` inputs + plain), as they are read; plain may be null. `past`: whether it may be written past the caches.
+    void (*merge)(const Input *inputs, int64_t count, const float *plain, float factor, float *out, bool past, int64_t channels, int64_t from, int64_t to);
     // Averages [image][channel] over the pixels of images [from, to), as they are or relu; and the gradient of that, in the place of the map.
     void (*average)(const float *map, int64_t pixels, int64_t channels, bool relu, float *averages, int64_t from, int64_t to);
     void (*average_backward)(float *map, int64_t pixels, int64_t channels, bool relu, const float *gradient, int64_t from, int64_t to);

@@ -9,9 +9,9 @@
 
 namespace {
 
-// Cells for every point that stay in the second cache; tiles that make up for bringing weights to the points; channels that are added up at once, for
-// what longer sums lose becomes more on the way back.
-constexpr int64_t POINTS = 10 * 1024, TILES = 64, CHAIN = 48;
+// Cells for every point that stay in the second cache; tiles that make up for bringing weights to the points; channels that are added up at once:
+// what a longer sum loses becomes more on the way back.
+constexpr int64_t POINTS = 10 * 1024, TILES = 64, CHAIN = 64;
 
 // The lines of a strip.
 struct Lines {
@@ -39,7 +39,7 @@ struct Lines {
     }
 };
 
-// Values at the points, [bite of channels][point][row][width].
+// Values at the points, [piece of channels][point][row][width].
 struct Cells {
     float *values;
     int64_t channels, rows, points, width, pieces;
@@ -57,8 +57,8 @@ struct Cells {
 
 // Calls line(read, put) for every vector of channels of every line: read(place, last) is what is there, or nothing outside of [0, last), and put(tile, values)
 // takes what belongs to a tile.
-template <typename Map, typename F>
-INLINE void fill(const Lines &lines, const Cells &to, const Map &map, int64_t channels, int64_t from, F &&line) {
+template <typename Map, typename Body>
+INLINE void fill(const Lines &lines, const Cells &to, const Map &map, int64_t channels, int64_t from, Body &&line) {
     lines.each([&](int64_t pixel, int64_t row) __attribute__((always_inline)) {
         for (int64_t c = 0; c < to.channels; c += LANES) {
             const Lanes<Map> lanes(map, channels, from + c);
@@ -118,7 +118,6 @@ void bring_taps(const float *packed, int64_t tap, int64_t depth, float *to, int6
         for (int p = 0; p < F::products; ++p) store(to + p * point, values[p]);
     }
 }
-
 
 // One vector of columns of the outputs from the products, [point][row][2 LANES]; `count` of them are there.
 template <typename F>
@@ -198,7 +197,7 @@ INLINE void filter_weights(const Cells &outs, const Cells &ins, float *weight, i
 }
 
 // Channels in pieces of about equal width.
-INLINE int64_t bite(int64_t channels) { return padded(blocks(channels, blocks(channels, CHAIN))); }
+INLINE int64_t piece_width(int64_t channels) { return padded(blocks(channels, blocks(channels, CHAIN))); }
 
 // An odd number of vectors, so that rows do not fall onto few cache lines.
 INLINE int64_t odd(int64_t channels) { return (blocks(channels, LANES) | 1) * LANES; }
@@ -212,7 +211,7 @@ struct OneSide {
     int64_t room;
 
     OneSide(const Dense &d, const Strip &s, float *scratch, int64_t channels)
-        : lines(d, s, F::outputs), cells(scratch, channels, lines.rows(), F::products, bite(channels)), room(cells.room()) {}
+        : lines(d, s, F::outputs), cells(scratch, channels, lines.rows(), F::products, piece_width(channels)), room(cells.room()) {}
 };
 
 template <typename F>
@@ -227,10 +226,10 @@ struct TwoSides {
           room(outs.room() + ins.room()) {}
 };
 
+// How much to work on at a time: no strip but an image's last ends within a tile.
 template <typename Way, int OUTPUTS>
 struct LinePlan : Plan<Way> {
     LinePlan(const Dense &d, int64_t channels) : Plan<Way>(d, channels) {
-        // No strip but the last ends within a tile.
         if (d.kernel[1] == 1 && this->rows < d.out_height) this->rows = most(this->rows / OUTPUTS, 1) * OUTPUTS;
     }
     int64_t tiles(const Dense &d) const { return Lines(d, {0, this->images, 0, this->rows}, OUTPUTS).rows(); }
@@ -240,18 +239,21 @@ using PlanOne = LinePlan<OneSide<F>, F::outputs>;
 template <typename F>
 using PlanTwo = LinePlan<TwoSides<F>, F::outputs>;
 
-// Room for cells, and behind them for what they meet.
+// Room for cells, behind which is that for what they meet. A strip for both sides is one for the way back too.
 template <typename F>
 INLINE int64_t cell_room(const Dense &d, int64_t outs) {
-    return most(most(PlanOne<F>(d, d.in).room(d), PlanTwo<F>(d, outs).room(d)), most(PlanOne<F>(d, d.out).room(d), OneSide<F>(d, {0, PlanTwo<F>(d, outs).images, 0, PlanTwo<F>(d, outs).rows}, nullptr, d.out).room));
+    const PlanTwo<F> both(d, outs);
+    const int64_t forward = PlanOne<F>(d, d.in).room(d), back = most(PlanOne<F>(d, d.out).room(d), OneSide<F>(d, {0, both.images, 0, both.rows}, nullptr, d.out).room);
+    return most(both.room(d), most(forward, back));
 }
 
 template <typename F>
 int64_t line_scratch(const Dense &d, int64_t outs) {
     const int64_t tiles = most(most(PlanOne<F>(d, d.in).tiles(d), PlanOne<F>(d, d.out).tiles(d)), most(PlanTwo<F>(d, outs).tiles(d), TALL));
-    return cell_room<F>(d, outs) + F::products * (2 * LANES * (most(bite(d.in), bite(d.out)) + 1 + tiles));
+    return cell_room<F>(d, outs) + F::products * (2 * LANES * (most(piece_width(d.in), piece_width(d.out)) + 1 + tiles));
 }
 
+// The same rows, for what is behind them.
 INLINE Sheet rows_of(const Dense &d, const Strip &s) { return {nullptr, s.top, s.bottom, d.width, 0, 0}; }
 
 template <typename F>

@@ -185,15 +185,19 @@ void sums(const Gradient &g, const float *map, int64_t channels, int64_t from, i
     sum_up(g, map + from * channels, channels, to - from, s, [&](const Lanes<Gradient> &lanes, int64_t row, int64_t, int64_t) __attribute__((always_inline)) { return lanes.read(from + row); });
 }
 
-void merge(const Input *inputs, int64_t count, const float *plain, float factor, float *out, int64_t channels, int64_t from, int64_t to) {
+void merge(const Input *inputs, int64_t count, const float *plain, float factor, float *out, bool past, int64_t channels, int64_t from, int64_t to) {
+    past = past && whole_lines(out, channels);
     for (int64_t row = from; row < to; ++row) {
         for (int64_t c = 0; c < channels; c += LANES) {
-            const int64_t at = row * channels + c;
-            V sum = plain ? load(plain + at, channels - c) : V{};
-            for (int64_t i = 0; i < count; ++i) sum += read(inputs[i], inputs[i].values + at, c, channels - c);
-            store(out + at, sum * factor, channels - c);
+            const int64_t at = row * channels + c, soon = at + SOON * channels;
+            V sum = {};
+            if (plain) ahead(plain + soon), sum = load(plain + at, channels - c);
+            for (int64_t i = 0; i < count; ++i) ahead(inputs[i].values + soon), sum += read(inputs[i], inputs[i].values + at, c, channels - c);
+            if (past) store_past(out + at, sum * factor);
+            else store(out + at, sum * factor, channels - c);
         }
     }
+    if (past) written_past();
 }
 
 void average(const float *map, int64_t pixels, int64_t channels, bool relu, float *averages, int64_t from, int64_t to) {

@@ -54,47 +54,38 @@ INLINE int64_t seen(const Walk &w, const Bite &bite, int64_t y, int64_t x, int64
 template <bool LOW>
 INLINE void walk(const Walk &w, Product p, int64_t column, const Bite &bite, int64_t images, int64_t top, int64_t bottom) {
     const int64_t line = w.x.count * w.channels, image = w.y.count * line, step = w.x.step();
+    p.rows = w.along == Along::Images ? w.from.image() : w.along == Along::Column ? w.from.row() : w.x.reach() * w.from.ld;
+    p.ldo = w.along == Along::Images ? image : w.along == Along::Column ? line : step * w.channels;
+    // A tile that begins with an output of image n.
+    const auto one = [&](int64_t n, int64_t y, int64_t x, int64_t height) __attribute__((always_inline)) {
+        p.a = w.sources + n * w.from.image(), p.out = w.out + n * image + y * line + x * w.channels + column;
+        w.ahead->part_of<LOW>(p);
+        tile<LOW>(p, height);
+    };
+    // One in every image; its outputs see what any of so many places of the row sees.
+    const auto in_all = [&](int64_t y, int64_t x, int64_t places, int64_t height) __attribute__((always_inline)) {
+        p.count = seen(w, bite, y, x, places);
+        if (p.count == 0 && p.add) return;
+        for (int64_t n = 0; n < images; ++n) one(n, y, x, height);
+    };
     if (w.along == Along::Column) {
-        p.rows = w.from.row(), p.ldo = line;
         for (int64_t x = 0; x < w.x.count; ++x) {
-            in_tiles(bottom - top, [&](int64_t begin, int64_t end) __attribute__((always_inline)) {
-                p.count = seen(w, bite, top + begin, x, 1);
-                if (p.count == 0 && p.add) return;
-                for (int64_t n = 0; n < images; ++n) {
-                    p.a = w.sources + n * w.from.image(), p.out = w.out + n * image + (top + begin) * line + x * w.channels + column;
-                    w.ahead->part_of<LOW>(p);
-                    tile<LOW>(p, end - begin);
-                }
-            });
+            in_tiles(bottom - top, [&](int64_t begin, int64_t end) __attribute__((always_inline)) { in_all(top + begin, x, 1, end - begin); });
         }
         return;
     }
-    p.rows = w.along == Along::Images ? w.from.image() : w.x.reach() * w.from.ld;
-    p.ldo = w.along == Along::Images ? image : step * w.channels;
     for (int64_t y = top; y < bottom; ++y) {
-        float *const row = w.out + y * line + column;
         if (w.along == Along::Images) {
             for (int64_t x = 0; x < w.x.count; ++x) {
                 p.count = seen(w, bite, y, x, 1);
                 if (p.count == 0 && p.add) continue;
-                in_tiles(images, [&](int64_t n, int64_t last) __attribute__((always_inline)) {
-                    p.a = w.sources + n * w.from.image(), p.out = row + n * image + x * w.channels;
-                    w.ahead->part_of<LOW>(p);
-                    tile<LOW>(p, last - n);
-                });
+                in_tiles(images, [&](int64_t n, int64_t last) __attribute__((always_inline)) { one(n, y, x, last - n); });
             }
             continue;
         }
         for (int64_t first = 0; first < least(step, w.x.count); ++first) {
             in_tiles(blocks(w.x.count - first, step), [&](int64_t begin, int64_t end) __attribute__((always_inline)) {
-                const int64_t x = first + begin * step;
-                p.count = seen(w, bite, y, x, end - begin);
-                if (p.count == 0 && p.add) return;
-                for (int64_t n = 0; n < images; ++n) {
-                    p.a = w.sources + n * w.from.image(), p.out = row + n * image + x * w.channels;
-                    w.ahead->part_of<LOW>(p);
-                    tile<LOW>(p, end - begin);
-                }
+                in_all(y, first + begin * step, end - begin, end - begin);
             });
         }
     }
