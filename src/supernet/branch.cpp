@@ -282,8 +282,8 @@ Found convolve_backward(const Gradient &gradient, const at::Tensor &out, const I
         return found;
     }
     d.in_gradient = nullptr;
-    // Every part brings all inputs to the points of lines.
-    Parts(outs, shape.lines() ? 192 : 16, 16, rows * ins).each([&](int64_t, int64_t begin, int64_t end) {
+    // Of lines every part brings all inputs to the points, so that there should be few.
+    Parts(outs, shape.lines() ? std::min<int64_t>(192, outs / 2) : 16, 16, rows * ins).each([&](int64_t, int64_t begin, int64_t end) {
         DenseBackward some = d;
         some.first = begin, some.last = end;
         const Partial own(1, (end - begin) * wide);
