@@ -88,16 +88,19 @@ fn any_shape() {
 /// Long lines, and lines of many channels, along rows and columns: whole tiles and cut ones, one strip and several, parts of an image and several images.
 #[test]
 fn along_lines() {
-    let cases: [(i64, [i64; 2], [u32; 3], [[u32; 2]; 2]); 6] = [
-        (2, [29, 31], [104, 99, 96], [[1, 5], [5, 1]]),
-        (3, [30, 28], [97, 96, 114], [[7, 1], [1, 7]]),
-        (5, [9, 7], [260, 256, 270], [[1, 7], [7, 1]]),
-        (9, [7, 8], [256, 300, 256], [[5, 1], [1, 5]]),
-        (1, [61, 33], [48, 36, 32], [[7, 1], [5, 1]]),
-        (4, [64, 64], [96, 96, 96], [[5, 1], [1, 7]]),
-    ];
-    for (index, (images, size, channels, kernels)) in (0..).zip(cases) {
+    let case = |images, size, channels: [u32; 3], kernels: [[u32; 2]; 2]| {
         let shape = |i: usize| Convolution::kernel("line", channels[i], channels[i + 1], kernels[i]);
-        check(Case { images, size, shapes: [shape(0), shape(1).linear()] }, index, 2e-5);
+        Case { images, size, shapes: [shape(0), shape(1).linear()] }
+    };
+    let cases = [
+        case(2, [29, 31], [104, 99, 96], [[1, 5], [5, 1]]),
+        case(3, [30, 28], [97, 96, 114], [[7, 1], [1, 7]]),
+        case(5, [9, 7], [260, 256, 270], [[1, 7], [7, 1]]),
+        case(9, [7, 8], [256, 300, 256], [[5, 1], [1, 5]]),
+        case(1, [61, 33], [48, 36, 32], [[7, 1], [5, 1]]),
+        case(4, [64, 64], [96, 96, 96], [[5, 1], [1, 7]]),
+    ];
+    for (index, case) in (0..).zip(cases) {
+        check(case, index, 2e-5);
     }
 }
