@@ -11,7 +11,7 @@ using nse::DenseBackward;
 using nse::DenseForward;
 
 // Cells of images that should stay in the second cache, and of a panel of weights in the first; outputs that make up for going over the weights.
-constexpr int64_t ROOM = 96 * 1024, BITE = 8 * 1024;
+constexpr int64_t ROOM = 96 * 1024, BITE = 8 * 1024, WORTH = 256;
 
 // Rows or columns of an image: `count` places are written, each from those of `sources` that its taps see. Backward a place sees what has seen it.
 struct Axis {
@@ -105,7 +105,7 @@ INLINE void mask(const DenseBackward &d, const Strip &strip, Sums sums) {
 // Room is for edges, which there may be when a last strip is smaller.
 template <bool LOW>
 struct Forward {
-    static constexpr int64_t TOGETHER = 1, CELLS = ROOM, OUTPUTS = 256;
+    static constexpr int64_t TOGETHER = 1, CELLS = ROOM, OUTPUTS = WORTH;
     Along along;
     Sheet in;
     int64_t room;
@@ -120,7 +120,7 @@ struct Forward {
 // Gradients of outputs by channels, for those of inputs; and those and the inputs by images, for those of weights. The first two are one where a cell has one value.
 template <bool LOW>
 struct Backward {
-    static constexpr int64_t TOGETHER = IN_CELL<LOW>, CELLS = ROOM, OUTPUTS = 256;
+    static constexpr int64_t TOGETHER = IN_CELL<LOW>, CELLS = ROOM, OUTPUTS = WORTH;
     Along along;
     Sheet by_channel, by_image, in;
     int64_t room;
@@ -144,7 +144,7 @@ struct Backward {
 // Gradients of some outputs, and all inputs, by images: for the gradients of weights alone, which are added to less often the more images there are.
 template <bool LOW>
 struct Stacked {
-    static constexpr int64_t TOGETHER = IN_CELL<LOW>, CELLS = 4 * ROOM, OUTPUTS = 256;
+    static constexpr int64_t TOGETHER = IN_CELL<LOW>, CELLS = 4 * ROOM, OUTPUTS = WORTH;
     Sheet out, in;
     int64_t room;
 
