@@ -21,9 +21,6 @@ bool depthwise(const Convolution &c, int64_t in, int64_t out) {
     return c.groups == in && in == out && c.kernel[0] == c.kernel[1] && c.stride[0] == c.stride[1];
 }
 
-// Not initialised.
-at::Tensor floats(int64_t count) { return map(1, 1, 1, count); }
-
 int64_t pixels(const at::Tensor &map) { return map.size(0) * map.size(2) * map.size(3); }
 
 bool past(const at::Tensor &map) { return map.numel() >= BEYOND; }
@@ -75,28 +72,6 @@ struct NormBackward {
     }
 };
 
-// Where the outputs of a dense convolution may be cut: anywhere if it is pointwise, else at rows of images, or only at images.
-struct Cut {
-    // More parts would go over the weights, and begin with sums of their own, more often than it pays.
-    static constexpr int64_t MOST = 16;
-    int64_t step, least, numbers;
-
-    Cut(const Dense &d, int64_t images, bool rows)
-        : step(d.pointwise() ? 1 : rows ? d.out_width : d.out_height * d.out_width),
-          least(fewest(d, images, step)),
-          numbers(step * std::max(d.in, d.out)) {}
-
-    Parts parts(int64_t outputs, int64_t most) const { return Parts(outputs / step, least, most, numbers); }
-
-  private:
-    // Of what it may be cut at: lines are worked on many at a time, or going over the weights costs more than it should.
-    static int64_t fewest(const Dense &d, int64_t images, int64_t step) {
-        if (d.pointwise()) return 32;
-        if (step == d.out_width) return d.lines() ? 16 : 1;
-        return d.across(images) || (d.lines() && step <= 256) ? Dense::ACROSS : 1;
-    }
-};
-
 // The weight of a dense convolution for one of both ways, of which `columns` are the results.
 at::Tensor pack(const Level &l, decltype(Level::pack_forward) way, const float *weight, const Dense &shape, int64_t columns) {
     at::Tensor packed = floats(l.dense_size(shape));
@@ -132,7 +107,7 @@ at::Tensor convolve(const Input &in, const at::Tensor &from, const Unit &unit, M
     at::Tensor out = map(images, outs, shape.out_height, shape.out_width);
     const at::Tensor packed = pack(l, l.pack_forward, w, shape, outs);
     const DenseForward d{shape, in, packed.data_ptr<float>(), out.data_ptr<float>(), past(out)};
-    const Cut cut(shape, images, images < (shape.lines() ? Dense::ACROSS : Cut::MOST) && !shape.across(images));
+    const Cut cut(shape, images, images < (shape.lines() ? Dense::ACROSS : Cut::MOST) && !shape.across(images), false);
     const Parts parts = cut.parts(pixels(out), Cut::MOST);
     moments.begin(parts.count, outs);
     parts.each([&](int64_t part, int64_t begin, int64_t end) {
@@ -167,35 +142,6 @@ void normalise(Output &out, const Unit &unit, const MomentParts &moments, Statis
         out.scale[c] = static_cast<float>(factor), out.shift[c] = static_cast<float>(shift[c] - m * factor);
     }
 }
-
-// Sums of a weight's gradient by part, which are zero to begin with.
-class Partial {
-    int64_t count, size;
-    at::Tensor memory;
-    float *values = nullptr;
-
-  public:
-    Partial(int64_t count, int64_t size) : count(count), size(size) {
-        // What is read in whole vectors may end behind the last value.
-        if (count > 0) memory = floats(count * size + 64), values = memory.data_ptr<float>();
-    }
-
-    // `length` sums of a part from `from` on belong to the caller now. Returns the part; null where there is none.
-    float *part(int64_t number, int64_t from, int64_t length) const {
-        if (!values) return nullptr;
-        float *part = values + number * size;
-        std::fill(part + from, part + from + length, 0.0f);
-        return part;
-    }
-
-    void sum(int64_t from, int64_t length, float *to) const {
-        std::copy(values + from, values + from + length, to);
-        for (int64_t part = 1; part < count; ++part) {
-            const float *of = values + part * size + from;
-            for (int64_t i = 0; i < length; ++i) to[i] += of[i];
-        }
-    }
-};
 
 // to[column][row] of from[row][column], whose rows are so far apart.
 void transpose(const float *from, int64_t rows, int64_t apart, int64_t columns, float *to) {
@@ -252,17 +198,17 @@ Found convolve_backward(const Gradient &gradient, const at::Tensor &out, const I
     const Dense shape = dense(c, from, outs);
     const at::Tensor packed = pack(l, l.pack_backward, w, shape, ins);
     const int64_t wide = l.dense_gradient_width(shape), size = outs * wide, rows = pixels(out);
-    const Cut cut(shape, images, false);
     // As many parts as pay for adding up their weight gradients; where not even a few do, these are found output by output, and every part reads all inputs.
     const int64_t worth = std::max<int64_t>(4, rows * 512 / size);
-    const bool apart = want_weight && outs * shape.taps() > 2 * rows * c.groups;
-    DenseBackward d{shape, gradient, in, packed.data_ptr<float>(), in_gradient, add && !before, past(from), 0, want_weight && !apart ? outs : 0};
-    const Parts parts = cut.parts(rows, d.last > 0 ? std::min(worth, Cut::MOST) : Cut::MOST);
-    const Partial partial(want_weight && !apart ? parts.count : 0, size);
+    const bool apart = want_weight && outs * shape.taps() > 2 * rows * c.groups, summed = want_weight && !apart;
+    const Cut cut(shape, images, false, summed);
+    DenseBackward d{shape, gradient, in, packed.data_ptr<float>(), in_gradient, add && !before, past(from), 0, summed ? outs : 0};
+    const Parts parts = cut.parts(rows, summed ? std::min(worth, Cut::MOST) : Cut::MOST);
+    const Partial partial(summed ? parts.count : 0, size);
     if (before) *sums = SumParts(parts.count, ins);
     if (want_input || !apart) {
         parts.each([&](int64_t part, int64_t begin, int64_t end) {
-            float *const to = d.last > 0 ? partial.part(part, 0, size) : nullptr;
+            float *const to = summed ? partial.part(part, 0, size) : nullptr;
             l.dense_backward(d, begin * cut.step, end * cut.step, to, sums_of(part), scratch(l.dense_scratch(shape, outs)));
         });
     }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "kernels/kernels.h"
+#include "pool.h"
 
 #include <ATen/TensorIterator.h>
 #include <ATen/ops/empty.h>
@@ -80,6 +81,30 @@ struct Parts {
     }
 };
 
+// Where the outputs of a dense convolution may be cut: anywhere if it is pointwise, else at rows of images, or only at images.
+struct Cut {
+    // More parts would go over the weights, and begin with sums of their own, more often than it pays.
+    static constexpr int64_t MOST = 16;
+    int64_t step, least, numbers;
+
+    // `summed`: whether gradients of weights are, over the outputs of a part.
+    Cut(const Dense &d, int64_t images, bool rows, bool summed)
+        : step(d.pointwise() ? 1 : rows ? d.out_width : d.out_height * d.out_width),
+          least(fewest(d, images, step, summed)),
+          numbers(step * std::max(d.in, d.out)) {}
+
+    Parts parts(int64_t outputs, int64_t most) const { return Parts(outputs / step, least, most, numbers); }
+
+  private:
+    // Of what it may be cut at: lines are worked on many at a time, or going over the weights costs more than it should; and sums of products of bfloat16
+    // are over pairs of images, of which one that is alone costs as much.
+    static int64_t fewest(const Dense &d, int64_t images, int64_t step, bool summed) {
+        if (d.pointwise()) return 32;
+        if (step == d.out_width) return d.lines() ? 16 : 1;
+        return d.across(images) || (d.lines() && step <= 256) ? Dense::ACROSS : d.low && summed ? 2 : 1;
+    }
+};
+
 // Images in parts, and where there are few images blocks of channels too.
 struct Grid {
     Parts images, blocks;
@@ -145,6 +170,38 @@ class MomentParts {
         }
         for (int64_t c = 0; c < channels; ++c) squares[c] = std::max(squares[c], 0.0);
         return found;
+    }
+};
+
+// Not initialised.
+inline at::Tensor floats(int64_t count) { return map(1, 1, 1, count); }
+
+// Sums of a weight's gradient by part, which are zero to begin with.
+class Partial {
+    int64_t count, size;
+    at::Tensor memory;
+    float *values = nullptr;
+
+  public:
+    Partial(int64_t count, int64_t size) : count(count), size(size) {
+        // What is read in whole vectors may end behind the last value.
+        if (count > 0) memory = floats(count * size + 64), values = memory.data_ptr<float>();
+    }
+
+    // `length` sums of a part from `from` on belong to the caller now. Returns the part; null where there is none.
+    float *part(int64_t number, int64_t from, int64_t length) const {
+        if (!values) return nullptr;
+        float *part = values + number * size;
+        std::fill(part + from, part + from + length, 0.0f);
+        return part;
+    }
+
+    void sum(int64_t from, int64_t length, float *to) const {
+        std::copy(values + from, values + from + length, to);
+        for (int64_t part = 1; part < count; ++part) {
+            const float *of = values + part * size + from;
+            for (int64_t i = 0; i < length; ++i) to[i] += of[i];
+        }
     }
 };
 
