@@ -39,19 +39,19 @@ void pointwise_forward(const DenseForward &d, int64_t from, int64_t to, Moments 
     const bool plain = !LOW && !d.in.scale && !d.in.relu;
     const int64_t ld = plain ? s.in : distance<LOW>(s.in);
     float *const held = scratch + tall * distance(s.in);
+    const bool whole = d.past && whole_lines(d.out, outs), apart = d.past && !whole;
     const Stretch all{0, 0, depth};
     for (int64_t begin = from; begin < to; begin += tall) {
         const int64_t end = least(to, begin + tall);
-        float *const out = d.out + begin * s.out, *const now = d.past ? held : out;
+        float *const out = d.out + begin * s.out, *const now = apart ? held : out;
         const float *rows = plain ? d.in.values + begin * ld : scratch;
         Ahead next{{{d.in.values + end * s.in, d.in.values + least(to, end + tall) * s.in}}, 1};
         if (!plain) gather<LOW>(d.in, s.in, begin, end, scratch, ld);
         for (int64_t g = 0; g < s.groups; ++g) {
             const float *weight = d.weight + g * padded(outs) * depth;
-            multiply<LOW>({rows + g * depth, ld, 1, weight, LANES, depth * LANES, &all, 1, now + g * outs, s.out, outs, false}, end - begin, depth * LANES, next);
+            multiply<LOW>({rows + g * depth, ld, 1, weight, LANES, depth * LANES, &all, 1, now + g * outs, s.out, outs, false, m.of(g * outs), begin == from, whole}, end - begin, depth * LANES, next);
         }
-        see(now, end - begin, s.out, begin == from, m);
-        if (d.past) leave(now, out, (end - begin) * s.out);
+        if (apart) leave(now, out, (end - begin) * s.out);
     }
     if (d.past) written_past();
 }
@@ -75,7 +75,7 @@ void pointwise_backward(const DenseBackward &d, int64_t from, int64_t to, float 
     const int64_t first = d.in_gradient ? 0 : d.first, last = d.in_gradient ? s.out : d.last;
     const int64_t ldi = distance(s.in), ldo = distance(last - first), ldg = distance<LOW>(s.out);
     float *const upper = scratch, *const lower = upper + tall * ldo, *const held = lower + tall * ldi, *const gradient = IN_CELL<LOW> == 1 ? upper : held + tall * s.in;
-    const bool past = d.past && !d.add;
+    const bool past = d.past && !d.add, whole = past && whole_lines(d.in_gradient, s.in);
     for (int64_t begin = from; begin < to; begin += tall) {
         const int64_t end = least(to, begin + tall), rows = end - begin, then = least(to, end + tall);
         Ahead next{{{d.out.values + end * s.out, d.out.values + then * s.out}}, 1};
@@ -98,8 +98,9 @@ void pointwise_backward(const DenseBackward &d, int64_t from, int64_t to, float 
             const float *packed = d.weight + g * padded(ins) * depth;
             multiply<LOW>({gradient + g * depth, ldg, 1, packed, LANES, depth * LANES, &all, 1, now + g * ins, s.in, ins, d.add}, rows, depth * LANES, next);
         }
-        if (sums.plain) mask(now, d.in, s.in, begin, end, sums);
-        if (past) leave(now, out, rows * s.in);
+        if (sums.plain && whole) mask<true>(now, out, d.in, s.in, begin, end, sums);
+        else if (sums.plain) mask(now, now, d.in, s.in, begin, end, sums);
+        if (past && !(sums.plain && whole)) leave(now, out, rows * s.in);
     }
     if (past) written_past();
 }

@@ -16,8 +16,8 @@ constexpr int WIDE = REGISTERS == 32 ? 8 : 4, NARROW = 4;
 
 // The loops for one shape.
 struct Loops {
-    void (*convolve)(const float *, int64_t, int64_t, const float *, int64_t, int64_t, float *);
-    void (*input)(const float *, int64_t, int64_t, const float *, int64_t, int64_t, float *);
+    void (*convolve)(const float *, int64_t, int64_t, const float *, int64_t, int64_t, int64_t, float *);
+    void (*input)(const float *, int64_t, int64_t, const float *, int64_t, int64_t, int64_t, float *);
     void (*weight)(const float *, const float *, const Plane &, int64_t, int64_t, float *);
 };
 
@@ -131,6 +131,31 @@ struct Bands {
     static constexpr int64_t BAND = 32 * 1024;
 };
 
+// How much is read, computed and written by turns. A turn has its costs, which are worth it where long rows are written past the caches (LONG): then
+// memory and arithmetic go on at the same time.
+template <bool LONG>
+struct Turns {
+    // Calls body(band) for rows of outputs, and body(begin, end) for the pixels of a row.
+    template <typename F>
+    INLINE static void rows(const Plane &p, const Band &band, F &&body) {
+        if (!LONG) return body(band);
+        for (int64_t top = band.top; top < band.bottom; ++top) body(Band{p, top, top + 1});
+    }
+    template <typename F>
+    INLINE static void pixels(int64_t width, F &&body) {
+        if (!LONG) return body(0, width);
+        for (int64_t begin = 0; begin < width; begin += PIECE) body(begin, least(width, begin + PIECE));
+    }
+    // In which pixels are, of so many rows.
+    INLINE static int64_t count(int64_t rows, int64_t width) { return LONG ? rows * blocks(width, PIECE) : rows; }
+
+  private:
+    static constexpr int64_t PIECE = 32;
+};
+
+// Whether a map is written past the caches in rows that are long enough.
+INLINE bool in_turns(const Plane &p, bool past, const float *map) { return past && p.width >= 48 && whole_lines(map, p.channels); }
+
 int64_t depthwise_scratch(const Plane &p) {
     const Bands bands(p);
     return (bands.ins() + bands.outs() + most(p.width, p.out_width) + 2 * WIDE + 2) * LANES;
@@ -154,12 +179,13 @@ struct Soon {
 // How far the plane that is worked on next is from that of a block: the next block's, or of the next image, `image` floats on, the first's.
 INLINE int64_t to_next(int64_t b, int64_t block, int64_t last_block, int64_t image) { return b + 1 < last_block ? LANES : image - (b - block) * LANES; }
 
-void depthwise_forward(const DepthwiseForward &d, int64_t image, int64_t last_image, int64_t block, int64_t last_block, Moments m, float *scratch) {
+template <bool LONG>
+void forward_planes(const DepthwiseForward &d, int64_t image, int64_t last_image, int64_t block, int64_t last_block, Moments m, float *scratch) {
     const Plane p = d.plane;
     const Loops *loops = find(p);
+    const bool past = d.past && whole_lines(d.out, p.channels);
     const Bands bands(p);
     const int64_t taps = p.kernel * p.kernel, in = p.height * p.width, out = p.out_height * p.out_width, channels = p.channels, width = p.out_width;
-    const bool past = d.past && whole_lines(d.out, channels);
     float *const row = scratch + bands.ins() * LANES;
     Band band = bands.at(0), next = bands.behind(band);
     for (int64_t n = image; n < last_image; ++n) {
@@ -171,23 +197,27 @@ void depthwise_forward(const DepthwiseForward &d, int64_t image, int64_t last_im
             Soon soon{lanes.values + n * in * channels, channels, in, to_next(b, block, last_block, in * channels)};
             Rows rows{scratch, p.width};
             do {
-                rows.reach(band.seen, band.seen_end, [&](int64_t i) __attribute__((always_inline)) { return lanes.read(n * in + i); });
-                soon.begin(band.seen_end, next.seen_end, p.width, next.top <= band.top, band.bottom - band.top);
-                for (int64_t y = band.top; y < band.bottom; ++y) {
-                    soon.ask();
-                    if (loops) loops->convolve(rows.plane(), p.height, p.width, weight, y, width, row);
-                    else convolve_any(rows.plane(), p, weight, y, row);
-                    if (m.pivot && n == image && y == 0) store(m.pivot + c, load(row), count);
-                    const V pivot = m.pivot ? load(m.pivot + c, count) : V{};
-                    V sum = {}, square = {};
-                    for (int64_t x = 0; x < width; ++x, to += channels) {
-                        const V value = load(row + x * LANES), above = value - pivot;
-                        sum += above, square += above * above;
-                        if (past) store_past(to, value);
-                        else store(to, value, count);
+                soon.begin(band.seen_end, next.seen_end, p.width, next.top <= band.top, Turns<LONG>::count(band.bottom - band.top, width));
+                Turns<LONG>::rows(p, band, [&](const Band &few) __attribute__((always_inline)) {
+                    rows.reach(band.seen, few.seen_end, [&](int64_t i) __attribute__((always_inline)) { return lanes.read(n * in + i); });
+                    for (int64_t y = few.top; y < few.bottom; ++y) {
+                        V pivot = {}, sum = {}, square = {};
+                        Turns<LONG>::pixels(width, [&](int64_t begin, int64_t end) __attribute__((always_inline)) {
+                            soon.ask();
+                            if (loops) loops->convolve(rows.plane(), p.height, p.width, weight, y, begin, end, row);
+                            else convolve_any(rows.plane(), p, weight, y, begin, end, row);
+                            if (m.pivot && n == image && y == 0 && begin == 0) store(m.pivot + c, load(row), count);
+                            if (m.pivot && begin == 0) pivot = load(m.pivot + c, count);
+                            for (int64_t x = begin; x < end; ++x, to += channels) {
+                                const V value = load(row + x * LANES), above = value - pivot;
+                                sum += above, square += above * above;
+                                if (past) store_past(to, value);
+                                else store(to, value, count);
+                            }
+                        });
+                        if (m.pivot) flush(m.sum + c, sum, count), flush(m.square + c, square, count);
                     }
-                    if (m.pivot) flush(m.sum + c, sum, count), flush(m.square + c, square, count);
-                }
+                });
                 if (next.top == band.top) break;
                 band = next, next = bands.behind(band);
             } while (band.top > 0);
@@ -196,12 +226,17 @@ void depthwise_forward(const DepthwiseForward &d, int64_t image, int64_t last_im
     if (past) written_past();
 }
 
-void depthwise_backward(const DepthwiseBackward &d, int64_t image, int64_t last_image, int64_t block, int64_t last_block, float *tap_sums, Sums s, float *scratch) {
+void depthwise_forward(const DepthwiseForward &d, int64_t image, int64_t last_image, int64_t block, int64_t last_block, Moments m, float *scratch) {
+    (in_turns(d.plane, d.past, d.out) ? forward_planes<true> : forward_planes<false>)(d, image, last_image, block, last_block, m, scratch);
+}
+
+template <bool LONG>
+void backward_planes(const DepthwiseBackward &d, int64_t image, int64_t last_image, int64_t block, int64_t last_block, float *tap_sums, Sums s, float *scratch) {
     const Plane p = d.plane;
     const Loops *loops = find(p);
+    const bool relu = d.in.relu, add = d.add, summed = s.plain, past = d.past && !add && whole_lines(d.in_gradient, p.channels);
     const Bands bands(p);
     const int64_t taps = p.kernel * p.kernel, in = p.height * p.width, out = p.out_height * p.out_width, channels = p.channels, width = p.width;
-    const bool relu = d.in.relu, add = d.add, summed = s.plain, past = d.past && !add && whole_lines(d.in_gradient, channels);
     float *const upper = scratch + bands.ins() * LANES, *const row = upper + bands.outs() * LANES;
     Band band = bands.at(0), next = bands.behind(band);
     for (int64_t n = image; n < last_image; ++n) {
@@ -217,40 +252,50 @@ void depthwise_backward(const DepthwiseBackward &d, int64_t image, int64_t last_
             const V mean = summed ? load(s.mean + c, count) : V{};
             Rows ins{scratch, width}, outs{upper, p.out_width};
             do {
-                outs.reach(band.seeing, band.seeing_end, [&](int64_t i) __attribute__((always_inline)) { return gradient.read(n * out + i); });
-                ins.reach(band.around, band.around_end, [&](int64_t i) __attribute__((always_inline)) { return lanes.read(n * in + i); });
-                if (d.weight_gradient) {
-                    float *const of = tap_sums + b * taps * LANES;
-                    if (loops) loops->weight(ins.plane(), outs.plane(), p, band.top, band.bottom, of);
-                    else correlate_any(ins.plane(), outs.plane(), p, band.top, band.bottom, of);
-                }
                 if (to) {
-                    const int64_t height = band.own_end - band.own;
-                    soon.begin(band.around_end, next.around_end, width, next.top <= band.top, height);
-                    above.begin(band.seeing_end, next.seeing_end, p.out_width, next.top <= band.top, height);
-                    if (map.plane) map.begin(band.seeing_end, next.seeing_end, p.out_width, next.top <= band.top, height);
-                    for (int64_t y = band.own; y < band.own_end; ++y) {
-                        soon.ask(), above.ask(), map.ask();
-                        if (!loops) spread_row_any(outs.plane(), p, weight, y, row);
-                        else loops->input(outs.plane(), p.out_height, p.out_width, weight + (p.stride == 1 ? taps * LANES : 0), y, width, row);
+                    const int64_t pieces = Turns<LONG>::count(band.own_end - band.own, width);
+                    soon.begin(band.around_end, next.around_end, width, next.top <= band.top, pieces);
+                    above.begin(band.seeing_end, next.seeing_end, p.out_width, next.top <= band.top, pieces);
+                    if (map.plane) map.begin(band.seeing_end, next.seeing_end, p.out_width, next.top <= band.top, pieces);
+                }
+                Turns<LONG>::rows(p, band, [&](const Band &few) __attribute__((always_inline)) {
+                    outs.reach(band.seeing, few.seeing_end, [&](int64_t i) __attribute__((always_inline)) { return gradient.read(n * out + i); });
+                    ins.reach(band.around, few.around_end, [&](int64_t i) __attribute__((always_inline)) { return lanes.read(n * in + i); });
+                    if (d.weight_gradient) {
+                        float *const of = tap_sums + b * taps * LANES;
+                        if (loops) loops->weight(ins.plane(), outs.plane(), p, few.top, few.bottom, of);
+                        else correlate_any(ins.plane(), outs.plane(), p, few.top, few.bottom, of);
+                    }
+                    if (!to) return;
+                    for (int64_t y = few.own; y < few.own_end; ++y) {
                         V plain = {}, product = {};
                         const float *in_row = ins.plane() + y * width * LANES;
-                        for (int64_t x = 0; x < width; ++x, to += channels, from += channels) {
-                            V value = load(row + x * LANES);
-                            if (relu) value = where_positive(load(in_row + x * LANES), value);
-                            if (summed) plain += value, product += value * (load(from, count) - mean);
-                            if (past) store_past(to, value);
-                            else store(to, add ? value + load(to, count) : value, count);
-                        }
+                        Turns<LONG>::pixels(width, [&](int64_t begin, int64_t end) __attribute__((always_inline)) {
+                            soon.ask(), above.ask(), map.ask();
+                            if (!loops) spread_row_any(outs.plane(), p, weight, y, begin, end, row);
+                            else loops->input(outs.plane(), p.out_height, p.out_width, weight + (p.stride == 1 ? taps * LANES : 0), y, begin, end, row);
+                            for (int64_t x = begin; x < end; ++x, to += channels, from += channels) {
+                                V value = load(row + x * LANES);
+                                if (relu) value = where_positive(load(in_row + x * LANES), value);
+                                if (summed) plain += value, product += value * (load(from, count) - mean);
+                                if (past) store_past(to, value);
+                                else store(to, add ? value + load(to, count) : value, count);
+                            }
+                        });
                         if (summed) flush(s.plain + c, plain, count), flush(s.product + c, product, count);
                     }
-                }
+                });
                 if (next.top == band.top) break;
                 band = next, next = bands.behind(band);
             } while (band.top > 0);
         }
     }
     if (past) written_past();
+}
+
+void depthwise_backward(const DepthwiseBackward &d, int64_t image, int64_t last_image, int64_t block, int64_t last_block, float *tap_sums, Sums s, float *scratch) {
+    const bool turns = in_turns(d.plane, d.past && !d.add, d.in_gradient);
+    (turns ? backward_planes<true> : backward_planes<false>)(d, image, last_image, block, last_block, tap_sums, s, scratch);
 }
 
 }  // namespace

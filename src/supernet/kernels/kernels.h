@@ -26,6 +26,9 @@ struct Gradient {
 struct Moments {
     float *pivot;
     double *sum, *square;
+
+    // Of channels from `channel` on.
+    Moments of(int64_t channel) const { return pivot ? Moments{pivot + channel, sum + channel, square + channel} : *this; }
 };
 
 // Of the gradient g of a batch-norm's output: sums of g, and of g * (map - mean).

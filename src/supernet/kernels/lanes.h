@@ -93,9 +93,22 @@ INLINE int64_t padded(int64_t count) { return blocks(count, LANES) * LANES; }
 
 // Adds the first `count` of 32-bit sums to 64-bit ones.
 INLINE void flush(double *to, V sums, int64_t count) {
+#if defined(__AVX512F__)
+    const __m512d low = _mm512_cvtps_pd(_mm512_castps512_ps256(reinterpret_cast<__m512>(sums)));
+    const __m512d high = _mm512_cvtps_pd(_mm256_castpd_ps(_mm512_extractf64x4_pd(reinterpret_cast<__m512d>(sums), 1)));
+    if (count >= LANES) {
+        // Not under a mask, from which what is added next would have to wait until it is in the cache.
+        _mm512_storeu_pd(to, _mm512_loadu_pd(to) + low), _mm512_storeu_pd(to + 8, _mm512_loadu_pd(to + 8) + high);
+        return;
+    }
+    const __mmask8 some = static_cast<__mmask8>(first(count)), others = static_cast<__mmask8>(first(count) >> 8);
+    _mm512_mask_storeu_pd(to, some, _mm512_maskz_loadu_pd(some, to) + low);
+    _mm512_mask_storeu_pd(to + 8, others, _mm512_maskz_loadu_pd(others, to + 8) + high);
+#else
     for (int i = 0; i < LANES; ++i) {
         if (i < count) to[i] += sums[i];
     }
+#endif
 }
 
 }  // namespace

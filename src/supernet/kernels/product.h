@@ -29,6 +29,10 @@ struct Product {
     float *out;
     int64_t ldo, columns;
     bool add;
+    // For the statistics of what is written, which is all of the sum; with no pivot, nothing. `first`: the first row's are the pivots.
+    Moments seen = {nullptr, nullptr, nullptr};
+    bool first = false;
+    bool past = false;  // whether whole lines of the cache are written, and past it
     // Asked for on the way, a line for each number that is summed over.
     const float *ahead = nullptr;
     int64_t line = 0;
@@ -82,9 +86,10 @@ void tile(const Product &p) {
         }
     }
     // What is stored might be a part of p, for all that the compiler knows.
-    const bool add = p.add;
+    const bool add = p.add, past = p.past, first = p.first;
     const int64_t ldo = p.ldo, columns = p.columns;
     float *const out = p.out;
+    const Moments seen = p.seen;
 #pragma GCC unroll 2
     for (int n = 0; n < N; ++n) {
         const int64_t count = columns - n * LANES;
@@ -92,10 +97,23 @@ void tile(const Product &p) {
         if (add) {
 #pragma GCC unroll 12
             for (int r = 0; r < R; ++r, to += ldo) store(to, sum[r][n] + load(to, count), count);
+        } else if (past) {
+#pragma GCC unroll 12
+            for (int r = 0; r < R; ++r, to += ldo) store_past(to, sum[r][n]);
         } else {
 #pragma GCC unroll 12
             for (int r = 0; r < R; ++r, to += ldo) store(to, sum[r][n], count);
         }
+        if (!seen.pivot) continue;
+        if (first) store(seen.pivot + n * LANES, sum[0][n], count);
+        const V pivot = load(seen.pivot + n * LANES, count);
+        V all = {}, squares = {};
+#pragma GCC unroll 12
+        for (int r = 0; r < R; ++r) {
+            const V above = sum[r][n] - pivot;
+            all += above, squares += above * above;
+        }
+        flush(seen.sum + n * LANES, all, count), flush(seen.square + n * LANES, squares, count);
     }
 }
 
@@ -141,9 +159,12 @@ INLINE void multiply(const Product &p, int64_t height, int64_t panel, Ahead &ahe
     in_columns(p, panel, [&](Product p, int64_t column) __attribute__((always_inline)) {
         const float *a = p.a;
         float *out = p.out + column;
+        const bool first = p.first;
+        p.seen = p.seen.of(column);
         in_tiles(height, [&](int64_t from, int64_t to) __attribute__((always_inline)) {
             p.a = a + from * p.rows;
             p.out = out + from * p.ldo;
+            p.first = first && from == 0;
             ahead.part_of<LOW>(p);
             tile<LOW>(p, to - from);
         });

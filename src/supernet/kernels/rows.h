@@ -253,12 +253,15 @@ double dot(const float *a, const float *b, int64_t count) {
     return all;
 }
 
-// Where the input was not positive its gradient is zero; sums of what is left. `gradient` begins with pixel `from` of the input.
-void mask(float *gradient, const Input &in, int64_t channels, int64_t from, int64_t to, Sums s) {
+// Where the input was not positive its gradient is zero; sums of what is left, which goes to `left`, whole lines of the cache past it if PAST. Both begin with pixel
+// `from` of the input.
+template <bool PAST = false>
+void mask(const float *gradient, float *left, const Input &in, int64_t channels, int64_t from, int64_t to, Sums s) {
     sum_up(in, in.values + from * channels, channels, to - from, s, [&](const Lanes<Input> &lanes, int64_t row, int64_t c, int64_t count) __attribute__((always_inline)) {
-        float *const at = gradient + row * channels + c;
-        const V value = lanes.relu ? where_positive(lanes.read(from + row), load(at, count)) : load(at, count);
-        store(at, value, count);
+        const int64_t at = row * channels + c;
+        const V given = load(gradient + at, count), value = lanes.relu ? where_positive(lanes.read(from + row), given) : given;
+        if (PAST) store_past(left + at, value);
+        else store(left + at, value, count);
         return value;
     });
 }

@@ -98,7 +98,8 @@ INLINE void mask(const DenseBackward &d, const Strip &strip, Sums sums) {
     const bool whole = first == 0 && last == s.height;
     for (int64_t n = 0; n < (whole ? 1 : strip.images); ++n) {
         const int64_t from = (strip.image + n) * pixels + first * s.width, images = whole ? strip.images - 1 : 0;
-        mask(d.in_gradient + from * s.in, d.in, s.in, from, (strip.image + n + images) * pixels + last * s.width, sums);
+        float *const gradient = d.in_gradient + from * s.in;
+        mask(gradient, gradient, d.in, s.in, from, (strip.image + n + images) * pixels + last * s.width, sums);
     }
 }
 

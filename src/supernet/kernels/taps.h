@@ -38,11 +38,11 @@ INLINE void columns(const float *in, int64_t row, int64_t left, int64_t width, c
     });
 }
 
-// One row of outputs: out[x] = sum over taps of weight * in. `out` has room for R more.
+// Outputs [first, last) of a row: out[x] = sum over taps of weight * in. `out` has room for R more.
 template <typename T, int R>
-void convolve(const float *in, int64_t height, int64_t width, const float *taps, int64_t y, int64_t wide, float *out) {
+void convolve(const float *in, int64_t height, int64_t width, const float *taps, int64_t y, int64_t first, int64_t last, float *out) {
     constexpr int span = (R - 1) * T::stride + (T::kernel - 1) * T::dilation + 1;
-    for (int64_t x = 0; x < wide; x += R) {
+    for (int64_t x = first; x < last; x += R) {
         V sum[R];
         each<R>([&](auto r) __attribute__((always_inline)) { sum[r] = V{}; });
         const int64_t left = x * T::stride - T::padding;
@@ -59,11 +59,11 @@ void convolve(const float *in, int64_t height, int64_t width, const float *taps,
     }
 }
 
-// One row of the input's gradient, where the stride is not 1: every value of the output's gradient is spread. R is a multiple of the stride.
+// The same of a row of the input's gradient, where the stride is not 1: every value of the output's gradient is spread. R is a multiple of the stride.
 template <typename T, int R>
-void spread_row(const float *in, int64_t height, int64_t width, const float *taps, int64_t y, int64_t wide, float *out) {
+void spread_row(const float *in, int64_t height, int64_t width, const float *taps, int64_t y, int64_t first, int64_t last, float *out) {
     constexpr int before = T::padding / T::stride, span = before + (R - 1 + T::padding) / T::stride + 1;
-    for (int64_t x = 0; x < wide; x += R) {
+    for (int64_t x = first; x < last; x += R) {
         V sum[R];
         each<R>([&](auto r) __attribute__((always_inline)) { sum[r] = V{}; });
         const int64_t left = x / T::stride - before;
@@ -121,9 +121,9 @@ void correlate(const float *in, const float *gradient, const nse::Plane &p, int6
 }
 
 // Any shape: one output, or one tap, at a time.
-void convolve_any(const float *in, const nse::Plane &p, const float *taps, int64_t y, float *out) {
+void convolve_any(const float *in, const nse::Plane &p, const float *taps, int64_t y, int64_t first, int64_t last, float *out) {
     const int64_t padding = p.dilation * (p.kernel - 1) / 2;
-    for (int64_t x = 0; x < p.out_width; ++x) {
+    for (int64_t x = first; x < last; ++x) {
         V sum = {};
         for (int64_t k = 0; k < p.kernel * p.kernel; ++k) {
             const int64_t row = y * p.stride + k / p.kernel * p.dilation - padding, column = x * p.stride + k % p.kernel * p.dilation - padding;
@@ -134,9 +134,9 @@ void convolve_any(const float *in, const nse::Plane &p, const float *taps, int64
     }
 }
 
-void spread_row_any(const float *in, const nse::Plane &p, const float *taps, int64_t y, float *out) {
+void spread_row_any(const float *in, const nse::Plane &p, const float *taps, int64_t y, int64_t first, int64_t last, float *out) {
     const int64_t padding = p.dilation * (p.kernel - 1) / 2;
-    for (int64_t x = 0; x < p.width; ++x) {
+    for (int64_t x = first; x < last; ++x) {
         V sum = {};
         for (int64_t k = 0; k < p.kernel * p.kernel; ++k) {
             const int64_t row = y + padding - k / p.kernel * p.dilation, column = x + padding - k % p.kernel * p.dilation;
