@@ -198,9 +198,10 @@ Found convolve_backward(const Gradient &gradient, const at::Tensor &out, const I
     const Dense shape = dense(c, from, outs);
     const at::Tensor packed = pack(l, l.pack_backward, w, shape, ins);
     const int64_t wide = l.dense_gradient_width(shape), size = outs * wide, rows = pixels(out);
-    // As many parts as pay for adding up their weight gradients; where not even a few do, these are found output by output, and every part reads all inputs.
-    const int64_t worth = std::max<int64_t>(4, rows * 512 / size);
-    const bool apart = want_weight && outs * shape.taps() > 2 * rows * c.groups, summed = want_weight && !apart;
+    // As many parts as pay for adding up their weight gradients; where not even a few do, these are found output by output, and every part reads all inputs. Lines
+    // have more to do for every sum, which should be long.
+    const int64_t worth = std::max<int64_t>(4, rows * 512 / size), most = shape.lines() ? rows / 6 : 2 * rows * c.groups;
+    const bool apart = want_weight && outs * shape.taps() > most, summed = want_weight && !apart;
     const Cut cut(shape, images, false, summed);
     DenseBackward d{shape, gradient, in, packed.data_ptr<float>(), in_gradient, add && !before, past(from), 0, summed ? outs : 0};
     const Parts parts = cut.parts(rows, summed ? std::min(worth, Cut::MOST) : Cut::MOST);
@@ -229,7 +230,7 @@ Found convolve_backward(const Gradient &gradient, const at::Tensor &out, const I
     }
     d.in_gradient = nullptr;
     // Of lines every part brings all inputs to the points, so that there should be few.
-    Parts(outs, shape.lines() ? std::min<int64_t>(192, outs / 2) : 16, 16, rows * ins).each([&](int64_t, int64_t begin, int64_t end) {
+    Parts(outs, shape.lines() ? std::min<int64_t>(192, outs / 4) : 16, 16, rows * ins).each([&](int64_t, int64_t begin, int64_t end) {
         DenseBackward some = d;
         some.first = begin, some.last = end;
         const Partial own(1, (end - begin) * wide);
