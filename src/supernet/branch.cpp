@@ -15,7 +15,7 @@ std::atomic<Share> share{nullptr};
 namespace {
 
 // So many numbers are not expected to be in a cache still when they are read.
-constexpr int64_t BEYOND = 1 << 21;
+constexpr int64_t BEYOND = 1 << 20;
 
 bool depthwise(const Convolution &c, int64_t in, int64_t out) {
     return c.groups == in && in == out && c.kernel[0] == c.kernel[1] && c.stride[0] == c.stride[1];
