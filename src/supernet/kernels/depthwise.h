@@ -2,7 +2,7 @@
 // channels the rows of the plane are brought together, some at a time, worked on, and written back with the sums that the next batch-norm needs.
 #pragma once
 
-#include "rows.h"
+#include "outputs.h"
 #include "taps.h"
 
 namespace {
@@ -190,8 +190,9 @@ void forward_planes(const DepthwiseForward &d, int64_t image, int64_t last_image
     Band band = bands.at(0), next = bands.behind(band);
     for (int64_t n = image; n < last_image; ++n) {
         for (int64_t b = block; b < last_block; ++b) {
-            const int64_t c = b * LANES, count = channels - c;
+            const int64_t c = b * LANES;
             const float *weight = d.weight + 2 * b * taps * LANES;
+            Seeing seeing(m, past, n == image, channels, c);
             float *to = d.out + n * out * channels + c;
             const Lanes<Input> lanes(d.in, channels, c);
             Soon soon{lanes.values + n * in * channels, channels, in, to_next(b, block, last_block, in * channels)};
@@ -201,21 +202,13 @@ void forward_planes(const DepthwiseForward &d, int64_t image, int64_t last_image
                 Turns<LONG>::rows(p, band, [&](const Band &few) __attribute__((always_inline)) {
                     rows.reach(band.seen, few.seen_end, [&](int64_t i) __attribute__((always_inline)) { return lanes.read(n * in + i); });
                     for (int64_t y = few.top; y < few.bottom; ++y) {
-                        V pivot = {}, sum = {}, square = {};
                         Turns<LONG>::pixels(width, [&](int64_t begin, int64_t end) __attribute__((always_inline)) {
                             soon.ask();
                             if (loops) loops->convolve(rows.plane(), p.height, p.width, weight, y, begin, end, row);
                             else convolve_any(rows.plane(), p, weight, y, begin, end, row);
-                            if (m.pivot && n == image && y == 0 && begin == 0) store(m.pivot + c, load(row), count);
-                            if (m.pivot && begin == 0) pivot = load(m.pivot + c, count);
-                            for (int64_t x = begin; x < end; ++x, to += channels) {
-                                const V value = load(row + x * LANES), above = value - pivot;
-                                sum += above, square += above * above;
-                                if (past) store_past(to, value);
-                                else store(to, value, count);
-                            }
+                            for (int64_t x = begin; x < end; ++x, to += channels) seeing.write(to, load(row + x * LANES));
                         });
-                        if (m.pivot) flush(m.sum + c, sum, count), flush(m.square + c, square, count);
+                        seeing.flush();
                     }
                 });
                 if (next.top == band.top) break;

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "filtering.h"
+#include "outputs.h"
 #include "strips.h"
 
 namespace {
@@ -119,9 +120,9 @@ void bring_taps(const float *packed, int64_t tap, int64_t depth, float *to, int6
     }
 }
 
-// One vector of columns of the outputs from the products, [point][row][2 LANES]; `count` of them are there.
-template <typename F>
-void bring_back(const Lines &lines, const float *products, float *out, int64_t channels, int64_t count, bool add) {
+// One vector of columns of the outputs from the products, [point][row][2 LANES], written that way.
+template <typename F, typename Way>
+void bring_back(const Lines &lines, const float *products, float *out, int64_t channels, Way way) {
     constexpr int64_t wide = 2 * LANES;
     const int64_t point = lines.rows() * wide, next = lines.next_tile() * wide;
     lines.each([&](int64_t pixel, int64_t row) __attribute__((always_inline)) {
@@ -135,15 +136,16 @@ void bring_back(const Lines &lines, const float *products, float *out, int64_t c
             F::bring_back(values, outputs);
 #pragma GCC unroll 8
             for (int i = 0; i < F::outputs; ++i, to += lines.place * channels) {
-                if (i < left) store(to, add ? outputs[i] + load(to, count) : outputs[i], count);
+                if (i < left) way.write(to, outputs[i]);
             }
         }
+        way.flush();
     });
 }
 
-// out[pixel][channels] of a strip from the cells that it sees; `add`: to what is there. `scratch`: for the weights that are met, and the products.
-template <typename F, bool BACK>
-INLINE void filter(const Lines &lines, const Cells &cells, const float *weight, float *out, int64_t channels, bool add, float *scratch, Ahead &ahead) {
+// out[pixel][channels] of a strip from the cells that it sees; way(channel) writes it. `scratch`: for the weights that are met, and the products.
+template <typename F, bool BACK, typename Way>
+INLINE void filter(const Lines &lines, const Cells &cells, const float *weight, float *out, int64_t channels, float *scratch, Ahead &ahead, Way &&way) {
     constexpr int64_t wide = 2 * LANES;
     const int64_t point = (cells.width + 1) * wide, rows = cells.rows, tap = cells.channels * LANES, panel = tap * F::taps;
     float *const met = scratch, *const products = scratch + F::products * point;
@@ -163,7 +165,7 @@ INLINE void filter(const Lines &lines, const Cells &cells, const float *weight, 
                 });
             }
         }
-        for (int64_t n = 0; n < vectors; ++n) bring_back<F>(lines, products + n * LANES, out + column + n * LANES, channels, channels - column - n * LANES, add);
+        for (int64_t n = 0; n < vectors; ++n) bring_back<F>(lines, products + n * LANES, out + column + n * LANES, channels, way(column + n * LANES));
     }
 }
 
@@ -260,13 +262,15 @@ template <typename F>
 void line_forward(const DenseForward &d, int64_t from, int64_t to, Moments m, float *scratch) {
     const Dense &s = d.shape;
     const int64_t size = s.height * s.width, room = cell_room<F>(s, s.out);
+    const bool past = d.past && whole_lines(d.out, s.out);
     PlanOne<F>(s, s.in).strips(s, from, to, [&](const Strip &strip) {
         const OneSide<F> side(s, strip, scratch, s.in);
         bring_inputs<F>(side.lines, side.cells, d.in, s.in);
         Ahead next{{behind(rows_of(s, strip), d.in.values, strip.image, strip.images, s.height, s.in, blocks(to, size))}, 1};
-        filter<F, false>(side.lines, side.cells, d.weight, d.out, s.out, false, scratch + room, next);
-        see(d, strip, from, m);
+        const bool first = strip.image * size + strip.top * s.width == from;
+        filter<F, false>(side.lines, side.cells, d.weight, d.out, s.out, scratch + room, next, [&](int64_t c) { return Seeing(m, past, first, s.out, c); });
     });
+    if (past) written_past();
 }
 
 template <typename F>
@@ -277,9 +281,9 @@ void line_backward(const DenseBackward &d, int64_t from, int64_t to, float *weig
         const auto behind_this = [&](const float *map, int64_t channels) { return behind(rows_of(s, strip), map, strip.image, strip.images, s.height, channels, last_image); };
         Ahead next{{behind_this(d.out.values, s.out)}, 1};
         if (d.out.map) next.ranges[next.count++] = behind_this(d.out.map, s.out);
+        if (outs > 0) next.ranges[next.count++] = behind_this(d.in.values, s.in);
         if (outs > 0) {
             const TwoSides<F> sides(s, strip, scratch, outs);
-            next.ranges[next.count++] = behind_this(d.in.values, s.in);
             bring_gradients<F>(sides.lines, sides.outs, d.out, s.out, d.first);
             bring_inputs<F>(sides.lines, sides.ins, d.in, s.in);
             filter_weights<F>(sides.outs, sides.ins, weight, width, scratch + room, next);
@@ -287,7 +291,7 @@ void line_backward(const DenseBackward &d, int64_t from, int64_t to, float *weig
         if (!d.in_gradient) return;
         const OneSide<F> side(s, strip, scratch, s.out);
         bring_inputs<F>(side.lines, side.cells, d.out, s.out);
-        filter<F, true>(side.lines, side.cells, d.weight, d.in_gradient, s.in, d.add, scratch + room, next);
+        filter<F, true>(side.lines, side.cells, d.weight, d.in_gradient, s.in, scratch + room, next, [&](int64_t c) { return Adding(d.add, s.in, c); });
         mask(d, strip, sums);
     };
     if (outs > 0) PlanTwo<F>(s, outs).strips(s, from, to, work);
