@@ -39,6 +39,7 @@ void pointwise_forward(const DenseForward &d, int64_t from, int64_t to, Moments 
     const bool plain = !LOW && !d.in.scale && !d.in.relu;
     const int64_t ld = plain ? s.in : distance<LOW>(s.in);
     float *const held = scratch + tall * distance(s.in);
+    // What is whole lines of the cache is written past it at once.
     const bool whole = d.past && whole_lines(d.out, outs), apart = d.past && !whole;
     const Stretch all{0, 0, depth};
     for (int64_t begin = from; begin < to; begin += tall) {

@@ -281,8 +281,8 @@ void line_backward(const DenseBackward &d, int64_t from, int64_t to, float *weig
         const auto behind_this = [&](const float *map, int64_t channels) { return behind(rows_of(s, strip), map, strip.image, strip.images, s.height, channels, last_image); };
         Ahead next{{behind_this(d.out.values, s.out)}, 1};
         if (d.out.map) next.ranges[next.count++] = behind_this(d.out.map, s.out);
-        if (outs > 0) next.ranges[next.count++] = behind_this(d.in.values, s.in);
         if (outs > 0) {
+            next.ranges[next.count++] = behind_this(d.in.values, s.in);
             const TwoSides<F> sides(s, strip, scratch, outs);
             bring_gradients<F>(sides.lines, sides.outs, d.out, s.out, d.first);
             bring_inputs<F>(sides.lines, sides.ins, d.in, s.in);

@@ -73,20 +73,14 @@ struct Strip {
     }
 };
 
-// Statistics of outputs that were just written; of the first of a part the pivots are taken.
-INLINE void see(const float *outputs, int64_t rows, int64_t channels, bool first, Moments m) {
-    if (!m.pivot) return;
-    if (first) {
-        for (int64_t c = 0; c < channels; ++c) m.pivot[c] = outputs[c];
-    }
-    moments(outputs, channels, 0, rows, m);
-}
-
-// Of a strip's, in a part that begins with output `from`.
+// Statistics of a strip's outputs, which were just written, in a part that begins with output `from`, of which the pivots are taken.
 INLINE void see(const DenseForward &d, const Strip &strip, int64_t from, Moments m) {
+    if (!m.pivot) return;
     const Dense &s = d.shape;
     const int64_t size = s.out_height * s.out_width, begin = strip.image * size + strip.top * s.out_width;
-    see(d.out + begin * s.out, (strip.image + strip.images - 1) * size + strip.bottom * s.out_width - begin, s.out, begin == from, m);
+    const float *const outputs = d.out + begin * s.out;
+    for (int64_t c = 0; c < s.out && begin == from; ++c) m.pivot[c] = outputs[c];
+    moments(outputs, s.out, 0, (strip.image + strip.images - 1) * size + strip.bottom * s.out_width - begin, m);
 }
 
 // The gradients of a strip's inputs were just written: zero where the inputs were not positive, and sums of them where they are wanted.
