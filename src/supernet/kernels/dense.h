@@ -76,7 +76,7 @@ void pointwise_backward(const DenseBackward &d, int64_t from, int64_t to, float 
     const int64_t first = d.in_gradient ? 0 : d.first, last = d.in_gradient ? s.out : d.last;
     const int64_t ldi = distance(s.in), ldo = distance(last - first), ldg = distance<LOW>(s.out);
     float *const upper = scratch, *const lower = upper + tall * ldo, *const held = lower + tall * ldi, *const gradient = IN_CELL<LOW> == 1 ? upper : held + tall * s.in;
-    const bool past = d.past && !d.add, whole = past && whole_lines(d.in_gradient, s.in);
+    const bool past = d.past && !d.add, masked_past = past && sums.plain && whole_lines(d.in_gradient, s.in);
     for (int64_t begin = from; begin < to; begin += tall) {
         const int64_t end = least(to, begin + tall), rows = end - begin, then = least(to, end + tall);
         Ahead next{{{d.out.values + end * s.out, d.out.values + then * s.out}}, 1};
@@ -99,9 +99,12 @@ void pointwise_backward(const DenseBackward &d, int64_t from, int64_t to, float 
             const float *packed = d.weight + g * padded(ins) * depth;
             multiply<LOW>({gradient + g * depth, ldg, 1, packed, LANES, depth * LANES, &all, 1, now + g * ins, s.in, ins, d.add}, rows, depth * LANES, next);
         }
-        if (sums.plain && whole) mask<true>(now, out, d.in, s.in, begin, end, sums);
-        else if (sums.plain) mask(now, now, d.in, s.in, begin, end, sums);
-        if (past && !(sums.plain && whole)) leave(now, out, rows * s.in);
+        if (masked_past) {
+            mask<true>(now, out, d.in, s.in, begin, end, sums);
+        } else {
+            if (sums.plain) mask(now, now, d.in, s.in, begin, end, sums);
+            if (past) leave(now, out, rows * s.in);
+        }
     }
     if (past) written_past();
 }
