@@ -36,21 +36,6 @@ Dense dense(const Convolution &c, const at::Tensor &from, int64_t out) {
     return {from.size(1), out, c.groups, from.size(2), from.size(3), size(0), size(1), {c.kernel[0], c.kernel[1]}, {c.stride[0], c.stride[1]}, c.dilation, low};
 }
 
-// Gradients of one batch-norm's output: sums by part.
-struct SumParts {
-    int64_t channels;
-    std::vector<double> plain, product;
-
-    SumParts(int64_t parts, int64_t channels) : channels(channels), plain(parts * channels), product(parts * channels) {}
-
-    Sums part(int64_t number, const Output &of) { return {&plain[number * channels], &product[number * channels], of.mean.data()}; }
-
-    void add_up() {
-        for (size_t i = channels; i < plain.size(); ++i) plain[i % channels] += plain[i], product[i % channels] += product[i];
-        plain.resize(channels), product.resize(channels);
-    }
-};
-
 // The gradient in front of a batch-norm, as a function of the one behind it, and those of its scale and shift.
 struct NormBackward {
     std::vector<float> by_value, by_map, constant;
@@ -73,11 +58,19 @@ struct NormBackward {
 };
 
 // The weight of a dense convolution for one of both ways, of which `columns` are the results.
-at::Tensor pack(const Level &l, decltype(Level::pack_forward) way, const float *weight, const Dense &shape, int64_t columns) {
-    at::Tensor packed = floats(l.dense_size(shape));
-    float *const to = packed.data_ptr<float>();
-    const int64_t panels = shape.groups * ((columns / shape.groups + l.lanes - 1) / l.lanes);
-    in_parallel(panels, packed.numel(), [&](int64_t first, int64_t last) { way(weight, to, shape, first, last); });
+Floats pack(const Level &l, decltype(Level::pack_forward) way, const float *weight, const Dense &shape, int64_t columns) {
+    const int64_t panels = shape.groups * ((columns / shape.groups + l.lanes - 1) / l.lanes), size = l.dense_size(shape);
+    Floats packed(size);
+    float *const to = packed.get();
+    in_parallel(panels, size, [&](int64_t first, int64_t last) { way(weight, to, shape, first, last); });
+    return packed;
+}
+
+Floats pack_taps(const Level &l, const float *weight, int64_t channels, int64_t taps) {
+    const int64_t blocks = (channels + l.lanes - 1) / l.lanes, size = blocks * l.lanes * taps * 2;
+    Floats packed(size);
+    float *const to = packed.get();
+    in_parallel(blocks, size, [&](int64_t first, int64_t last) { l.pack_taps(weight, to, channels, taps, first, last); });
     return packed;
 }
 
@@ -92,46 +85,45 @@ at::Tensor convolve(const Input &in, const at::Tensor &from, const Unit &unit, M
         const Plane p = plane(c, height, width, ins);
         at::Tensor out = map(images, outs, p.out_height, p.out_width);
         const int64_t taps = p.kernel * p.kernel, blocks = (ins + l.lanes - 1) / l.lanes;
-        const at::Tensor packed = floats(blocks * l.lanes * taps * 2);
-        l.pack_taps(w, packed.data_ptr<float>(), ins, taps);
-        const DepthwiseForward d{in, p, packed.data_ptr<float>(), out.data_ptr<float>(), past(out)};
+        const Floats packed = pack_taps(l, w, ins, taps);
+        const DepthwiseForward d{in, p, packed.get(), out.data_ptr<float>(), past(out)};
         const Grid grid(images, blocks, ins * height * width);
         moments.begin(grid.images.count, outs);
         grid.each([&](int64_t part, int64_t image, int64_t last_image, int64_t block, int64_t last_block) {
-            const Moments m = moments.part(part, (last_image - image) * p.out_height * p.out_width);
+            const Moments m = moments.part(part, (last_image - image) * p.out_height * p.out_width, block * l.lanes, std::min(last_block * l.lanes, ins));
             l.depthwise_forward(d, image, last_image, block, last_block, m, scratch(l.depthwise_scratch(p)));
         });
         return out;
     }
     const Dense shape = dense(c, from, outs);
     at::Tensor out = map(images, outs, shape.out_height, shape.out_width);
-    const at::Tensor packed = pack(l, l.pack_forward, w, shape, outs);
-    const DenseForward d{shape, in, packed.data_ptr<float>(), out.data_ptr<float>(), past(out)};
+    const Floats packed = pack(l, l.pack_forward, w, shape, outs);
+    const DenseForward d{shape, in, packed.get(), out.data_ptr<float>(), past(out)};
     const Cut cut(shape, images, images < (shape.lines() ? Dense::ACROSS : Cut::MOST) && !shape.across(images), false);
     const Parts parts = cut.parts(pixels(out), Cut::MOST);
     moments.begin(parts.count, outs);
     parts.each([&](int64_t part, int64_t begin, int64_t end) {
-        l.dense_forward(d, begin * cut.step, end * cut.step, moments.part(part, (end - begin) * cut.step), scratch(l.dense_scratch(shape, outs)));
+        l.dense_forward(d, begin * cut.step, end * cut.step, moments.part(part, (end - begin) * cut.step, 0, outs), scratch(l.dense_scratch(shape, outs)));
     });
     return out;
 }
 
 // The batch-norm of one unit from the moments of its map or from given statistics.
-void normalise(Output &out, const Unit &unit, const MomentParts &moments, Statistics statistics, double weight) {
+void normalise(Output &out, const Unit &unit, MomentParts &moments, Statistics statistics, double weight) {
     const int64_t channels = out.map.size(1);
     const at::Tensor scales = unit.scale.contiguous(), shifts = unit.shift.contiguous();
     const float *scale = scales.const_data_ptr<float>(), *shift = shifts.const_data_ptr<float>();
     float *mean = nullptr, *variance = nullptr;
     if (statistics != Statistics::Batch) mean = unit.mean.data_ptr<float>(), variance = unit.variance.data_ptr<float>();
     out.mean.resize(channels), out.inverse.resize(channels), out.scale.resize(channels), out.shift.resize(channels);
-    const Spread spread = statistics == Statistics::Given ? Spread{} : moments.all();
+    const Spread *const spread = statistics == Statistics::Given ? nullptr : &moments.all();
     for (int64_t c = 0; c < channels; ++c) {
         double m, v;
-        if (statistics == Statistics::Given) {
+        if (!spread) {
             m = mean[c], v = variance[c];
         } else {
-            const double count = spread.count, squares = spread.squares[c];
-            m = spread.mean[c], v = squares / count;
+            const double count = spread->count, squares = spread->squares[c];
+            m = spread->mean[c], v = squares / count;
             if (statistics == Statistics::Average) {
                 mean[c] = static_cast<float>((1 - weight) * mean[c] + weight * m);
                 variance[c] = static_cast<float>((1 - weight) * variance[c] + weight * squares / (count - 1));
@@ -169,23 +161,24 @@ Found convolve_backward(const Gradient &gradient, const at::Tensor &out, const I
     float *const in_gradient = want_input ? found.in_gradient.data_ptr<float>() : nullptr;
     if (want_weight) found.weight = at::empty_like(weight);
     float *const of_weight = want_weight ? found.weight.data_ptr<float>() : nullptr;
-    const auto sums_of = [&](int64_t part) { return before && want_input ? sums->part(part, *before) : Sums{nullptr, nullptr, nullptr}; };
+    const auto sums_of = [&](int64_t part, int64_t from, int64_t to) {
+        return before && want_input ? sums->part(part, before->mean.data(), from, to) : Sums{nullptr, nullptr, nullptr};
+    };
     if (depthwise(c, ins, outs)) {
         const Plane p = plane(c, height, width, ins);
         const int64_t taps = p.kernel * p.kernel, blocks = (ins + l.lanes - 1) / l.lanes, size = blocks * l.lanes * taps;
-        const at::Tensor packed = floats(size * 2);
-        l.pack_taps(w, packed.data_ptr<float>(), ins, taps);
-        const DepthwiseBackward d{gradient, in, p, packed.data_ptr<float>(), in_gradient, add && !before, past(from), want_weight};
+        const Floats packed = pack_taps(l, w, ins, taps);
+        const DepthwiseBackward d{gradient, in, p, packed.get(), in_gradient, add && !before, past(from), want_weight};
         const Grid grid(images, blocks, ins * height * width);
         const Partial partial(want_weight ? grid.images.count : 0, size);
-        if (before) *sums = SumParts(grid.images.count, ins);
+        if (before) sums->begin(grid.images.count, ins);
         grid.each([&](int64_t part, int64_t image, int64_t last_image, int64_t block, int64_t last_block) {
             const int64_t whole = l.lanes * taps;
             float *to = partial.part(part, block * whole, (last_block - block) * whole);
-            l.depthwise_backward(d, image, last_image, block, last_block, to, sums_of(part), scratch(l.depthwise_scratch(p)));
+            l.depthwise_backward(d, image, last_image, block, last_block, to, sums_of(part, block * l.lanes, std::min(last_block * l.lanes, ins)), scratch(l.depthwise_scratch(p)));
         });
         if (!want_weight) return found;
-        in_parallel(blocks, size, [&](int64_t begin, int64_t end) {
+        in_parallel(blocks, size * grid.images.count, [&](int64_t begin, int64_t end) {
             std::vector<float> sums(l.lanes * taps);
             for (int64_t block = begin; block < end; ++block) {
                 partial.sum(block * l.lanes * taps, l.lanes * taps, sums.data());
@@ -196,21 +189,21 @@ Found convolve_backward(const Gradient &gradient, const at::Tensor &out, const I
         return found;
     }
     const Dense shape = dense(c, from, outs);
-    const at::Tensor packed = pack(l, l.pack_backward, w, shape, ins);
+    const Floats packed = pack(l, l.pack_backward, w, shape, ins);
     const int64_t wide = l.dense_gradient_width(shape), size = outs * wide, rows = pixels(out);
     // As many parts as pay for adding up their weight gradients; where not even a few do, these are found output by output, and every part reads all inputs. Lines
     // have more to do for every sum, which should be long.
     const int64_t worth = std::max<int64_t>(4, rows * 512 / size), most = shape.lines() ? rows / 6 : 2 * rows * c.groups;
     const bool apart = want_weight && outs * shape.taps() > most, summed = want_weight && !apart;
     const Cut cut(shape, images, false, summed);
-    DenseBackward d{shape, gradient, in, packed.data_ptr<float>(), in_gradient, add && !before, past(from), 0, summed ? outs : 0};
+    DenseBackward d{shape, gradient, in, packed.get(), in_gradient, add && !before, past(from), 0, summed ? outs : 0};
     const Parts parts = cut.parts(rows, summed ? std::min(worth, Cut::MOST) : Cut::MOST);
     const Partial partial(summed ? parts.count : 0, size);
-    if (before) *sums = SumParts(parts.count, ins);
+    if (before) sums->begin(parts.count, ins);
     if (want_input || !apart) {
         parts.each([&](int64_t part, int64_t begin, int64_t end) {
             float *const to = summed ? partial.part(part, 0, size) : nullptr;
-            l.dense_backward(d, begin * cut.step, end * cut.step, to, sums_of(part), scratch(l.dense_scratch(shape, outs)));
+            l.dense_backward(d, begin * cut.step, end * cut.step, to, sums_of(part, 0, ins), scratch(l.dense_scratch(shape, outs)));
         });
     }
     if (!want_weight) return found;
@@ -225,7 +218,7 @@ Found convolve_backward(const Gradient &gradient, const at::Tensor &out, const I
         }
     };
     if (!apart) {
-        in_parallel(outs, size, [&](int64_t begin, int64_t end) { leave(partial, 0, begin, end); });
+        in_parallel(outs, size * parts.count, [&](int64_t begin, int64_t end) { leave(partial, 0, begin, end); });
         return found;
     }
     d.in_gradient = nullptr;
@@ -256,6 +249,21 @@ std::pair<at::Tensor, at::Tensor> convolution_backward(const at::Tensor &gradien
     return {found.in_gradient, found.weight};
 }
 
+at::Tensor together(const at::Tensor &x) {
+    const auto format = at::MemoryFormat::ChannelsLast;
+    // More would be read at too many places at once.
+    constexpr int64_t FEW = 16;
+    if (x.is_contiguous(format) || !x.is_contiguous() || x.size(1) > FEW) return x.contiguous(format);
+    const int64_t channels = x.size(1), pixels = x.size(2) * x.size(3);
+    at::Tensor y = map(x.size(0), channels, x.size(2), x.size(3));
+    const float *const from = x.const_data_ptr<float>();
+    float *const to = y.data_ptr<float>();
+    in_parallel(x.size(0), x.numel(), [&](int64_t begin, int64_t end) {
+        for (int64_t image = begin; image < end; ++image) transpose(from + image * channels * pixels, channels, pixels, pixels, to + image * channels * pixels);
+    });
+    return y;
+}
+
 at::Tensor average(const at::Tensor &map, bool relu) {
     const int64_t images = map.size(0), channels = map.size(1), pixels = map.size(2) * map.size(3);
     at::Tensor averages = at::empty({images, channels}, at::kFloat);
@@ -275,7 +283,7 @@ void average_backward(at::Tensor &map, bool relu, const at::Tensor &gradient) {
 
 double dot(const at::Tensor &a, const at::Tensor &b) {
     TORCH_CHECK(a.sizes() == b.sizes(), "a product of maps that differ in size");
-    const at::Tensor x = a.contiguous(at::MemoryFormat::ChannelsLast), y = b.contiguous(at::MemoryFormat::ChannelsLast);
+    const at::Tensor x = together(a), y = together(b);
     const float *const left = x.const_data_ptr<float>(), *const right = y.const_data_ptr<float>();
     const Parts parts(x.numel(), SMALL, 32, 1);
     std::vector<double> sums(parts.count);
@@ -292,11 +300,12 @@ void merge(const std::vector<Input> &inputs, const float *plain, float factor, a
 }
 
 std::vector<Output> forward(const at::Tensor &x, const std::vector<Unit> &units, Statistics statistics, double weight, bool keep) {
+    static thread_local MomentParts kept(true);
+    MomentParts none(false), &moments = statistics == Statistics::Given ? none : kept;
     std::vector<Output> outputs;
     Input in = plain(x);
     for (size_t i = 0; i < units.size(); ++i) {
         Output out;
-        MomentParts moments(statistics != Statistics::Given);
         out.map = convolve(in, outputs.empty() ? x : outputs.back().map, units[i], moments);
         normalise(out, units[i], moments, statistics, weight);
         if (!keep) outputs.clear();
@@ -311,7 +320,7 @@ std::vector<at::Tensor> backward(const at::Tensor &x, const std::vector<Unit> &u
     const Level &l = level();
     std::vector<at::Tensor> found(units.size() * 3);
     at::Tensor held = gradient;
-    SumParts sums(0, 0);
+    static thread_local SumParts sums;
     for (size_t i = units.size(); i-- > 0;) {
         Output &out = outputs[i];
         const bool last = i + 1 == units.size();
@@ -320,8 +329,9 @@ std::vector<at::Tensor> backward(const at::Tensor &x, const std::vector<Unit> &u
         if (last) {
             if (units[i].shape.relu) g.scale = out.scale.data(), g.shift = out.shift.data();
             const Parts parts(rows, 32, 32, channels);
-            sums = SumParts(parts.count, channels);
-            parts.each([&](int64_t part, int64_t begin, int64_t end) { l.sums(g, g.map, channels, begin, end, sums.part(part, out)); });
+            sums.begin(parts.count, channels);
+            SumParts &own = sums;
+            parts.each([&](int64_t part, int64_t begin, int64_t end) { l.sums(g, g.map, channels, begin, end, own.part(part, out.mean.data(), 0, channels)); });
         }
         sums.add_up();
         const NormBackward norm(out, sums, rows);

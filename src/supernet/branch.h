@@ -62,6 +62,9 @@ std::vector<at::Tensor> backward(const at::Tensor &x, const std::vector<Unit> &u
 at::Tensor convolution(const at::Tensor &x, const Unit &unit);
 std::pair<at::Tensor, at::Tensor> convolution_backward(const at::Tensor &gradient, const at::Tensor &x, const Unit &unit, bool input, bool weight);
 
+// The map with its channels together, which may be itself.
+at::Tensor together(const at::Tensor &x);
+
 // Averages [image][channel] over the pixels of a map, as they are or relu; and the gradient of that, in the place of the map.
 at::Tensor average(const at::Tensor &map, bool relu);
 void average_backward(at::Tensor &map, bool relu, const at::Tensor &gradient);

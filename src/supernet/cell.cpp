@@ -31,7 +31,7 @@ struct CellBackward : Node {
             return found;
         }
         TORCH_CHECK(outputs.size() == branches.size(), "this graph was run backward before");
-        const at::Tensor gradient = gradients[0].contiguous(at::MemoryFormat::ChannelsLast);
+        const at::Tensor gradient = together(gradients[0]);
         gradients.clear();
         if (input) found[0] = alike(x);
         bool add = false;
@@ -82,7 +82,7 @@ struct ConvolutionBackward : Node {
         at::Tensor gradient = gradients[0];
         gradients.clear();
         if (averaged.defined()) average_backward(averaged, unit[0].shape.relu, gradient), gradient = std::move(averaged);
-        gradient = gradient.contiguous(at::MemoryFormat::ChannelsLast);
+        gradient = together(gradient);
         auto [input, weight] = convolution_backward(gradient, x, unit[0], task_should_compute_output(0), task_should_compute_output(1));
         return {input, weight};
     }
@@ -94,7 +94,7 @@ at::Tensor convolve(const at::Tensor &input, const at::Tensor &weight, const Con
     const bool graph = at::GradMode::is_enabled() && (input.requires_grad() || weight.requires_grad());
     const at::NoGradGuard no_grad;
     const Unit unit{shape, weight, {}, {}, {}, {}};
-    const at::Tensor x = input.contiguous(at::MemoryFormat::ChannelsLast), map = convolution(x, unit);
+    const at::Tensor x = together(input), map = convolution(x, unit);
     at::Tensor y = averaged ? average(map, shape.relu) : map;
     if (graph) {
         const auto node = c10::make_intrusive<ConvolutionBackward>();
@@ -112,7 +112,7 @@ at::Tensor convolve(const at::Tensor &input, const at::Tensor &weight, const Con
 std::pair<at::Tensor, at::Tensor> run(const at::Tensor &input, Cell cell, bool both) {
     const bool graph = at::GradMode::is_enabled();
     const at::NoGradGuard no_grad;
-    const at::Tensor x = input.contiguous(at::MemoryFormat::ChannelsLast);
+    const at::Tensor x = together(input);
     bool trained = input.requires_grad();
     for (const Branch &branch : cell.branches) {
         for (const Unit &unit : branch.units) {
@@ -159,7 +159,7 @@ std::pair<at::Tensor, at::Tensor> run(const at::Tensor &input, Cell cell, bool b
 
 at::Tensor join(const at::Tensor &input, const std::vector<at::Tensor> &branches, bool shortcut) {
     const at::NoGradGuard no_grad;
-    const at::Tensor x = input.contiguous(at::MemoryFormat::ChannelsLast);
+    const at::Tensor x = together(input);
     std::vector<Input> inputs;
     for (const at::Tensor &branch : branches) {
         TORCH_CHECK(branch.is_contiguous(at::MemoryFormat::ChannelsLast), "a branch whose channels are not together");

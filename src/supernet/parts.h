@@ -24,7 +24,7 @@ using Share = bool (*)(int64_t count, void (*body)(void *, int64_t, int64_t), vo
 extern std::atomic<Share> share;
 
 // So few numbers are not worth waking other threads for.
-constexpr int64_t SMALL = 1 << 16;
+constexpr int64_t SMALL = 1 << 14;
 
 // body(begin, end) for ranges that make up 0..count, on our threads or libtorch's (cores.rs) if there is enough to work on. Not at::parallel_for: that is OpenMP in whoever includes it, and
 // would bring a second OpenMP along; going over a tensor happens inside libtorch.
@@ -85,13 +85,15 @@ struct Parts {
 struct Cut {
     // More parts would go over the weights, and begin with sums of their own, more often than it pays.
     static constexpr int64_t MOST = 16;
+    // So many cost about as much as reading a number and writing one.
+    static constexpr int64_t PRODUCTS = 16;
     int64_t step, least, numbers;
 
     // `summed`: whether gradients of weights are, over the outputs of a part.
     Cut(const Dense &d, int64_t images, bool rows, bool summed)
         : step(d.pointwise() ? 1 : rows ? d.out_width : d.out_height * d.out_width),
           least(fewest(d, images, step, summed)),
-          numbers(step * std::max(d.in, d.out)) {}
+          numbers(step * std::max({d.in, d.out, d.in * d.out / d.groups * d.taps() / PRODUCTS})) {}
 
     Parts parts(int64_t outputs, int64_t most) const { return Parts(outputs / step, least, most, numbers); }
 
@@ -129,13 +131,14 @@ struct Spread {
     std::vector<double> mean, squares;
 };
 
-// The statistics of a map by part.
+// The statistics of a map by part. To be kept for the next map: asking for as much memory each time costs more than what is computed here.
 class MomentParts {
     bool wanted;
     int64_t channels = 0;
     std::vector<int64_t> counts;
     std::vector<float> pivots;
     std::vector<double> sums, squares;
+    Spread found;
 
   public:
     explicit MomentParts(bool wanted) : wanted(wanted) {}
@@ -146,23 +149,25 @@ class MomentParts {
         counts.resize(parts), pivots.resize(parts * channels), sums.resize(parts * channels), squares.resize(parts * channels);
     }
 
-    // Room for a part of so many rows.
-    Moments part(int64_t number, int64_t rows) {
+    // Room for a part of so many rows, of which the caller fills channels [from, to).
+    Moments part(int64_t number, int64_t rows, int64_t from, int64_t to) {
         if (!wanted) return {nullptr, nullptr, nullptr};
         counts[number] = rows;
-        return {&pivots[number * channels], &sums[number * channels], &squares[number * channels]};
+        double *const sum = &sums[number * channels], *const square = &squares[number * channels];
+        std::fill(sum + from, sum + to, 0.0), std::fill(square + from, square + to, 0.0);
+        return {&pivots[number * channels], sum, square};
     }
 
     // The parts' put together pairwise (Chan, Golub and LeVeque 1983).
-    Spread all() const {
-        Spread found{0, std::vector<double>(channels), std::vector<double>(channels)};
+    const Spread &all() {
+        found.count = 0, found.mean.assign(channels, 0.0), found.squares.assign(channels, 0.0);
         double *const mean = found.mean.data(), *const squares = found.squares.data();
         for (size_t part = 0; part < counts.size(); ++part) {
-            const double n = static_cast<double>(counts[part]), all = found.count + n, share = n / all, both = found.count * share;
+            const double n = static_cast<double>(counts[part]), all = found.count + n, share = n / all, both = found.count * share, each = 1 / n;
             const float *const pivot = &pivots[part * channels];
             const double *const sum = &sums[part * channels], *const square = &this->squares[part * channels];
             for (int64_t c = 0; c < channels; ++c) {
-                const double above = sum[c] / n, apart = pivot[c] + above - mean[c];
+                const double above = sum[c] * each, apart = pivot[c] + above - mean[c];
                 squares[c] += square[c] - sum[c] * above + apart * apart * both;
                 mean[c] += apart * share;
             }
@@ -173,33 +178,53 @@ class MomentParts {
     }
 };
 
-// Not initialised.
-inline at::Tensor floats(int64_t count) { return map(1, 1, 1, count); }
+// Gradients of one batch-norm's output: sums by part, kept for the next as above.
+struct SumParts {
+    int64_t channels = 0, parts = 0;
+    std::vector<double> plain, product;
+
+    void begin(int64_t parts, int64_t channels) {
+        this->parts = parts, this->channels = channels;
+        plain.resize(parts * channels), product.resize(parts * channels);
+    }
+
+    // Of a part, of which the caller fills channels [from, to).
+    Sums part(int64_t number, const float *mean, int64_t from, int64_t to) {
+        double *const plain = &this->plain[number * channels], *const product = &this->product[number * channels];
+        std::fill(plain + from, plain + to, 0.0), std::fill(product + from, product + to, 0.0);
+        return {plain, product, mean};
+    }
+
+    // All in the place of the first.
+    void add_up() {
+        for (int64_t part = 1; part < parts; ++part) {
+            for (int64_t c = 0; c < channels; ++c) plain[c] += plain[part * channels + c], product[c] += product[part * channels + c];
+        }
+    }
+};
 
 // Sums of a weight's gradient by part, which are zero to begin with.
 class Partial {
     int64_t count, size;
-    at::Tensor memory;
-    float *values = nullptr;
+    Floats values;
 
   public:
-    Partial(int64_t count, int64_t size) : count(count), size(size) {
-        // What is read in whole vectors may end behind the last value.
-        if (count > 0) memory = floats(count * size + 64), values = memory.data_ptr<float>();
-    }
+    // What is read in whole vectors may end behind the last value.
+    Partial(int64_t count, int64_t size) : count(count), size(size), values(count > 0 ? count * size + 64 : 0) {}
 
     // `length` sums of a part from `from` on belong to the caller now. Returns the part; null where there is none.
     float *part(int64_t number, int64_t from, int64_t length) const {
-        if (!values) return nullptr;
-        float *part = values + number * size;
+        if (!values.get()) return nullptr;
+        float *const part = values.get() + number * size;
         std::fill(part + from, part + from + length, 0.0f);
         return part;
     }
 
     void sum(int64_t from, int64_t length, float *to) const {
-        std::copy(values + from, values + from + length, to);
+        const float *of = values.get() + from;
+        std::copy(of, of + length, to);
         for (int64_t part = 1; part < count; ++part) {
-            const float *of = values + part * size + from;
+            of += size;
             for (int64_t i = 0; i < length; ++i) to[i] += of[i];
         }
     }

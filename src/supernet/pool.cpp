@@ -107,11 +107,19 @@ Pool &pool() {
     return *pool;
 }
 
+// At least a page.
+char *take(int64_t count) { return pool().take(paged(std::max<size_t>(static_cast<size_t>(count) * sizeof(float), 1))); }
+
 }  // namespace
 
+Floats::Floats(int64_t count) : values(count > 0 ? reinterpret_cast<float *>(take(count)) : nullptr) {}
+
+Floats::~Floats() {
+    if (values) pool().give(reinterpret_cast<char *>(values));
+}
+
 at::Tensor map(int64_t images, int64_t channels, int64_t height, int64_t width) {
-    const size_t bytes = static_cast<size_t>(images * channels * height * width) * sizeof(float);
-    char *const block = pool().take(paged(std::max<size_t>(bytes, 1)));
+    char *const block = take(images * channels * height * width);
     const auto options = at::TensorOptions().dtype(at::kFloat).device(at::kCPU);
     const int64_t sizes[] = {images, channels, height, width}, strides[] = {height * width * channels, 1, width * channels, channels};
     return at::from_blob(block, sizes, strides, [](void *p) { pool().give(static_cast<char *>(p)); }, options);

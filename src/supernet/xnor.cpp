@@ -145,7 +145,7 @@ int64_t whole(int64_t count, int64_t size) { return (count + size - 1) / size; }
 // `signs` of x, [images, channels, height, width], by those of weight, [outputs, channels, height, width], times a number for each output.
 at::Tensor convolve_signs(const at::Tensor &input, const at::Tensor &weights, const at::Tensor &scales, const int64_t *stride, int64_t dilation) {
     const at::NoGradGuard no_grad;
-    const at::Tensor x = input.contiguous(at::MemoryFormat::ChannelsLast), weight = weights.contiguous();
+    const at::Tensor x = together(input), weight = weights.contiguous();
     const int64_t images = x.size(0), channels = x.size(1), height = x.size(2), width = x.size(3);
     const int64_t outputs = weight.size(0), rows = weight.size(2), columns = weight.size(3), taps = rows * columns;
     const int64_t out_height = whole(height, stride[0]), out_width = whole(width, stride[1]);

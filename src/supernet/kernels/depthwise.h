@@ -61,13 +61,13 @@ const Loops *find(const Plane &p) {
 }
 
 // [vector of channels][taps, and the same turned round][LANES]
-void pack_taps(const float *weight, float *packed, int64_t channels, int64_t taps) {
-    for (int64_t c = 0; c < channels; c += LANES, packed += 2 * taps * LANES) {
-        for (int64_t k = 0; k < taps; ++k) {
-            for (int64_t i = 0; i < LANES; ++i) {
-                const float value = c + i < channels ? weight[(c + i) * taps + k] : 0.0f;
-                packed[k * LANES + i] = packed[(2 * taps - 1 - k) * LANES + i] = value;
-            }
+void pack_taps(const float *weight, float *packed, int64_t channels, int64_t taps, int64_t first, int64_t last) {
+    for (int64_t block = first; block < last; ++block) {
+        float *const to = packed + block * 2 * taps * LANES;
+        for (int64_t i = 0; i < LANES; ++i) {
+            const int64_t channel = block * LANES + i;
+            const float *const from = channel < channels ? weight + channel * taps : nullptr;
+            for (int64_t k = 0; k < taps; ++k) to[k * LANES + i] = to[(2 * taps - 1 - k) * LANES + i] = from ? from[k] : 0.0f;
         }
     }
 }

@@ -109,11 +109,11 @@ struct Level {
     int64_t lanes;
 
     // Floats that a packed weight takes, either way, and packing: [out][in / groups][taps] values, or [channels][taps]. Panels [first, last): each
-    // group has one for every vector of its outputs, backward of its inputs.
+    // group has one for every vector of its outputs, backward of its inputs; and blocks of channels.
     int64_t (*dense_size)(const Dense &);
     void (*pack_forward)(const float *weight, float *packed, const Dense &, int64_t first, int64_t last);
     void (*pack_backward)(const float *weight, float *packed, const Dense &, int64_t first, int64_t last);
-    void (*pack_taps)(const float *weight, float *packed, int64_t channels, int64_t taps);
+    void (*pack_taps)(const float *weight, float *packed, int64_t channels, int64_t taps, int64_t first, int64_t last);
 
     // Outputs [from, to), counted over columns, rows and images; unless it is pointwise whole rows forward, and whole images backward.
     // `scratch`: as many floats as dense_scratch says, where so many outputs' weights' gradients are found at once.

@@ -143,24 +143,45 @@ void bring_back(const Lines &lines, const float *products, float *out, int64_t c
     });
 }
 
+// Weights of some vectors of columns and a piece of channels, which tiles ask for before they are met: for every tap a stretch, all a tile's depth long.
+struct Coming {
+    const float *from;
+    int64_t panel, tap, taps, left;
+
+    Coming(const float *weight, int64_t column, int64_t vectors, int64_t piece, int64_t width, int64_t taps, int64_t tap)
+        : from(weight + column / LANES * taps * tap + piece * width * LANES), panel(taps * tap), tap(tap), taps(taps), left(vectors * taps) {}
+
+    bool part_of(Product &p) {
+        if (left == 0) return false;
+        --left;
+        p.ahead = from + left / taps * panel + left % taps * tap, p.line = Ahead::LINE;
+        return true;
+    }
+};
+
 // out[pixel][channels] of a strip from the cells that it sees; way(channel) writes it. `scratch`: for the weights that are met, and the products.
 template <typename F, bool BACK, typename Way>
 INLINE void filter(const Lines &lines, const Cells &cells, const float *weight, float *out, int64_t channels, float *scratch, Ahead &ahead, Way &&way) {
     constexpr int64_t wide = 2 * LANES;
     const int64_t point = (cells.width + 1) * wide, rows = cells.rows, tap = cells.channels * LANES, panel = tap * F::taps;
     float *const met = scratch, *const products = scratch + F::products * point;
+    const auto vectors_from = [&](int64_t column) { return least(2, blocks(channels - column, LANES)); };
     for (int64_t column = 0; column < channels; column += wide) {
-        const int64_t vectors = least(2, blocks(channels - column, LANES));
+        const int64_t vectors = vectors_from(column);
         for (int64_t piece = 0; piece < cells.pieces; ++piece) {
             const int64_t depth = cells.depth(piece);
             for (int64_t n = 0; n < vectors; ++n) bring_taps<F, BACK>(weight + (column / LANES + n) * panel + piece * cells.width * LANES, tap, depth, met + n * LANES, point);
+            // After the last comes the first, for the next strip.
+            const bool last = piece + 1 == cells.pieces;
+            const int64_t next = last ? (column + wide < channels ? column + wide : 0) : column;
+            Coming coming(weight, next, vectors_from(next), last ? 0 : piece + 1, cells.width, F::taps, tap);
             const Stretch all{0, 0, depth};
             for (int64_t p = 0; p < F::products; ++p) {
                 const float *const of = cells.values + piece * cells.piece() + p * cells.point();
                 Product product{of, cells.width, 1, met + p * point, wide, LANES, &all, 1, nullptr, wide, vectors * LANES, piece > 0};
                 in_tiles(rows, [&](int64_t from, int64_t to) __attribute__((always_inline)) {
                     product.a = of + from * cells.width, product.out = products + (p * rows + from) * wide;
-                    ahead.part_of<false>(product);
+                    if (!coming.part_of(product)) ahead.part_of<false>(product);
                     tile<false>(product, to - from);
                 });
             }

@@ -107,13 +107,14 @@ void tile(const Product &p) {
         if (!seen.pivot) continue;
         if (first) store(seen.pivot + n * LANES, sum[0][n], count);
         const V pivot = load(seen.pivot + n * LANES, count);
-        V all = {}, squares = {};
+        // Two sums each, for additions wait for each other.
+        V all[2] = {}, squares[2] = {};
 #pragma GCC unroll 12
         for (int r = 0; r < R; ++r) {
             const V above = sum[r][n] - pivot;
-            all += above, squares += above * above;
+            all[r % 2] += above, squares[r % 2] += above * above;
         }
-        flush(seen.sum + n * LANES, all, count), flush(seen.square + n * LANES, squares, count);
+        flush(seen.sum + n * LANES, all[0] + all[1], count), flush(seen.square + n * LANES, squares[0] + squares[1], count);
     }
 }
 
