@@ -57,8 +57,8 @@ struct Dense {
     // Whether it is along rows or columns, and large enough that a filter with fewer products (filtering.h) is worth the digit that it may lose.
     bool lines() const {
         const bool along = kernel[0] == 1 || kernel[1] == 1, known = taps() == 5 || taps() == 7, dense = groups == 1 && dilation == 1 && stride[0] == 1 && stride[1] == 1;
-        const int64_t size = kernel[0] > 1 ? height : width, channels = in < out ? in : out;
-        return !low && along && known && dense && size >= 7 && channels >= 32 && size * channels > 1024;
+        const int64_t size = kernel[0] > 1 ? height : width, shortest = taps() == 5 ? 4 : 7, channels = in < out ? in : out;
+        return !low && along && known && dense && size >= shortest && channels >= 32 && size * channels > 1024;
     }
     // Whether there are images enough to put a place of several of them into one tile, which pays where rows are short.
     bool across(int64_t images) const { return out_width <= 8 && images >= ACROSS; }
