@@ -12,10 +12,15 @@
 namespace nse {
 namespace {
 
+// Of so many bytes systems have large pages, on which a map is found with fewer tables.
+constexpr size_t LARGE = 2 << 20;
+
+size_t whole(size_t bytes, size_t page) { return (bytes + page - 1) / page * page; }
+
 // In whole pages, which not every system has of 4 KiB.
 size_t paged(size_t bytes) {
     static const size_t page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
-    return (bytes + page - 1) / page * page;
+    return whole(bytes, page);
 }
 
 // Pages of the system, cut and put together again as they are asked for: steps differ in shape, and what one leaves is to do for the next.
@@ -46,16 +51,28 @@ struct Pool {
     void shrink(size_t limit) {
         while (kept > limit) {
             char *const block = std::prev(by_size.end())->second;
-            const size_t size = remove(free.find(block)), given = paged(std::min(size, kept + size - limit));
+            const size_t size = remove(free.find(block)), too_many = std::min(size, kept + size - limit);
+            // From the beginning of a large page on, which would be cut otherwise.
+            const size_t left = size - too_many, cut = reinterpret_cast<uintptr_t>(block + left) % LARGE, stays = left > cut ? left - cut : 0;
             // It may refuse: a hole takes an entry of the system's table.
-            if (munmap(block + size - given, given) != 0) return keep(block, size);
-            if (size > given) keep(block, size - given);
+            if (munmap(block + stays, size - stays) != 0) return keep(block, size);
+            if (stays > 0) keep(block, stays);
         }
     }
 
+    // Begins with a large page, and has such pages as far as the system gives them.
     static char *fresh(size_t size) {
-        void *const block = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-        return block == MAP_FAILED ? nullptr : static_cast<char *>(block);
+        void *const found = mmap(nullptr, size + LARGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (found == MAP_FAILED) return nullptr;
+        const uintptr_t first = reinterpret_cast<uintptr_t>(found);
+        const size_t before = whole(first, LARGE) - first;
+        char *const block = static_cast<char *>(found) + before;
+        if (before > 0) munmap(found, before);
+        munmap(block + size, LARGE - before);
+#if defined(MADV_HUGEPAGE)
+        madvise(block, size, MADV_HUGEPAGE);
+#endif
+        return block;
     }
 
     char *take(size_t size) {
@@ -64,17 +81,19 @@ struct Pool {
         const auto fits = by_size.lower_bound({size, nullptr});
         if (fits != by_size.end()) {
             block = fits->second;
-            const size_t whole = remove(free.find(block));
-            if (whole > size) keep(block + size, whole - size);
+            const size_t found = remove(free.find(block));
+            if (found > size) keep(block + size, found - size);
         } else {
             // Never more than was in use at once.
             shrink(most > used + size ? most - used - size : 0);
-            block = fresh(size);
+            const size_t large = whole(size, LARGE);
+            block = fresh(large);
             if (!block) {
                 shrink(0);
-                block = fresh(size);
+                block = fresh(large);
             }
             TORCH_CHECK(block, "not enough memory: ", size, " bytes for a feature map");
+            if (large > size) keep(block + size, large - size);
         }
         sizes[block] = size;
         used += size;
