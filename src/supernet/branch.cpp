@@ -330,6 +330,7 @@ std::vector<at::Tensor> backward(const at::Tensor &x, const std::vector<Unit> &u
             if (units[i].shape.relu) g.scale = out.scale.data(), g.shift = out.shift.data();
             const Parts parts(rows, 32, 32, channels);
             sums.begin(parts.count, channels);
+            // By its name every thread would find sums of its own.
             SumParts &own = sums;
             parts.each([&](int64_t part, int64_t begin, int64_t end) { l.sums(g, g.map, channels, begin, end, own.part(part, out.mean.data(), 0, channels)); });
         }
