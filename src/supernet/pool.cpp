@@ -23,6 +23,13 @@ size_t paged(size_t bytes) {
     return whole(bytes, page);
 }
 
+// Large pages in a row.
+struct Row {
+    char *begin;
+    size_t count;
+    char *page(size_t index) const { return begin + index * LARGE; }
+};
+
 // Pages of the system, cut and put together again as they are asked for: steps differ in shape, and what one leaves is to do for the next.
 struct Pool {
     std::mutex mutex;
@@ -30,38 +37,61 @@ struct Pool {
     std::map<char *, size_t> free;
     std::set<std::pair<size_t, char *>> by_size;
     std::map<char *, size_t> sizes;
-    // Bytes in use, at most so far, and kept.
-    size_t used = 0, most = 0, kept = 0;
 
-    void keep(char *block, size_t size) {
+    void add(char *block, size_t size) {
+        if (size == 0) return;
         free.emplace(block, size);
         by_size.emplace(size, block);
-        kept += size;
     }
 
     size_t remove(std::map<char *, size_t>::iterator at) {
         const size_t size = at->second;
         by_size.erase({size, at->first});
         free.erase(at);
-        kept -= size;
         return size;
     }
 
-    // Gives pages back, the largest blocks first, until no more than `limit` bytes are kept.
-    void shrink(size_t limit) {
-        while (kept > limit) {
-            char *const block = std::prev(by_size.end())->second;
-            const size_t size = remove(free.find(block)), too_many = std::min(size, kept + size - limit);
-            // From the beginning of a large page on, which would be cut otherwise.
-            const size_t left = size - too_many, cut = reinterpret_cast<uintptr_t>(block + left) % LARGE, stays = left > cut ? left - cut : 0;
+    // Adds a block, as one with its neighbours.
+    void keep(char *block, size_t size) {
+        if (size == 0) return;
+        auto next = free.lower_bound(block);
+        if (next != free.end() && next->first == block + size) size += remove(next++);
+        if (next != free.begin()) {
+            const auto before = std::prev(next);
+            if (before->first + before->second == block) {
+                block = before->first;
+                size += remove(before);
+            }
+        }
+        add(block, size);
+    }
+
+    // Keeps whole large pages no longer, at most `count`: of the largest block that has any. None if there are none.
+    Row lose(size_t count) {
+        for (auto at = by_size.rbegin(); at != by_size.rend() && at->first >= LARGE; ++at) {
+            const auto [size, block] = *at;
+            const uintptr_t address = reinterpret_cast<uintptr_t>(block), begin = whole(address, LARGE), end = (address + size) / LARGE * LARGE;
+            if (end <= begin) continue;
+            const Row row{block + (begin - address), std::min(count, (end - begin) / LARGE)};
+            remove(free.find(block));
+            add(block, begin - address);
+            add(row.page(row.count), block + size - row.page(row.count));
+            return row;
+        }
+        return {nullptr, 0};
+    }
+
+    // Gives the pages back that nothing uses.
+    void trim() {
+        for (Row row; (row = lose(SIZE_MAX)).count > 0;) {
             // It may refuse: a hole takes an entry of the system's table.
-            if (munmap(block + stays, size - stays) != 0) return keep(block, size);
-            if (stays > 0) keep(block, stays);
+            if (munmap(row.begin, row.count * LARGE) != 0) return keep(row.begin, row.count * LARGE);
         }
     }
 
-    // Begins with a large page, and has such pages as far as the system gives them.
-    static char *fresh(size_t size) {
+    // Large pages as far as the system gives such, or null.
+    static char *fresh(size_t count) {
+        const size_t size = count * LARGE;
         void *const found = mmap(nullptr, size + LARGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         if (found == MAP_FAILED) return nullptr;
         const uintptr_t first = reinterpret_cast<uintptr_t>(found);
@@ -75,47 +105,55 @@ struct Pool {
         return block;
     }
 
+    // Puts pages that are kept in the place of fresh ones, as many as there are; where the system cannot move a page, gives it back instead. So no more
+    // is kept and in use than was in use at once, but for parts of pages.
+    bool fill(Row fresh) {
+        size_t done = 0;
+        while (done < fresh.count) {
+            const Row row = lose(fresh.count - done);
+            if (row.count == 0) break;
+            for (size_t i = 0; i < row.count; i++, done++) {
+#if defined(MREMAP_FIXED)
+                if (mremap(row.page(i), LARGE, LARGE, MREMAP_MAYMOVE | MREMAP_FIXED, fresh.page(done)) != MAP_FAILED) continue;
+                // The page in whose place it was to be may be gone, and then belongs to whoever asked next.
+                keep(row.page(i), (row.count - i) * LARGE);
+                keep(fresh.begin, done * LARGE);
+                keep(fresh.page(done + 1), (fresh.count - done - 1) * LARGE);
+                return false;
+#else
+                munmap(row.page(i), LARGE);
+#endif
+            }
+        }
+        return true;
+    }
+
     char *take(size_t size) {
         const std::lock_guard<std::mutex> lock(mutex);
         char *block = nullptr;
         const auto fits = by_size.lower_bound({size, nullptr});
         if (fits != by_size.end()) {
             block = fits->second;
-            const size_t found = remove(free.find(block));
-            if (found > size) keep(block + size, found - size);
+            add(block + size, remove(free.find(block)) - size);
         } else {
-            // Never more than was in use at once.
-            shrink(most > used + size ? most - used - size : 0);
-            const size_t large = whole(size, LARGE);
-            block = fresh(large);
+            const size_t count = whole(size, LARGE) / LARGE;
+            block = fresh(count);
             if (!block) {
-                shrink(0);
-                block = fresh(large);
+                trim();
+                block = fresh(count);
             }
-            TORCH_CHECK(block, "not enough memory: ", size, " bytes for a feature map");
-            if (large > size) keep(block + size, large - size);
+            TORCH_CHECK(block && fill({block, count}), "not enough memory: ", size, " bytes for a feature map");
+            keep(block + size, count * LARGE - size);
         }
         sizes[block] = size;
-        used += size;
-        most = std::max(most, used);
         return block;
     }
 
     void give(char *block) {
         const std::lock_guard<std::mutex> lock(mutex);
         const auto at = sizes.find(block);
-        size_t size = at->second;
+        const size_t size = at->second;
         sizes.erase(at);
-        used -= size;
-        auto next = free.lower_bound(block);
-        if (next != free.end() && next->first == block + size) size += remove(next++);
-        if (next != free.begin()) {
-            const auto before = std::prev(next);
-            if (before->first + before->second == block) {
-                block = before->first;
-                size += remove(before);
-            }
-        }
         keep(block, size);
     }
 };
@@ -146,8 +184,7 @@ at::Tensor map(int64_t images, int64_t channels, int64_t height, int64_t width) 
 
 void trim() {
     const std::lock_guard<std::mutex> lock(pool().mutex);
-    pool().shrink(0);
-    pool().most = pool().used;
+    pool().trim();
 }
 
 }  // namespace nse
