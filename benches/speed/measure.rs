@@ -88,7 +88,6 @@ pub fn size(python: &str, folder: &Path, size: &str, steps: u64) -> Outcome<Valu
     let architecture = report(&architecture_turns, "architecture step, ms", 1e3);
     let scoring = match size {
         "L" => Value::Null,
-        "M" => scoring(&setting, &networks, &mut baseline, 1)?,
         _ => scoring(&setting, &networks, &mut baseline, 3)?,
     };
     drop(baseline);
@@ -166,25 +165,35 @@ fn scoring(setting: &Setting, networks: &[Network; 2], baseline: &mut Baseline, 
         take_batches(setting, baseline, &mut calibration, "c", CALIBRATION)?,
         take_batches(setting, baseline, &mut validation, "v", VALIDATION)?,
     ];
-    let (mut same, mut fewer) = (Precisions::default(), Precisions::default());
-    // The baseline takes them one by one.
-    let groups = groups_of(setting, groups)?;
-    for candidates in &groups {
+    let mut ours = |candidates: &[Architecture]| -> Outcome<[(f64, Vec<f64>); 4]> {
         let mut score = |network, calibration: &mut Loader, batch| {
             timed(|| score::score(network, candidates, calibration, &mut validation, batch, &Silent))
         };
-        let (ours, accuracies) = score(&networks[0], &mut calibration, setting.batch)?;
-        let (ours_with_fewer, _) = score(&networks[0], &mut smaller, SMALLER)?;
-        let (low, _) = score(&networks[1], &mut calibration, setting.batch)?;
-        let (low_with_fewer, _) = score(&networks[1], &mut smaller, SMALLER)?;
+        let (float32, bfloat16) = (&networks[0], &networks[1]);
+        Ok([
+            score(float32, &mut calibration, setting.batch)?,
+            score(bfloat16, &mut calibration, setting.batch)?,
+            score(float32, &mut smaller, SMALLER)?,
+            score(bfloat16, &mut smaller, SMALLER)?,
+        ])
+    };
+    // It takes them one by one.
+    let mut theirs = |candidates: &[Architecture]| {
         let open: Vec<_> = candidates.iter().map(Architecture::cells).collect();
-        let answer =
-            baseline.ask(json!({ "do": "score", "calibration": names[0], "validation": names[1], "candidates": open }))?;
+        baseline.ask(json!({ "do": "score", "calibration": names[0], "validation": names[1], "candidates": open }))
+    };
+    let groups = groups_of(setting, groups)?;
+    // Warms up.
+    ours(&groups[0])?;
+    theirs(&groups[0][..1])?;
+    let (mut same, mut fewer) = (Precisions::default(), Precisions::default());
+    for candidates in &groups {
+        let (ours, answer) = (ours(candidates)?, theirs(candidates)?);
         let theirs = answer["seconds"].as_f64().ok_or("no seconds")?;
-        for (turns, ours) in same.iter_mut().chain(&mut fewer).zip([ours, low, ours_with_fewer, low_with_fewer]) {
+        for (turns, (ours, _)) in same.iter_mut().chain(&mut fewer).zip(&ours) {
             turns.0.push((ours / GROUP as f64, theirs / GROUP as f64));
         }
-        for (i, accuracy) in accuracies.iter().enumerate() {
+        for (i, accuracy) in ours[0].1.iter().enumerate() {
             let theirs = answer["accuracies"][i].as_f64().ok_or("no accuracy")?;
             if (accuracy - theirs).abs() > 0.003 {
                 return Err(format!("a candidate has accuracy {accuracy}, the baseline says {theirs}").into());
@@ -241,7 +250,8 @@ pub fn alone(size: &str, steps: u64, groups: usize, precision: &str) -> Outcome<
     let precision = serde_json::from_value(json!(precision))?;
     let (network, batch, options) = (setting.network()?.with_precision(precision), setting.batch(5)?, recipe()?);
     let [mut calibration, mut validation] = scored_on(&setting)?;
-    let (mut weight, mut architecture, mut scoring) = (Turns::default(), Turns::default(), Turns::default());
+    let mut smaller = setting.loader(SMALLER, 13)?;
+    let [mut weight, mut architecture, mut same, mut fewer] = [const { Turns(Vec::new()) }; 4];
     for i in 0..steps {
         weight.0.push((timed(|| learner::step(&network, &batch, &options, AT, &setting.open(i), 1e-4))?.0, 1.0));
     }
@@ -249,10 +259,13 @@ pub fn alone(size: &str, steps: u64, groups: usize, precision: &str) -> Outcome<
         architecture.0.push((timed(|| paths::step(&network, &batch, AT, &setting.active, &setting.paths(i)))?.0, 1.0));
     }
     for candidates in groups_of(&setting, groups)? {
-        let group = timed(|| score::score(&network, &candidates, &mut calibration, &mut validation, setting.batch, &Silent))?;
-        scoring.0.push((group.0 / GROUP as f64, 1.0));
+        for (turns, images, batch) in [(&mut same, &mut calibration, setting.batch), (&mut fewer, &mut smaller, SMALLER)] {
+            let group = timed(|| score::score(&network, &candidates, images, &mut validation, batch, &Silent))?;
+            turns.0.push((group.0 / GROUP as f64, 1.0));
+        }
     }
-    for (name, turns) in [("weight step", weight), ("architecture step", architecture), ("a candidate", scoring)] {
+    let works = ["weight step", "architecture step", "a candidate", "with 1,024 images"];
+    for (name, turns) in works.into_iter().zip([weight, architecture, same, fewer]) {
         let seconds = turns.sorted(|t| t.0);
         let Some(best) = seconds.first() else { continue };
         println!("{name}: {:.1} ms, at best {:.1} ms", seconds[seconds.len() / 2] * 1e3, best * 1e3);
