@@ -1,6 +1,8 @@
-// A backward pass that hands out every gradient as soon as it is there, while those of the layers before are still being computed.
+// Backward passes: one that gives all gradients together, and one that hands out every gradient as soon as it is there, while those of the layers
+// before are still being computed.
 
 #include "guard.h"
+#include "leaves.h"
 
 #include <ATen/ATen.h>
 #include <torch/csrc/autograd/autograd.h>
@@ -42,5 +44,38 @@ extern "C" char *nse_shim_backward(const at::Tensor *loss, at::Tensor *const *le
             });
         }
         torch::autograd::grad({*loss}, inputs, {}, /*retain_graph=*/false, /*create_graph=*/false, /*allow_unused=*/true);
+    });
+}
+
+// From now on the cells of this thread gather the gradients of their weights in *leaves, until it is freed.
+extern "C" char *nse_shim_leaves(std::shared_ptr<nse::Leaves> **leaves) {
+    return nse::guarded([&] {
+        nse::Leaves::current() = std::make_shared<nse::Leaves>();
+        *leaves = new std::shared_ptr<nse::Leaves>(nse::Leaves::current());
+    });
+}
+
+extern "C" void nse_shim_free_leaves(std::shared_ptr<nse::Leaves> *leaves) {
+    if (nse::Leaves::current() == *leaves) nse::Leaves::current().reset();
+    delete leaves;
+}
+
+// Gradients of a loss in `count` values, new tensors in `gradients`: zeros of what it does not depend on. `leaves` is NULL, or what was begun in front
+// of the pass.
+extern "C" char *nse_shim_gradients(const at::Tensor *loss, at::Tensor *const *values, size_t count, const std::shared_ptr<nse::Leaves> *leaves,
+                                    at::Tensor **gradients) {
+    return nse::guarded([&] {
+        const auto gathered = [&](size_t i) { return leaves && (*leaves)->has(*values[i]); };
+        std::vector<at::Tensor> inputs, found(count);
+        for (size_t i = 0; i < count; ++i) {
+            if (!gathered(i)) inputs.push_back(*values[i]);
+        }
+        const auto others = torch::autograd::grad({*loss}, inputs, {}, /*retain_graph=*/false, /*create_graph=*/false, /*allow_unused=*/true);
+        auto other = others.begin();
+        for (size_t i = 0; i < count; ++i) {
+            found[i] = gathered(i) ? (*leaves)->of(*values[i]) : *other++;
+            if (!found[i].defined()) found[i] = at::zeros_like(values[i]->detach());
+        }
+        for (size_t i = 0; i < count; ++i) gradients[i] = new at::Tensor(std::move(found[i]));
     });
 }

@@ -4,7 +4,6 @@
 #include "pool.h"
 
 #include <ATen/ops/empty.h>
-#include <ATen/ops/empty_like.h>
 
 #include <cmath>
 #include <numeric>
@@ -38,21 +37,27 @@ Dense dense(const Convolution &c, const at::Tensor &from, int64_t out) {
 
 // The gradient in front of a batch-norm, as a function of the one behind it, and those of its scale and shift.
 struct NormBackward {
-    std::vector<float> by_value, by_map, constant;
+    const std::unique_ptr<float[]> numbers;
+    const float *by_value, *by_map, *constant;
     at::Tensor scale, shift;
 
-    NormBackward(const Output &o, const SumParts &sums, int64_t count) {
+    NormBackward(const Output &o, const SumParts &sums, int64_t count, bool want_scale, bool want_shift)
+        : numbers(std::make_unique_for_overwrite<float[]>(2 * sums.channels)), by_value(o.scale()), by_map(numbers.get()), constant(by_map + sums.channels) {
         const int64_t channels = sums.channels;
-        by_value = o.scale;
-        by_map.resize(channels), constant.resize(channels);
-        scale = at::empty({channels}, at::kFloat), shift = at::empty({channels}, at::kFloat);
-        float *of_scale = scale.data_ptr<float>(), *of_shift = shift.data_ptr<float>();
+        float *const slopes = numbers.get(), *const constants = slopes + channels;
         for (int64_t c = 0; c < channels; ++c) {
-            const double s = o.scale[c], inverse = o.inverse[c], slope = -s * inverse * inverse * sums.product[c] / count;
-            by_map[c] = static_cast<float>(slope);
-            constant[c] = static_cast<float>(-s * sums.plain[c] / count - slope * o.mean[c]);
-            of_scale[c] = static_cast<float>(inverse * sums.product[c]);
-            of_shift[c] = static_cast<float>(sums.plain[c]);
+            const double s = o.scale()[c], inverse = o.inverse()[c], slope = -s * inverse * inverse * sums.product[c] / count;
+            slopes[c] = static_cast<float>(slope);
+            constants[c] = static_cast<float>(-s * sums.plain[c] / count - slope * o.mean()[c]);
+        }
+        if (want_scale) {
+            scale = floats({channels});
+            float *const to = scale.data_ptr<float>();
+            for (int64_t c = 0; c < channels; ++c) to[c] = static_cast<float>(static_cast<double>(o.inverse()[c]) * sums.product[c]);
+        }
+        if (want_shift) {
+            shift = floats({channels});
+            std::copy_n(sums.plain.data(), channels, shift.data_ptr<float>());
         }
     }
 };
@@ -115,7 +120,8 @@ void normalise(Output &out, const Unit &unit, MomentParts &moments, Statistics s
     const float *scale = scales.const_data_ptr<float>(), *shift = shifts.const_data_ptr<float>();
     float *mean = nullptr, *variance = nullptr;
     if (statistics != Statistics::Batch) mean = unit.mean.data_ptr<float>(), variance = unit.variance.data_ptr<float>();
-    out.mean.resize(channels), out.inverse.resize(channels), out.scale.resize(channels), out.shift.resize(channels);
+    out.numbers = std::make_unique_for_overwrite<float[]>(4 * channels);
+    float *const own_mean = out.mean(), *const own_inverse = out.inverse(), *const own_scale = out.scale(), *const own_shift = out.shift();
     const Spread *const spread = statistics == Statistics::Given ? nullptr : &moments.all();
     for (int64_t c = 0; c < channels; ++c) {
         double m, v;
@@ -130,8 +136,8 @@ void normalise(Output &out, const Unit &unit, MomentParts &moments, Statistics s
             }
         }
         const double inverse = 1 / std::sqrt(v + EPSILON), factor = scale[c] * inverse;
-        out.mean[c] = static_cast<float>(m), out.inverse[c] = static_cast<float>(inverse);
-        out.scale[c] = static_cast<float>(factor), out.shift[c] = static_cast<float>(shift[c] - m * factor);
+        own_mean[c] = static_cast<float>(m), own_inverse[c] = static_cast<float>(inverse);
+        own_scale[c] = static_cast<float>(factor), own_shift[c] = static_cast<float>(shift[c] - m * factor);
     }
 }
 
@@ -159,10 +165,10 @@ Found convolve_backward(const Gradient &gradient, const at::Tensor &out, const I
     Found found;
     found.in_gradient = before && want_input ? map(images, ins, height, width) : target;
     float *const in_gradient = want_input ? found.in_gradient.data_ptr<float>() : nullptr;
-    if (want_weight) found.weight = at::empty_like(weight);
+    if (want_weight) found.weight = floats(weight.sizes());
     float *const of_weight = want_weight ? found.weight.data_ptr<float>() : nullptr;
     const auto sums_of = [&](int64_t part, int64_t from, int64_t to) {
-        return before && want_input ? sums->part(part, before->mean.data(), from, to) : Sums{nullptr, nullptr, nullptr};
+        return before && want_input ? sums->part(part, before->mean(), from, to) : Sums{nullptr, nullptr, nullptr};
     };
     if (depthwise(c, ins, outs)) {
         const Plane p = plane(c, height, width, ins);
@@ -327,18 +333,17 @@ std::vector<at::Tensor> backward(const at::Tensor &x, const std::vector<Unit> &u
         const int64_t channels = out.map.size(1), rows = pixels(out.map);
         Gradient g{held.const_data_ptr<float>(), out.map.const_data_ptr<float>(), nullptr, nullptr, nullptr, last ? factor : 1.0f, nullptr, nullptr};
         if (last) {
-            if (units[i].shape.relu) g.scale = out.scale.data(), g.shift = out.shift.data();
+            if (units[i].shape.relu) g.scale = out.scale(), g.shift = out.shift();
             const Parts parts(rows, 32, 32, channels);
             sums.begin(parts.count, channels);
             // By its name every thread would find sums of its own.
             SumParts &own = sums;
-            parts.each([&](int64_t part, int64_t begin, int64_t end) { l.sums(g, g.map, channels, begin, end, own.part(part, out.mean.data(), 0, channels)); });
+            parts.each([&](int64_t part, int64_t begin, int64_t end) { l.sums(g, g.map, channels, begin, end, own.part(part, out.mean(), 0, channels)); });
         }
         sums.add_up();
-        const NormBackward norm(out, sums, rows);
-        g.by_value = norm.by_value.data(), g.by_map = norm.by_map.data(), g.constant = norm.constant.data();
-        if (wanted.units[i][1]) found[i * 3 + 1] = norm.scale;
-        if (wanted.units[i][2]) found[i * 3 + 2] = norm.shift;
+        const NormBackward norm(out, sums, rows, wanted.units[i][1], wanted.units[i][2]);
+        g.by_value = norm.by_value, g.by_map = norm.by_map, g.constant = norm.constant;
+        found[i * 3 + 1] = norm.scale, found[i * 3 + 2] = norm.shift;
         bool earlier = wanted.input;
         for (size_t j = 0; j < i; ++j) earlier = earlier || wanted.units[j][0] || wanted.units[j][1] || wanted.units[j][2];
         const Output *before = i > 0 ? &outputs[i - 1] : nullptr;

@@ -7,6 +7,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <array>
+#include <memory>
 #include <vector>
 
 namespace nse {
@@ -37,9 +38,16 @@ enum class Statistics { Batch, Average, Given };
 // What a unit gave, before its batch-norm, and that batch-norm as map * scale + shift.
 struct Output {
     at::Tensor map;
-    std::vector<float> mean, inverse, scale, shift;
+    // Those below, one behind the other, by channel.
+    std::unique_ptr<float[]> numbers;
 
-    Input input(bool relu) const { return {map.const_data_ptr<float>(), scale.data(), shift.data(), relu}; }
+    // One over the standard deviation.
+    float *inverse() const { return numbers.get(); }
+    float *mean() const { return numbers.get() + map.size(1); }
+    float *scale() const { return numbers.get() + 2 * map.size(1); }
+    float *shift() const { return numbers.get() + 3 * map.size(1); }
+
+    Input input(bool relu) const { return {map.const_data_ptr<float>(), scale(), shift(), relu}; }
 };
 
 constexpr double EPSILON = 1e-5;

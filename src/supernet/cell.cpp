@@ -1,5 +1,6 @@
 #include "cell.h"
 
+#include "leaves.h"
 #include "pool.h"
 
 #include <ATen/core/grad_mode.h>
@@ -14,13 +15,18 @@ using torch::autograd::variable_list;
 
 at::Tensor alike(const at::Tensor &x) { return map(x.size(0), x.size(1), x.size(2), x.size(3)); }
 
-// Backward of the selected result. Its inputs are the cell's, and weight, scale and shift of every unit of every selected branch.
+std::array<at::Tensor, 3> parameters(const Unit &unit) { return {unit.weight, unit.scale, unit.shift}; }
+
+// Backward of the selected result. Its inputs are the cell's, and weight, scale and shift of every unit of every selected branch, but for those whose
+// gradients are gathered.
 struct CellBackward : Node {
     at::Tensor x;
     std::vector<std::vector<Unit>> branches;
     std::vector<std::vector<Output>> outputs;
     bool shortcut = false;
     float factor = 1;
+    // Or null.
+    std::shared_ptr<Leaves> leaves;
 
     variable_list apply(variable_list &&gradients) override {
         const at::NoGradGuard no_grad;
@@ -41,12 +47,18 @@ struct CellBackward : Node {
         }
         for (size_t b = 0; b < branches.size(); ++b) {
             Wanted wanted{input, {}};
-            for (size_t i = 0; i < branches[b].size(); ++i) {
-                const size_t at = found.size() + i * 3;
-                wanted.units.push_back({task_should_compute_output(at), task_should_compute_output(at + 1), task_should_compute_output(at + 2)});
+            size_t at = found.size();
+            const auto gathered = [&](const at::Tensor &weight) { return leaves && leaves->has(weight); };
+            for (const Unit &unit : branches[b]) {
+                std::array<bool, 3> &of = wanted.units.emplace_back();
+                for (size_t i = 0; i < 3; ++i) of[i] = task_should_compute_output(at++) || gathered(parameters(unit)[i]);
             }
-            const auto of = backward(x, branches[b], outputs[b], gradient, factor, wanted, found[0], add);
-            found.insert(found.end(), of.begin(), of.end());
+            auto of = backward(x, branches[b], outputs[b], gradient, factor, wanted, found[0], add);
+            for (size_t i = 0; i < of.size(); ++i) {
+                const at::Tensor weight = parameters(branches[b][i / 3])[i % 3];
+                if (gathered(weight)) leaves->add(weight, std::move(of[i]));
+                found.push_back(std::move(of[i]));
+            }
             add = true;
         }
         outputs.clear();
@@ -143,10 +155,14 @@ std::pair<at::Tensor, at::Tensor> run(const at::Tensor &input, Cell cell, bool b
     if (!y.defined()) return {input, other};
     if (graph && trained) {
         const auto node = c10::make_intrusive<CellBackward>();
+        // Without the input's node, this one would not be reached for its weights.
+        if (input.requires_grad()) node->leaves = Leaves::current();
         variable_list inputs{input};
         for (size_t b = 0; b < outputs.size(); ++b) {
             if (!cell.branches[b].selected) continue;
-            for (const Unit &unit : cell.branches[b].units) inputs.insert(inputs.end(), {unit.weight, unit.scale, unit.shift});
+            for (const Unit &unit : cell.branches[b].units) {
+                for (const at::Tensor &weight : parameters(unit)) inputs.push_back(node->leaves && node->leaves->take(weight) ? at::Tensor() : weight);
+            }
             node->branches.push_back(std::move(cell.branches[b].units));
             node->outputs.push_back(std::move(outputs[b]));
         }

@@ -1,5 +1,6 @@
 //! Weight steps: batches of a dataset, a forward and backward pass, and an optimizer step on the parameters that took part.
 
+use super::backward::Leaves;
 use super::cores::Alone;
 use super::ensemble::mean;
 use super::mixed::Mix;
@@ -160,6 +161,7 @@ pub fn step(network: &Network, batch: &Batch, options: &TrainOptions, at: At, op
 /// The same along the paths of an ensemble, of a supernet, or of all its operators at once.
 pub fn step_along(network: &Network, batch: &Batch, options: &TrainOptions, at: At, way: Way, lr: f64) -> Result<StepOutcome> {
     let _turn = network.turn(&batch.0, &Norm::Batch)?;
+    let leaves = Leaves::begin()?;
     let (loss, logits) = pass(network, batch, way, &Norm::Batch, options.label_smoothing)?;
     let value = loss.f_double_value(&[])?;
     if !value.is_finite() {
@@ -168,19 +170,9 @@ pub fn step_along(network: &Network, batch: &Batch, options: &TrainOptions, at: 
     let open = way.by_cell();
     let (parameters, _) = network.parameters(&open);
     let values: Vec<_> = parameters.iter().map(|p| &p.value).collect();
-    let gradients = gradients(&loss, &values)?;
+    let gradients = leaves.gradients(&loss, &values)?;
     descend(network, &gradients, options, at, &open, lr)?;
     Ok(StepOutcome { loss: value, correct: correct(&logits, &batch.1)?, images: batch.1.size()[0] as u64 })
-}
-
-/// Of a loss; zeros for what it does not depend on, as weights behind an input that no edge of a cell reads.
-pub fn gradients(loss: &Tensor, values: &[&Tensor]) -> Result<Vec<Tensor>> {
-    let found = Tensor::f_run_backward(&[loss], values, false, false)?;
-    let whole = |(gradient, value): (Tensor, &&Tensor)| match gradient.defined() {
-        true => Ok(gradient),
-        false => Ok(value.f_detach()?.f_zeros_like()?),
-    };
-    found.into_iter().zip(values).map(whole).collect()
 }
 
 /// A loss and what comes with it, unless the loss is no number.

@@ -1,6 +1,7 @@
 //! All operators of every cell at once, as in DARTS: the shares of their outputs as tensors, and the step that finds how the loss depends on them.
 
-use super::learner::{self, cross_entropy, finite, weighted, Batch};
+use super::backward::gradients;
+use super::learner::{cross_entropy, finite, weighted, Batch};
 use super::network::Network;
 use super::norm::Norm;
 use crate::error::{Error, Result};
@@ -112,7 +113,7 @@ pub fn part(
     let mix = Mix::new(blends, images.device(), true)?;
     let loss = weighted(cross_entropy(&network.mixed(images, &mix, norm)?, labels, 0.0)?, weight)?;
     let value = loss.f_double_value(&[])?;
-    let gradients = Tensor::f_cat(&learner::gradients(&loss, &mix.leaves())?, 0)?;
+    let gradients = Tensor::f_cat(&gradients(&loss, &mix.leaves())?, 0)?;
     let mut numbers = Vec::<f64>::try_from(gradients.f_to_device(Device::Cpu)?.f_to_kind(Kind::Double)?)?.into_iter();
     let gradient = |blend: &Blend| BlendGradient {
         shares: numbers.by_ref().take(blend.shares.len()).collect(),

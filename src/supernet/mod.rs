@@ -1,7 +1,7 @@
 //! The weights: the only folder that names `tch` (libtorch). Serves a search through `search::Trainer`, and trains, evaluates
 //! and exports stand-alone models. Device-generic: the same code runs on CPU and CUDA.
 
-mod backward;
+pub mod backward;
 pub mod binary;
 mod c10d;
 mod chain;

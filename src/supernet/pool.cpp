@@ -1,13 +1,15 @@
 #include "pool.h"
 
-#include <ATen/ops/from_blob.h>
+#include <ATen/ops/empty.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <map>
+#include <memory_resource>
 #include <mutex>
 #include <set>
+#include <unordered_map>
 
 namespace nse {
 namespace {
@@ -34,9 +36,10 @@ struct Row {
 struct Pool {
     std::mutex mutex;
     // What is kept, by address and by size; neighbours are one block. And what is in use.
-    std::map<char *, size_t> free;
-    std::set<std::pair<size_t, char *>> by_size;
-    std::map<char *, size_t> sizes;
+    std::pmr::unsynchronized_pool_resource nodes;
+    std::pmr::map<char *, size_t> free{&nodes};
+    std::pmr::set<std::pair<size_t, char *>> by_size{&nodes};
+    std::pmr::unordered_map<char *, size_t> sizes{&nodes};
 
     void add(char *block, size_t size) {
         if (size == 0) return;
@@ -44,7 +47,7 @@ struct Pool {
         by_size.emplace(size, block);
     }
 
-    size_t remove(std::map<char *, size_t>::iterator at) {
+    size_t remove(std::pmr::map<char *, size_t>::iterator at) {
         const size_t size = at->second;
         by_size.erase({size, at->first});
         free.erase(at);
@@ -167,6 +170,13 @@ Pool &pool() {
 // At least a page.
 char *take(int64_t count) { return pool().take(paged(std::max<size_t>(static_cast<size_t>(count) * sizeof(float), 1))); }
 
+// A tensor that gives the block back; of no size yet.
+at::Tensor owner(char *block, int64_t count) {
+    at::DataPtr data(block, block, [](void *p) { pool().give(static_cast<char *>(p)); }, at::kCPU);
+    c10::Storage storage(c10::Storage::use_byte_size_t(), static_cast<size_t>(count) * sizeof(float), std::move(data), nullptr, false);
+    return at::detail::make_tensor<at::TensorImpl>(std::move(storage), c10::DispatchKeySet(c10::DispatchKey::CPU), caffe2::TypeMeta::Make<float>());
+}
+
 }  // namespace
 
 Floats::Floats(int64_t count) : values(count > 0 ? reinterpret_cast<float *>(take(count)) : nullptr) {}
@@ -177,9 +187,20 @@ Floats::~Floats() {
 
 at::Tensor map(int64_t images, int64_t channels, int64_t height, int64_t width) {
     char *const block = take(images * channels * height * width);
-    const auto options = at::TensorOptions().dtype(at::kFloat).device(at::kCPU);
     const int64_t sizes[] = {images, channels, height, width}, strides[] = {height * width * channels, 1, width * channels, channels};
-    return at::from_blob(block, sizes, strides, [](void *p) { pool().give(static_cast<char *>(p)); }, options);
+    at::Tensor map = owner(block, images * channels * height * width);
+    map.unsafeGetTensorImpl()->set_sizes_and_strides(sizes, strides);
+    return map;
+}
+
+at::Tensor floats(at::IntArrayRef sizes) {
+    const int64_t count = c10::multiply_integers(sizes);
+    // Below, a page of its own would cost more than malloc does.
+    constexpr int64_t LEAST = 1 << 12;
+    if (count < LEAST) return at::empty(sizes, at::kFloat);
+    at::Tensor floats = owner(take(count), count);
+    floats.unsafeGetTensorImpl()->set_sizes_contiguous(sizes);
+    return floats;
 }
 
 void trim() {

@@ -11,6 +11,9 @@ namespace nse {
 // 32-bit floats, not initialised, [images, channels, height, width] with the channels together in memory.
 at::Tensor map(int64_t images, int64_t channels, int64_t height, int64_t width);
 
+// 32-bit floats, not initialised, contiguous.
+at::Tensor floats(at::IntArrayRef sizes);
+
 // 32-bit floats, not initialised, without what a tensor costs besides; of none, null.
 class Floats {
     float *values;

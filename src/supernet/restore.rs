@@ -1,9 +1,9 @@
 //! Fitting networks to one image (Deep Image Prior): Adam on the squared difference between what comes out, as it would be damaged, and the
 //! image that is given.
 
+use super::backward::gradients;
 use super::cores;
 use super::device;
-use super::learner::gradients;
 use super::planned::Planned;
 use super::shim::{self, Moments};
 use crate::data::reserve;

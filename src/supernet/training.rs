@@ -1,8 +1,9 @@
 //! A stand-alone training as a resumable run: steps, epochs, held-out curve, checkpoints. All that it draws comes from streams named
 //! by the step, so that one that was killed and goes on from its checkpoint ends with the same bits.
 
+use super::backward::Leaves;
 use super::ensemble::mean;
-use super::learner::{correct, cross_entropy, gradients, summed, Batch, Loader};
+use super::learner::{correct, cross_entropy, summed, Batch, Loader};
 use super::network::Network;
 use super::norm::Norm;
 use super::optimizer::Optimizer;
@@ -108,6 +109,7 @@ impl Training<'_> {
         let drops = |most, purpose| Drops { most, stream: Stream::new(seed, purpose, 0, step) };
         let branches = drops(recipe.drop_path, Purpose::DropPath);
         let numbers = drops(recipe.dropout, Purpose::Dropout);
+        let leaves = Leaves::begin()?;
         let logits = {
             let _low = (recipe.precision == Precision::BFloat16).then(|| BFloat16::on(mixed.images.device())).transpose()?;
             forward(self.network, self.open, &mixed.images, branches, numbers)?
@@ -121,7 +123,7 @@ impl Training<'_> {
             return Err(diverged(value));
         }
         let values: Vec<&Tensor> = optimizer.parameters().iter().collect();
-        let gradients = gradients(&loss, &values)?;
+        let gradients = leaves.gradients(&loss, &values)?;
         if !optimizer.step(&gradients, step, schedule.at(step))? {
             return Err(diverged(f64::NAN));
         }

@@ -8,6 +8,7 @@ use nse::arch::{Architecture, Variant};
 use nse::data::Normalisation;
 use nse::export::{safetensors, ExportOptions};
 use nse::search::{At, Difference, SearchOptions, Silent, TrainOptions, Trainer};
+use nse::supernet::backward::{gradients, Leaves};
 use nse::supernet::learner::{self, Loader};
 use nse::supernet::network::Network;
 use nse::supernet::norm::{Norm as Rule, Reader};
@@ -83,22 +84,43 @@ fn twins() -> (Network, Network, Architecture) {
     (network, plain, twins)
 }
 
+/// Also of weights that three paths have in common, as of a supernet.
+#[test]
+fn gradients_that_cells_gather_are_those_of_the_graph() {
+    let (network, plain, twins) = twins();
+    let batch = (normal(&[6, 1, 12, 12], 3), Tensor::from_slice(&[0i64, 1, 2, 0, 1, 2]));
+    let way = learner::Way::along(twins.cells(), twins.paths());
+    for (network, own) in [(&network, &twins), (&plain, &twins.member(0))] {
+        let named = store::named(network, own.cells());
+        let tensors: Vec<&Tensor> = named.iter().map(|(_, p)| &p.value).collect();
+        let loss = || learner::pass(network, &batch, way, &Rule::Batch, 0.1).unwrap().0;
+        let leaves = Leaves::begin().unwrap();
+        let gathered = leaves.gradients(&loss(), &tensors).unwrap();
+        drop(leaves);
+        let expected = gradients(&loss(), &tensors).unwrap();
+        for (gathered, expected) in gathered.iter().zip(&expected) {
+            assert_eq!(values(gathered), values(expected));
+            assert!(values(expected).iter().any(|v| *v != 0.0));
+        }
+    }
+}
+
 #[test]
 fn what_is_shared_gets_the_mean_of_the_gradients_and_the_paths_their_own() {
     let (network, plain, twins) = twins();
     let batch = (normal(&[6, 1, 12, 12], 3), Tensor::from_slice(&[0i64, 1, 2, 0, 1, 2]));
-    let gradients = |network: &Network, architecture: &Architecture| {
+    let of = |network: &Network, architecture: &Architecture| {
         let (loss, logits) =
             learner::pass(network, &batch, learner::Way::along(architecture.cells(), architecture.paths()), &Rule::Batch, 0.1)
                 .unwrap();
         let named = store::named(network, architecture.cells());
         let tensors: Vec<&Tensor> = named.iter().map(|(_, p)| &p.value).collect();
-        let found = learner::gradients(&loss, &tensors).unwrap();
+        let found = gradients(&loss, &tensors).unwrap();
         let names = named.into_iter().map(|(name, _)| name);
         (loss.double_value(&[]), logits, names.zip(found).collect::<std::collections::BTreeMap<_, _>>())
     };
-    let (loss, logits, together) = gradients(&network, &twins);
-    let (alone, same, single) = gradients(&plain, &twins.member(0));
+    let (loss, logits, together) = of(&network, &twins);
+    let (alone, same, single) = of(&plain, &twins.member(0));
     assert!((loss - 3.0 * alone).abs() < 1e-5, "the loss is the sum over the paths");
     assert!(distance(&same, &logits) < 1e-6, "the mean of three equal ones");
     let length = |x: &Tensor| values(x).iter().map(|v| v * v).sum::<f64>().sqrt();

@@ -3,6 +3,7 @@
 use crate::support::{all_operators, distance, normal, values, with_details};
 use nse::arch::Variant;
 use nse::space::{Activation, Space};
+use nse::supernet::backward::{gradients, Leaves};
 use nse::supernet::learner::cross_entropy;
 use nse::supernet::network::Network;
 use nse::supernet::norm::Norm;
@@ -51,12 +52,17 @@ fn match_finite_differences(space: &std::sync::Arc<Space>, variant: Variant) {
     let labels = Tensor::from_slice(&[0i64, 1, 2, 0, 1, 2, 0, 1, 2]);
     let (exact, single) = (network(space, variant, Kind::Double), network(space, variant, Kind::Float));
     let doubles = images.to_kind(Kind::Double);
-    let gradients = |network: &Network, images: &Tensor| {
+    let of = |network: &Network, images: &Tensor| {
         let (parameters, _) = network.parameters(&open());
         let values: Vec<_> = parameters.iter().map(|p| &p.value).collect();
-        Tensor::run_backward(&[&loss(network, images, &labels)], &values, false, false)
+        let leaves = Leaves::begin().unwrap();
+        let gathered = leaves.gradients(&loss(network, images, &labels), &values).unwrap();
+        drop(leaves);
+        let found = gradients(&loss(network, images, &labels), &values).unwrap();
+        assert!(gathered.iter().zip(&found).all(|(gathered, found)| gathered == found), "not those of the graph");
+        found
     };
-    let (expected, rounded) = (gradients(&exact, &doubles), gradients(&single, &images));
+    let (expected, rounded) = (of(&exact, &doubles), of(&single, &images));
     for ((parameter, gradient), rounded) in exact.parameters(&open()).0.iter().zip(&expected).zip(&rounded) {
         let flat = values(gradient);
         // The largest entry of every parameter, moved up and down by so little that no ReLU changes its side.
