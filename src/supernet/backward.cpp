@@ -65,15 +65,16 @@ extern "C" void nse_shim_free_leaves(std::shared_ptr<nse::Leaves> *leaves) {
 extern "C" char *nse_shim_gradients(const at::Tensor *loss, at::Tensor *const *values, size_t count, const std::shared_ptr<nse::Leaves> *leaves,
                                     at::Tensor **gradients) {
     return nse::guarded([&] {
-        const auto gathered = [&](size_t i) { return leaves && (*leaves)->has(*values[i]); };
         std::vector<at::Tensor> inputs, found(count);
+        std::vector<const at::Tensor *> gathered(count);
         for (size_t i = 0; i < count; ++i) {
-            if (!gathered(i)) inputs.push_back(*values[i]);
+            if (leaves) gathered[i] = (*leaves)->of(*values[i]);
+            if (!gathered[i]) inputs.push_back(*values[i]);
         }
         const auto others = torch::autograd::grad({*loss}, inputs, {}, /*retain_graph=*/false, /*create_graph=*/false, /*allow_unused=*/true);
         auto other = others.begin();
         for (size_t i = 0; i < count; ++i) {
-            found[i] = gathered(i) ? (*leaves)->of(*values[i]) : *other++;
+            found[i] = gathered[i] ? *gathered[i] : *other++;
             if (!found[i].defined()) found[i] = at::zeros_like(values[i]->detach());
         }
         for (size_t i = 0; i < count; ++i) gradients[i] = new at::Tensor(std::move(found[i]));

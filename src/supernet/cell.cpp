@@ -15,8 +15,6 @@ using torch::autograd::variable_list;
 
 at::Tensor alike(const at::Tensor &x) { return map(x.size(0), x.size(1), x.size(2), x.size(3)); }
 
-std::array<at::Tensor, 3> parameters(const Unit &unit) { return {unit.weight, unit.scale, unit.shift}; }
-
 // Backward of the selected result. Its inputs are the cell's, and weight, scale and shift of every unit of every selected branch, but for those whose
 // gradients are gathered.
 struct CellBackward : Node {
@@ -25,7 +23,8 @@ struct CellBackward : Node {
     std::vector<std::vector<Output>> outputs;
     bool shortcut = false;
     float factor = 1;
-    // Or null.
+    // Where they go, for every input but the first; null for those with a graph. And what owns that.
+    std::vector<at::Tensor *> gathered;
     std::shared_ptr<Leaves> leaves;
 
     variable_list apply(variable_list &&gradients) override {
@@ -48,16 +47,13 @@ struct CellBackward : Node {
         for (size_t b = 0; b < branches.size(); ++b) {
             Wanted wanted{input, {}};
             size_t at = found.size();
-            const auto gathered = [&](const at::Tensor &weight) { return leaves && leaves->has(weight); };
-            for (const Unit &unit : branches[b]) {
-                std::array<bool, 3> &of = wanted.units.emplace_back();
-                for (size_t i = 0; i < 3; ++i) of[i] = task_should_compute_output(at++) || gathered(parameters(unit)[i]);
+            wanted.units.resize(branches[b].size());
+            for (auto &unit : wanted.units) {
+                for (bool &one : unit) one = gathered[at - 1] || task_should_compute_output(at), ++at;
             }
-            auto of = backward(x, branches[b], outputs[b], gradient, factor, wanted, found[0], add);
-            for (size_t i = 0; i < of.size(); ++i) {
-                const at::Tensor weight = parameters(branches[b][i / 3])[i % 3];
-                if (gathered(weight)) leaves->add(weight, std::move(of[i]));
-                found.push_back(std::move(of[i]));
+            for (at::Tensor &one : backward(x, branches[b], outputs[b], gradient, factor, wanted, found[0], add)) {
+                if (at::Tensor *const sum = gathered[found.size() - 1]) Leaves::add(*sum, std::move(one));
+                found.push_back(std::move(one));
             }
             add = true;
         }
@@ -161,7 +157,10 @@ std::pair<at::Tensor, at::Tensor> run(const at::Tensor &input, Cell cell, bool b
         for (size_t b = 0; b < outputs.size(); ++b) {
             if (!cell.branches[b].selected) continue;
             for (const Unit &unit : cell.branches[b].units) {
-                for (const at::Tensor &weight : parameters(unit)) inputs.push_back(node->leaves && node->leaves->take(weight) ? at::Tensor() : weight);
+                for (const at::Tensor *weight : {&unit.weight, &unit.scale, &unit.shift}) {
+                    node->gathered.push_back(node->leaves ? node->leaves->begin(*weight) : nullptr);
+                    inputs.push_back(node->gathered.back() ? at::Tensor() : *weight);
+                }
             }
             node->branches.push_back(std::move(cell.branches[b].units));
             node->outputs.push_back(std::move(outputs[b]));

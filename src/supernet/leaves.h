@@ -19,23 +19,23 @@ class Leaves {
         return current;
     }
 
-    // From now on the gradient of this weight is gathered. False: it has none, or is what the graph computed from others.
-    bool take(const at::Tensor &weight) {
+    // Where the gradient of this weight is to go; it is used as often as it is asked for, and has the sum. Null: it has none, or is what the graph
+    // computed from others.
+    at::Tensor *begin(const at::Tensor &weight) {
         const bool leaf = weight.requires_grad() && weight.is_leaf();
-        if (leaf) gradients.try_emplace(weight.unsafeGetTensorImpl());
-        return leaf;
+        return leaf ? &gradients[weight.unsafeGetTensorImpl()] : nullptr;
     }
 
-    bool has(const at::Tensor &weight) const { return gradients.count(weight.unsafeGetTensorImpl()) > 0; }
-
-    // A weight that is used more than once has the sum.
-    void add(const at::Tensor &weight, at::Tensor gradient) {
-        at::Tensor &sum = gradients.at(weight.unsafeGetTensorImpl());
+    static void add(at::Tensor &sum, at::Tensor gradient) {
         if (sum.defined()) sum.add_(gradient);
         else sum = std::move(gradient);
     }
 
-    at::Tensor of(const at::Tensor &weight) const { return gradients.at(weight.unsafeGetTensorImpl()); }
+    // Null: not gathered. Undefined: backward did not come by.
+    const at::Tensor *of(const at::Tensor &weight) const {
+        const auto at = gradients.find(weight.unsafeGetTensorImpl());
+        return at == gradients.end() ? nullptr : &at->second;
+    }
 };
 
 }  // namespace nse

@@ -5,6 +5,7 @@ mod alone;
 mod cells;
 mod dense;
 mod low;
+mod pool;
 mod signs;
 #[path = "../supernet/support.rs"]
 #[allow(dead_code)]
