@@ -108,8 +108,8 @@ struct Pool {
         return block;
     }
 
-    // Puts pages that are kept in the place of fresh ones, as many as there are; where the system cannot move a page, gives it back instead. So no more
-    // is kept and in use than was in use at once, but for parts of pages.
+    // Puts pages that are kept in the place of fresh ones, as many as there are; on a system that moves none, gives them back instead. So no more
+    // is kept and in use than was in use at once, but for parts of pages. False: the system refused, and the fresh ones are kept or gone.
     bool fill(Row fresh) {
         size_t done = 0;
         while (done < fresh.count) {
@@ -141,11 +141,11 @@ struct Pool {
         } else {
             const size_t count = whole(size, LARGE) / LARGE;
             block = fresh(count);
-            if (!block) {
+            if (!block || !fill({block, count})) {
                 trim();
                 block = fresh(count);
             }
-            TORCH_CHECK(block && fill({block, count}), "not enough memory: ", size, " bytes for a feature map");
+            TORCH_CHECK(block, "not enough memory: ", size, " bytes for a feature map");
             keep(block + size, count * LARGE - size);
         }
         sizes[block] = size;
