@@ -9,9 +9,9 @@ fn main() {
 #[cfg(feature = "torch")]
 fn torch() {
     use std::path::PathBuf;
-    let sources = ["shim", "backward", "cell", "branch", "pool", "level", "whole_norm", "project", "xnor", "c10d", "streams"]
+    let sources = ["shim", "backward", "sgd", "cell", "branch", "convolution", "pool", "level", "whole_norm", "project", "xnor", "c10d", "streams"]
         .map(|name| format!("src/supernet/{name}.cpp"));
-    let headers = ["cell.h", "branch.h", "guard.h", "leaves.h", "parts.h", "pool.h", "gloo", "kernels"]
+    let headers = ["cell.h", "branch.h", "convolution.h", "guard.h", "leaves.h", "level.h", "norms.h", "parts.h", "pool.h", "gloo", "kernels"]
         .map(|name| format!("src/supernet/{name}"));
     for source in sources.iter().chain(&headers) {
         println!("cargo:rerun-if-changed={source}");

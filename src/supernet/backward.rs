@@ -15,7 +15,7 @@ extern "C" {
         ready: extern "C" fn(*mut c_void, usize, *mut C_tensor) -> bool,
         user: *mut c_void,
     ) -> *mut c_char;
-    fn nse_shim_leaves(leaves: *mut *mut c_void) -> *mut c_char;
+    fn nse_shim_leaves(wanted: bool, chain: bool, leaves: *mut *mut c_void) -> *mut c_char;
     fn nse_shim_free_leaves(leaves: *mut c_void);
     fn nse_shim_gradients(
         loss: *const C_tensor,
@@ -31,10 +31,20 @@ extern "C" {
 pub struct Leaves(*mut c_void);
 
 impl Leaves {
-    pub fn begin() -> Result<Self> {
+    /// `chain`: nothing but the next of the fused cells reads what one gives. Where that is not so, [`Leaves::gradients`] fails.
+    pub fn begin(chain: bool) -> Result<Self> {
+        Leaves::new(true, chain)
+    }
+
+    /// While it is there, cells have no gradients of weights; of their inputs they have.
+    pub fn without() -> Result<Self> {
+        Leaves::new(false, false)
+    }
+
+    fn new(wanted: bool, chain: bool) -> Result<Self> {
         let mut leaves = std::ptr::null_mut();
         // SAFETY: on success `leaves` is new and ours.
-        outcome(unsafe { nse_shim_leaves(&mut leaves) })?;
+        outcome(unsafe { nse_shim_leaves(wanted, chain, &mut leaves) })?;
         Ok(Leaves(leaves))
     }
 

@@ -15,61 +15,71 @@ using torch::autograd::variable_list;
 
 at::Tensor alike(const at::Tensor &x) { return map(x.size(0), x.size(1), x.size(2), x.size(3)); }
 
-// Backward of the selected result. Its inputs are the cell's, and weight, scale and shift of every unit of every selected branch, but for those whose
-// gradients are gathered.
+// Backward of the selected result. Its inputs are the cell's, and weight, scale and shift of every unit of every selected branch, but for those that
+// `leaves` has.
 struct CellBackward : Node {
     at::Tensor x;
     std::vector<std::vector<Unit>> branches;
     std::vector<std::vector<Output>> outputs;
     bool shortcut = false;
     float factor = 1;
-    // Where they go, for every input but the first; null for those with a graph. And what owns that.
-    std::vector<at::Tensor *> gathered;
+    // Where gradients of weights go, three of every unit; which of them are inputs, and go nowhere yet; and what owns the sums of others.
+    std::vector<Target> targets;
+    std::vector<size_t> of_graph;
     std::shared_ptr<Leaves> leaves;
+    // The cell in front, where this node is in the graph for both: then the inputs are that one's.
+    c10::intrusive_ptr<CellBackward> before;
 
     variable_list apply(variable_list &&gradients) override {
         const at::NoGradGuard no_grad;
-        variable_list found(1);
-        const bool input = task_should_compute_output(0);
-        if (!gradients[0].defined()) {
-            found.resize(num_outputs());
-            return found;
+        for (CellBackward *cell = this;; cell = cell->before.get()) {
+            gradients = cell->through(std::move(gradients));
+            if (!cell->before || !gradients[0].defined()) return std::move(gradients);
         }
+    }
+
+    void release_variables() override {
+        for (CellBackward *cell = this; cell; cell = cell->before.get()) cell->x.reset(), cell->outputs.clear();
+    }
+
+  private:
+    // Of this cell alone.
+    variable_list through(variable_list &&gradients) {
+        variable_list found(before ? 1 : num_outputs());
+        if (!gradients[0].defined()) return variable_list(num_outputs());
         TORCH_CHECK(outputs.size() == branches.size(), "this graph was run backward before");
         const at::Tensor gradient = together(gradients[0]);
         gradients.clear();
-        if (input) found[0] = alike(x);
+        float *input = nullptr;
+        if (before || task_should_compute_output(0)) found[0] = alike(x), input = found[0].data_ptr<float>();
         bool add = false;
         if (input && shortcut) {
             merge({{gradient.const_data_ptr<float>(), nullptr, nullptr, false}}, nullptr, factor, found[0]);
             add = true;
         }
+        for (size_t i = 0; i < of_graph.size(); ++i) {
+            if (task_should_compute_output(i + 1)) targets[of_graph[i]].tensor = &found[i + 1];
+        }
+        const Target *of = targets.data();
         for (size_t b = 0; b < branches.size(); ++b) {
-            Wanted wanted{input, {}};
-            size_t at = found.size();
-            wanted.units.resize(branches[b].size());
-            for (auto &unit : wanted.units) {
-                for (bool &one : unit) one = gathered[at - 1] || task_should_compute_output(at), ++at;
-            }
-            for (at::Tensor &one : backward(x, branches[b], outputs[b], gradient, factor, wanted, found[0], add)) {
-                if (at::Tensor *const sum = gathered[found.size() - 1]) Leaves::add(*sum, std::move(one));
-                found.push_back(std::move(one));
-            }
+            backward(x, branches[b], outputs[b], gradient, factor, of, input, add);
+            of += 3 * branches[b].size();
             add = true;
         }
-        outputs.clear();
+        outputs.clear(), x.reset();
         return found;
-    }
-
-    void release_variables() override {
-        x.reset();
-        outputs.clear();
     }
 };
 
+// Which cell gave this, or null.
+c10::intrusive_ptr<CellBackward> in_front(const at::Tensor &x) {
+    CellBackward *const node = dynamic_cast<CellBackward *>(x.grad_fn().get());
+    return node ? c10::intrusive_ptr<CellBackward>::reclaim_copy(node) : c10::intrusive_ptr<CellBackward>();
+}
+
 at::Tensor merged(const at::Tensor &x, const std::vector<const Output *> &branches, const std::vector<bool> &relu, bool shortcut, float factor) {
-    const at::Tensor &like = branches[0]->map;
-    at::Tensor out = alike(like);
+    const Size &size = branches[0]->size;
+    at::Tensor out = map(size.images, size.channels, size.height, size.width);
     std::vector<Input> inputs;
     for (size_t i = 0; i < branches.size(); ++i) inputs.push_back(branches[i]->input(relu[i]));
     merge(inputs, shortcut ? x.const_data_ptr<float>() : nullptr, factor, out);
@@ -106,7 +116,7 @@ at::Tensor convolve(const at::Tensor &input, const at::Tensor &weight, const Con
     at::Tensor y = averaged ? average(map, shape.relu) : map;
     if (graph) {
         const auto node = c10::make_intrusive<ConvolutionBackward>();
-        node->x = x.detach();
+        node->x = x;
         if (averaged) node->averaged = map;
         node->unit.push_back(unit);
         node->set_next_edges(torch::autograd::collect_next_edges(input, weight));
@@ -158,15 +168,20 @@ std::pair<at::Tensor, at::Tensor> run(const at::Tensor &input, Cell cell, bool b
             if (!cell.branches[b].selected) continue;
             for (const Unit &unit : cell.branches[b].units) {
                 for (const at::Tensor *weight : {&unit.weight, &unit.scale, &unit.shift}) {
-                    node->gathered.push_back(node->leaves ? node->leaves->begin(*weight) : nullptr);
-                    inputs.push_back(node->gathered.back() ? at::Tensor() : *weight);
+                    Target target;
+                    if (!node->leaves || !node->leaves->begin(*weight, target)) {
+                        node->of_graph.push_back(node->targets.size());
+                        inputs.push_back(*weight);
+                    }
+                    node->targets.push_back(target);
                 }
             }
             node->branches.push_back(std::move(cell.branches[b].units));
             node->outputs.push_back(std::move(outputs[b]));
         }
-        node->x = x.detach(), node->shortcut = cell.shortcut, node->factor = factor;
-        node->set_next_edges(torch::autograd::collect_next_edges(inputs));
+        node->x = x, node->shortcut = cell.shortcut, node->factor = factor;
+        if (node->leaves && node->leaves->chain && inputs.size() == 1) node->before = in_front(input);
+        node->set_next_edges(node->before ? torch::autograd::edge_list(node->before->next_edges()) : torch::autograd::collect_next_edges(inputs));
         torch::autograd::set_history(y, node);
     }
     return {y, other};

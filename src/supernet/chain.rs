@@ -82,8 +82,23 @@ impl Chain {
     }
 
     /// Whether our kernels are for nearly all of a pass of what is like `images`.
-    pub(super) fn fits(&self, images: &Tensor, norm: &Norm) -> bool {
+    pub(super) fn mostly(&self, images: &Tensor, norm: &Norm) -> bool {
         self.fused && fused::fits(images, std::iter::once(&self.stem), norm)
+    }
+
+    /// Whether our kernels take a cell with these units as a whole. Where they are for all units, none is looked at again.
+    pub(super) fn fits<'a>(&self, x: &Tensor, units: impl Iterator<Item = &'a Unit>, norm: &Norm) -> bool {
+        fused::fits(x, units.take_while(|_| !self.fused), norm)
+    }
+
+    /// The mean of branches, and of the input too where there is a shortcut.
+    pub(super) fn cell(&self, x: &Tensor, branches: &[&[Unit]], shortcut: bool, norm: &Norm) -> Result<Tensor> {
+        if self.fits(x, branches.iter().copied().flatten(), norm) {
+            let branches: Vec<_> = branches.iter().map(|units| Branch { units, selected: true, unselected: false }).collect();
+            return Ok(fused::cell(x, &branches, shortcut, norm, false)?.0);
+        }
+        let branches: Vec<_> = branches.iter().map(|units| branch(x, units, norm)).collect::<Result<_>>()?;
+        merged(x, &branches.iter().collect::<Vec<_>>(), shortcut)
     }
 
     /// Of every path.
@@ -101,7 +116,7 @@ impl Chain {
         let x = branch(images, std::slice::from_ref(&self.stem), norm)?;
         match self.block.is_empty() {
             true => Ok(x),
-            false => side_by_side(&x, &[&self.block], self.shortcut, norm),
+            false => self.cell(&x, &[&self.block], self.shortcut, norm),
         }
     }
 
@@ -133,17 +148,7 @@ pub(super) fn branch(x: &Tensor, units: &[Unit], norm: &Norm) -> Result<Tensor> 
     units.iter().try_fold(x.shallow_clone(), |y, unit| unit.forward(&y, norm))
 }
 
-/// The mean of branches, and of the input too where there is a shortcut.
-pub(super) fn side_by_side(x: &Tensor, branches: &[&[Unit]], shortcut: bool, norm: &Norm) -> Result<Tensor> {
-    if fused::fits(x, branches.iter().copied().flatten(), norm) {
-        let branches: Vec<_> = branches.iter().map(|units| Branch { units, selected: true, unselected: false }).collect();
-        return Ok(fused::cell(x, &branches, shortcut, norm, false)?.0);
-    }
-    let branches: Vec<_> = branches.iter().map(|units| branch(x, units, norm)).collect::<Result<_>>()?;
-    merged(x, &branches.iter().collect::<Vec<_>>(), shortcut)
-}
-
-/// The same of branches that were computed; the input itself where there is nothing else.
+/// The mean of branches, and of the input too where there is a shortcut; the input itself where there is nothing else.
 pub(super) fn merged(x: &Tensor, branches: &[&Tensor], shortcut: bool) -> Result<Tensor> {
     let mut terms = branches.iter().copied().chain(shortcut.then_some(x));
     let count = terms.clone().count();

@@ -51,7 +51,7 @@ extern "C" {
         shortcut: bool,
         out: *mut *mut C_tensor,
     ) -> *mut c_char;
-    fn nse_shim_dot(a: *const C_tensor, b: *const C_tensor, out: *mut *mut C_tensor) -> *mut c_char;
+    fn nse_shim_dot(a: *const C_tensor, b: *const C_tensor, out: *mut f64) -> *mut c_char;
     fn nse_shim_convolve(
         x: *const C_tensor,
         weight: *const C_tensor,
@@ -216,17 +216,19 @@ pub fn join(x: &Tensor, branches: &[&Tensor], shortcut: bool) -> Result<Tensor> 
     }
 }
 
-/// Sum of products of two maps, without gradient, as a tensor of one 64-bit number.
-pub fn dot(a: &Tensor, b: &Tensor) -> Result<Tensor> {
-    if !reads(a) || !reads(b) {
-        return Ok(a.f_mul(b)?.f_sum(Kind::Double)?);
+/// Sums of products of pairs of maps, without gradient.
+pub fn dots(pairs: &[(&Tensor, &Tensor)]) -> Result<Vec<f64>> {
+    if !pairs.iter().all(|(a, b)| reads(a) && reads(b)) {
+        let sums = pairs.iter().map(|(a, b)| Ok(a.f_mul(b)?.f_sum(Kind::Double)?)).collect::<Result<Vec<_>>>()?;
+        return Ok(Vec::try_from(Tensor::f_stack(&sums, 0)?)?);
     }
-    let mut out = std::ptr::null_mut();
-    // SAFETY: tensors that outlive the call; on success `out` is a new tensor that is ours.
-    unsafe {
-        outcome(nse_shim_dot(a.as_ptr(), b.as_ptr(), &mut out))?;
-        Ok(Tensor::from_ptr(out))
-    }
+    let dot = |(a, b): &(&Tensor, &Tensor)| {
+        let mut out = 0.0;
+        // SAFETY: tensors and a number that outlive the call.
+        outcome(unsafe { nse_shim_dot(a.as_ptr(), b.as_ptr(), &mut out) })?;
+        Ok(out)
+    };
+    pairs.iter().map(dot).collect()
 }
 
 /// Takes the kernels of one instruction level from now on: "level_bf16" (AVX-512 with products of

@@ -9,6 +9,7 @@ use super::network::Network;
 use super::norm::Norm;
 use super::shards;
 use super::shim::{self, Sgd};
+use super::unit::Parameter;
 use crate::arch::Paths;
 use crate::data::{Changes, Dataset, Normalisation, Order};
 use crate::dist::Crew;
@@ -108,7 +109,8 @@ pub fn summed(logits: &[Tensor], loss: impl Fn(&Tensor) -> Result<Tensor>) -> Re
 }
 
 pub fn correct(logits: &Tensor, labels: &Tensor) -> Result<u64> {
-    Ok(logits.f_argmax(1, false)?.f_eq_tensor(labels)?.f_sum(None)?.f_int64_value(&[])? as u64)
+    let [found, labels] = [&logits.f_argmax(1, false)?, labels].map(|classes| Vec::<i64>::try_from(classes));
+    Ok(found?.iter().zip(&labels?).filter(|(found, label)| found == label).count() as u64)
 }
 
 /// The training side of a run: data in its order, and the recipe.
@@ -161,17 +163,16 @@ pub fn step(network: &Network, batch: &Batch, options: &TrainOptions, at: At, op
 /// The same along the paths of an ensemble, of a supernet, or of all its operators at once.
 pub fn step_along(network: &Network, batch: &Batch, options: &TrainOptions, at: At, way: Way, lr: f64) -> Result<StepOutcome> {
     let _turn = network.turn(&batch.0, &Norm::Batch)?;
-    let leaves = Leaves::begin()?;
+    let leaves = Leaves::begin(way.mix.is_none() && network.is_row(&batch.0, way.paths, &Norm::Batch))?;
     let (loss, logits) = pass(network, batch, way, &Norm::Batch, options.label_smoothing)?;
     let value = loss.f_double_value(&[])?;
     if !value.is_finite() {
         return Err(diverged(at, value));
     }
-    let open = way.by_cell();
-    let (parameters, _) = network.parameters(&open);
-    let values: Vec<_> = parameters.iter().map(|p| &p.value).collect();
+    let parameters = network.parameters(&way.by_cell());
+    let values: Vec<_> = parameters.0.iter().map(|p| &p.value).collect();
     let gradients = leaves.gradients(&loss, &values)?;
-    descend(network, &gradients, options, at, &open, lr)?;
+    descend(&parameters, &gradients, options, at, lr)?;
     Ok(StepOutcome { loss: value, correct: correct(&logits, &batch.1)?, images: batch.1.size()[0] as u64 })
 }
 
@@ -187,20 +188,19 @@ pub fn diverged(at: At, loss: f64) -> Error {
     Error::Diverged { loss, round: at.round + 1, step: at.step + 1 }
 }
 
-/// The optimizer's part of a step, with the gradients of the parameters that took part. When one is not finite, no weight changes.
+/// The optimizer's part of a step, with the parameters that took part, as [`Network::parameters`] has them, and their gradients. When one is not finite, no
+/// weight changes.
 pub fn descend(
-    network: &Network,
+    (parameters, decayed): &(Vec<&Parameter>, usize),
     gradients: &[Tensor],
     options: &TrainOptions,
     at: At,
-    open: &[Vec<u16>],
     lr: f64,
 ) -> Result<()> {
-    let (parameters, decayed) = network.parameters(open);
     let values: Vec<_> = parameters.iter().map(|p| &p.value).collect();
     let momenta: Vec<_> = parameters.iter().map(|p| &p.momentum).collect();
     let sgd = Sgd { lr, momentum: options.momentum, weight_decay: options.weight_decay };
-    match shim::sgd(&values, gradients, &momenta, decayed, sgd)? {
+    match shim::sgd(&values, gradients, &momenta, *decayed, sgd)? {
         true => Ok(()),
         false => Err(diverged(at, f64::NAN)),
     }

@@ -1,41 +1,103 @@
-// Gradients of a pass's weights that cells gather themselves: in libtorch's graph each of some hundreds would be a node of its own.
+// Gradients of a pass's weights that cells gather themselves, or leave out: in libtorch's graph each of some hundreds would be a node of its own.
 #pragma once
+
+#include "pool.h"
 
 #include <ATen/core/Tensor.h>
 
+#include <c10/util/flat_hash_map.h>
+
+#include <deque>
 #include <memory>
-#include <unordered_map>
 
 namespace nse {
 
+// The gradient of one weight: a piece of a block.
+struct Sum {
+    c10::Storage block;
+    int64_t first = 0;
+
+    // Backward came by.
+    bool begun() const { return block; }
+    float *values() const { return static_cast<float *>(block.mutable_data()) + first; }
+    at::Tensor tensor(at::IntArrayRef sizes) const { return view(block, first, sizes); }
+};
+
+class Leaves;
+
+// Where backward leaves one gradient: in a sum, in a tensor, or nowhere.
+struct Target {
+    Leaves *leaves = nullptr;
+    Sum *sum = nullptr;
+    at::Tensor *tensor = nullptr;
+
+    bool wanted() const { return sum || tensor; }
+
+    // Where to write it; null if it is not wanted. `apart` is what it is in until `end`, if there is a sum already.
+    float *begin(at::IntArrayRef sizes, at::Tensor &apart) const;
+
+    void end(const at::Tensor &apart) const {
+        if (apart.defined()) sum->tensor(apart.sizes()).add_(apart);
+    }
+};
+
 class Leaves {
-    // None yet: undefined.
-    std::unordered_map<const at::TensorImpl *, at::Tensor> gradients;
+    std::deque<Sum> sums;
+    ska::flat_hash_map<const at::TensorImpl *, Sum *> by_weight{512};
+    // What is cut last, as far as it is taken.
+    c10::Storage block;
+    int64_t taken = 0, size = 0;
 
   public:
+    // Whether there are any: else cells have no gradients of weights, and their graph knows of none. And whether nothing but the next cell reads what one
+    // gives, so that cells in a row may be one node of the graph.
+    const bool wanted, chain;
+
+    Leaves(bool wanted, bool chain) : wanted(wanted), chain(chain) {}
+
     // Those of the pass that goes forward on this thread, or null.
     static std::shared_ptr<Leaves> &current() {
         static thread_local std::shared_ptr<Leaves> current;
         return current;
     }
 
-    // Where the gradient of this weight is to go; it is used as often as it is asked for, and has the sum. Null: it has none, or is what the graph
-    // computed from others.
-    at::Tensor *begin(const at::Tensor &weight) {
-        const bool leaf = weight.requires_grad() && weight.is_leaf();
-        return leaf ? &gradients[weight.unsafeGetTensorImpl()] : nullptr;
+    // Where the gradient of this weight is to go; it is used as often as it is asked for, and has the sum. False: it is the graph's, which computed this from
+    // others, or has none.
+    bool begin(const at::Tensor &weight, Target &target) {
+        if (!wanted) return true;
+        if (!weight.requires_grad() || !weight.is_leaf()) return false;
+        Sum *&sum = by_weight[weight.unsafeGetTensorImpl()];
+        if (!sum) sum = &sums.emplace_back();
+        target.leaves = this, target.sum = sum;
+        return true;
     }
 
-    static void add(at::Tensor &sum, at::Tensor gradient) {
-        if (sum.defined()) sum.add_(gradient);
-        else sum = std::move(gradient);
+    // Memory for a sum of so many, not initialised.
+    float *room(Sum &sum, int64_t count) {
+        // Small enough that little is taken long before it is needed.
+        constexpr int64_t BLOCK = 1 << 16, APART = 16;
+        if (taken + count > size) {
+            size = std::max(count, BLOCK), taken = 0;
+            block = nse::block(size);
+        }
+        sum.block = block, sum.first = taken;
+        taken += (count + APART - 1) / APART * APART;
+        return sum.values();
     }
 
-    // Null: not gathered. Undefined: backward did not come by.
-    const at::Tensor *of(const at::Tensor &weight) const {
-        const auto at = gradients.find(weight.unsafeGetTensorImpl());
-        return at == gradients.end() ? nullptr : &at->second;
+    // Null: not gathered.
+    const Sum *of(const at::Tensor &weight) const {
+        const auto at = by_weight.find(weight.unsafeGetTensorImpl());
+        return at == by_weight.end() ? nullptr : at->second;
     }
 };
+
+inline float *Target::begin(at::IntArrayRef sizes, at::Tensor &apart) const {
+    if (!wanted()) return nullptr;
+    if (sum && !sum->begun()) return leaves->room(*sum, c10::multiply_integers(sizes));
+    at::Tensor &to = sum ? apart : *tensor;
+    to = floats(sizes);
+    return to.mutable_data_ptr<float>();
+}
 
 }  // namespace nse

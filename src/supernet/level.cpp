@@ -1,6 +1,6 @@
 // Which of the compiled kernels run: the best that this processor has.
 
-#include "branch.h"
+#include "level.h"
 
 #include <atomic>
 #include <cstring>

@@ -190,7 +190,12 @@ impl Network {
 
     /// To compute with this network what is like `images`, in its precision.
     pub fn turn(&self, images: &Tensor, norm: &Norm) -> Result<Turn> {
-        Turn::begin(images.device(), self.chain().is_ok_and(|chain| chain.fits(images, norm)), self.precision)
+        Turn::begin(images.device(), self.chain().is_ok_and(|chain| chain.mostly(images, norm)), self.precision)
+    }
+
+    /// Whether all cells of a pass of what is like `images` are our kernels', each behind the one before.
+    pub fn is_row(&self, images: &Tensor, paths: Paths, norm: &Norm) -> bool {
+        paths.count() == 1 && self.chain().is_ok_and(|chain| chain.mostly(images, norm))
     }
 
     /// Stem and fixed block.
@@ -201,7 +206,7 @@ impl Network {
     /// One cell with the given operators open.
     pub fn cell(&self, cell: usize, x: &Tensor, open: &[u16], norm: &Norm) -> Result<Tensor> {
         let branches: Vec<_> = open.iter().map(|o| self.units(cell, *o)).collect();
-        chain::side_by_side(x, &branches, self.shortcut(cell), norm)
+        self.chain()?.cell(x, &branches, self.shortcut(cell), norm)
     }
 
     /// The same from branches that were computed alone, without gradient: the same bits.
@@ -215,7 +220,7 @@ impl Network {
 
     /// Whether our kernels take a cell with these operators open as a whole.
     fn fits(&self, cell: usize, x: &Tensor, open: &[u16], norm: &Norm) -> bool {
-        fused::fits(x, open.iter().flat_map(|operator| self.units(cell, *operator)), norm)
+        self.chain().is_ok_and(|chain| chain.fits(x, open.iter().flat_map(|operator| self.units(cell, *operator)), norm))
     }
 
     /// One cell along two paths, each a list of operators with whether the selected one and the unselected one has it: the outputs

@@ -1,7 +1,7 @@
-// How work is cut for threads: by its size alone, so that results do not depend on how many threads there are; and the sums of the parts.
+// How work is cut for threads: by its size alone, so that results do not depend on how many threads there are.
 #pragma once
 
-#include "kernels/kernels.h"
+#include "level.h"
 #include "pool.h"
 
 #include <ATen/TensorIterator.h>
@@ -125,126 +125,60 @@ struct Grid {
     }
 };
 
-// Rows of a map, and of every channel its mean and the sum of squares around that.
-struct Spread {
-    double count = 0;
-    std::vector<double> mean, squares;
-};
-
-// The statistics of a map by part. To be kept for the next map: asking for as much memory each time costs more than what is computed here.
-class MomentParts {
-    bool wanted;
-    int64_t channels = 0;
-    std::vector<int64_t> counts;
-    std::vector<float> pivots;
-    std::vector<double> sums, squares;
-    Spread found;
+// Memory of one thread for one purpose, which grows: whole pages, not initialised.
+class Scratch {
+    struct Free {
+        void operator()(float *p) const { std::free(p); }
+    };
+    std::unique_ptr<float, Free> memory;
+    int64_t room = 0;
 
   public:
-    explicit MomentParts(bool wanted) : wanted(wanted) {}
-
-    void begin(int64_t parts, int64_t channels) {
-        if (!wanted) return;
-        this->channels = channels;
-        counts.resize(parts), pivots.resize(parts * channels), sums.resize(parts * channels), squares.resize(parts * channels);
-    }
-
-    // Room for a part of so many rows, of which the caller fills channels [from, to).
-    Moments part(int64_t number, int64_t rows, int64_t from, int64_t to) {
-        if (!wanted) return {nullptr, nullptr, nullptr};
-        counts[number] = rows;
-        double *const sum = &sums[number * channels], *const square = &squares[number * channels];
-        std::fill(sum + from, sum + to, 0.0), std::fill(square + from, square + to, 0.0);
-        return {&pivots[number * channels], sum, square};
-    }
-
-    // The parts' put together pairwise (Chan, Golub and LeVeque 1983).
-    const Spread &all() {
-        found.count = 0, found.mean.assign(channels, 0.0), found.squares.assign(channels, 0.0);
-        double *const mean = found.mean.data(), *const squares = found.squares.data();
-        for (size_t part = 0; part < counts.size(); ++part) {
-            const double n = static_cast<double>(counts[part]), all = found.count + n, share = n / all, both = found.count * share, each = 1 / n;
-            const float *const pivot = &pivots[part * channels];
-            const double *const sum = &sums[part * channels], *const square = &this->squares[part * channels];
-            for (int64_t c = 0; c < channels; ++c) {
-                const double above = sum[c] * each, apart = pivot[c] + above - mean[c];
-                squares[c] += square[c] - sum[c] * above + apart * apart * both;
-                mean[c] += apart * share;
-            }
-            found.count = all;
+    float *get(int64_t count) {
+        if (count > room) {
+            memory.reset(), room = 0;
+            const size_t bytes = (static_cast<size_t>(count) * sizeof(float) + 4095) / 4096 * 4096;
+            memory.reset(static_cast<float *>(std::aligned_alloc(4096, bytes)));
+            if (!memory) throw std::bad_alloc();
+            room = count;
         }
-        for (int64_t c = 0; c < channels; ++c) squares[c] = std::max(squares[c], 0.0);
-        return found;
+        return memory.get();
     }
 };
 
-// Gradients of one batch-norm's output: sums by part, kept for the next as above.
-struct SumParts {
-    int64_t channels = 0, parts = 0;
-    std::vector<double> plain, product;
-
-    void begin(int64_t parts, int64_t channels) {
-        this->parts = parts, this->channels = channels;
-        plain.resize(parts * channels), product.resize(parts * channels);
-    }
-
-    // Of a part, of which the caller fills channels [from, to).
-    Sums part(int64_t number, const float *mean, int64_t from, int64_t to) {
-        double *const plain = &this->plain[number * channels], *const product = &this->product[number * channels];
-        std::fill(plain + from, plain + to, 0.0), std::fill(product + from, product + to, 0.0);
-        return {plain, product, mean};
-    }
-
-    // All in the place of the first.
-    void add_up() {
-        for (int64_t part = 1; part < parts; ++part) {
-            for (int64_t c = 0; c < channels; ++c) plain[c] += plain[part * channels + c], product[c] += product[part * channels + c];
-        }
-    }
-};
-
-// Sums of a weight's gradient by part, which are zero to begin with.
+// Sums of a weight's gradient by part, which are zero to begin with. One at a time in a thread.
 class Partial {
     int64_t count, size;
-    Floats values;
+    Floats many;
+    float *values = nullptr;
 
   public:
-    // What is read in whole vectors may end behind the last value.
-    Partial(int64_t count, int64_t size) : count(count), size(size), values(count > 0 ? count * size + 64 : 0) {}
+    Partial(int64_t count, int64_t size) : count(count), size(size), many(0) {
+        // What is read in whole vectors may end behind the last value.
+        const int64_t all = count * size + 64;
+        // Of more, other threads should have the memory in between.
+        constexpr int64_t FEW = 1 << 18;
+        static thread_local Scratch few;
+        if (count == 0) return;
+        if (all > FEW) many = Floats(all);
+        values = all > FEW ? many.get() : few.get(all);
+    }
 
     // `length` sums of a part from `from` on belong to the caller now. Returns the part; null where there is none.
     float *part(int64_t number, int64_t from, int64_t length) const {
-        if (!values.get()) return nullptr;
-        float *const part = values.get() + number * size;
+        if (!values) return nullptr;
+        float *const part = values + number * size;
         std::fill(part + from, part + from + length, 0.0f);
         return part;
     }
 
-    void sum(int64_t from, int64_t length, float *to) const {
-        const float *of = values.get() + from;
-        std::copy(of, of + length, to);
-        for (int64_t part = 1; part < count; ++part) {
-            of += size;
-            for (int64_t i = 0; i < length; ++i) to[i] += of[i];
-        }
-    }
+    void sum(int64_t from, int64_t length, float *to) const { level().add_up(values + from, count, size, length, to); }
 };
 
-// Memory of this thread for the kernels, `count` floats.
+// For the kernels, `count` floats.
 inline float *scratch(int64_t count) {
-    struct Free {
-        void operator()(float *p) const { std::free(p); }
-    };
-    static thread_local std::unique_ptr<float, Free> memory;
-    static thread_local int64_t room = 0;
-    if (count > room) {
-        memory.reset(), room = 0;
-        const size_t bytes = (static_cast<size_t>(count) * sizeof(float) + 4095) / 4096 * 4096;
-        memory.reset(static_cast<float *>(std::aligned_alloc(4096, bytes)));
-        if (!memory) throw std::bad_alloc();
-        room = count;
-    }
-    return memory.get();
+    static thread_local Scratch scratch;
+    return scratch.get(count);
 }
 
 }  // namespace nse

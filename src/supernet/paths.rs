@@ -1,5 +1,6 @@
 //! The architecture step: the loss along one path of every cell, and how it would change with another.
 
+use super::backward::Leaves;
 use super::fused;
 use super::learner::{cross_entropy, finite, weighted, Batch};
 use super::network::Network;
@@ -31,6 +32,7 @@ pub fn part(
     weight: Option<f64>,
 ) -> Result<(f64, Vec<PathGradient>)> {
     let _turn = network.turn(images, norm)?;
+    let _leaves = Leaves::without()?;
     let mut x = network.stem(images, norm)?;
     let (mut selected, mut unselected) = (Vec::new(), Vec::new());
     for (cell, paths) in paths.iter().enumerate() {
@@ -46,12 +48,8 @@ pub fn part(
     let value = loss.f_double_value(&[])?;
     let gradients = Tensor::f_run_backward(&[&loss], &selected, false, false)?;
     let _no_grad = no_grad_guard();
-    let mut products = Vec::with_capacity(2 * gradients.len());
-    for (gradient, (s, u)) in gradients.iter().zip(selected.iter().zip(&unselected)) {
-        products.push(fused::dot(gradient, s)?);
-        products.push(fused::dot(gradient, u)?);
-    }
-    let products = Vec::<f64>::try_from(Tensor::f_stack(&products, 0)?)?;
+    let at_cells = gradients.iter().zip(selected.iter().zip(&unselected));
+    let products = fused::dots(&at_cells.flat_map(|(gradient, (s, u))| [(gradient, s), (gradient, u)]).collect::<Vec<_>>())?;
     let pairs = products.chunks_exact(2).map(|pair| PathGradient { selected: pair[0], unselected: pair[1] });
     Ok((value, pairs.collect()))
 }

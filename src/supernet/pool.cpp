@@ -170,11 +170,9 @@ Pool &pool() {
 // At least a page.
 char *take(int64_t count) { return pool().take(paged(std::max<size_t>(static_cast<size_t>(count) * sizeof(float), 1))); }
 
-// A tensor that gives the block back; of no size yet.
-at::Tensor owner(char *block, int64_t count) {
-    at::DataPtr data(block, block, [](void *p) { pool().give(static_cast<char *>(p)); }, at::kCPU);
-    c10::Storage storage(c10::Storage::use_byte_size_t(), static_cast<size_t>(count) * sizeof(float), std::move(data), nullptr, false);
-    return at::detail::make_tensor<at::TensorImpl>(std::move(storage), c10::DispatchKeySet(c10::DispatchKey::CPU), caffe2::TypeMeta::Make<float>());
+// Of no size yet.
+at::Tensor on(c10::Storage block) {
+    return at::detail::make_tensor<at::TensorImpl>(std::move(block), c10::DispatchKeySet(c10::DispatchKey::CPU), caffe2::TypeMeta::Make<float>());
 }
 
 }  // namespace
@@ -185,10 +183,22 @@ Floats::~Floats() {
     if (values) pool().give(reinterpret_cast<char *>(values));
 }
 
+c10::Storage block(int64_t count) {
+    char *const block = take(count);
+    at::DataPtr data(block, block, [](void *p) { pool().give(static_cast<char *>(p)); }, at::kCPU);
+    return c10::Storage(c10::Storage::use_byte_size_t(), static_cast<size_t>(count) * sizeof(float), std::move(data), nullptr, false);
+}
+
+at::Tensor view(const c10::Storage &block, int64_t first, at::IntArrayRef sizes) {
+    at::Tensor view = on(block);
+    view.unsafeGetTensorImpl()->set_storage_offset(first);
+    view.unsafeGetTensorImpl()->set_sizes_contiguous(sizes);
+    return view;
+}
+
 at::Tensor map(int64_t images, int64_t channels, int64_t height, int64_t width) {
-    char *const block = take(images * channels * height * width);
     const int64_t sizes[] = {images, channels, height, width}, strides[] = {height * width * channels, 1, width * channels, channels};
-    at::Tensor map = owner(block, images * channels * height * width);
+    at::Tensor map = on(block(images * channels * height * width));
     map.unsafeGetTensorImpl()->set_sizes_and_strides(sizes, strides);
     return map;
 }
@@ -197,10 +207,7 @@ at::Tensor floats(at::IntArrayRef sizes) {
     const int64_t count = c10::multiply_integers(sizes);
     // Below, a page of its own would cost more than malloc does.
     constexpr int64_t LEAST = 1 << 12;
-    if (count < LEAST) return at::empty(sizes, at::kFloat);
-    at::Tensor floats = owner(take(count), count);
-    floats.unsafeGetTensorImpl()->set_sizes_contiguous(sizes);
-    return floats;
+    return count < LEAST ? at::empty(sizes, at::kFloat) : view(block(count), 0, sizes);
 }
 
 void trim() {

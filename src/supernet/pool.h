@@ -14,6 +14,10 @@ at::Tensor map(int64_t images, int64_t channels, int64_t height, int64_t width);
 // 32-bit floats, not initialised, contiguous.
 at::Tensor floats(at::IntArrayRef sizes);
 
+// The same for several tensors, which are views of it, contiguous, from some number on.
+c10::Storage block(int64_t count);
+at::Tensor view(const c10::Storage &block, int64_t first, at::IntArrayRef sizes);
+
 // 32-bit floats, not initialised, without what a tensor costs besides; of none, null.
 class Floats {
     float *values;
@@ -21,6 +25,7 @@ class Floats {
   public:
     explicit Floats(int64_t count);
     Floats(Floats &&other) noexcept : values(std::exchange(other.values, nullptr)) {}
+    Floats &operator=(Floats &&other) noexcept { return std::swap(values, other.values), *this; }
     ~Floats();
     float *get() const { return values; }
 };

@@ -74,7 +74,7 @@ pub fn step(
     let (mut decayed, plain): (Vec<_>, Vec<_>) = of_parameters.partition(|(_, parameter)| parameter.decay);
     decayed.extend(plain);
     let gradients: Vec<_> = decayed.into_iter().map(|(gradient, _)| gradient).collect();
-    descend(network, &gradients, options, at, &used, lr)?;
+    descend(&network.parameters(&used), &gradients, options, at, lr)?;
     Ok(outcome)
 }
 

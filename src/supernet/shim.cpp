@@ -1,4 +1,4 @@
-// The C face of what tch does not expose: the fused optimizer kernel, building a TorchScript module from source text, and our own kernels.
+// The C face of what tch does not expose: fused optimizer kernels, building a TorchScript module from source text, and our own kernels.
 // Every function returns NULL, or a message to free with nse_shim_free; no exception leaves this file.
 
 #include "cell.h"
@@ -69,33 +69,6 @@ struct nse_shim_branch {
 void nse_shim_free(char *message) { free(message); }
 
 uint64_t nse_shim_torch_version() { return TORCH_ABI_VERSION; }
-
-// One step of SGD, with Nesterov momentum if that is above 0, on `count` parameters, all or nothing: when a gradient is not finite, nothing changes
-// and *finite is 0.
-char *nse_shim_sgd(at::Tensor *const *parameters, at::Tensor *const *gradients, at::Tensor *const *momenta, size_t count,
-                   size_t decayed, double lr, double momentum, double weight_decay, int *finite) {
-    return guarded([&] {
-        at::NoGradGuard no_grad;
-        *finite = 1;
-        if (count == 0) return;
-        auto p = list(parameters, count), g = list(gradients, count);
-        // libtorch wants no buffers where there is no momentum.
-        auto m = list(momenta, momentum > 0 ? count : 0);
-        auto bad = at::zeros({1}, g[0].options().dtype(at::kFloat));
-        at::_amp_foreach_non_finite_check_and_unscale_(g, bad, at::ones({1}, bad.options()));
-        // The first `decayed` parameters have weight decay, the others none.
-        const at::TensorList ps(p), gs(g), ms(m);
-        const auto step = [&](size_t from, size_t to, double decay) {
-            if (from == to) return;
-            const auto own = ms.empty() ? ms : ms.slice(from, to - from);
-            at::_fused_sgd_(ps.slice(from, to - from), gs.slice(from, to - from), own, decay, momentum, lr,
-                            /*dampening=*/0, /*nesterov=*/momentum > 0, /*maximize=*/false, /*is_first_step=*/false, {}, bad);
-        };
-        step(0, decayed, weight_decay);
-        step(decayed, count, 0);
-        *finite = bad.item<float>() == 0;
-    });
-}
 
 // Shortens the gradients to the length `most` together, when they are longer.
 char *nse_shim_clip(at::Tensor *const *gradients, size_t count, double most) {
@@ -173,6 +146,7 @@ char *nse_shim_cell(const at::Tensor *x, const nse_shim_branch *branches, size_t
         const auto tensor = [](const at::Tensor *t) { return t ? *t : at::Tensor(); };
         for (size_t b = 0; b < count; ++b) {
             nse::Branch branch{{}, branches[b].selected, branches[b].unselected};
+            branch.units.reserve(branches[b].count);
             for (size_t i = 0; i < branches[b].count; ++i) {
                 const nse_shim_unit &u = branches[b].units[i];
                 branch.units.push_back({{{u.kernel[0], u.kernel[1]}, {u.stride[0], u.stride[1]}, u.dilation, u.groups, u.relu, low},
@@ -191,9 +165,8 @@ char *nse_shim_join(const at::Tensor *x, at::Tensor *const *branches, size_t cou
     return guarded([&] { *out = new at::Tensor(nse::join(*x, list(branches, count), shortcut)); });
 }
 
-// nse::dot, as a tensor of one 64-bit number.
-char *nse_shim_dot(const at::Tensor *a, const at::Tensor *b, at::Tensor **out) {
-    return guarded([&] { *out = new at::Tensor(at::scalar_tensor(nse::dot(*a, *b), at::kDouble)); });
+char *nse_shim_dot(const at::Tensor *a, const at::Tensor *b, double *out) {
+    return guarded([&] { *out = nse::dot(*a, *b); });
 }
 
 // Takes the kernels of one instruction level, "level_bf16", "level_v4", "level_v3" or "level_v2"; false: this processor has it not.

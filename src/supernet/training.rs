@@ -109,7 +109,7 @@ impl Training<'_> {
         let drops = |most, purpose| Drops { most, stream: Stream::new(seed, purpose, 0, step) };
         let branches = drops(recipe.drop_path, Purpose::DropPath);
         let numbers = drops(recipe.dropout, Purpose::Dropout);
-        let leaves = Leaves::begin()?;
+        let leaves = Leaves::begin(self.network.is_row(&mixed.images, self.network.paths(), &Norm::Batch))?;
         let logits = {
             let _low = (recipe.precision == Precision::BFloat16).then(|| BFloat16::on(mixed.images.device())).transpose()?;
             forward(self.network, self.open, &mixed.images, branches, numbers)?

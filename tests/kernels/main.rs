@@ -4,6 +4,7 @@
 mod alone;
 mod cells;
 mod dense;
+mod descent;
 mod low;
 mod pool;
 mod signs;

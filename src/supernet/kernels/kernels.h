@@ -37,6 +37,14 @@ struct Sums {
     const float *mean;
 };
 
+// A batch-norm, as map * scale + shift, and what it comes from: the map's mean, and one over its standard deviation.
+struct Norm {
+    float *inverse, *mean, *scale, *shift;
+};
+
+// Added to a variance.
+constexpr double EPSILON = 1e-5;
+
 struct Plane {
     int64_t height, width, out_height, out_width, channels;
     int64_t kernel, stride, dilation;
@@ -103,6 +111,11 @@ struct DepthwiseBackward {
     bool weight_gradient;
 };
 
+// Learning rate, Nesterov momentum and weight decay.
+struct Sgd {
+    float lr, momentum, decay;
+};
+
 // One instruction level. Ranges are half open.
 struct Level {
     const char *name;
@@ -129,6 +142,14 @@ struct Level {
     // taps: as packed, added to.
     void (*depthwise_backward)(const DepthwiseBackward &, int64_t image, int64_t last_image, int64_t block, int64_t last_block, float *taps, Sums, float *scratch);
 
+    // The statistics of parts of so many rows, [part][channel], put together pairwise (Chan, Golub and LeVeque 1983): mean, and sum of squares around it.
+    void (*spread)(const Moments &, const int64_t *rows, int64_t parts, int64_t channels, double *mean, double *squares);
+    // The batch-norm with this scale and shift behind a map with those of so many rows.
+    void (*norm_forward)(const double *mean, const double *squares, double rows, const float *scale, const float *shift, int64_t channels, const Norm &);
+    // Its gradient, from sums of parts, which are added up in the place of the first: by_map and constant of Gradient, whose by_value is the batch-norm's scale;
+    // and those of scale and shift, which may be null.
+    void (*norm_backward)(const Norm &, const Sums &, int64_t parts, int64_t rows, int64_t channels, float *by_map, float *constant, float *scale, float *shift);
+
     // Statistics of rows of a gradient.
     void (*sums)(const Gradient &, const float *map, int64_t channels, int64_t from, int64_t to, Sums);
     // out = factor * (sum over `count` inputs + plain), as they are read; plain may be null. `past`: whether it may be written past the caches.
@@ -136,8 +157,14 @@ struct Level {
     // Averages [image][channel] over the pixels of images [from, to), as they are or relu; and the gradient of that, in the place of the map.
     void (*average)(const float *map, int64_t pixels, int64_t channels, bool relu, float *averages, int64_t from, int64_t to);
     void (*average_backward)(float *map, int64_t pixels, int64_t channels, bool relu, const float *gradient, int64_t from, int64_t to);
+    // Sums of `parts` rows that are so far apart.
+    void (*add_up)(const float *rows, int64_t parts, int64_t apart, int64_t count, float *to);
     // Sum of products.
     double (*dot)(const float *a, const float *b, int64_t count);
+
+    // Whether all are finite; and a step of SGD, with no momentum if that is null.
+    bool (*finite)(const float *values, int64_t count);
+    void (*sgd)(float *value, const float *gradient, float *momentum, int64_t count, const Sgd &);
 };
 
 extern const Level level_bf16, level_v4, level_v3, level_v2;

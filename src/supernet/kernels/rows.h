@@ -232,6 +232,14 @@ void average_backward(float *map, int64_t pixels, int64_t channels, bool relu, c
     }
 }
 
+void add_up(const float *rows, int64_t parts, int64_t apart, int64_t count, float *to) {
+    for (int64_t i = 0; i < count; i += LANES) {
+        V sum = load(rows + i, count - i);
+        for (int64_t part = 1; part < parts; ++part) sum += load(rows + part * apart + i, count - i);
+        store(to + i, sum, count - i);
+    }
+}
+
 double dot(const float *a, const float *b, int64_t count) {
     constexpr int N = 4;
     double all = 0;
