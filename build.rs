@@ -9,10 +9,38 @@ fn main() {
 #[cfg(feature = "torch")]
 fn torch() {
     use std::path::PathBuf;
-    let sources = ["shim", "backward", "sgd", "cell", "branch", "convolution", "pool", "level", "whole_norm", "project", "xnor", "c10d", "streams"]
-        .map(|name| format!("src/supernet/{name}.cpp"));
-    let headers = ["cell.h", "branch.h", "convolution.h", "guard.h", "leaves.h", "level.h", "norms.h", "parts.h", "pool.h", "gloo", "kernels"]
-        .map(|name| format!("src/supernet/{name}"));
+    let sources = [
+        "shim",
+        "backward",
+        "sgd",
+        "tape",
+        "cell",
+        "branch",
+        "convolution",
+        "pool",
+        "level",
+        "whole_norm",
+        "project",
+        "xnor",
+        "c10d",
+        "streams",
+    ]
+    .map(|name| format!("src/supernet/{name}.cpp"));
+    let headers = [
+        "cell.h",
+        "branch.h",
+        "convolution.h",
+        "guard.h",
+        "leaves.h",
+        "level.h",
+        "norms.h",
+        "parts.h",
+        "pool.h",
+        "tape.h",
+        "gloo",
+        "kernels",
+    ]
+    .map(|name| format!("src/supernet/{name}"));
     for source in sources.iter().chain(&headers) {
         println!("cargo:rerun-if-changed={source}");
     }

@@ -1,8 +1,6 @@
-// Backward passes: one that gives all gradients together, and one that hands out every gradient as soon as it is there, while those of the layers
-// before are still being computed.
+// A backward pass that hands out every gradient as soon as it is there, while those of the layers before are still being computed.
 
 #include "guard.h"
-#include "leaves.h"
 
 #include <ATen/ATen.h>
 #include <torch/csrc/autograd/autograd.h>
@@ -44,43 +42,5 @@ extern "C" char *nse_shim_backward(const at::Tensor *loss, at::Tensor *const *le
             });
         }
         torch::autograd::grad({*loss}, inputs, {}, /*retain_graph=*/false, /*create_graph=*/false, /*allow_unused=*/true);
-    });
-}
-
-// From now on the cells of this thread gather the gradients of their weights in *leaves, or have none if they are not `wanted`, until it is freed. `chain`:
-// nothing but the next cell reads what one gives.
-extern "C" char *nse_shim_leaves(bool wanted, bool chain, std::shared_ptr<nse::Leaves> **leaves) {
-    return nse::guarded([&] {
-        nse::Leaves::current() = std::make_shared<nse::Leaves>(wanted, chain);
-        *leaves = new std::shared_ptr<nse::Leaves>(nse::Leaves::current());
-    });
-}
-
-extern "C" void nse_shim_free_leaves(std::shared_ptr<nse::Leaves> *leaves) {
-    if (nse::Leaves::current() == *leaves) nse::Leaves::current().reset();
-    delete leaves;
-}
-
-// Gradients of a loss in `count` values, new tensors in `gradients`: zeros of what it does not depend on. `leaves` is NULL, or what was begun in front
-// of the pass.
-extern "C" char *nse_shim_gradients(const at::Tensor *loss, at::Tensor *const *values, size_t count, const std::shared_ptr<nse::Leaves> *leaves,
-                                    at::Tensor **gradients) {
-    return nse::guarded([&] {
-        std::vector<at::Tensor> inputs, found;
-        std::vector<const nse::Sum *> sums(count);
-        for (size_t i = 0; i < count; ++i) {
-            if (leaves) sums[i] = (*leaves)->of(*values[i]);
-            if (!sums[i]) inputs.push_back(*values[i]);
-        }
-        const auto others = torch::autograd::grad({*loss}, inputs, {}, /*retain_graph=*/false, /*create_graph=*/false, /*allow_unused=*/true);
-        auto other = others.begin();
-        found.reserve(count);
-        for (size_t i = 0; i < count; ++i) {
-            if (!sums[i]) found.push_back(*other++);
-            else if (sums[i]->begun()) found.push_back(sums[i]->tensor(values[i]->sizes()));
-            else found.emplace_back();
-            if (!found[i].defined()) found[i] = at::zeros_like(values[i]->detach());
-        }
-        for (size_t i = 0; i < count; ++i) gradients[i] = new at::Tensor(std::move(found[i]));
     });
 }

@@ -15,65 +15,6 @@ extern "C" {
         ready: extern "C" fn(*mut c_void, usize, *mut C_tensor) -> bool,
         user: *mut c_void,
     ) -> *mut c_char;
-    fn nse_shim_leaves(wanted: bool, chain: bool, leaves: *mut *mut c_void) -> *mut c_char;
-    fn nse_shim_free_leaves(leaves: *mut c_void);
-    fn nse_shim_gradients(
-        loss: *const C_tensor,
-        values: *const *const C_tensor,
-        count: usize,
-        leaves: *const c_void,
-        gradients: *mut *mut C_tensor,
-    ) -> *mut c_char;
-}
-
-/// While it is there, our own cells gather the gradients of their weights themselves, which costs less than libtorch's graph: of a pass that goes
-/// forward on this thread, for [`Leaves::gradients`].
-pub struct Leaves(*mut c_void);
-
-impl Leaves {
-    /// `chain`: nothing but the next of the fused cells reads what one gives. Where that is not so, [`Leaves::gradients`] fails.
-    pub fn begin(chain: bool) -> Result<Self> {
-        Leaves::new(true, chain)
-    }
-
-    /// While it is there, cells have no gradients of weights; of their inputs they have.
-    pub fn without() -> Result<Self> {
-        Leaves::new(false, false)
-    }
-
-    fn new(wanted: bool, chain: bool) -> Result<Self> {
-        let mut leaves = std::ptr::null_mut();
-        // SAFETY: on success `leaves` is new and ours.
-        outcome(unsafe { nse_shim_leaves(wanted, chain, &mut leaves) })?;
-        Ok(Leaves(leaves))
-    }
-
-    /// Of a loss of the pass; zeros for what it does not depend on.
-    pub fn gradients(&self, loss: &Tensor, values: &[&Tensor]) -> Result<Vec<Tensor>> {
-        together(loss, values, self.0)
-    }
-}
-
-impl Drop for Leaves {
-    fn drop(&mut self) {
-        // SAFETY: ours, and not used again.
-        unsafe { nse_shim_free_leaves(self.0) }
-    }
-}
-
-/// Gradients of a loss; zeros for what it does not depend on, as weights behind an input that no edge of a cell reads.
-pub fn gradients(loss: &Tensor, values: &[&Tensor]) -> Result<Vec<Tensor>> {
-    together(loss, values, std::ptr::null())
-}
-
-fn together(loss: &Tensor, values: &[&Tensor], leaves: *const c_void) -> Result<Vec<Tensor>> {
-    let values: Vec<*const C_tensor> = values.iter().map(|value| value.as_ptr()).collect();
-    let mut found = vec![std::ptr::null_mut(); values.len()];
-    // SAFETY: arrays of as many tensors, and leaves, that outlive the call; on success `found` are new tensors that are ours.
-    unsafe {
-        outcome(nse_shim_gradients(loss.as_ptr(), values.as_ptr(), values.len(), leaves, found.as_mut_ptr()))?;
-        Ok(found.into_iter().map(|tensor| Tensor::from_ptr(tensor)).collect())
-    }
 }
 
 type Ready<'a> = &'a mut (dyn FnMut(usize, Tensor) -> Result<()> + Send);

@@ -47,7 +47,7 @@ at::Tensor convolution(const at::Tensor &x, const Unit &unit) {
 std::pair<at::Tensor, at::Tensor> convolution_backward(const at::Tensor &gradient, const at::Tensor &x, const Unit &unit, bool input, bool weight) {
     const Gradient g{gradient.const_data_ptr<float>(), nullptr, nullptr, nullptr, nullptr, 1.0f, nullptr, nullptr};
     std::pair<at::Tensor, at::Tensor> found;
-    if (input) found.first = map(x.size(0), x.size(1), x.size(2), x.size(3));
+    if (input) found.first = alike(x);
     if (weight) found.second = floats(unit.weight.sizes());
     const auto room = [](at::Tensor &tensor) { return tensor.defined() ? tensor.data_ptr<float>() : nullptr; };
     const Wanted wanted{room(found.first), room(found.second)};
@@ -55,13 +55,15 @@ std::pair<at::Tensor, at::Tensor> convolution_backward(const at::Tensor &gradien
     return found;
 }
 
+at::Tensor alike(const at::Tensor &x) { return map(x.size(0), x.size(1), x.size(2), x.size(3)); }
+
 at::Tensor together(const at::Tensor &x) {
     const auto format = at::MemoryFormat::ChannelsLast;
     // More would be read at too many places at once.
     constexpr int64_t FEW = 16;
     if (x.is_contiguous(format) || !x.is_contiguous() || x.size(1) > FEW) return x.contiguous(format);
     const int64_t channels = x.size(1), pixels = x.size(2) * x.size(3);
-    at::Tensor y = map(x.size(0), channels, x.size(2), x.size(3));
+    at::Tensor y = alike(x);
     const float *const from = x.const_data_ptr<float>();
     float *const to = y.data_ptr<float>();
     in_parallel(x.size(0), x.numel(), [&](int64_t begin, int64_t end) {

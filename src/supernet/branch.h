@@ -45,6 +45,9 @@ void backward(const at::Tensor &x, const std::vector<Unit> &units, std::vector<O
 at::Tensor convolution(const at::Tensor &x, const Unit &unit);
 std::pair<at::Tensor, at::Tensor> convolution_backward(const at::Tensor &gradient, const at::Tensor &x, const Unit &unit, bool input, bool weight);
 
+// A map of the same size, not initialised.
+at::Tensor alike(const at::Tensor &x);
+
 // The map with its channels together, which may be itself.
 at::Tensor together(const at::Tensor &x);
 

@@ -1,7 +1,7 @@
 #include "cell.h"
 
-#include "leaves.h"
 #include "pool.h"
+#include "tape.h"
 
 #include <ATen/core/grad_mode.h>
 #include <torch/csrc/autograd/function.h>
@@ -13,78 +13,27 @@ namespace {
 using torch::autograd::Node;
 using torch::autograd::variable_list;
 
-at::Tensor alike(const at::Tensor &x) { return map(x.size(0), x.size(1), x.size(2), x.size(3)); }
-
-// Backward of the selected result. Its inputs are the cell's, and weight, scale and shift of every unit of every selected branch, but for those that
-// `leaves` has.
+// Backward of the selected result, in libtorch's graph. Its inputs are the cell's, and those weights of which the tape has no gradients.
 struct CellBackward : Node {
-    at::Tensor x;
-    std::vector<std::vector<Unit>> branches;
-    std::vector<std::vector<Output>> outputs;
-    bool shortcut = false;
-    float factor = 1;
-    // Where gradients of weights go, three of every unit; which of them are inputs, and go nowhere yet; and what owns the sums of others.
-    std::vector<Target> targets;
-    std::vector<size_t> of_graph;
-    std::shared_ptr<Leaves> leaves;
-    // The cell in front, where this node is in the graph for both: then the inputs are that one's.
-    c10::intrusive_ptr<CellBackward> before;
+    Passed cell;
+    // Which of its targets are inputs, and go nowhere yet.
+    std::vector<size_t> inputs;
+    std::shared_ptr<Tape> tape;
 
     variable_list apply(variable_list &&gradients) override {
         const at::NoGradGuard no_grad;
-        for (CellBackward *cell = this;; cell = cell->before.get()) {
-            gradients = cell->through(std::move(gradients));
-            if (!cell->before || !gradients[0].defined()) return std::move(gradients);
+        variable_list found(num_outputs());
+        if (!gradients[0].defined()) return found;
+        for (size_t i = 0; i < inputs.size(); ++i) {
+            if (task_should_compute_output(i + 1)) cell.targets[inputs[i]].tensor = &found[i + 1];
         }
-    }
-
-    void release_variables() override {
-        for (CellBackward *cell = this; cell; cell = cell->before.get()) cell->x.reset(), cell->outputs.clear();
-    }
-
-  private:
-    // Of this cell alone.
-    variable_list through(variable_list &&gradients) {
-        variable_list found(before ? 1 : num_outputs());
-        if (!gradients[0].defined()) return variable_list(num_outputs());
-        TORCH_CHECK(outputs.size() == branches.size(), "this graph was run backward before");
-        const at::Tensor gradient = together(gradients[0]);
-        gradients.clear();
-        float *input = nullptr;
-        if (before || task_should_compute_output(0)) found[0] = alike(x), input = found[0].data_ptr<float>();
-        bool add = false;
-        if (input && shortcut) {
-            merge({{gradient.const_data_ptr<float>(), nullptr, nullptr, false}}, nullptr, factor, found[0]);
-            add = true;
-        }
-        for (size_t i = 0; i < of_graph.size(); ++i) {
-            if (task_should_compute_output(i + 1)) targets[of_graph[i]].tensor = &found[i + 1];
-        }
-        const Target *of = targets.data();
-        for (size_t b = 0; b < branches.size(); ++b) {
-            backward(x, branches[b], outputs[b], gradient, factor, of, input, add);
-            of += 3 * branches[b].size();
-            add = true;
-        }
-        outputs.clear(), x.reset();
+        const at::Tensor gradient = std::move(gradients[0]);
+        found[0] = cell.backward(gradient, task_should_compute_output(0));
         return found;
     }
+
+    void release_variables() override { cell.x.reset(), cell.outputs.clear(); }
 };
-
-// Which cell gave this, or null.
-c10::intrusive_ptr<CellBackward> in_front(const at::Tensor &x) {
-    CellBackward *const node = dynamic_cast<CellBackward *>(x.grad_fn().get());
-    return node ? c10::intrusive_ptr<CellBackward>::reclaim_copy(node) : c10::intrusive_ptr<CellBackward>();
-}
-
-at::Tensor merged(const at::Tensor &x, const std::vector<const Output *> &branches, const std::vector<bool> &relu, bool shortcut, float factor) {
-    const Size &size = branches[0]->size;
-    at::Tensor out = map(size.images, size.channels, size.height, size.width);
-    std::vector<Input> inputs;
-    for (size_t i = 0; i < branches.size(); ++i) inputs.push_back(branches[i]->input(relu[i]));
-    merge(inputs, shortcut ? x.const_data_ptr<float>() : nullptr, factor, out);
-    return out;
-}
 
 // Its inputs are the convolution's and its weight.
 struct ConvolutionBackward : Node {
@@ -128,29 +77,41 @@ at::Tensor convolve(const at::Tensor &input, const at::Tensor &weight, const Con
 }  // namespace
 
 std::pair<at::Tensor, at::Tensor> run(const at::Tensor &input, Cell cell, bool both) {
-    const bool graph = at::GradMode::is_enabled();
+    const std::shared_ptr<Tape> tape = at::GradMode::is_enabled() ? Tape::current() : nullptr;
+    const bool row = tape && tape->row;
+    bool kept = row && (tape->weights || tape->paths);
+    if (!row && at::GradMode::is_enabled()) {
+        kept = input.requires_grad();
+        for (const Branch &branch : cell.branches) {
+            for (const Unit &unit : branch.units) {
+                kept = kept || unit.weight.requires_grad() || unit.scale.requires_grad() || unit.shift.requires_grad();
+            }
+        }
+    }
     const at::NoGradGuard no_grad;
     const at::Tensor x = together(input);
-    bool trained = input.requires_grad();
-    for (const Branch &branch : cell.branches) {
-        for (const Unit &unit : branch.units) {
-            trained = trained || unit.weight.requires_grad() || unit.scale.requires_grad() || unit.shift.requires_grad();
-        }
-    }
+    const size_t count = cell.branches.size();
     std::vector<std::vector<Output>> outputs;
+    outputs.reserve(count);
     for (const Branch &branch : cell.branches) {
-        outputs.push_back(forward(x, branch.units, cell.statistics, cell.weight, graph && trained && branch.selected));
+        outputs.push_back(forward(x, branch.units, cell.statistics, cell.weight, kept && branch.selected));
     }
     const auto mean = [&](bool Branch::*takes_part) {
-        std::vector<const Output *> taken;
-        std::vector<bool> relu;
-        for (size_t b = 0; b < outputs.size(); ++b) {
+        std::vector<Input> taken;
+        taken.reserve(count);
+        const Size *size = nullptr;
+        for (size_t b = 0; b < count; ++b) {
             if (!(cell.branches[b].*takes_part)) continue;
-            taken.push_back(&outputs[b].back());
-            relu.push_back(cell.branches[b].units.back().shape.relu);
+            const Output &out = outputs[b].back();
+            taken.push_back(out.input(cell.branches[b].units.back().shape.relu)), size = &out.size;
         }
         const float factor = 1.0f / static_cast<float>(taken.size() + (cell.shortcut ? 1 : 0));
-        return std::make_pair(taken.empty() ? at::Tensor() : merged(x, taken, relu, cell.shortcut, factor), factor);
+        at::Tensor y;
+        if (size) {
+            y = map(size->images, size->channels, size->height, size->width);
+            merge(taken, cell.shortcut ? x.const_data_ptr<float>() : nullptr, factor, y);
+        }
+        return std::make_pair(y, factor);
     };
     at::Tensor other;
     if (both) {
@@ -158,33 +119,44 @@ std::pair<at::Tensor, at::Tensor> run(const at::Tensor &input, Cell cell, bool b
         if (!other.defined()) other = input.detach();
     }
     auto [y, factor] = mean(&Branch::selected);
-    if (!y.defined()) return {input, other};
-    if (graph && trained) {
+    Passed passed;
+    if (row && both) passed.selected = y.defined() ? y : input, passed.unselected = other, tape->paths = true;
+    if (y.defined() && kept) {
+        passed.x = x, passed.shortcut = cell.shortcut, passed.factor = factor;
+        passed.branches.reserve(count), passed.outputs.reserve(count), passed.targets.reserve(12 * count);
+        for (size_t b = 0; b < count; ++b) {
+            if (!cell.branches[b].selected) continue;
+            passed.branches.push_back(std::move(cell.branches[b].units));
+            passed.outputs.push_back(std::move(outputs[b]));
+        }
+    }
+    if (row) {
+        for (const auto &branch : passed.branches) {
+            for (const Unit &unit : branch) {
+                for (const at::Tensor *weight : {&unit.weight, &unit.scale, &unit.shift}) passed.targets.push_back(tape->weights ? tape->leaves.begin(*weight) : Target());
+            }
+        }
+        if (y.defined() || both) tape->cells.push_back(std::move(passed));
+        if (y.defined()) tape->last = y.set_requires_grad(true);
+    } else if (y.defined() && kept) {
         const auto node = c10::make_intrusive<CellBackward>();
         // Without the input's node, this one would not be reached for its weights.
-        if (input.requires_grad()) node->leaves = Leaves::current();
+        if (input.requires_grad()) node->tape = tape;
         variable_list inputs{input};
-        for (size_t b = 0; b < outputs.size(); ++b) {
-            if (!cell.branches[b].selected) continue;
-            for (const Unit &unit : cell.branches[b].units) {
+        for (const auto &branch : passed.branches) {
+            for (const Unit &unit : branch) {
                 for (const at::Tensor *weight : {&unit.weight, &unit.scale, &unit.shift}) {
-                    Target target;
-                    if (!node->leaves || !node->leaves->begin(*weight, target)) {
-                        node->of_graph.push_back(node->targets.size());
-                        inputs.push_back(*weight);
-                    }
-                    node->targets.push_back(target);
+                    const Target target = node->tape ? node->tape->leaves.begin(*weight) : Target();
+                    if (!target.wanted()) node->inputs.push_back(passed.targets.size()), inputs.push_back(*weight);
+                    passed.targets.push_back(target);
                 }
             }
-            node->branches.push_back(std::move(cell.branches[b].units));
-            node->outputs.push_back(std::move(outputs[b]));
         }
-        node->x = x, node->shortcut = cell.shortcut, node->factor = factor;
-        if (node->leaves && node->leaves->chain && inputs.size() == 1) node->before = in_front(input);
-        node->set_next_edges(node->before ? torch::autograd::edge_list(node->before->next_edges()) : torch::autograd::collect_next_edges(inputs));
+        node->cell = std::move(passed);
+        node->set_next_edges(torch::autograd::collect_next_edges(inputs));
         torch::autograd::set_history(y, node);
     }
-    return {y, other};
+    return {y.defined() ? y : input, other};
 }
 
 at::Tensor join(const at::Tensor &input, const std::vector<at::Tensor> &branches, bool shortcut) {

@@ -24,8 +24,9 @@ pub struct Chain {
     /// Of every path; none where the space has none.
     hidden: Vec<Linear>,
     activation: Activation,
-    /// Whether our kernels are for stem, block and cells as a whole.
+    /// Whether our kernels are for stem, block and cells as a whole; and whether with all weights as they are.
     fused: bool,
+    plain: bool,
 }
 
 impl Chain {
@@ -69,9 +70,10 @@ impl Chain {
             hidden: hidden.collect::<Result<_>>()?,
             activation: details.activation,
             fused: false,
+            plain: false,
         };
-        let fused = chain.units().all(fused::takes);
-        chain.fused = fused;
+        let (fused, plain) = (chain.units().all(fused::takes), chain.units().all(|unit| unit.shape.binary.is_none()));
+        (chain.fused, chain.plain) = (fused, plain);
         Ok(chain)
     }
 
@@ -84,6 +86,11 @@ impl Chain {
     /// Whether our kernels are for nearly all of a pass of what is like `images`.
     pub(super) fn mostly(&self, images: &Tensor, norm: &Norm) -> bool {
         self.fused && fused::fits(images, std::iter::once(&self.stem), norm)
+    }
+
+    /// Whether cells are a row for a [`super::tape::Tape`], each behind the one before.
+    pub(super) fn is_row(&self, images: &Tensor, norm: &Norm) -> bool {
+        self.plain && self.mostly(images, norm)
     }
 
     /// Whether our kernels take a cell with these units as a whole. Where they are for all units, none is looked at again.

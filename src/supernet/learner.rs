@@ -1,14 +1,14 @@
 //! Weight steps: batches of a dataset, a forward and backward pass, and an optimizer step on the parameters that took part.
 
-use super::backward::Leaves;
 use super::cores::Alone;
 use super::ensemble::mean;
 use super::mixed::Mix;
 use super::nccl::Nccl;
 use super::network::Network;
 use super::norm::Norm;
+use super::sgd::Sgd;
 use super::shards;
-use super::shim::{self, Sgd};
+use super::tape::Tape;
 use super::unit::Parameter;
 use crate::arch::Paths;
 use crate::data::{Changes, Dataset, Normalisation, Order};
@@ -163,16 +163,14 @@ pub fn step(network: &Network, batch: &Batch, options: &TrainOptions, at: At, op
 /// The same along the paths of an ensemble, of a supernet, or of all its operators at once.
 pub fn step_along(network: &Network, batch: &Batch, options: &TrainOptions, at: At, way: Way, lr: f64) -> Result<StepOutcome> {
     let _turn = network.turn(&batch.0, &Norm::Batch)?;
-    let leaves = Leaves::begin(way.mix.is_none() && network.is_row(&batch.0, way.paths, &Norm::Batch))?;
+    let tape = Tape::begin(way.mix.is_none() && network.is_row(&batch.0, way.paths, &Norm::Batch))?;
     let (loss, logits) = pass(network, batch, way, &Norm::Batch, options.label_smoothing)?;
     let value = loss.f_double_value(&[])?;
     if !value.is_finite() {
         return Err(diverged(at, value));
     }
-    let parameters = network.parameters(&way.by_cell());
-    let values: Vec<_> = parameters.0.iter().map(|p| &p.value).collect();
-    let gradients = leaves.gradients(&loss, &values)?;
-    descend(&parameters, &gradients, options, at, lr)?;
+    let step = |sgd: Sgd, values: &[&Tensor], momenta: &[&Tensor], decayed| sgd.descend(&loss, &tape, values, momenta, decayed);
+    descend(&network.parameters(&way.by_cell()), options, at, lr, step)?;
     Ok(StepOutcome { loss: value, correct: correct(&logits, &batch.1)?, images: batch.1.size()[0] as u64 })
 }
 
@@ -188,19 +186,19 @@ pub fn diverged(at: At, loss: f64) -> Error {
     Error::Diverged { loss, round: at.round + 1, step: at.step + 1 }
 }
 
-/// The optimizer's part of a step, with the parameters that took part, as [`Network::parameters`] has them, and their gradients. When one is not finite, no
-/// weight changes.
+/// The optimizer's part of a step, which `step` does with values and momenta of the parameters that took part, as [`Network::parameters`] has them, and how many
+/// have weight decay. False: a gradient is not finite, and no weight has changed.
 pub fn descend(
     (parameters, decayed): &(Vec<&Parameter>, usize),
-    gradients: &[Tensor],
     options: &TrainOptions,
     at: At,
     lr: f64,
+    step: impl FnOnce(Sgd, &[&Tensor], &[&Tensor], usize) -> Result<bool>,
 ) -> Result<()> {
     let values: Vec<_> = parameters.iter().map(|p| &p.value).collect();
     let momenta: Vec<_> = parameters.iter().map(|p| &p.momentum).collect();
     let sgd = Sgd { lr, momentum: options.momentum, weight_decay: options.weight_decay };
-    match shim::sgd(&values, gradients, &momenta, *decayed, sgd)? {
+    match step(sgd, &values, &momenta, *decayed)? {
         true => Ok(()),
         false => Err(diverged(at, f64::NAN)),
     }

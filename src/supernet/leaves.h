@@ -1,4 +1,4 @@
-// Gradients of a pass's weights that cells gather themselves, or leave out: in libtorch's graph each of some hundreds would be a node of its own.
+// Memory for the gradients of a pass's weights, which cells add up themselves: in libtorch's graph each of some hundreds would be a node of its own.
 #pragma once
 
 #include "pool.h"
@@ -49,27 +49,13 @@ class Leaves {
     int64_t taken = 0, size = 0;
 
   public:
-    // Whether there are any: else cells have no gradients of weights, and their graph knows of none. And whether nothing but the next cell reads what one
-    // gives, so that cells in a row may be one node of the graph.
-    const bool wanted, chain;
-
-    Leaves(bool wanted, bool chain) : wanted(wanted), chain(chain) {}
-
-    // Those of the pass that goes forward on this thread, or null.
-    static std::shared_ptr<Leaves> &current() {
-        static thread_local std::shared_ptr<Leaves> current;
-        return current;
-    }
-
-    // Where the gradient of this weight is to go; it is used as often as it is asked for, and has the sum. False: it is the graph's, which computed this from
-    // others, or has none.
-    bool begin(const at::Tensor &weight, Target &target) {
-        if (!wanted) return true;
-        if (!weight.requires_grad() || !weight.is_leaf()) return false;
+    // Where the gradient of this weight is to go; it is used as often as it is asked for, and has the sum. Nowhere: it has none, or is what the graph
+    // computed from others.
+    Target begin(const at::Tensor &weight) {
+        if (!weight.requires_grad() || !weight.is_leaf()) return {};
         Sum *&sum = by_weight[weight.unsafeGetTensorImpl()];
         if (!sum) sum = &sums.emplace_back();
-        target.leaves = this, target.sum = sum;
-        return true;
+        return {this, sum};
     }
 
     // Memory for a sum of so many, not initialised.

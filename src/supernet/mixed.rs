@@ -1,9 +1,9 @@
 //! All operators of every cell at once, as in DARTS: the shares of their outputs as tensors, and the step that finds how the loss depends on them.
 
-use super::backward::gradients;
 use super::learner::{cross_entropy, finite, weighted, Batch};
 use super::network::Network;
 use super::norm::Norm;
+use super::tape::gradients;
 use crate::error::{Error, Result};
 use crate::search::strategy::Choice;
 use crate::search::{At, Blend, BlendGradient};

@@ -1,7 +1,7 @@
 //! The weights: the only folder that names `tch` (libtorch). Serves a search through `search::Trainer`, and trains, evaluates
 //! and exports stand-alone models. Device-generic: the same code runs on CPU and CUDA.
 
-pub mod backward;
+mod backward;
 pub mod binary;
 mod c10d;
 mod chain;
@@ -34,6 +34,7 @@ mod pushed;
 mod remembered;
 mod restore;
 pub mod score;
+pub mod sgd;
 mod shards;
 pub mod shim;
 pub mod stacked;
@@ -41,6 +42,7 @@ mod statics;
 pub mod step;
 pub mod store;
 mod streams;
+pub mod tape;
 mod trainer;
 mod training;
 mod turn;

@@ -193,9 +193,9 @@ impl Network {
         Turn::begin(images.device(), self.chain().is_ok_and(|chain| chain.mostly(images, norm)), self.precision)
     }
 
-    /// Whether all cells of a pass of what is like `images` are our kernels', each behind the one before.
+    /// Whether the cells of a pass of what is like `images` are a row for a [`super::tape::Tape`].
     pub fn is_row(&self, images: &Tensor, paths: Paths, norm: &Norm) -> bool {
-        paths.count() == 1 && self.chain().is_ok_and(|chain| chain.mostly(images, norm))
+        paths.count() == 1 && self.chain().is_ok_and(|chain| chain.is_row(images, norm))
     }
 
     /// Stem and fixed block.

@@ -2,7 +2,8 @@
 
 use super::network::Network;
 use super::options::{Optimizer as Kind, Recipe};
-use super::shim::{self, Moments, Sgd};
+use super::sgd::Sgd;
+use super::shim::{self, Moments};
 use super::store;
 use crate::error::Result;
 use crate::search::Arrays;
@@ -61,7 +62,7 @@ impl Optimizer {
         let made = match self.recipe.optimizer {
             Kind::Sgd => {
                 let [values, momenta] = [&self.values, &self.first].map(|tensors| tensors.iter().collect::<Vec<_>>());
-                shim::sgd(&values, gradients, &momenta, self.decayed, Sgd { lr, momentum, weight_decay })?
+                Sgd { lr, momentum, weight_decay }.step(&values, gradients, &momenta, self.decayed)?
             }
             Kind::AdamW => {
                 let moments = Moments { first: &self.first, second: &self.second, steps: &self.steps };

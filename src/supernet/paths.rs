@@ -1,10 +1,11 @@
 //! The architecture step: the loss along one path of every cell, and how it would change with another.
 
-use super::backward::Leaves;
 use super::fused;
 use super::learner::{cross_entropy, finite, weighted, Batch};
 use super::network::Network;
 use super::norm::Norm;
+use super::tape::Tape;
+use crate::arch::Paths;
 use crate::error::Result;
 use crate::search::{At, PathGradient, TwoPaths};
 use tch::{no_grad_guard, Tensor};
@@ -32,7 +33,8 @@ pub fn part(
     weight: Option<f64>,
 ) -> Result<(f64, Vec<PathGradient>)> {
     let _turn = network.turn(images, norm)?;
-    let _leaves = Leaves::without()?;
+    // One path of an architecture at a time.
+    let tape = network.is_row(images, Paths::single(paths.len()), norm).then(Tape::of_paths).transpose()?;
     let mut x = network.stem(images, norm)?;
     let (mut selected, mut unselected) = (Vec::new(), Vec::new());
     for (cell, paths) in paths.iter().enumerate() {
@@ -46,6 +48,9 @@ pub fn part(
     }
     let loss = weighted(cross_entropy(&network.head(&x, norm)?, labels, 0.0)?, weight)?;
     let value = loss.f_double_value(&[])?;
+    if let Some(tape) = tape {
+        return Ok((value, tape.products(&loss, paths.len())?));
+    }
     let gradients = Tensor::f_run_backward(&[&loss], &selected, false, false)?;
     let _no_grad = no_grad_guard();
     let at_cells = gradients.iter().zip(selected.iter().zip(&unselected));

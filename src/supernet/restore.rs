@@ -1,11 +1,11 @@
 //! Fitting networks to one image (Deep Image Prior): Adam on the squared difference between what comes out, as it would be damaged, and the
 //! image that is given.
 
-use super::backward::gradients;
 use super::cores;
 use super::device;
 use super::planned::Planned;
 use super::shim::{self, Moments};
+use super::tape::gradients;
 use crate::data::reserve;
 use crate::error::{Error, Result};
 use crate::restore::{Fitter, Gauge, Matrix, Picture, Plan, Problem, RestoreOptions, Watch};

@@ -74,7 +74,9 @@ pub fn step(
     let (mut decayed, plain): (Vec<_>, Vec<_>) = of_parameters.partition(|(_, parameter)| parameter.decay);
     decayed.extend(plain);
     let gradients: Vec<_> = decayed.into_iter().map(|(gradient, _)| gradient).collect();
-    descend(&network.parameters(&used), &gradients, options, at, lr)?;
+    descend(&network.parameters(&used), options, at, lr, |sgd, values, momenta, decayed| {
+        sgd.step(values, &gradients, momenta, decayed)
+    })?;
     Ok(outcome)
 }
 

@@ -1,6 +1,7 @@
 //! Rust side of `shim.cpp`.
 
 use crate::error::{Error, Result};
+use std::borrow::Borrow;
 use std::collections::TryReserveError;
 use std::ffi::{c_char, c_int, c_uchar, c_void, CStr, CString};
 use tch::{Device, Tensor};
@@ -9,17 +10,6 @@ use torch_sys::C_tensor;
 extern "C" {
     fn nse_shim_torch_version() -> u64;
     fn nse_shim_free(message: *mut c_char);
-    fn nse_shim_sgd(
-        parameters: *const *const C_tensor,
-        gradients: *const *const C_tensor,
-        momenta: *const *const C_tensor,
-        count: usize,
-        decayed: usize,
-        lr: f64,
-        momentum: f64,
-        weight_decay: f64,
-        finite: *mut c_int,
-    ) -> *mut c_char;
     fn nse_shim_clip(gradients: *const *const C_tensor, count: usize, most: f64) -> *mut c_char;
     fn nse_shim_adamw(
         parameters: *const *const C_tensor,
@@ -52,38 +42,6 @@ extern "C" {
 pub fn torch_version() -> u64 {
     // SAFETY: takes nothing, returns a constant.
     unsafe { nse_shim_torch_version() }
-}
-
-/// Learning rate, momentum and weight decay of one step of SGD with Nesterov momentum.
-#[derive(Clone, Copy)]
-pub struct Sgd {
-    pub lr: f64,
-    pub momentum: f64,
-    pub weight_decay: f64,
-}
-
-/// Updates parameters and momenta in place; the first `decayed` parameters have weight decay. Returns false, and changes
-/// nothing, when a gradient is not finite.
-pub fn sgd(parameters: &[&Tensor], gradients: &[Tensor], momenta: &[&Tensor], decayed: usize, sgd: Sgd) -> Result<bool> {
-    assert!(parameters.len() == gradients.len() && parameters.len() == momenta.len() && decayed <= parameters.len());
-    let [parameters, momenta] = [parameters, momenta].map(|tensors| tensors.iter().map(|t| t.as_ptr()).collect::<Vec<_>>());
-    let gradients = pointers(gradients);
-    let mut finite = 0;
-    // SAFETY: three arrays of `count` tensors that outlive the call.
-    let message = unsafe {
-        nse_shim_sgd(
-            parameters.as_ptr(),
-            gradients.as_ptr(),
-            momenta.as_ptr(),
-            parameters.len(),
-            decayed,
-            sgd.lr,
-            sgd.momentum,
-            sgd.weight_decay,
-            &mut finite,
-        )
-    };
-    outcome(message).map(|()| finite != 0)
 }
 
 /// Shortens the gradients in place, all by the same factor, to the length `most` together.
@@ -141,8 +99,8 @@ pub fn average(averages: &[Tensor], values: &[Tensor], part: f64) -> Result<()> 
     outcome(unsafe { nse_shim_average(averages.as_ptr(), values.as_ptr(), averages.len(), part) })
 }
 
-fn pointers(tensors: &[Tensor]) -> Vec<*const C_tensor> {
-    tensors.iter().map(|tensor| tensor.as_ptr()).collect()
+pub(super) fn pointers<T: Borrow<Tensor>>(tensors: &[T]) -> Vec<*const C_tensor> {
+    tensors.iter().map(|tensor| tensor.borrow().as_ptr()).collect()
 }
 
 /// As long as it lives, our convolutions of this thread multiply numbers rounded to bfloat16; on CUDA convolutions and linear layers compute in

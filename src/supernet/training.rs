@@ -1,7 +1,6 @@
 //! A stand-alone training as a resumable run: steps, epochs, held-out curve, checkpoints. All that it draws comes from streams named
 //! by the step, so that one that was killed and goes on from its checkpoint ends with the same bits.
 
-use super::backward::Leaves;
 use super::ensemble::mean;
 use super::learner::{correct, cross_entropy, summed, Batch, Loader};
 use super::network::Network;
@@ -10,6 +9,7 @@ use super::optimizer::Optimizer;
 use super::options::{Epoch, Evaluation, ModelOptions, Precision, Recipe};
 use super::score;
 use super::shim::BFloat16;
+use super::tape::Tape;
 use crate::checkpoint::training::{self, Identity};
 use crate::checkpoint::Keeper;
 use crate::data::Order;
@@ -109,7 +109,7 @@ impl Training<'_> {
         let drops = |most, purpose| Drops { most, stream: Stream::new(seed, purpose, 0, step) };
         let branches = drops(recipe.drop_path, Purpose::DropPath);
         let numbers = drops(recipe.dropout, Purpose::Dropout);
-        let leaves = Leaves::begin(self.network.is_row(&mixed.images, self.network.paths(), &Norm::Batch))?;
+        let tape = Tape::begin(self.network.is_row(&mixed.images, self.network.paths(), &Norm::Batch))?;
         let logits = {
             let _low = (recipe.precision == Precision::BFloat16).then(|| BFloat16::on(mixed.images.device())).transpose()?;
             forward(self.network, self.open, &mixed.images, branches, numbers)?
@@ -123,7 +123,7 @@ impl Training<'_> {
             return Err(diverged(value));
         }
         let values: Vec<&Tensor> = optimizer.parameters().iter().collect();
-        let gradients = leaves.gradients(&loss, &values)?;
+        let gradients = tape.gradients(&loss, &values)?;
         if !optimizer.step(&gradients, step, schedule.at(step))? {
             return Err(diverged(f64::NAN));
         }

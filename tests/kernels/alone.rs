@@ -3,7 +3,7 @@
 use crate::at_every_level;
 use crate::support::{distance, normal};
 use nse::space::{Activation, Convolution};
-use nse::supernet::fused::{averaged, convolve, dot};
+use nse::supernet::fused::{averaged, convolve, dots};
 use nse::supernet::unit::{Init, Unit};
 use tch::{Device, Kind, Tensor};
 
@@ -140,7 +140,7 @@ fn sums_of_products() {
         let together = b.permute([0, 2, 3, 1]).contiguous().permute([0, 3, 1, 2]);
         at_every_level(|level| {
             for b in [&b, &together] {
-                let got = dot(&a, b).unwrap().double_value(&[]);
+                let got = dots(&[(&a, b)]).unwrap()[0];
                 assert!((expected - got).abs() < 1e-6 * scale, "{level}: {got} for {expected}, {size:?}");
             }
         });

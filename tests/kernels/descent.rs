@@ -2,7 +2,7 @@
 
 use crate::at_every_level;
 use crate::support::{distance, normal, values};
-use nse::supernet::shim::{sgd, Sgd};
+use nse::supernet::sgd::Sgd;
 use tch::{Kind, Tensor};
 
 const SIZES: [i64; 9] = [1, 50_000, 15, 16, 17, 0, 16_384, 3, 100_001];
@@ -25,7 +25,7 @@ fn a_step_of_sgd_on_parameters_of_every_size() {
             let (before, moved) = (in_double(&parameters), in_double(&momenta));
             let gradients = some(40);
             let [p, m] = [&parameters, &momenta].map(|tensors| tensors.iter().collect::<Vec<_>>());
-            assert!(sgd(&p, &gradients, &m, DECAYED, recipe).unwrap());
+            assert!(recipe.step(&p, &gradients, &m, DECAYED).unwrap());
             for (i, gradient) in in_double(&gradients).iter().enumerate() {
                 let decay = if i < DECAYED { recipe.weight_decay } else { 0.0 };
                 let slope = gradient + &before[i] * decay;
@@ -50,7 +50,7 @@ fn a_gradient_that_is_not_finite_is_found_anywhere() {
                 let gradients = some(40);
                 let _ = gradients[i].get(at).fill_(bad);
                 let recipe = Sgd { lr: 0.3, momentum: 0.9, weight_decay: 0.05 };
-                assert!(!sgd(&p, &gradients, &m, DECAYED, recipe).unwrap(), "{level}, {bad} at {at} of {size}");
+                assert!(!recipe.step(&p, &gradients, &m, DECAYED).unwrap(), "{level}, {bad} at {at} of {size}");
             }
         }
         for (now, before) in parameters.iter().zip(some(1)).chain(momenta.iter().zip(some(20))) {

@@ -8,10 +8,10 @@ use nse::arch::{Architecture, Variant};
 use nse::data::Normalisation;
 use nse::export::{safetensors, ExportOptions};
 use nse::search::{At, Difference, SearchOptions, Silent, TrainOptions, Trainer};
-use nse::supernet::backward::{gradients, Leaves};
 use nse::supernet::learner::{self, Loader};
 use nse::supernet::network::Network;
 use nse::supernet::norm::{Norm as Rule, Reader};
+use nse::supernet::tape::{gradients, Tape};
 use nse::supernet::{score, store, Lesson, Model, ModelOptions, SupernetTrainer};
 use nse::{Error, Result};
 use serde_json::json;
@@ -94,9 +94,9 @@ fn gradients_that_cells_gather_are_those_of_the_graph() {
         let named = store::named(network, own.cells());
         let tensors: Vec<&Tensor> = named.iter().map(|(_, p)| &p.value).collect();
         let loss = || learner::pass(network, &batch, way, &Rule::Batch, 0.1).unwrap().0;
-        let leaves = Leaves::begin().unwrap();
-        let gathered = leaves.gradients(&loss(), &tensors).unwrap();
-        drop(leaves);
+        let tape = Tape::begin(false).unwrap();
+        let gathered = tape.gradients(&loss(), &tensors).unwrap();
+        drop(tape);
         let expected = gradients(&loss(), &tensors).unwrap();
         for (gathered, expected) in gathered.iter().zip(&expected) {
             assert_eq!(values(gathered), values(expected));

@@ -1,12 +1,12 @@
 //! Weight gradients against finite differences, in 64-bit floats, for every operator kind; 32-bit gradients against those.
 
 use crate::support::{all_operators, distance, normal, values, with_details};
-use nse::arch::Variant;
+use nse::arch::{Paths, Variant};
 use nse::space::{Activation, Space};
-use nse::supernet::backward::{gradients, Leaves};
 use nse::supernet::learner::cross_entropy;
 use nse::supernet::network::Network;
 use nse::supernet::norm::Norm;
+use nse::supernet::tape::{gradients, Tape};
 use tch::{Device, Kind, Tensor};
 
 const OPEN: [&[u16]; 3] = [&[0, 3], &[1, 4, 5], &[2, 5]];
@@ -55,11 +55,14 @@ fn match_finite_differences(space: &std::sync::Arc<Space>, variant: Variant) {
     let of = |network: &Network, images: &Tensor| {
         let (parameters, _) = network.parameters(&open());
         let values: Vec<_> = parameters.iter().map(|p| &p.value).collect();
-        let leaves = Leaves::begin().unwrap();
-        let gathered = leaves.gradients(&loss(network, images, &labels), &values).unwrap();
-        drop(leaves);
         let found = gradients(&loss(network, images, &labels), &values).unwrap();
-        assert!(gathered.iter().zip(&found).all(|(gathered, found)| gathered == found), "not those of the graph");
+        let row = network.is_row(images, Paths::single(3), &Norm::Batch);
+        assert_eq!(row, images.kind() == Kind::Float && variant == Variant::default());
+        for row in [false, row] {
+            let tape = Tape::begin(row).unwrap();
+            let gathered = tape.gradients(&loss(network, images, &labels), &values).unwrap();
+            assert!(gathered.iter().zip(&found).all(|(gathered, found)| gathered == found), "not those of the graph");
+        }
         found
     };
     let (expected, rounded) = (of(&exact, &doubles), of(&single, &images));

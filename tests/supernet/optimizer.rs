@@ -1,7 +1,7 @@
 //! SGD with and without Nesterov momentum against the formula, and its refusal of gradients that are not finite.
 
 use crate::support::{values, zeros};
-use nse::supernet::shim::{sgd, Sgd};
+use nse::supernet::sgd::Sgd;
 use tch::Tensor;
 
 const RECIPE: Sgd = Sgd { lr: 0.1, momentum: 0.9, weight_decay: 0.01 };
@@ -22,7 +22,7 @@ fn three_steps(recipe: Sgd) {
     let mut buffers = [[0.0f64; 3]; 2];
     for gradient in gradients {
         let tensor = Tensor::from_slice(&gradient.map(|g| g as f32));
-        let ok = sgd(&[&decayed, &plain], &[tensor.copy(), tensor], &[&momenta[0], &momenta[1]], 1, recipe).unwrap();
+        let ok = recipe.step(&[&decayed, &plain], &[tensor.copy(), tensor], &[&momenta[0], &momenta[1]], 1).unwrap();
         assert!(ok);
         for (which, decay) in [recipe.weight_decay, 0.0].into_iter().enumerate() {
             for i in 0..3 {
@@ -45,7 +45,7 @@ fn a_gradient_that_is_not_finite_changes_nothing() {
         let parameters = [Tensor::from_slice(&[1.0f32, 2.0]), Tensor::from_slice(&[3.0f32])];
         let momenta = [Tensor::from_slice(&[0.5f32, 0.5]), Tensor::from_slice(&[0.5f32])];
         let gradients = [Tensor::from_slice(&[1.0f32, 1.0]), Tensor::from_slice(&[bad])];
-        let ok = sgd(&[&parameters[0], &parameters[1]], &gradients, &[&momenta[0], &momenta[1]], 2, RECIPE).unwrap();
+        let ok = RECIPE.step(&[&parameters[0], &parameters[1]], &gradients, &[&momenta[0], &momenta[1]], 2).unwrap();
         assert!(!ok);
         assert_eq!((values(&parameters[0]), values(&parameters[1])), (vec![1.0, 2.0], vec![3.0]));
         assert_eq!((values(&momenta[0]), values(&momenta[1])), (vec![0.5, 0.5], vec![0.5]));
