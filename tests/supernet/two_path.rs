@@ -29,12 +29,17 @@ fn probability(theta: &Tensor, gates: &[bool]) -> Tensor {
 
 #[test]
 fn theta_gradient_equals_autograd_of_the_published_formula() {
+    // Overlapping, disjoint, and a skipped cell on the selected side.
+    equals_autograd([("110", "011"), ("100", "010"), ("0000", "0110")]);
+    // One at the other end, and one on the unselected side.
+    equals_autograd([("000", "011"), ("010", "110"), ("1001", "0000")]);
+}
+
+fn equals_autograd(pairs: [(&str, &str); 3]) {
     let (space, data, options) = (small(), stripes(240, 1), options());
     let active: Vec<Vec<u16>> = vec![vec![0, 2, 3], vec![1, 2, 4], vec![0, 1, 3, 4]];
     let theta = [vec![0.3, -0.4, 0.1], vec![-0.2, 0.5, 0.0], vec![0.1, 0.2, -0.7, 0.4]];
     let gates = |text: &str| text.bytes().map(|b| b == b'1').collect::<Vec<bool>>();
-    // Overlapping, disjoint, and a skipped cell on the selected side.
-    let pairs = [("110", "011"), ("100", "010"), ("0000", "0110")];
 
     // What the library computes.
     let mut trainer = SupernetTrainer::new(space.clone(), &data, None, &options).unwrap();
