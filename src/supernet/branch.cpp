@@ -30,7 +30,7 @@ void normalise(const Output &out, const Unit &unit, MomentParts *moments, Statis
             variance[c] = static_cast<float>((1 - weight) * variance[c] + weight * spread.squares[c] / (spread.rows - 1));
         }
     }
-    level().norm_forward(spread.mean, spread.squares, spread.rows, scale.const_data_ptr<float>(), shift.const_data_ptr<float>(), channels, out.norm());
+    level().norm_forward(spread.mean, spread.squares, spread.rows, scale.const_data_ptr<float>(), shift.const_data_ptr<float>(), channels, out.norm);
 }
 
 Input plain(const at::Tensor &x) { return {x.const_data_ptr<float>(), nullptr, nullptr, false}; }
@@ -108,27 +108,32 @@ void merge(const std::vector<Input> &inputs, const float *plain, float factor, a
     });
 }
 
-std::vector<Output> forward(const at::Tensor &x, const std::vector<Unit> &units, Statistics statistics, double weight, bool keep) {
+Outputs forward(const at::Tensor &x, const std::vector<Unit> &units, Statistics statistics, double weight, bool keep) {
     static thread_local MomentParts kept;
     MomentParts *const moments = statistics == Statistics::Given ? nullptr : &kept;
-    std::vector<Output> outputs;
-    outputs.reserve(units.size());
+    int64_t channels = 0;
+    for (const Unit &unit : units) channels += unit.weight.size(0);
+    Outputs outputs{{}, Floats(4 * channels)};
+    outputs.units.reserve(units.size());
+    float *numbers = outputs.numbers.get();
     Input in = plain(x);
     Size from = Size::of(x);
     for (const Unit &unit : units) {
-        Output out(from.behind(unit.shape, unit.weight.size(0)));
+        Output out(from.behind(unit.shape, unit.weight.size(0)), numbers);
+        numbers += 4 * out.size.channels;
         convolve(unit.shape, unit.weight.contiguous().const_data_ptr<float>(), in, from, out.size, out.map.get(), moments);
         normalise(out, unit, moments, statistics, weight);
-        if (!keep) outputs.clear();
+        if (!keep) outputs.units.clear();
         in = out.input(unit.shape.relu), from = out.size;
-        outputs.push_back(std::move(out));
+        outputs.units.push_back(std::move(out));
     }
     return outputs;
 }
 
-void backward(const at::Tensor &x, const std::vector<Unit> &units, std::vector<Output> &outputs, const at::Tensor &gradient, float factor,
+void backward(const at::Tensor &x, const std::vector<Unit> &units, Outputs &all, const at::Tensor &gradient, float factor,
               const Target *targets, float *in_gradient, bool add) {
     const Level &l = level();
+    std::vector<Output> &outputs = all.units;
     static thread_local SumParts kept;
     // By its name every thread would find sums of its own.
     SumParts &sums = kept;
@@ -137,7 +142,7 @@ void backward(const at::Tensor &x, const std::vector<Unit> &units, std::vector<O
     Floats held(0);
     for (size_t i = units.size(); i-- > first;) {
         const Output &out = outputs[i];
-        const Norm norm = out.norm();
+        const Norm &norm = out.norm;
         const bool last = i + 1 == units.size();
         const int64_t channels = out.size.channels, rows = out.size.pixels();
         Gradient g{last ? gradient.const_data_ptr<float>() : held.get(), out.map.get(), nullptr, nullptr, nullptr, last ? factor : 1.0f, nullptr, nullptr};
@@ -156,7 +161,7 @@ void backward(const at::Tensor &x, const std::vector<Unit> &units, std::vector<O
         Wanted wanted{in_gradient, of_weight, add};
         if (i > first) {
             before = Floats(outputs[i - 1].size.numbers());
-            wanted = {before.get(), of_weight, false, &sums, outputs[i - 1].norm().mean};
+            wanted = {before.get(), of_weight, false, &sums, outputs[i - 1].norm.mean};
         }
         const Input in = i > 0 ? outputs[i - 1].input(units[i - 1].shape.relu) : plain(x);
         if (wanted.input || wanted.weight) {
@@ -167,7 +172,7 @@ void backward(const at::Tensor &x, const std::vector<Unit> &units, std::vector<O
         held = std::move(before);
         outputs.pop_back();
     }
-    outputs.clear();
+    all = Outputs();
 }
 
 }  // namespace nse

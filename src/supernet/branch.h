@@ -18,27 +18,31 @@ struct Unit {
 // Where statistics come from: the batch; the batch, averaged into those of the unit with this weight; those of the unit.
 enum class Statistics { Batch, Average, Given };
 
-// What a unit gave, before its batch-norm, and behind it in memory that batch-norm.
+// What a unit gave, before its batch-norm, and that.
 struct Output {
     Size size;
     Floats map;
+    Norm norm;
 
-    explicit Output(const Size &size) : size(size), map(size.numbers() + 4 * size.channels) {}
+    // `numbers`: four of every channel, where the batch-norm is to be.
+    Output(const Size &size, float *numbers)
+        : size(size), map(size.numbers()), norm{numbers, numbers + size.channels, numbers + 2 * size.channels, numbers + 3 * size.channels} {}
 
-    Norm norm() const {
-        float *const first = map.get() + size.numbers();
-        return {first, first + size.channels, first + 2 * size.channels, first + 3 * size.channels};
-    }
+    Input input(bool relu) const { return {map.get(), norm.scale, norm.shift, relu}; }
+};
 
-    Input input(bool relu) const { return {map.get(), norm().scale, norm().shift, relu}; }
+struct Outputs {
+    std::vector<Output> units;
+    // All their batch-norms: not behind the maps, which with these would be too large by a bit for where others of their size have been.
+    Floats numbers{0};
 };
 
 // Outputs of all units, or with `keep` false of the last alone.
-std::vector<Output> forward(const at::Tensor &x, const std::vector<Unit> &units, Statistics statistics, double weight, bool keep);
+Outputs forward(const at::Tensor &x, const std::vector<Unit> &units, Statistics statistics, double weight, bool keep);
 
 // `gradient` is that of the chain's output, times `factor`. Adds to `in_gradient` if `add`, else writes it; null: not wanted. Outputs are given up on the way.
 // The gradients of weight, scale and shift go to `targets`, three of every unit.
-void backward(const at::Tensor &x, const std::vector<Unit> &units, std::vector<Output> &outputs, const at::Tensor &gradient, float factor,
+void backward(const at::Tensor &x, const std::vector<Unit> &units, Outputs &outputs, const at::Tensor &gradient, float factor,
               const Target *targets, float *in_gradient, bool add);
 
 // One convolution alone, and the gradients of its input and weight, as far as they are wanted.

@@ -91,7 +91,7 @@ std::pair<at::Tensor, at::Tensor> run(const at::Tensor &input, Cell cell, bool b
     const at::NoGradGuard no_grad;
     const at::Tensor x = together(input);
     const size_t count = cell.branches.size();
-    std::vector<std::vector<Output>> outputs;
+    std::vector<Outputs> outputs;
     outputs.reserve(count);
     for (const Branch &branch : cell.branches) {
         outputs.push_back(forward(x, branch.units, cell.statistics, cell.weight, kept && branch.selected));
@@ -102,7 +102,7 @@ std::pair<at::Tensor, at::Tensor> run(const at::Tensor &input, Cell cell, bool b
         const Size *size = nullptr;
         for (size_t b = 0; b < count; ++b) {
             if (!(cell.branches[b].*takes_part)) continue;
-            const Output &out = outputs[b].back();
+            const Output &out = outputs[b].units.back();
             taken.push_back(out.input(cell.branches[b].units.back().shape.relu)), size = &out.size;
         }
         const float factor = 1.0f / static_cast<float>(taken.size() + (cell.shortcut ? 1 : 0));

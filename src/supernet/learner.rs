@@ -109,7 +109,7 @@ pub fn summed(logits: &[Tensor], loss: impl Fn(&Tensor) -> Result<Tensor>) -> Re
 }
 
 pub fn correct(logits: &Tensor, labels: &Tensor) -> Result<u64> {
-    let [found, labels] = [&logits.f_argmax(1, false)?, labels].map(|classes| Vec::<i64>::try_from(classes));
+    let [found, labels] = [&logits.f_argmax(1, false)?, labels].map(Vec::<i64>::try_from);
     Ok(found?.iter().zip(&labels?).filter(|(found, label)| found == label).count() as u64)
 }
 

@@ -16,7 +16,7 @@ struct Passed {
     bool shortcut = false;
     float factor = 1;
     std::vector<std::vector<Unit>> branches;
-    std::vector<std::vector<Output>> outputs;
+    std::vector<Outputs> outputs;
     // Of weight, scale and shift of every unit.
     std::vector<Target> targets;
     // What it gave along both paths, where there are two.
