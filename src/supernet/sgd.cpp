@@ -54,9 +54,11 @@ void each(const std::vector<Weight> &weights, F body) {
     });
 }
 
+}  // namespace
+
 // How a step goes: with Nesterov momentum if that is above 0, and with weight decay of the first `decayed` parameters. All or nothing: when a gradient is not
 // finite, nothing changes. Returns whether all were.
-struct Recipe {
+struct nse_shim_recipe {
     size_t decayed;
     double lr, momentum, weight_decay;
 
@@ -97,29 +99,26 @@ struct Recipe {
     }
 };
 
-}  // namespace
-
 extern "C" {
 
-// One step of SGD on `count` parameters, as Recipe has it.
-char *nse_shim_sgd(at::Tensor *const *parameters, at::Tensor *const *gradients, at::Tensor *const *momenta, size_t count, size_t decayed, double lr,
-                   double momentum, double weight_decay, bool *finite) {
+// One step of SGD on `count` parameters.
+char *nse_shim_sgd(const nse_shim_recipe *recipe, at::Tensor *const *gradients, at::Tensor *const *parameters, at::Tensor *const *momenta, size_t count,
+                   bool *finite) {
     return nse::guarded([&] {
         const at::NoGradGuard no_grad;
         *finite = true;
         if (count == 0) return;
-        const Recipe recipe{decayed, lr, momentum, weight_decay};
         const auto weights = own(parameters, momenta, count, [&](size_t i, int64_t size) { return numbers(*gradients[i], size); });
-        if (!weights.empty()) return void(*finite = recipe.step(weights));
+        if (!weights.empty()) return void(*finite = recipe->step(weights));
         std::vector<at::Tensor> all;
         for (size_t i = 0; i < count; ++i) all.push_back(*gradients[i]);
-        *finite = recipe.step(parameters, all, momenta);
+        *finite = recipe->step(parameters, all, momenta);
     });
 }
 
 // The same with the gradients of a loss of the pass that `tape` was begun in front of.
-char *nse_shim_descend(const at::Tensor *loss, const std::shared_ptr<nse::Tape> *tape, at::Tensor *const *parameters, at::Tensor *const *momenta,
-                       size_t count, size_t decayed, double lr, double momentum, double weight_decay, bool *finite) {
+char *nse_shim_descend(const nse_shim_recipe *recipe, const at::Tensor *loss, const std::shared_ptr<nse::Tape> *tape, at::Tensor *const *parameters,
+                       at::Tensor *const *momenta, size_t count, bool *finite) {
     return nse::guarded([&] {
         *finite = true;
         if (count == 0) return;
@@ -131,10 +130,9 @@ char *nse_shim_descend(const at::Tensor *loss, const std::shared_ptr<nse::Tape> 
             all[i] = gradients.of(i, *parameters[i]);
             return numbers(all[i], size);
         });
-        const Recipe recipe{decayed, lr, momentum, weight_decay};
-        if (!weights.empty()) return void(*finite = recipe.step(weights));
+        if (!weights.empty()) return void(*finite = recipe->step(weights));
         for (size_t i = 0; i < count; ++i) all[i] = gradients.of(i, *parameters[i]);
-        *finite = recipe.step(parameters, all, momenta);
+        *finite = recipe->step(parameters, all, momenta);
     });
 }
 

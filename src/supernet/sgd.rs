@@ -7,29 +7,34 @@ use std::ffi::{c_char, c_void};
 use tch::Tensor;
 use torch_sys::C_tensor;
 
+/// As in sgd.cpp.
+#[repr(C)]
+struct Recipe {
+    decayed: usize,
+    lr: f64,
+    momentum: f64,
+    weight_decay: f64,
+}
+
+type Tensors = *const *const C_tensor;
+
 extern "C" {
     fn nse_shim_sgd(
-        parameters: *const *const C_tensor,
-        gradients: *const *const C_tensor,
-        momenta: *const *const C_tensor,
+        recipe: &Recipe,
+        gradients: Tensors,
+        parameters: Tensors,
+        momenta: Tensors,
         count: usize,
-        decayed: usize,
-        lr: f64,
-        momentum: f64,
-        weight_decay: f64,
-        finite: *mut bool,
+        finite: &mut bool,
     ) -> *mut c_char;
     fn nse_shim_descend(
+        recipe: &Recipe,
         loss: *const C_tensor,
         tape: *const c_void,
-        parameters: *const *const C_tensor,
-        momenta: *const *const C_tensor,
+        parameters: Tensors,
+        momenta: Tensors,
         count: usize,
-        decayed: usize,
-        lr: f64,
-        momentum: f64,
-        weight_decay: f64,
-        finite: *mut bool,
+        finite: &mut bool,
     ) -> *mut c_char;
 }
 
@@ -42,15 +47,18 @@ pub struct Sgd {
 }
 
 impl Sgd {
+    fn recipe(self, decayed: usize) -> Recipe {
+        Recipe { decayed, lr: self.lr, momentum: self.momentum, weight_decay: self.weight_decay }
+    }
+
     /// Updates parameters and momenta in place; the first `decayed` parameters have weight decay. Returns false, and changes
     /// nothing, when a gradient is not finite.
     pub fn step(self, parameters: &[&Tensor], gradients: &[Tensor], momenta: &[&Tensor], decayed: usize) -> Result<bool> {
         assert!(parameters.len() == gradients.len() && parameters.len() == momenta.len() && decayed <= parameters.len());
-        let (values, gradients, momenta) = (pointers(parameters), pointers(gradients), pointers(momenta));
-        let (p, g, m, count) = (values.as_ptr(), gradients.as_ptr(), momenta.as_ptr(), values.len());
+        let (p, g, m) = (pointers(parameters), pointers(gradients), pointers(momenta));
         let mut finite = false;
-        // SAFETY: three arrays of `count` tensors that outlive the call.
-        outcome(unsafe { nse_shim_sgd(p, g, m, count, decayed, self.lr, self.momentum, self.weight_decay, &mut finite) })?;
+        // SAFETY: three arrays of as many tensors, which outlive the call.
+        outcome(unsafe { nse_shim_sgd(&self.recipe(decayed), g.as_ptr(), p.as_ptr(), m.as_ptr(), p.len(), &mut finite) })?;
         Ok(finite)
     }
 
@@ -64,13 +72,10 @@ impl Sgd {
         decayed: usize,
     ) -> Result<bool> {
         assert!(parameters.len() == momenta.len() && decayed <= parameters.len());
-        let (values, momenta) = (pointers(parameters), pointers(momenta));
-        let (p, m, count) = (values.as_ptr(), momenta.as_ptr(), values.len());
-        let (loss, tape, mut finite) = (loss.as_ptr(), tape.as_ptr(), false);
-        // SAFETY: a loss, its tape and two arrays of `count` tensors that outlive the call.
-        let message =
-            unsafe { nse_shim_descend(loss, tape, p, m, count, decayed, self.lr, self.momentum, self.weight_decay, &mut finite) };
-        outcome(message)?;
+        let (p, m) = (pointers(parameters), pointers(momenta));
+        let (recipe, loss, tape, mut finite) = (self.recipe(decayed), loss.as_ptr(), tape.as_ptr(), false);
+        // SAFETY: a loss, its tape and two arrays of as many tensors, which outlive the call.
+        outcome(unsafe { nse_shim_descend(&recipe, loss, tape, p.as_ptr(), m.as_ptr(), p.len(), &mut finite) })?;
         Ok(finite)
     }
 }
