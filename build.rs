@@ -31,6 +31,7 @@ fn torch() {
         "branch.h",
         "convolution.h",
         "guard.h",
+        "kept.h",
         "leaves.h",
         "level.h",
         "norms.h",

@@ -23,8 +23,8 @@ Dense dense(const Convolution &c, const Size &from, const Size &to) {
 
 // A weight as the kernels read it, until the next is packed.
 float *packed(int64_t size) {
-    static thread_local Scratch scratch;
-    return scratch.get(size);
+    static thread_local Kept<float> kept;
+    return kept.get(size);
 }
 
 // Of a dense convolution for one of both ways, of which `columns` are the results.

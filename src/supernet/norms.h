@@ -1,29 +1,13 @@
-// Batch-norm of maps whose statistics are found in parts, by several threads. One of each for a thread: what it has asked for is kept for the next map.
+// Batch-norm of maps whose statistics are found in parts, by several threads. A thread has one of each.
 #pragma once
 
+#include "kept.h"
 #include "level.h"
 
 #include <algorithm>
 #include <cstdint>
-#include <memory>
 
 namespace nse {
-
-// Memory that grows, and is not initialised.
-template <typename T>
-class Kept {
-    std::unique_ptr<T[]> values;
-    int64_t room = 0;
-
-  public:
-    T *get(int64_t count) {
-        if (count > room) {
-            values.reset(), room = 0;
-            values = std::make_unique_for_overwrite<T[]>(count), room = count;
-        }
-        return values.get();
-    }
-};
 
 // Rows of a map, and of every channel its mean and the sum of squares around that.
 struct Spread {

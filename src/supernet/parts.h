@@ -1,6 +1,7 @@
 // How work is cut for threads: by its size alone, so that results do not depend on how many threads there are.
 #pragma once
 
+#include "kept.h"
 #include "level.h"
 #include "pool.h"
 
@@ -10,11 +11,8 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdint>
-#include <cstdlib>
 #include <exception>
-#include <memory>
 #include <mutex>
-#include <new>
 #include <vector>
 
 namespace nse {
@@ -125,27 +123,6 @@ struct Grid {
     }
 };
 
-// Memory of one thread for one purpose, which grows: whole pages, not initialised.
-class Scratch {
-    struct Free {
-        void operator()(float *p) const { std::free(p); }
-    };
-    std::unique_ptr<float, Free> memory;
-    int64_t room = 0;
-
-  public:
-    float *get(int64_t count) {
-        if (count > room) {
-            memory.reset(), room = 0;
-            const size_t bytes = (static_cast<size_t>(count) * sizeof(float) + 4095) / 4096 * 4096;
-            memory.reset(static_cast<float *>(std::aligned_alloc(4096, bytes)));
-            if (!memory) throw std::bad_alloc();
-            room = count;
-        }
-        return memory.get();
-    }
-};
-
 // Sums of a weight's gradient by part, which are zero to begin with. One at a time in a thread.
 class Partial {
     int64_t count, size;
@@ -158,7 +135,7 @@ class Partial {
         const int64_t all = count * size + 64;
         // Of more, other threads should have the memory in between.
         constexpr int64_t FEW = 1 << 18;
-        static thread_local Scratch few;
+        static thread_local Kept<float> few;
         if (count == 0) return;
         if (all > FEW) many = Floats(all);
         values = all > FEW ? many.get() : few.get(all);
@@ -175,9 +152,9 @@ class Partial {
     void sum(int64_t from, int64_t length, float *to) const { level().add_up(values + from, count, size, length, to); }
 };
 
-// For the kernels, `count` floats.
+// Of this thread for the kernels, `count` floats.
 inline float *scratch(int64_t count) {
-    static thread_local Scratch scratch;
+    static thread_local Kept<float> scratch;
     return scratch.get(count);
 }
 

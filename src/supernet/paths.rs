@@ -42,8 +42,10 @@ pub fn part(
         let (s, u) = (paths.as_ref().map(|p| &p.selected), paths.as_ref().map(|p| &p.unselected));
         let open: Vec<_> = active[cell].iter().enumerate().map(|(i, o)| (*o, is_open(s, i), is_open(u, i))).collect();
         let (y, other) = network.two_paths(cell, &x, &open, norm)?;
-        unselected.push(other);
-        selected.push(y.shallow_clone());
+        if tape.is_none() {
+            unselected.push(other);
+            selected.push(y.shallow_clone());
+        }
         x = y;
     }
     let loss = weighted(cross_entropy(&network.head(&x, norm)?, labels, 0.0)?, weight)?;
